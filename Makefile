@@ -1,0 +1,4 @@
+.PHONY: demo test lint docs clean
+
+demo test lint docs clean:
+	@./dev $@

