@@ -1,0 +1,47 @@
+"""The command `insights`. Each command reads options, calls one function, prints what came of it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from orchestration.cli import build, prepare, show
+from orchestration.cli.demo import demo
+from orchestration.cli.load_incidents import load_incidents
+from orchestration.errors import InsightsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="orgo-insights")
+def commands() -> None:
+    """Orgo Insights: Orgo's operational tables become a tested star schema."""
+
+
+for command in (
+    prepare.init,
+    prepare.env,
+    build.build,
+    build.reconcile,
+    build.rebuild,
+    show.status,
+    show.docs,
+    load_incidents,
+    demo,
+):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """Entry point: an error that the user can mend becomes one message and exit code 1."""
+    try:
+        commands.main(standalone_mode=False)
+    except InsightsError as error:
+        click.secho(f"Error: {error}", fg="red", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)

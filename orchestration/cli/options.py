@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import click
+
+
+def _date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:
+    return value.date() if value else None
+
+
+as_of = click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    callback=_date,
+    help="The clock: what happened before this UTC date counts. Default: today.",
+)
+admin_url = click.option(
+    "--admin-url",
+    envvar="INSIGHTS_ADMIN_URL",
+    help="Where to connect as a superuser or owner; default: libpq's PG* variables. [env: INSIGHTS_ADMIN_URL]",
+)

@@ -1,0 +1,96 @@
+"""Runs dbt on this project with the configuration's values, one writer at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from orchestration.config.files import PROJECT, Settings, dbt_variables
+from orchestration.errors import InsightsError
+from orchestration.warehouse import profiles
+from orchestration.warehouse.connection import child_environment, connect
+from orchestration.warehouse.writer_lock import writer_lock
+
+
+@dataclass(frozen=True)
+class DbtRun:
+    """One dbt invocation: its exit code (0 is success), and where it left its artifacts."""
+
+    exit_code: int
+    target: Path
+
+    def rows_written(self) -> dict[str, int]:
+        """Rows that each model wrote, as the database reported them, for models that wrote at least one."""
+        results = json.loads((self.target / "run_results.json").read_text(encoding="utf-8"))["results"]
+        written = {r["unique_id"].split(".")[-1]: r["adapter_response"].get("rows_affected", 0) for r in results}
+        return {name: rows for name, rows in written.items() if rows > 0}
+
+
+def run(
+    settings: Settings,
+    command: Sequence[str],
+    *,
+    url: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> DbtRun:
+    """Run one dbt command (`["build", "--select", ...]`) in a process of its own.
+
+    `url` is the warehouse; None leaves the connection to libpq's variables. `variables` come on top of the
+    configuration's. dbt's output goes where ours goes, or line by line to `on_line`.
+    """
+    target = Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target")
+    environment = child_environment(
+        url,
+        {
+            "INSIGHTS_ENV": settings.environment,
+            "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
+            "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
+            "DBT_TARGET_PATH": str(target),
+        },
+    )
+    arguments = [str(Path(sys.executable).with_name("dbt")), *command, "--profiles-dir", str(PROJECT / "profiles")]
+    arguments += ["--project-dir", str(PROJECT), "--target", settings.environment]
+    arguments += ["--vars", json.dumps(dbt_variables(settings) | dict(variables or {}))]
+    if on_line is None:
+        return DbtRun(subprocess.run(arguments, env=environment, check=False).returncode, target)
+    with subprocess.Popen(
+        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            on_line(line)
+    return DbtRun(process.returncode, target)
+
+
+def write(
+    settings: Settings,
+    command: Sequence[str],
+    *,
+    url: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> DbtRun:
+    """Like `run`, for commands that write: holds the writer lock and brings the profiles of the warehouse up to date.
+
+    Raises InsightsError when another process writes, or when the database was never prepared.
+    """
+    with connect(url, autocommit=True) as connection, writer_lock(connection):
+        try:
+            profiles.synchronise(connection, settings)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise InsightsError("This database is not prepared. Run first: insights init") from error
+        return run(settings, command, url=url, variables=variables, on_line=on_line)
+
+
+def as_of_variable(as_of: date | None) -> dict[str, str]:
+    """The clock as a dbt variable; nothing when the default (today, UTC) is meant."""
+    return {"as_of": as_of.isoformat()} if as_of else {}

@@ -1,0 +1,36 @@
+"""The operational tables and columns that Insights may read: models/staging/_staging__sources.yml, read once here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from orchestration.config.files import PROJECT
+
+SOURCES_FILE = Path("models/staging/_staging__sources.yml")
+
+
+@dataclass(frozen=True)
+class ContractTable:
+    """An operational table: its name, and the columns that are read, each with whether it may be missing."""
+
+    name: str
+    columns: dict[str, bool]
+
+
+def contract_tables(project: Path = PROJECT) -> list[ContractTable]:
+    """The tables of the source `orgo` (source contract, section 1)."""
+    document = yaml.safe_load((project / SOURCES_FILE).read_text(encoding="utf-8"))
+    (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
+    return [ContractTable(t["name"], {c["name"]: _nullable(c) for c in t["columns"]}) for t in orgo["tables"]]
+
+
+def mart_names(project: Path = PROJECT) -> list[str]:
+    """The relations that dbt builds in the schema of the marts."""
+    return sorted(file.stem for file in (project / "models" / "marts").rglob("*.sql"))
+
+
+def _nullable(column: dict[str, dict[str, dict[str, bool]]]) -> bool:
+    return bool(column.get("config", {}).get("meta", {}).get("nullable"))

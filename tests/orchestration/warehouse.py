@@ -1,0 +1,83 @@
+"""What tests do with a warehouse: query it as each role, and run dbt on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from orchestration import dbt
+from orchestration.config.files import Settings
+from orchestration.local import LocalPostgres
+from orchestration.operational.sample import SAMPLE_AS_OF
+from orchestration.warehouse.connection import connect
+
+
+@dataclass(frozen=True)
+class DbtResult:
+    """One finished dbt command."""
+
+    succeeded: bool
+    output: str
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One database with the operational tables and the warehouse beside them."""
+
+    name: str
+    postgres: LocalPostgres
+    settings: Settings
+
+    @classmethod
+    def copy_of(cls, template: str, name: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
+        """A new database that is a copy of `template`, to which nobody may be connected."""
+        with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+        return cls(name, postgres, settings)
+
+    @property
+    def admin_url(self) -> str:
+        """As the superuser."""
+        return self.postgres.url(self.name, "postgres")
+
+    @property
+    def etl_url(self) -> str:
+        """As the role that builds."""
+        return self.postgres.url(self.name, self.settings.insights.warehouse.write_user)
+
+    @property
+    def reader_url(self) -> str:
+        """As the read-only role."""
+        return self.postgres.url(self.name, self.settings.insights.warehouse.read_only_user)
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query, as the superuser."""
+        with connect(self.admin_url) as connection:
+            return connection.execute(query, parameters or None).fetchall()  # type: ignore[arg-type]
+
+    def value(self, query: str, *parameters: Any) -> Any:
+        """The first column of the first row of a query, as the superuser."""
+        return self.rows(query, *parameters)[0][0]
+
+    def execute(self, script: str) -> None:
+        """Run statements as the superuser, in one transaction: what the operational side does."""
+        with connect(self.admin_url) as connection:
+            connection.execute(script)  # type: ignore[arg-type]
+
+    def build(self, *arguments: str, as_of: date = SAMPLE_AS_OF, command: str = "build", **variables: Any) -> DbtResult:
+        """`insights build` with these arguments, as the ETL role: locks, profiles and variables included."""
+        lines: list[str] = []
+        given = dbt.as_of_variable(as_of) | variables
+        run = dbt.write(self.settings, [command, *arguments], url=self.etl_url, variables=given, on_line=lines.append)
+        return DbtResult(run.exit_code == 0, "".join(lines))
+
+
+def connect_as(url: str) -> psycopg.Connection:
+    """An autocommit connection, for statements that are expected to fail."""
+    return connect(url, autocommit=True)
