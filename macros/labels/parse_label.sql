@@ -1,0 +1,24 @@
+{#- The parts of `<BASE>.<CATEGORY><SUBCATEGORY>[.<HORIZONTAL_ROLE>]` (source contract, section 3) as columns. A label that
+    does not parse keeps its text and has no parts. The relation has the columns label (trimmed) and is_label_valid. -#}
+{% macro label_parts() -%}
+    case when is_label_valid then cast(split_part(label, '.', 1) as integer) end as label_base,
+    case when is_label_valid then cast(left(split_part(label, '.', 2), 1) as integer) end as label_category,
+    case when is_label_valid then cast(right(split_part(label, '.', 2), 1) as integer) end as label_subcategory,
+    case
+        when is_label_valid
+            then nullif(substr(label, length(split_part(label, '.', 1)) + length(split_part(label, '.', 2)) + 3), '')
+    end as label_role
+{%- endmacro %}
+
+{% macro label_is_valid(label) -%}
+    {{ label }} ~ '^({{ label_bases() | join("|") }})[.][1-9][1-5]([.][^.]*[^. ][^.]*)*$'
+{%- endmacro %}
+{#- The vertical levels of the contract, then the broadcasts. -#}
+{% macro label_bases() -%}
+    {{- return([1, 2, 11, 101, 1001] + broadcast_bases()) -}}
+{%- endmacro %}
+
+{#- Broadcast labels inform; they spawn no tasks and do not count as a department. -#}
+{% macro broadcast_bases() -%}
+    {{- return([10, 100, 1000]) -}}
+{%- endmacro %}

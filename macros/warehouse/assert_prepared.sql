@@ -1,0 +1,39 @@
+{#- on-run-start: stops a run that could only fail half-way, with the command that mends it. One query, no writes. -#}
+{% macro assert_prepared() %}
+    {% if not execute %}{{ return('') }}{% endif %}
+    {% set ops = target.schema ~ '_ops' %}
+    {% set names = [] %}
+    {% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema == target.schema %}
+        {% do names.append(dbt.string_literal(node.alias)) %}
+    {% endfor %}
+    {% set query %}
+        select
+            to_regclass('{{ ops }}.load_log') is null
+            or to_regprocedure('{{ ops }}.try_cast(text, anyelement)') is null
+            or not exists (select 1 from pg_roles where rolname = '{{ var("read_only_user") }}') as is_unprepared,
+            date '{{ as_of() }}' > cast(now() at time zone 'UTC' as date) + 1 as is_future,
+            (
+                select string_agg(c.relname, ', ' order by c.relname)
+                from pg_class as c
+                inner join pg_namespace as n on c.relnamespace = n.oid
+                where
+                    n.nspname = '{{ target.schema }}'
+                    and c.relkind in ('r', 'p', 'v', 'm', 'f')
+                    and c.relname in ({{ names | join(', ') }})
+                    and coalesce(obj_description(c.oid, 'pg_class'), '') not like 'Grain:%'
+            ) as foreign_relations
+    {% endset %}
+    {% set found = run_query(query).rows[0] %}
+    {% if found['is_unprepared'] %}
+        {{ exceptions.raise_compiler_error("This database is not prepared. Run first: insights init") }}
+    {% endif %}
+    {% if found['is_future'] %}
+        {{ exceptions.raise_compiler_error("as_of " ~ as_of() ~ " is in the future; the latest that can be built is tomorrow (UTC).") }}
+    {% endif %}
+    {% if found['foreign_relations'] %}
+        {{ exceptions.raise_compiler_error(
+            "The schema " ~ target.schema ~ " holds relations of the same names that this project did not build: "
+            ~ found['foreign_relations'] ~ ". Move them aside (no row is dropped): insights init --move-aside"
+        ) }}
+    {% endif %}
+{% endmacro %}

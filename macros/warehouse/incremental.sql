@@ -1,0 +1,51 @@
+{#- First line of every incremental mart. Refuses what would lose rows:
+    a --full-refresh of a table that exists (decision D8), and a first build from a delta table that holds only changes. -#}
+{% macro guard_history() %}
+    {% if not execute or flags.WHICH not in ('build', 'run', 'retry') or is_incremental() %}{{ return('') }}{% endif %}
+    {% if flags.FULL_REFRESH and load_relation(this) is not none and not var('rebuild', false) %}
+        {{ exceptions.raise_compiler_error(
+            "--full-refresh would rebuild " ~ this ~ " from the operational database and lose every row that is no longer there."
+            ~ " If that is meant: insights rebuild --yes"
+        ) }}
+    {% endif %}
+    {% set delta = (config.get('meta') or {}).get('delta') %}
+    {% if delta %}
+        {% set query %}
+            select loaded_from = '-infinity' as is_whole
+            from {{ source('insights_ops', 'load_log') }}
+            where relation_name = '{{ delta }}'
+            order by load_log_id desc
+            limit 1
+        {% endset %}
+        {% set found = run_query(query).rows %}
+        {% if found | length == 0 or not found[0]['is_whole'] %}
+            {{ exceptions.raise_compiler_error(
+                this ~ " does not exist, and " ~ delta ~ " holds only the latest changes. Build both: dbt build --select +" ~ model.name
+            ) }}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{#- Last lines of every incremental mart: the candidates that differ from the stored row, so that a second build writes nothing. -#}
+{% macro only_changed(candidates, key) -%}
+    {%- set columns = model.columns.keys() | reject('equalto', 'loaded_at') | list -%}
+select
+    {{ candidates }}.*,
+    now() as loaded_at
+from {{ candidates }}
+{%- if is_incremental() %}
+where not exists (
+    select 1
+    from {{ this }} as stored
+    where
+        stored.{{ key }} = {{ candidates }}.{{ key }}
+        and row(stored.{{ columns | join(', stored.') }})
+        is not distinct from row({{ candidates }}.{{ columns | join(', ' ~ candidates ~ '.') }})
+)
+{%- endif %}
+{%- endmacro %}
+
+{#- A mart as the previous load left it, for a delta table that must know what is stored. No ref: the mart is built from it. -#}
+{% macro stored_mart(name) -%}
+    {{- adapter.quote(target.schema) }}.{{ adapter.quote(name) -}}
+{%- endmacro %}

@@ -1,0 +1,71 @@
+{#- What one load looks at, from the load log: {horizon, loaded_from, cutoff}.
+
+    horizon      what happened before this UTC date counts: as_of, but never less than an earlier load of the same relations saw,
+                 so the replay of an old as_of takes nothing back
+    loaded_from  changes since then are recomputed: the oldest watermark of the relations that this model feeds, less the overlap;
+                 -infinity when one of them was never loaded, is gone, or was loaded by a clock that was ahead of this one
+    cutoff       event dates before this are out of retention; it never moves back (decision D8)
+
+    `meta.feeds` names the relations whose watermarks count; by default the model itself. -#}
+{% macro load_window() %}
+    {% if not execute %}{{ return({'horizon': '', 'loaded_from': '', 'cutoff': ''}) }}{% endif %}
+    {% set feeds = (config.get('meta') or {}).get('feeds', [model.name]) %}
+    {% set missing = [] %}
+    {% for name in feeds %}
+        {% set node = graph.nodes['model.' ~ project_name ~ '.' ~ name] %}
+        {% if adapter.get_relation(node.database, node.schema, node.alias) is none %}{% do missing.append(name) %}{% endif %}
+    {% endfor %}
+    {% set known = missing | length == 0 and not flags.FULL_REFRESH %}
+    {% set query %}
+        with latest as (
+            select distinct on (relation_name) horizon, loaded_through
+            from {{ source('insights_ops', 'load_log') }}
+            where relation_name in ('{{ feeds | join("', '") }}') and {{ known }}
+            order by relation_name, load_log_id desc
+        ),
+
+        loads as (
+            select
+                count(*) = {{ feeds | length }} and now() >= max(loaded_through) and not {{ var('scan_all', false) }} as is_incremental,
+                min(loaded_through) - interval '{{ var("overlap_hours") }} hours' as loaded_from,
+                greatest(date '{{ as_of() }}', max(horizon)) as horizon
+            from latest
+        )
+
+        select
+            cast(horizon as text) as horizon,
+            case when is_incremental then cast(loaded_from as text) else '-infinity' end as loaded_from,
+            cast({{ retention_cutoff('horizon') }} as text) as cutoff
+        from loads
+    {% endset %}
+    {% set row = run_query(query).rows[0] %}
+    {{ return({'horizon': row['horizon'], 'loaded_from': row['loaded_from'], 'cutoff': row['cutoff']}) }}
+{% endmacro %}
+
+{#- post-hook: one row in the load log, in the transaction that wrote the relation. A model with `meta.delta` has loaded what
+    its delta table holds, so it takes over that table's window; a killed run therefore leaves the old watermark. -#}
+{% macro log_load() %}
+    {% set delta = (config.get('meta') or {}).get('delta') %}
+    insert into {{ source('insights_ops', 'load_log') }}
+        (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment)
+    {% if delta %}
+    select
+        '{{ model.name }}', date '{{ as_of() }}', horizon, loaded_from, loaded_through, cutoff, '{{ invocation_id }}', '{{ target.name }}'
+    from {{ source('insights_ops', 'load_log') }}
+    where relation_name = '{{ delta }}'
+    order by load_log_id desc
+    limit 1
+    {% else %}
+    {% set window = load_window() %}
+    values (
+        '{{ model.name }}',
+        date '{{ as_of() }}',
+        date '{{ window.horizon }}',
+        timestamptz '{{ window.loaded_from }}',
+        least(now(), {{ utc_midnight("date '" ~ window.horizon ~ "'") }}),
+        date '{{ window.cutoff }}',
+        '{{ invocation_id }}',
+        '{{ target.name }}'
+    )
+    {% endif %}
+{% endmacro %}

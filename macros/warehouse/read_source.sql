@@ -1,0 +1,88 @@
+{#- The contract's columns of an operational table, as _staging__sources.yml lists them: {name: column}. -#}
+{% macro contract_columns(table) %}
+    {% if not execute %}{{ return({}) }}{% endif %}
+    {{ return(graph.sources['source.' ~ project_name ~ '.orgo.' ~ table].columns) }}
+{% endmacro %}
+
+{#- Every column of the contract as rows of a VALUES list: table, column, type. -#}
+{% macro contract_rows() -%}
+    {%- set rows = [] -%}
+    {%- for node in graph.sources.values() if execute and node.source_name == 'orgo' -%}
+        {%- for name, column in node.columns.items() -%}
+            {%- do rows.append("('" ~ node.name ~ "', '" ~ name ~ "', '" ~ column.data_type ~ "')") -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{- rows | join(',\n    ') or '(null, null, null)' -}}
+{%- endmacro %}
+
+{#- What the database really has: {name: type} of the columns that this role may read. -#}
+{% macro readable_columns(table) %}
+    {% if not execute %}{{ return({}) }}{% endif %}
+    {% set relation = source('orgo', table) %}
+    {% set query %}
+        select
+            a.attname as column_name,
+            case when t.typtype = 'e' then 'text' else format_type(a.atttypid, null) end as data_type
+        from pg_attribute as a
+        inner join pg_type as t on a.atttypid = t.oid
+        where
+            a.attrelid = to_regclass('{{ relation }}')
+            and a.attnum > 0
+            and not a.attisdropped
+            and has_column_privilege(a.attrelid, a.attnum, 'select')
+    {% endset %}
+    {% set found = {} %}
+    {% for row in run_query(query).rows %}
+        {% do found.update({row['column_name']: row['data_type']}) %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+{#- Where the database differs from the contract: {name: actual type, or none when it is missing}. Unit tests set it to {}. -#}
+{% macro drifted_columns(table) %}
+    {% set actual = readable_columns(table) %}
+    {% set drifted = {} %}
+    {% for name, column in contract_columns(table).items() if actual.get(name) != column.data_type %}
+        {% do drifted.update({name: actual.get(name)}) %}
+    {% endfor %}
+    {{ return(drifted) }}
+{% endmacro %}
+
+{#- A select of exactly the contract's columns in the contract's types, whatever a deployed database has made of them. -#}
+{% macro read_source(table) -%}
+    {%- set drifted = drifted_columns(table) %}
+        select
+        {%- for name, column in contract_columns(table).items() %}
+            {%- if name not in drifted %}
+            {{ name if column.data_type != 'text' else 'cast(' ~ name ~ ' as text) as ' ~ name }}
+            {%- elif drifted[name] is none %}
+            {{ missing_column(table, name, column) }} as {{ name }}
+            {%- else %}
+            {{ converted_column(name, drifted[name], column.data_type) }} as {{ name }}
+            {%- endif %}
+            {{- ',' if not loop.last }}
+        {%- else %} *
+        {%- endfor %}
+        from {{ source('orgo', table) }}
+{%- endmacro %}
+
+{% macro missing_column(table, name, column) -%}
+    {%- if not column.config.meta.get('nullable') -%}
+        {{ exceptions.raise_compiler_error(
+            "The operational table " ~ table ~ " has no column " ~ name ~ " that this role may read, and nothing can stand in for it."
+            ~ " If the column is there, let the role read it: insights init"
+        ) }}
+    {%- endif -%}
+    cast(null as {{ column.data_type }})
+{%- endmacro %}
+
+{#- A column of another type. What cannot be read becomes NULL; text that is not JSON becomes a JSON string, so nothing is lost. -#}
+{% macro converted_column(name, actual, wanted) -%}
+    {%- set try_cast = target.schema ~ "_ops.try_cast(cast(" ~ name ~ " as text), cast(null as " ~ wanted ~ "))" -%}
+    {%- if wanted == 'text' -%} cast({{ name }} as text)
+    {%- elif wanted == 'jsonb' -%} coalesce({{ try_cast }}, to_jsonb(cast({{ name }} as text)))
+    {%- elif wanted == 'timestamp with time zone' and actual in ('timestamp without time zone', 'date') -%}
+        cast({{ name }} as timestamp) at time zone 'UTC'
+    {%- else -%} {{ try_cast }}
+    {%- endif -%}
+{%- endmacro %}

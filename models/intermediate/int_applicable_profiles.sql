@@ -1,0 +1,55 @@
+{{ config(materialized='table') }}
+
+with organizations as (
+    select * from {{ ref('int_organization_profiles') }}
+),
+
+profiles as (
+    select * from {{ ref('stg_profiles') }}
+),
+
+domains as (
+    {%- for domain, profile_code in var('overrides_by_domain').items() %}
+    select
+        '{{ domain }}' as domain,
+        '{{ profile_code }}' as profile_code
+    union all
+    {%- endfor %}
+    select
+        '*' as domain,
+        null as profile_code
+),
+
+resolved as (
+    select
+        organizations.organization_id,
+        domains.domain,
+        case
+            when domains.profile_code is not null then domains.profile_code
+            when own_profile.profile_code is not null then own_profile.profile_code
+            else '{{ default_profile_key() }}'
+        end as profile_code,
+        case
+            when domains.profile_code is not null then 'domain_profile'
+            when own_profile.profile_code is not null then 'organization_profile'
+            else 'default_profile'
+        end as profile_source
+    from organizations
+    cross join domains
+    left join profiles as own_profile on organizations.profile_code = own_profile.profile_code
+),
+
+final as (
+    select
+        resolved.organization_id,
+        resolved.domain,
+        resolved.profile_code,
+        resolved.profile_source,
+        profiles.default_visibility,
+        profiles.reactivity_seconds,
+        profiles.max_escalation_seconds
+    from resolved
+    left join profiles on resolved.profile_code = profiles.profile_code
+)
+
+select * from final

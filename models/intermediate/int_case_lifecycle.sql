@@ -1,0 +1,152 @@
+{{ config(
+    materialized='table',
+    unlogged=true,
+    meta={'feeds': ['dim_cases', 'fact_cases']},
+    post_hook=['analyze {{ this }}', '{{ log_load() }}']
+) }}
+{%- set window = load_window() %}
+{%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
+{%- set is_incremental = execute and window.loaded_from != '-infinity' %}
+
+with source_cases as (
+    select * from {{ ref('stg_cases') }}
+),
+
+organization_profiles as (
+    select * from {{ ref('stg_organization_profiles') }}
+),
+
+profiles as (
+    select * from {{ ref('stg_profiles') }}
+),
+
+default_profiles as (
+    select * from {{ ref('int_applicable_profiles') }}
+    where domain = '*'
+),
+
+recomputed_tasks as (
+    select * from {{ ref('int_task_lifecycle') }}
+),
+
+escalations as (
+    select task_id from {{ ref('stg_task_events') }}
+    where event_type = 'escalated' and created_at < {{ horizon }}
+),
+
+counted_tasks as (
+    select * from {{ ref('int_tasks_checked') }}
+    where case_id is not null and is_accepted and created_at < {{ horizon }}
+),
+{% if is_incremental %}
+task_counts as (
+    select
+        case_id,
+        count(*) as task_count
+    from counted_tasks
+    group by case_id
+),
+{% endif %}
+-- What changed since the last load; a whole load does not ask.
+changed as ( -- noqa: ST03
+    select case_id from source_cases
+    where updated_at >= '{{ window.loaded_from }}'
+    union
+    select case_id from recomputed_tasks
+    where case_id is not null
+    union
+    select source_cases.case_id
+    from source_cases
+    inner join organization_profiles on source_cases.organization_id = organization_profiles.organization_id
+    where organization_profiles.updated_at >= '{{ window.loaded_from }}'
+    union
+    select case_id from source_cases
+    where (select max(profiles.updated_at) from profiles) >= '{{ window.loaded_from }}'
+    {%- if is_incremental %}
+    union
+    -- A case that lost a task has no change of its own: its stored count betrays it.
+    select stored.case_id
+    from {{ stored_mart('fact_cases') }} as stored
+    left join task_counts on stored.case_id = task_counts.case_id
+    where stored.linked_task_count <> coalesce(task_counts.task_count, 0)
+    {%- endif %}
+),
+
+cases as (
+    select * from {{ ref('int_cases_checked') }}
+    where
+        is_accepted
+        and opened_at < {{ horizon }}
+        and opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+    {% if is_incremental %}
+        and case_id in (select changed.case_id from changed)
+    {% endif %}
+),
+
+case_tasks as (
+    select
+        counted_tasks.case_id,
+        count(*) as linked_task_count,
+        max({{ visibility_rank('counted_tasks.visibility') }}) as visibility_rank,
+        bool_or(counted_tasks.is_about_sensitive_person) as is_about_sensitive_person
+    from counted_tasks
+    inner join cases on counted_tasks.case_id = cases.case_id
+    group by counted_tasks.case_id
+),
+
+case_escalations as (
+    select
+        counted_tasks.case_id,
+        count(*) as escalation_count
+    from counted_tasks
+    inner join cases on counted_tasks.case_id = cases.case_id
+    inner join escalations on counted_tasks.task_id = escalations.task_id
+    group by counted_tasks.case_id
+),
+
+joined as (
+    select
+        cases.*,
+        coalesce(case_tasks.linked_task_count, 0) as linked_task_count,
+        coalesce(case_escalations.escalation_count, 0) as escalation_count,
+        greatest(
+            case
+                when cases.own_visibility is not null then {{ visibility_rank('cases.own_visibility') }}
+                else coalesce(case_tasks.visibility_rank, {{ visibility_rank('default_profiles.default_visibility') }})
+            end,
+            case when case_tasks.is_about_sensitive_person then {{ restricted_rank() }} end
+        ) as visibility_rank
+    from cases
+    left join case_tasks on cases.case_id = case_tasks.case_id
+    left join case_escalations on cases.case_id = case_escalations.case_id
+    left join default_profiles on cases.organization_id = default_profiles.organization_id
+),
+
+final as (
+    select
+        case_id,
+        organization_id,
+        label,
+        is_label_valid,
+        {{ label_parts() }},
+        title,
+        status,
+        severity,
+        origin_vertical_level,
+        origin_role,
+        opened_at,
+        case when status in ({{ enum_tokens('case_status_closed') }}) then updated_at end as closed_at,
+        {{ visibility_of_rank('visibility_rank') }} as visibility,
+        cast(linked_task_count as integer) as linked_task_count,
+        cast(escalation_count as integer) as escalation_count,
+        0 as review_count,
+        {{ quality_flags({
+            'label_unparsable': 'not is_label_valid',
+            'visibility_unknown': 'own_visibility not in (' ~ enum_tokens('visibility') ~ ')',
+            'metadata_unreadable': "jsonb_typeof(metadata) <> 'object'",
+            'metadata_missing': 'metadata is null',
+        }) }}
+    from joined
+)
+
+select * from final

@@ -1,0 +1,150 @@
+{{ config(
+    materialized='table',
+    unlogged=true,
+    meta={'feeds': ['dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases']},
+    post_hook=['analyze {{ this }}', '{{ log_load() }}']
+) }}
+{%- set window = load_window() %}
+{%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
+
+with source_tasks as (
+    select * from {{ ref('stg_tasks') }}
+),
+
+source_events as (
+    select * from {{ ref('stg_task_events') }}
+),
+
+source_comments as (
+    select * from {{ ref('stg_task_comments') }}
+),
+
+source_persons as (
+    select * from {{ ref('stg_person_profiles') }}
+),
+
+-- What changed since the last load; a whole load does not ask.
+changed as ( -- noqa: ST03
+    select task_id from source_tasks
+    where updated_at >= '{{ window.loaded_from }}'
+    union
+    select task_id from source_events
+    where created_at >= '{{ window.loaded_from }}'
+    union
+    select task_id from source_comments
+    where updated_at >= '{{ window.loaded_from }}'
+    union
+    select source_tasks.task_id
+    from source_tasks
+    inner join source_persons on source_tasks.requester_person_id = source_persons.person_id
+    where source_persons.updated_at >= '{{ window.loaded_from }}'
+),
+
+tasks as (
+    select * from {{ ref('int_tasks_checked') }}
+    where
+        is_accepted
+        and created_at < {{ horizon }}
+        and created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+    {% if window.loaded_from != '-infinity' %}
+        and task_id in (select changed.task_id from changed)
+    {% endif %}
+),
+
+events as (
+    select * from source_events
+    where created_at < {{ horizon }} and event_type in ({{ enum_tokens('task_event_type') }})
+),
+
+comments as (
+    select * from source_comments
+    where created_at < {{ horizon }}
+),
+
+task_events as (
+    select
+        tasks.task_id,
+        count(*) as event_count,
+        count(*) filter (where events.event_type = 'escalated') as escalation_count,
+        min(events.created_at) filter (
+            where events.created_at > tasks.created_at
+            and (
+                events.event_type in ('ownership_changed', 'comment_added')
+                or (
+                    events.event_type = 'status_changed'
+                    and coalesce(events.old_status, 'PENDING') = 'PENDING'
+                    and events.new_status <> 'PENDING'
+                )
+            )
+        ) as first_response_at,
+        max(events.created_at) filter (
+            where events.event_type = 'status_changed' and events.new_status = tasks.status
+        ) as status_reached_at
+    from tasks
+    inner join events on tasks.task_id = events.task_id
+    group by tasks.task_id
+),
+
+task_comments as (
+    select
+        tasks.task_id,
+        count(*) as comment_count,
+        min(comments.created_at) filter (where comments.created_at > tasks.created_at) as first_comment_at
+    from tasks
+    inner join comments on tasks.task_id = comments.task_id
+    group by tasks.task_id
+),
+
+joined as (
+    select
+        tasks.*,
+        coalesce(task_events.event_count, 0) as event_count,
+        coalesce(task_events.escalation_count, 0) as escalation_count,
+        coalesce(task_comments.comment_count, 0) as comment_count,
+        least(task_events.first_response_at, task_comments.first_comment_at) as first_response_at,
+        case
+            when tasks.status in ({{ enum_tokens('task_status_closed') }})
+                then coalesce(tasks.closed_at, task_events.status_reached_at, tasks.updated_at)
+        end as known_closed_at
+    from tasks
+    left join task_events on tasks.task_id = task_events.task_id
+    left join task_comments on tasks.task_id = task_comments.task_id
+),
+
+final as (
+    select
+        task_id,
+        organization_id,
+        case_id,
+        label,
+        is_label_valid,
+        {{ label_parts() }},
+        type,
+        category,
+        subtype,
+        priority,
+        severity,
+        {{ visibility_of_rank(
+            'greatest(' ~ visibility_rank('visibility') ~ ', case when is_about_sensitive_person then ' ~ restricted_rank() ~ ' end)'
+        ) }} as visibility,
+        source,
+        assignee_role,
+        created_at,
+        known_closed_at as closed_at,
+        status as current_status,
+        {{ seconds_between('created_at', 'first_response_at') }} as time_to_first_response_seconds,
+        {{ seconds_between('created_at', 'known_closed_at') }} as time_to_completion_seconds,
+        cast(escalation_count as integer) as escalation_count,
+        cast(comment_count as integer) as comment_count,
+        cast(event_count as integer) as event_count,
+        {{ quality_flags({
+            'label_unparsable': 'not is_label_valid',
+            'visibility_unknown': 'visibility is null or visibility not in (' ~ enum_tokens('visibility') ~ ')',
+            'closed_at_on_open_status': 'closed_at is not null and known_closed_at is null',
+            'closed_at_inferred': 'closed_at is null and known_closed_at is not null',
+            'closed_before_created': 'known_closed_at < created_at',
+        }) }}
+    from joined
+)
+
+select * from final

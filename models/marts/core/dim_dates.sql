@@ -1,0 +1,23 @@
+-- Grain: one row per calendar day, 1970-01-01 to 2099-12-31 (UTC).
+with days as (
+    select cast(day as date) as date_key
+    from generate_series(
+        {{ calendar_start() }} at time zone 'UTC', {{ calendar_end() }} at time zone 'UTC', interval '1 day'
+    ) as series (day)
+),
+
+final as (
+    select
+        date_key,
+        cast(extract(year from date_key) as integer) as year,
+        cast(extract(quarter from date_key) as integer) as quarter,
+        cast(extract(month from date_key) as integer) as month,
+        to_char(date_key, 'FMMonth') as month_name,
+        cast(extract(week from date_key) as integer) as week_of_year,
+        cast(extract(isodow from date_key) as integer) as day_of_week,
+        to_char(date_key, 'FMDay') as day_name,
+        extract(isodow from date_key) in (6, 7) as is_weekend
+    from days
+)
+
+select * from final

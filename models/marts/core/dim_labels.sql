@@ -1,0 +1,19 @@
+-- Grain: one row per classification label, as it is now; organization_id is NULL for a global default.
+with history as (
+    select * from {{ ref('labels_history') }}
+),
+
+final as (
+    select
+        label_id,
+        organization_id,
+        code,
+        display_name,
+        description,
+        category,
+        color_hint
+    from history
+    where dbt_valid_to is null
+)
+
+select * from final

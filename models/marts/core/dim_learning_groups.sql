@@ -1,0 +1,19 @@
+-- Grain: one row per learning group ever seen.
+{{ config(materialized='incremental', incremental_strategy='merge', unique_key='learning_group_id') }}
+{{- guard_history() }}
+
+with learning_groups as (
+    select * from {{ ref('stg_learning_groups') }}
+),
+
+final as (
+    select
+        learning_group_id,
+        organization_id,
+        code,
+        name,
+        category
+    from learning_groups
+)
+
+{{ only_changed('final', 'learning_group_id') }}

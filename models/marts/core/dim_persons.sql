@@ -1,0 +1,33 @@
+-- Grain: one row per person ever seen.
+{{ config(materialized='incremental', incremental_strategy='merge', unique_key='person_id') }}
+{{- guard_history() }}
+
+with persons as (
+    select * from {{ ref('stg_person_profiles') }}
+),
+
+final as (
+    select
+        person_id,
+        organization_id,
+        full_name,
+        external_reference,
+        confidentiality_level,
+        false as is_gone
+    from persons
+    {%- if is_incremental() %}
+    union all
+    -- A person who left the source keeps the id that facts refer to, and nothing that says who it was (decision D8).
+    select
+        person_id,
+        organization_id,
+        null as full_name,
+        null as external_reference,
+        confidentiality_level,
+        true as is_gone
+    from {{ this }} as stored
+    where not exists (select 1 from persons where persons.person_id = stored.person_id)
+    {%- endif %}
+)
+
+{{ only_changed('final', 'person_id') }}

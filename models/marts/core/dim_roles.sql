@@ -1,0 +1,18 @@
+-- Grain: one row per role, as it is now; organization_id is NULL for a global default.
+with history as (
+    select * from {{ ref('roles_history') }}
+),
+
+final as (
+    select
+        role_id,
+        organization_id,
+        code,
+        display_name,
+        description,
+        is_system_role
+    from history
+    where dbt_valid_to is null
+)
+
+select * from final

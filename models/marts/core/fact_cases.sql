@@ -1,0 +1,31 @@
+-- Grain: one row per case.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='case_id',
+    indexes=[{'columns': ['case_id'], 'unique': true}, {'columns': ['organization_id', 'opened_date_key']}],
+    meta={'delta': 'int_case_lifecycle'}
+) }}
+{{- guard_history() }}
+
+with lifecycle as (
+    select * from {{ ref('int_case_lifecycle') }}
+),
+
+final as (
+    select
+        {{ hash_id('case_id') }} as id,
+        case_id,
+        organization_id,
+        {{ utc_date('opened_at') }} as opened_date_key,
+        {{ utc_date('closed_at') }} as closed_date_key,
+        status,
+        severity,
+        linked_task_count,
+        escalation_count,
+        review_count,
+        visibility
+    from lifecycle
+)
+
+{{ only_changed('final', 'case_id') }}

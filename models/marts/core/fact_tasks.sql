@@ -1,0 +1,35 @@
+-- Grain: one row per task.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='task_id',
+    indexes=[{'columns': ['task_id'], 'unique': true}, {'columns': ['organization_id', 'created_date_key']}],
+    meta={'delta': 'int_task_lifecycle'}
+) }}
+{{- guard_history() }}
+
+with lifecycle as (
+    select * from {{ ref('int_task_lifecycle') }}
+),
+
+final as (
+    select
+        {{ hash_id('task_id') }} as id,
+        task_id,
+        organization_id,
+        {{ utc_date('created_at') }} as created_date_key,
+        {{ utc_date('closed_at') }} as closed_date_key,
+        current_status,
+        priority,
+        severity,
+        source,
+        time_to_first_response_seconds,
+        time_to_completion_seconds,
+        escalation_count,
+        comment_count,
+        event_count,
+        visibility
+    from lifecycle
+)
+
+{{ only_changed('final', 'task_id') }}

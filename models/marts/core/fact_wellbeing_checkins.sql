@@ -1,0 +1,35 @@
+-- Grain: one row per wellbeing check-in.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='checkin_id',
+    indexes=[{'columns': ['checkin_id'], 'unique': true}, {'columns': ['organization_id', 'date_key']}]
+) }}
+{{- guard_history() }}
+{%- set window = load_window() %}
+
+with checkins as (
+    select * from {{ ref('int_wellbeing_checkins') }}
+    where
+        created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
+        and created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+        and changed_at >= '{{ window.loaded_from }}'
+),
+
+final as (
+    select
+        {{ hash_id('checkin_id') }} as id,
+        checkin_id,
+        organization_id,
+        person_id,
+        learning_group_id,
+        {{ utc_date('created_at') }} as date_key,
+        score,
+        tags,
+        related_case_id,
+        related_task_id,
+        visibility
+    from checkins
+)
+
+{{ only_changed('final', 'checkin_id') }}

@@ -1,0 +1,48 @@
+-- Grain: one row per organization, mart and quality flag: loaded rows that the source got wrong, and rows set aside.
+with flagged as (
+    {%- for relation in [ref('dim_tasks'), ref('dim_cases')] %}
+    select
+        '{{ relation.identifier }}' as relation_name,
+        organization_id,
+        unnest(quality_flags) as finding,
+        true as is_loaded
+    from {{ relation }}
+    union all
+    {%- endfor %}
+    select
+        'dim_organizations' as relation_name,
+        organization_id,
+        'timezone_missing' as finding,
+        true as is_loaded
+    from {{ ref('dim_organizations') }}
+    where is_timezone_missing
+),
+
+set_aside as (
+    select
+        source_table as relation_name,
+        organization_id,
+        reject_reason as finding,
+        false as is_loaded
+    from {{ ref('rejects') }}
+    where resolved_at is null
+),
+
+findings as (
+    select * from flagged
+    union all
+    select * from set_aside
+),
+
+final as (
+    select
+        relation_name,
+        organization_id,
+        finding,
+        is_loaded,
+        count(*) as row_count
+    from findings
+    group by relation_name, organization_id, finding, is_loaded
+)
+
+select * from final

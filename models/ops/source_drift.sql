@@ -1,0 +1,36 @@
+-- Grain: one row per contract column that the operational database lacks or types otherwise.
+with contract (table_name, column_name, contract_type) as (
+    values
+    {{ contract_rows() }}
+),
+
+actual as (
+    select
+        c.relname as table_name,
+        a.attname as column_name,
+        case when t.typtype = 'e' then 'text' else format_type(a.atttypid, null) end as actual_type,
+        has_column_privilege(c.oid, a.attnum, 'select') as is_readable
+    from pg_attribute as a
+    inner join pg_class as c on a.attrelid = c.oid
+    inner join pg_namespace as n on c.relnamespace = n.oid
+    inner join pg_type as t on a.atttypid = t.oid
+    where n.nspname = '{{ var("source_schema") }}' and a.attnum > 0 and not a.attisdropped
+),
+
+final as (
+    select
+        contract.table_name,
+        contract.column_name,
+        contract.contract_type,
+        actual.actual_type,
+        case
+            when actual.column_name is null then 'missing'
+            when not actual.is_readable then 'not_readable'
+            else 'other_type'
+        end as drift
+    from contract
+    left join actual on contract.table_name = actual.table_name and contract.column_name = actual.column_name
+    where actual.column_name is null or not actual.is_readable or actual.actual_type <> contract.contract_type
+)
+
+select * from final

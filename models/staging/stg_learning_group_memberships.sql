@@ -1,0 +1,15 @@
+with source as (
+    {{ read_source('learning_group_memberships') }}
+),
+
+renamed as (
+    select
+        learning_group_id,
+        person_id,
+        joined_at,
+        left_at,
+        greatest(joined_at, updated_at) as updated_at
+    from source
+)
+
+select * from renamed

@@ -1,0 +1,17 @@
+with source as (
+    {{ read_source('task_events') }}
+),
+
+renamed as (
+    select
+        id as event_id,
+        task_id,
+        organization_id,
+        {{ canonical_token('event_type', 'task_event_type') }} as event_type,
+        upper({{ json_text('old_value', 'status') }}) as old_status,
+        upper({{ json_text('new_value', 'status') }}) as new_status,
+        created_at
+    from source
+)
+
+select * from renamed

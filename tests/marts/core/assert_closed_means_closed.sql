@@ -1,0 +1,14 @@
+-- A closing date is there exactly when the status is a closed one, and a completion time exactly when closing follows creation.
+select task_id as row_key
+from {{ ref('fact_tasks') }}
+where
+    (closed_date_key is not null) <> (current_status in ({{ enum_tokens('task_status_closed') }}))
+    or (closed_date_key is null and time_to_completion_seconds is not null)
+    or (closed_date_key > created_date_key and time_to_completion_seconds is null)
+    or (closed_date_key < created_date_key and time_to_completion_seconds is not null)
+union all
+select case_id as row_key
+from {{ ref('fact_cases') }}
+where
+    (closed_date_key is not null) <> (status in ({{ enum_tokens('case_status_closed') }}))
+    or closed_date_key < opened_date_key

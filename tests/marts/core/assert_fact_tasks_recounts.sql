@@ -1,0 +1,47 @@
+-- The counts of fact_tasks are those of the source's events and comments, counted once more without the life-cycle model.
+with load as (
+    select
+        {{ utc_midnight('horizon') }} as horizon,
+        loaded_through
+    from {{ source('insights_ops', 'load_log') }}
+    where relation_name = 'fact_tasks'
+    order by load_log_id desc
+    limit 1
+),
+
+events as (
+    select
+        events.task_id,
+        count(*) as event_count,
+        sum(case when events.event_type = 'escalated' then 1 else 0 end) as escalation_count,
+        max(events.created_at) as last_event_at
+    from {{ ref('int_task_events_checked') }} as events
+    cross join load
+    where events.is_accepted and events.created_at < load.horizon
+    group by events.task_id
+),
+
+comments as (
+    select
+        comments.task_id,
+        count(*) as comment_count,
+        max(comments.updated_at) as last_comment_at
+    from {{ ref('stg_task_comments') }} as comments
+    cross join load
+    where comments.created_at < load.horizon
+    group by comments.task_id
+)
+
+select facts.task_id
+from {{ ref('fact_tasks') }} as facts
+inner join {{ ref('stg_tasks') }} as tasks on facts.task_id = tasks.task_id
+cross join load
+left join events on facts.task_id = events.task_id
+left join comments on facts.task_id = comments.task_id
+where
+    greatest(tasks.updated_at, events.last_event_at, comments.last_comment_at) < load.loaded_through
+    and (
+        facts.event_count <> coalesce(events.event_count, 0)
+        or facts.escalation_count <> coalesce(events.escalation_count, 0)
+        or facts.comment_count <> coalesce(comments.comment_count, 0)
+    )

@@ -1,0 +1,21 @@
+-- The case of a task is in dim_cases, set aside, out of retention, or gone from the source.
+with load as (
+    select
+        {{ utc_midnight('horizon') }} as horizon,
+        {{ utc_midnight('cutoff') }} as cutoff
+    from {{ source('insights_ops', 'load_log') }}
+    where relation_name = 'dim_cases'
+    order by load_log_id desc
+    limit 1
+)
+
+select tasks.task_id
+from {{ ref('dim_tasks') }} as tasks
+inner join {{ ref('int_cases_checked') }} as cases on tasks.case_id = cases.case_id
+cross join load
+left join {{ ref('dim_cases') }} as loaded_cases on tasks.case_id = loaded_cases.case_id
+where
+    cases.is_accepted
+    and cases.opened_at >= load.cutoff
+    and cases.opened_at < load.horizon
+    and loaded_cases.case_id is null
