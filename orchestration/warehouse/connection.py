@@ -51,7 +51,7 @@ def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Conn
     """Connect to `url`, or where libpq's variables point when it is None; raises InsightsError when refused."""
     try:
         return psycopg.connect(url or "", application_name="orgo-insights", autocommit=autocommit)
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise InsightsError(f"Cannot connect to PostgreSQL: {str(error).strip()}") from error
 
 

@@ -1,0 +1,65 @@
+"""The columns of a ServiceNow incident audit log, and how each of them is read."""
+
+COLUMNS = (
+    "number",
+    "incident_state",
+    "active",
+    "reassignment_count",
+    "reopen_count",
+    "sys_mod_count",
+    "made_sla",
+    "caller_id",
+    "opened_by",
+    "opened_at",
+    "sys_created_by",
+    "sys_created_at",
+    "sys_updated_by",
+    "sys_updated_at",
+    "contact_type",
+    "location",
+    "category",
+    "subcategory",
+    "u_symptom",
+    "cmdb_ci",
+    "impact",
+    "urgency",
+    "priority",
+    "assignment_group",
+    "assigned_to",
+    "knowledge",
+    "u_priority_confirmation",
+    "notify",
+    "problem_id",
+    "rfc",
+    "vendor",
+    "caused_by",
+    "closed_code",
+    "resolved_by",
+    "resolved_at",
+    "closed_at",
+)
+
+MOMENTS = ("opened_at", "sys_created_at", "sys_updated_at", "resolved_at", "closed_at")
+COUNTS = ("reassignment_count", "reopen_count", "sys_mod_count")
+
+# A row without one of these belongs to no incident or to no point of its history.
+REQUIRED = ("number", "sys_mod_count", "sys_updated_at", "opened_at", "incident_state")
+
+# The log writes their last value on every row of an incident: they tell about the incident, not about the update.
+FINAL = ("opened_at", "closed_code", "resolved_by", "resolved_at", "closed_at")
+
+# What an update may change. number and sys_updated_at are the event's task and time.
+HISTORY = tuple(column for column in COLUMNS if column not in {*FINAL, "number", "sys_updated_at"})
+
+MOMENT_FORMAT = "a time of day as d/m/yyyy HH:MM, day first, UTC"
+COUNT_FORMAT = "a whole number from 0 to 999999999"
+STATE_FORMAT = "New, Active, Awaiting <something>, Resolved or Closed"
+
+
+def expected(column: str) -> str:
+    """Say in words what a value of `column` must look like."""
+    if column in MOMENTS:
+        return MOMENT_FORMAT
+    if column in COUNTS:
+        return COUNT_FORMAT
+    return STATE_FORMAT if column == "incident_state" else "the number of the incident, such as INC0000045"

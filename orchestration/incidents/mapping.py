@@ -1,0 +1,137 @@
+"""The one place that says what a value of the log means in Orgo, as functions of the session (docs/incident-import.md).
+
+All of them take text and give text (tokens of the source contract, section 1), NULL for what they do not know.
+"""
+
+from psycopg import Cursor, sql
+from psycopg.rows import TupleRow
+
+ORGANIZATION_SLUG = "incident-log"
+PROFILE_CODE = "default"
+TASK_TYPE = "it_incident"
+LABEL_BASE = "1001"  # the source contract's section 3: staff
+LABEL_CODE = "81"  # technical, request
+DEFAULT_ROLE = "IT"
+
+# A version 3 UUID (RFC 4122) of this namespace and "kind:key": the same from every import, and from any other language.
+NAMESPACE = "1f0f4a4e-6d0c-4c53-9c3b-5d1f7c0f2a86"
+
+_UUID = sql.SQL(
+    """
+create or replace function pg_temp.incident_uuid(kind text, key text) returns uuid language sql stable as $$
+    select overlay(
+        overlay(md5({namespace}::bytea || convert_to(kind || ':' || key, 'UTF8')) placing '3' from 13)
+        placing translate(
+            substr(md5({namespace}::bytea || convert_to(kind || ':' || key, 'UTF8')), 17, 1),
+            '0123456789abcdef',
+            '89ab89ab89ab89ab'
+        )
+        from 17
+    )::uuid
+$$
+"""
+)
+
+_FUNCTIONS = (
+    # The pattern keeps out what to_timestamp would read leniently, the second condition the 31st of a short month.
+    r"""
+create or replace function pg_temp.incident_moment(value text) returns timestamptz language sql stable as $$
+    select case
+        when value ~ '^(0?[1-9]|[12]\d|3[01])/(0?[1-9]|1[012])/[12]\d{3} ([01]?\d|2[0-3]):[0-5]\d$'
+            and (
+                split_part(value, '/', 1)::int <= 28
+                or split_part(value, '/', 1)::int <= extract(
+                    day from make_date(left(split_part(value, '/', 3), 4)::int, split_part(value, '/', 2)::int, 1)
+                    + interval '1 month - 1 day'
+                )
+            )
+            then to_timestamp(value, 'DD/MM/YYYY HH24:MI')
+    end
+$$
+""",
+    r"""
+create or replace function pg_temp.incident_count(value text) returns int language sql immutable as $$
+    select case when value ~ '^\d{1,9}$' then value::int end
+$$
+""",
+    """
+create or replace function pg_temp.incident_status(state text) returns text language sql immutable as $$
+    select case
+        when state = 'New' then 'PENDING'
+        when state in ('Active', 'Resolved') then 'IN_PROGRESS'
+        when state like 'Awaiting _%' then 'ON_HOLD'
+        when state = 'Closed' then 'COMPLETED'
+    end
+$$
+""",
+    """
+create or replace function pg_temp.incident_priority(priority text) returns text language sql immutable as $$
+    select case left(priority, 1)
+        when '1' then 'CRITICAL'
+        when '2' then 'HIGH'
+        when '4' then 'LOW'
+        when '5' then 'LOW'
+        else 'MEDIUM'
+    end
+$$
+""",
+    """
+create or replace function pg_temp.incident_severity(impact text, priority text) returns text
+language sql immutable as $$
+    select case
+        when left(priority, 1) = '1' then 'CRITICAL'
+        when left(impact, 1) = '1' then 'MAJOR'
+        when left(impact, 1) = '2' then 'MODERATE'
+        else 'MINOR'
+    end
+$$
+""",
+    """
+create or replace function pg_temp.incident_source(contact_type text) returns text language sql immutable as $$
+    select case
+        when contact_type in ('Phone', 'Direct opening') then 'manual'
+        when contact_type = 'Email' then 'email'
+        when contact_type in ('Self service', 'IVR') then 'api'
+        else 'sync'
+    end
+$$
+""",
+    # 'Opened by  8' and 'Opened by 8' name the same account.
+    r"""
+create or replace function pg_temp.incident_name(token text) returns text language sql immutable as $$
+    select regexp_replace(token, '\s+', ' ', 'g')
+$$
+""",
+    # Two names may differ in nothing but letters that an address cannot hold: then a hash keeps them apart.
+    """
+create or replace function pg_temp.incident_email(name text) returns text language sql immutable as $$
+    select trim('-' from regexp_replace(lower(name), '[^a-z0-9]+', '-', 'g'))
+        || case when name ~ '^[A-Za-z0-9 ]+$' then '' else '-' || left(md5(name), 8) end
+        || '@incident-log.invalid'
+$$
+""",
+)
+
+_LABEL = sql.SQL(
+    """
+create or replace function pg_temp.incident_label(assignment_group text) returns text language sql immutable as $$
+    select {stem} || coalesce('.' || nullif(
+        trim('-' from regexp_replace(assignment_group, '[^[:alnum:]]+', '-', 'g')), ''
+    ), '')
+$$
+"""
+)
+
+# Lays the changes of an incident's events over each other in their order: the incident as it then was.
+_OVERLAY = """
+create or replace aggregate pg_temp.incident_overlay(jsonb) (sfunc = jsonb_concat, stype = jsonb, initcond = '{}')
+"""
+
+
+def create_functions(cursor: Cursor[TupleRow]) -> None:
+    """Create the functions of this module in the session's temporary schema."""
+    cursor.execute(_UUID.format(namespace=sql.Literal("\\x" + NAMESPACE.replace("-", ""))))
+    for function in _FUNCTIONS:
+        cursor.execute(function)
+    cursor.execute(_LABEL.format(stem=sql.Literal(f"{LABEL_BASE}.{LABEL_CODE}.{DEFAULT_ROLE}")))
+    cursor.execute(_OVERLAY)
