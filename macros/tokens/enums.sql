@@ -3,18 +3,15 @@
     '{{ var("enums")[enum] | join("', '") }}'
 {%- endmacro %}
 
-{#- Today's token for a stored one: trimmed, in the case of the enum, historical tokens mapped. Unknown tokens stay as they are. -#}
+{#- Today's token for a stored one: trimmed, in the case of the enum, historical tokens mapped. Unknown tokens stay as they are.
+    Nearly every stored token is one of today's already, and looking it up is cheaper than changing its case. -#}
 {% macro canonical_token(column, enum) -%}
     {%- set change_case = 'upper' if var('enums')[enum][0] | upper == var('enums')[enum][0] else 'lower' -%}
-    {%- set old_tokens = var('historical_tokens').get(enum, {}) -%}
-    {%- if old_tokens -%}
-    case {{ change_case }}(trim({{ column }}))
-        {%- for old, new in old_tokens.items() %}
-        when '{{ old }}' then '{{ new }}'
+    case
+        when {{ column }} in ({{ enum_tokens(enum) }}) then {{ column }}
+        {%- for old, new in var('historical_tokens').get(enum, {}).items() %}
+        when {{ change_case }}(trim({{ column }})) = '{{ old }}' then '{{ new }}'
         {%- endfor %}
         else {{ change_case }}(trim({{ column }}))
     end
-    {%- else -%}
-    {{ change_case }}(trim({{ column }}))
-    {%- endif -%}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#- Why a row of a source is set aside, as three columns: is_accepted, reject_reason (NULL for a row that is loaded) and
     rejected_value. `tokens` maps columns to the enum they must be of, `dates` lists columns that must lie within dim_dates,
-    `missing` holds everything else, {reason: SQL condition}. One list of rules for every source table.
+    `missing` holds everything else, {reason: SQL condition}. Columns may be qualified. One list of rules for every source table.
 
     Filter by is_accepted: the planner takes half of the rows for a boolean CASE, and one in 200 for `reject_reason is null`,
     with the nested loops that follow from that. -#}
@@ -9,11 +9,11 @@
     {%- for reason, condition in missing.items() %}{% do rules.append((condition, reason, 'null')) %}{% endfor -%}
     {%- for column in dates -%}
         {%- set outside = column ~ ' not between ' ~ calendar_start() ~ ' and ' ~ calendar_end() -%}
-        {%- do rules.append((outside, column ~ '_out_of_range', 'cast(' ~ column ~ ' as text)')) -%}
+        {%- do rules.append((outside, column.split('.')[-1] ~ '_out_of_range', 'cast(' ~ column ~ " at time zone 'UTC' as text)")) -%}
     {%- endfor -%}
     {%- for column, enum in tokens.items() -%}
-        {%- set unknown = column ~ ' is null or ' ~ column ~ ' not in (' ~ enum_tokens(enum) ~ ')' -%}
-        {%- do rules.append((unknown, 'unknown_' ~ column, column)) -%}
+        {%- set unknown = '(' ~ column ~ ' in (' ~ enum_tokens(enum) ~ ')) is not true' -%}
+        {%- do rules.append((unknown, 'unknown_' ~ column.split('.')[-1], column)) -%}
     {%- endfor -%}
     case
         {%- for condition, reason, refused in rules %}

@@ -16,6 +16,12 @@
     case when {{ finish }} >= {{ start }} then cast(floor(extract(epoch from {{ finish }} - {{ start }})) as bigint) end
 {%- endmacro %}
 
+{#- A condition that few rows meet, said so that the planner expects it. Of a comparison of two columns or of a function's result it
+    would expect a third of the rows or nearly all, and scan whole tables for them; of an equality it expects one in 200. -#}
+{% macro few(condition) -%}
+    case when {{ condition }} then 1 else 0 end = 1
+{%- endmacro %}
+
 {#- The UTC date of a moment (decision D14). -#}
 {% macro utc_date(moment) -%}
     cast({{ moment }} at time zone 'UTC' as date)

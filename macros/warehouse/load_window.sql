@@ -1,7 +1,7 @@
 {#- What one load looks at, from the load log: {horizon, loaded_from, cutoff}.
 
     horizon      what happened before this UTC date counts: as_of, but never less than an earlier load of the same relations saw,
-                 so the replay of an old as_of takes nothing back
+                 so the replay of an old as_of takes nothing back (a rebuild starts anew)
     loaded_from  changes since then are recomputed: the oldest watermark of the relations that this model feeds, less the overlap;
                  -infinity when one of them was never loaded, is gone, or was loaded by a clock that was ahead of this one
     cutoff       event dates before this are out of retention; it never moves back (decision D8)
@@ -15,18 +15,18 @@
         {% set node = graph.nodes['model.' ~ project_name ~ '.' ~ name] %}
         {% if adapter.get_relation(node.database, node.schema, node.alias) is none %}{% do missing.append(name) %}{% endif %}
     {% endfor %}
-    {% set known = missing | length == 0 and not flags.FULL_REFRESH %}
+    {% set is_known = missing | length == 0 and not flags.FULL_REFRESH and not var('scan_all', false) %}
     {% set query %}
         with latest as (
             select distinct on (relation_name) horizon, loaded_through
             from {{ source('insights_ops', 'load_log') }}
-            where relation_name in ('{{ feeds | join("', '") }}') and {{ known }}
+            where relation_name in ('{{ feeds | join("', '") }}') and not {{ var('rebuild', false) }}
             order by relation_name, load_log_id desc
         ),
 
         loads as (
             select
-                count(*) = {{ feeds | length }} and now() >= max(loaded_through) and not {{ var('scan_all', false) }} as is_incremental,
+                {{ is_known }} and count(*) = {{ feeds | length }} and now() >= max(loaded_through) as is_incremental,
                 min(loaded_through) - interval '{{ var("overlap_hours") }} hours' as loaded_from,
                 greatest(date '{{ as_of() }}', max(horizon)) as horizon
             from latest

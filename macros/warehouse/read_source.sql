@@ -7,7 +7,7 @@
 {#- Every column of the contract as rows of a VALUES list: table, column, type. -#}
 {% macro contract_rows() -%}
     {%- set rows = [] -%}
-    {%- for node in graph.sources.values() if execute and node.source_name == 'orgo' -%}
+    {%- for node in graph.get('sources', {}).values() if node.source_name == 'orgo' -%}
         {%- for name, column in node.columns.items() -%}
             {%- do rows.append("('" ~ node.name ~ "', '" ~ name ~ "', '" ~ column.data_type ~ "')") -%}
         {%- endfor -%}

@@ -8,72 +8,62 @@
 {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
 {%- set is_incremental = execute and window.loaded_from != '-infinity' %}
 
-with source_cases as (
-    select * from {{ ref('stg_cases') }}
-),
-
-organization_profiles as (
-    select * from {{ ref('stg_organization_profiles') }}
-),
-
-profiles as (
-    select * from {{ ref('stg_profiles') }}
-),
-
-default_profiles as (
+-- A source is read where it is needed, not by an import CTE: what a query reads twice through one CTE is written down whole.
+with default_profiles as (
     select * from {{ ref('int_applicable_profiles') }}
     where domain = '*'
-),
-
-recomputed_tasks as (
-    select * from {{ ref('int_task_lifecycle') }}
-),
-
-escalations as (
-    select task_id from {{ ref('stg_task_events') }}
-    where event_type = 'escalated' and created_at < {{ horizon }}
-),
-
-counted_tasks as (
-    select * from {{ ref('int_tasks_checked') }}
-    where case_id is not null and is_accepted and created_at < {{ horizon }}
 ),
 {% if is_incremental %}
 task_counts as (
     select
         case_id,
         count(*) as task_count
-    from counted_tasks
+    from {{ ref('int_tasks_checked') }}
+    where case_id is not null and is_accepted and created_at < {{ horizon }}
     group by case_id
 ),
 {% endif %}
 -- What changed since the last load; a whole load does not ask.
 changed as ( -- noqa: ST03
-    select case_id from source_cases
-    where updated_at >= '{{ window.loaded_from }}'
+    select case_id from {{ ref('stg_cases') }}
+    where {{ few("updated_at >= '" ~ window.loaded_from ~ "'") }}
     union
-    select case_id from recomputed_tasks
+    select case_id from {{ ref('int_task_lifecycle') }}
     where case_id is not null
     union
-    select source_cases.case_id
-    from source_cases
-    inner join organization_profiles on source_cases.organization_id = organization_profiles.organization_id
-    where organization_profiles.updated_at >= '{{ window.loaded_from }}'
+    select cases.case_id
+    from {{ ref('stg_cases') }} as cases
+    inner join {{ ref('stg_organization_profiles') }} as choices on cases.organization_id = choices.organization_id
+    where choices.updated_at >= '{{ window.loaded_from }}'
     union
-    select case_id from source_cases
-    where (select max(profiles.updated_at) from profiles) >= '{{ window.loaded_from }}'
+    select case_id from {{ ref('stg_cases') }}
+    where {{ few("(select max(profiles.updated_at) from " ~ ref('stg_profiles') ~ " as profiles) >= '" ~ window.loaded_from ~ "'") }}
     {%- if is_incremental %}
     union
     -- A case that lost a task has no change of its own: its stored count betrays it.
     select stored.case_id
     from {{ stored_mart('fact_cases') }} as stored
     left join task_counts on stored.case_id = task_counts.case_id
-    where stored.linked_task_count <> coalesce(task_counts.task_count, 0)
+    where {{ few('stored.linked_task_count <> coalesce(task_counts.task_count, 0)') }}
     {%- endif %}
 ),
 
 cases as (
-    select * from {{ ref('int_cases_checked') }}
+    select
+        case_id,
+        organization_id,
+        label,
+        is_label_valid,
+        title,
+        status,
+        severity,
+        origin_vertical_level,
+        origin_role,
+        metadata,
+        own_visibility,
+        opened_at,
+        updated_at
+    from {{ ref('int_cases_checked') }}
     where
         is_accepted
         and opened_at < {{ horizon }}
@@ -83,25 +73,35 @@ cases as (
     {% endif %}
 ),
 
+linked_tasks as (
+    select
+        tasks.case_id,
+        tasks.task_id,
+        tasks.is_about_sensitive_person,
+        {{ visibility_rank('tasks.visibility') }} as visibility_rank
+    from {{ ref('int_tasks_checked') }} as tasks
+    inner join cases on tasks.case_id = cases.case_id
+    where tasks.is_accepted and tasks.created_at < {{ horizon }}
+),
+
 case_tasks as (
     select
-        counted_tasks.case_id,
+        case_id,
         count(*) as linked_task_count,
-        max({{ visibility_rank('counted_tasks.visibility') }}) as visibility_rank,
-        bool_or(counted_tasks.is_about_sensitive_person) as is_about_sensitive_person
-    from counted_tasks
-    inner join cases on counted_tasks.case_id = cases.case_id
-    group by counted_tasks.case_id
+        max(visibility_rank) as visibility_rank,
+        bool_or(is_about_sensitive_person) as is_about_sensitive_person
+    from linked_tasks
+    group by case_id
 ),
 
 case_escalations as (
     select
-        counted_tasks.case_id,
+        linked_tasks.case_id,
         count(*) as escalation_count
-    from counted_tasks
-    inner join cases on counted_tasks.case_id = cases.case_id
-    inner join escalations on counted_tasks.task_id = escalations.task_id
-    group by counted_tasks.case_id
+    from linked_tasks
+    inner join {{ ref('stg_task_events') }} as events on linked_tasks.task_id = events.task_id
+    where events.event_type = 'escalated' and events.created_at >= {{ calendar_start() }} and events.created_at < {{ horizon }}
+    group by linked_tasks.case_id
 ),
 
 joined as (

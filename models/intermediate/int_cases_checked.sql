@@ -1,18 +1,10 @@
-with cases as (
-    select * from {{ ref('stg_cases') }}
-),
-
-final as (
-    select
-        *,
-        upper(trim({{ json_text('metadata', 'visibility') }})) as own_visibility,
-        {{ label_is_valid('label') }} as is_label_valid,
-        {{ rejection(
-            missing={'missing_organization_id': 'organization_id is null', 'missing_opened_at': 'opened_at is null'},
-            dates=['opened_at', 'updated_at'],
-            tokens={'status': 'case_status', 'severity': 'task_severity', 'source_type': 'source'}
-        ) }}
-    from cases
-)
-
-select * from final
+select
+    *,
+    upper(trim({{ json_text('metadata', 'visibility') }})) as own_visibility,
+    {{ label_is_valid('label') }} as is_label_valid,
+    {{ rejection(
+        missing={'missing_organization_id': 'organization_id is null', 'missing_opened_at': 'opened_at is null'},
+        dates=['opened_at', 'updated_at'],
+        tokens={'status': 'case_status', 'severity': 'task_severity', 'source_type': 'source'}
+    ) }}
+from {{ ref('stg_cases') }}

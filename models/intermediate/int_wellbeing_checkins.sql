@@ -35,10 +35,11 @@ open_memberships as (
 
 membership_changes as (
     select
-        person_id,
-        max(updated_at) as changed_at
+        memberships.person_id,
+        max(greatest(memberships.updated_at, learning_groups.updated_at)) as changed_at
     from memberships
-    group by person_id
+    left join learning_groups on memberships.learning_group_id = learning_groups.learning_group_id
+    group by memberships.person_id
 ),
 
 final as (

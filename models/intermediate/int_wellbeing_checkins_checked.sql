@@ -1,19 +1,11 @@
-with checkins as (
-    select * from {{ ref('stg_wellbeing_checkins') }}
-),
-
-final as (
-    select
-        *,
-        {{ rejection(
-            missing={
-                'missing_organization_id': 'organization_id is null',
-                'missing_created_at': 'created_at is null',
-                'score_out_of_range': 'score is null or score not between 1 and 10',
-            },
-            dates=['created_at']
-        ) }}
-    from checkins
-)
-
-select * from final
+select
+    *,
+    {{ rejection(
+        missing={
+            'missing_organization_id': 'organization_id is null',
+            'missing_created_at': 'created_at is null',
+            'score_out_of_range': 'score is null or score not between 1 and 10',
+        },
+        dates=['created_at']
+    ) }}
+from {{ ref('stg_wellbeing_checkins') }}

@@ -6,58 +6,51 @@
     on_schema_change='append_new_columns',
     post_hook='{{ log_load() }}'
 ) }}
+{{- guard_history() }}
 {%- set window = load_window() %}
+{%- set changed = few("coalesce(updated_at >= '" ~ window.loaded_from ~ "', true)") %}
+{%- set event_happened = "(created_at >= '" ~ window.loaded_from ~ "' or created_at is null)" %}
+{%- set sources = [
+    ('tasks', ref('int_tasks_checked'), 'task_id', changed),
+    ('cases', ref('int_cases_checked'), 'case_id', changed),
+    ('task_events', ref('int_task_events_checked'), 'event_id', event_happened),
+    ('wellbeing_checkins', ref('int_wellbeing_checkins_checked'), 'checkin_id', changed),
+] %}
 
-with checked as (
-    {%- for source_table, relation, id, changed_at in [
-        ('tasks', ref('int_tasks_checked'), 'task_id', 'updated_at'),
-        ('cases', ref('int_cases_checked'), 'case_id', 'updated_at'),
-        ('task_events', ref('int_task_events_checked'), 'event_id', 'created_at'),
-        ('wellbeing_checkins', ref('int_wellbeing_checkins_checked'), 'checkin_id', 'updated_at'),
-    ] %}
+with rejected as (
+    {%- for source_table, relation, id, is_new in sources %}
     select
         '{{ source_table }}' as source_table,
         {{ id }} as source_id,
         organization_id,
-        is_accepted,
         reject_reason,
         rejected_value,
-        {{ changed_at }} as changed_at
+        cast(null as timestamp with time zone) as resolved_at
     from {{ relation }}
+    where not is_accepted and {{ is_new }}
     {%- if not loop.last %}
     union all
     {%- endif %}
     {%- endfor %}
 ),
-
-rejected as (
-    select
-        source_table,
-        source_id,
-        organization_id,
-        reject_reason,
-        rejected_value,
-        cast(null as timestamp with time zone) as resolved_at
-    from checked
-    where not is_accepted and coalesce(changed_at >= '{{ window.loaded_from }}', true)
-),
 {% if is_incremental() %}
-stored as (
-    select * from {{ this }} where resolved_at is null
-),
-
 -- A row set aside earlier that loads now, or that left the source, is settled.
 resolved as (
+    {%- for source_table, relation, id, _ in sources %}
     select
-        stored.source_table,
-        stored.source_id,
-        stored.organization_id,
-        stored.reject_reason,
-        stored.rejected_value,
+        earlier.source_table,
+        earlier.source_id,
+        earlier.organization_id,
+        earlier.reject_reason,
+        earlier.rejected_value,
         now() as resolved_at
-    from stored
-    left join checked on stored.source_table = checked.source_table and stored.source_id = checked.source_id
-    where coalesce(checked.is_accepted, true)
+    from {{ this }} as earlier
+    left join {{ relation }} as checked on earlier.source_id = checked.{{ id }}
+    where earlier.source_table = '{{ source_table }}' and earlier.resolved_at is null and coalesce(checked.is_accepted, true)
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
 ),
 {% endif %}
 final as (

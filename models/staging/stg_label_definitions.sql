@@ -1,18 +1,10 @@
-with source as (
-    {{ read_source('label_definitions') }}
-),
-
-renamed as (
-    select
-        id as label_id,
-        organization_id,
-        code,
-        display_name,
-        description,
-        category,
-        color_hint,
-        updated_at
-    from source
-)
-
-select * from renamed
+select
+    id as label_id,
+    organization_id,
+    code,
+    display_name,
+    description,
+    category,
+    color_hint,
+    updated_at
+from ({{ read_source('label_definitions') }}) as source

@@ -1,18 +1,10 @@
-with source as (
-    {{ read_source('organizations') }}
-),
-
-renamed as (
-    select
-        id as organization_id,
-        slug,
-        display_name,
-        {{ canonical_token('status', 'organization_status') }} as status,
-        coalesce(timezone, 'UTC') as timezone,
-        timezone is null as is_timezone_missing,
-        created_at,
-        updated_at
-    from source
-)
-
-select * from renamed
+select
+    id as organization_id,
+    slug,
+    display_name,
+    {{ canonical_token('status', 'organization_status') }} as status,
+    coalesce(timezone, 'UTC') as timezone,
+    timezone is null as is_timezone_missing,
+    created_at,
+    updated_at
+from ({{ read_source('organizations') }}) as source

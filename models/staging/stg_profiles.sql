@@ -1,16 +1,8 @@
-with source as (
-    select * from {{ source('insights_ops', 'profiles') }}
-),
-
-renamed as (
-    select
-        profile_code,
-        default_visibility,
-        reactivity_seconds,
-        max_escalation_seconds,
-        document,
-        updated_at
-    from source
-)
-
-select * from renamed
+select
+    profile_code,
+    default_visibility,
+    reactivity_seconds,
+    max_escalation_seconds,
+    document,
+    updated_at
+from {{ source('insights_ops', 'profiles') }}

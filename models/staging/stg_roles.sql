@@ -1,17 +1,9 @@
-with source as (
-    {{ read_source('roles') }}
-),
-
-renamed as (
-    select
-        id as role_id,
-        organization_id,
-        code,
-        display_name,
-        description,
-        coalesce(is_system_role, false) as is_system_role,
-        updated_at
-    from source
-)
-
-select * from renamed
+select
+    id as role_id,
+    organization_id,
+    code,
+    display_name,
+    description,
+    coalesce(is_system_role, false) as is_system_role,
+    updated_at
+from ({{ read_source('roles') }}) as source

@@ -1,17 +1,9 @@
-with source as (
-    {{ read_source('task_assignments') }}
-),
-
-renamed as (
-    select
-        id as assignment_id,
-        task_id,
-        assigned_role_id,
-        assigned_user_id,
-        coalesce(is_primary, false) as is_primary,
-        assigned_at,
-        unassigned_at
-    from source
-)
-
-select * from renamed
+select
+    id as assignment_id,
+    task_id,
+    assigned_role_id,
+    assigned_user_id,
+    coalesce(is_primary, false) as is_primary,
+    assigned_at,
+    unassigned_at
+from ({{ read_source('task_assignments') }}) as source

@@ -1,19 +1,11 @@
-with source as (
-    {{ read_source('wellbeing_checkins') }}
-),
-
-renamed as (
-    select
-        id as checkin_id,
-        organization_id,
-        person_id,
-        context,
-        score,
-        tags,
-        related_task_id,
-        created_at,
-        greatest(created_at, updated_at) as updated_at
-    from source
-)
-
-select * from renamed
+select
+    id as checkin_id,
+    organization_id,
+    person_id,
+    context,
+    score,
+    tags,
+    related_task_id,
+    created_at,
+    greatest(created_at, updated_at) as updated_at
+from ({{ read_source('wellbeing_checkins') }}) as source

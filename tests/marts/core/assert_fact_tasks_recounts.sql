@@ -1,7 +1,10 @@
--- The counts of fact_tasks are those of the source's events and comments, counted once more without the life-cycle model.
+-- The counts of fact_tasks hold every event and comment of the source, counted once more without the life-cycle model.
+-- What the source has deleted is counted until its task is recomputed. A task that is set aside since it was loaded, or out
+-- of retention and not yet purged, is not recomputed any more.
 with load as (
     select
         {{ utc_midnight('horizon') }} as horizon,
+        {{ utc_midnight('cutoff') }} as cutoff,
         loaded_through
     from {{ source('insights_ops', 'load_log') }}
     where relation_name = 'fact_tasks'
@@ -34,14 +37,16 @@ comments as (
 
 select facts.task_id
 from {{ ref('fact_tasks') }} as facts
-inner join {{ ref('stg_tasks') }} as tasks on facts.task_id = tasks.task_id
+inner join {{ ref('int_tasks_checked') }} as tasks on facts.task_id = tasks.task_id
 cross join load
 left join events on facts.task_id = events.task_id
 left join comments on facts.task_id = comments.task_id
 where
-    greatest(tasks.updated_at, events.last_event_at, comments.last_comment_at) < load.loaded_through
+    tasks.is_accepted
+    and tasks.created_at >= load.cutoff
+    and greatest(tasks.updated_at, events.last_event_at, comments.last_comment_at) < load.loaded_through
     and (
-        facts.event_count <> coalesce(events.event_count, 0)
-        or facts.escalation_count <> coalesce(events.escalation_count, 0)
-        or facts.comment_count <> coalesce(comments.comment_count, 0)
+        facts.event_count < coalesce(events.event_count, 0)
+        or facts.escalation_count < coalesce(events.escalation_count, 0)
+        or facts.comment_count < coalesce(comments.comment_count, 0)
     )
