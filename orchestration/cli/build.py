@@ -12,6 +12,7 @@ from orchestration.cli import options
 from orchestration.config.files import load_settings
 from orchestration.warehouse.reconcile import reconcile as run_reconcile
 
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
@@ -19,9 +20,12 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 @options.as_of
 @click.argument("dbt_arguments", nargs=-1, type=click.UNPROCESSED)
 def build(as_of: date | None, dbt_arguments: tuple[str, ...]) -> None:
-    """Build and test the warehouse behind INSIGHTS_WAREHOUSE_URL; what follows goes to `dbt build` as it is."""
+    """Build and test the warehouse behind INSIGHTS_WAREHOUSE_URL; what follows goes to `dbt build` as it is.
+
+    The unit tests, which test the models and not the data, are left to `./dev test` and to a plain `dbt build`.
+    """
     settings = load_settings()
-    command = ["build", *dbt_arguments]
+    command = ["build", *NO_UNIT_TESTS, *dbt_arguments]
     sys.exit(dbt.write(settings, command, url=settings.warehouse_url, variables=dbt.as_of_variable(as_of)).exit_code)
 
 
@@ -48,5 +52,5 @@ def rebuild(as_of: date | None, yes: bool) -> None:
         )
     settings = load_settings()
     variables = dbt.as_of_variable(as_of) | {"rebuild": True}
-    command = ["build", "--full-refresh"]
+    command = ["build", *NO_UNIT_TESTS, "--full-refresh"]
     sys.exit(dbt.write(settings, command, url=settings.warehouse_url, variables=variables).exit_code)

@@ -36,7 +36,7 @@ def reconcile(settings: Settings, url: str, as_of: date | None) -> dict[str, Rep
 
     Returns the repaired relations; raises InsightsError when one of the loads fails.
     """
-    select = ["run", "--select", *(f"+{name}" for name in RELATIONS), "--quiet"]
+    select = ["run", "--select", *(f"+{name}" for name in (*RELATIONS, "rejects")), "--quiet"]
     _load(settings, url, select, as_of, scan_all=False)
     with connect(url, autocommit=True) as connection:
         (started,) = connection.execute("select clock_timestamp()").fetchone() or (None,)
