@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from orchestration import dbt
+from orchestration.cli.build import NO_UNIT_TESTS
 from orchestration.config.files import Settings
 from orchestration.local import LocalPostgres
 from orchestration.operational.sample import SAMPLE_AS_OF
@@ -72,6 +73,8 @@ class Warehouse:
 
     def build(self, *arguments: str, as_of: date = SAMPLE_AS_OF, command: str = "build", **variables: Any) -> DbtResult:
         """`insights build` with these arguments, as the ETL role: locks, profiles and variables included."""
+        if command == "build":
+            arguments = (*NO_UNIT_TESTS, *arguments)
         lines: list[str] = []
         given = dbt.as_of_variable(as_of) | variables
         run = dbt.write(self.settings, [command, *arguments], url=self.etl_url, variables=given, on_line=lines.append)

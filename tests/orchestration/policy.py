@@ -1,0 +1,64 @@
+"""What the policy tests look at: the project as dbt parses it, and the database as PostgreSQL describes it."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from warehouse import Warehouse
+
+from orchestration import dbt
+from orchestration.config.files import load_settings
+
+PACKAGE = "orgo_insights"
+SCHEMAS = ["insights", "insights_staging", "insights_snapshots", "insights_ops"]
+
+Node = dict[str, Any]
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """The manifest of `dbt parse`, which needs no database."""
+    lines: list[str] = []
+    run = dbt.run(load_settings(), ["parse"], on_line=lines.append)
+    assert run.exit_code == 0, "".join(lines)
+    return json.loads((run.target / "manifest.json").read_text("utf-8"))  # type: ignore[no-any-return]
+
+
+def nodes(*kinds: str) -> list[Node]:
+    """The project's nodes of these resource types (model, snapshot, seed, test)."""
+    return [n for n in manifest()["nodes"].values() if n["resource_type"] in kinds and n["package_name"] == PACKAGE]
+
+
+def models(folder: str = "models/") -> list[Node]:
+    """The models below a folder."""
+    return [n for n in nodes("model") if n["original_file_path"].startswith(folder)]
+
+
+def sources() -> list[Node]:
+    """The tables of the sources."""
+    return list(manifest()["sources"].values())
+
+
+def macros() -> list[Node]:
+    """The project's own macros, generic tests included."""
+    return [m for m in manifest()["macros"].values() if m["package_name"] == PACKAGE]
+
+
+def catalog(warehouse: Warehouse) -> dict[str, dict[str, str]]:
+    """{schema.relation: {column: type}} of everything in the warehouse's schemas, types as PostgreSQL writes them."""
+    rows = warehouse.rows(
+        """
+        select n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, null)
+        from pg_attribute as a
+        inner join pg_class as c on a.attrelid = c.oid
+        inner join pg_namespace as n on c.relnamespace = n.oid
+        where n.nspname = any(%s) and c.relkind in ('r', 'p', 'v', 'm') and a.attnum > 0 and not a.attisdropped
+        """,
+        SCHEMAS,
+    )
+    found: dict[str, dict[str, str]] = {}
+    for relation, column, data_type in rows:
+        found.setdefault(relation, {})[column] = data_type
+    return found

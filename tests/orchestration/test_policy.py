@@ -1,0 +1,284 @@
+"""Rules that hold for the whole project: everything is described, configured by its folder, and guarded."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import pytest
+from policy import Node, catalog, macros, manifest, models, nodes, sources
+from warehouse import Warehouse
+
+from orchestration.cli import commands
+from orchestration.config.files import PROJECT
+
+# What the folder of a model decides: schema, materialization, tag.
+FOLDERS = {
+    "models/staging/": ("insights_staging", "view", "staging"),
+    "models/intermediate/": ("insights_staging", "view", "intermediate"),
+    "models/ops/": ("insights_ops", "table", "ops"),
+    "models/marts/core/": ("insights", "table", "core"),
+}
+
+# Models with a materialization of their own, and why.
+OTHER_MATERIALIZATIONS = {
+    "int_applicable_profiles": ("table", "as_of and configured values are compiled into tables only"),
+    "int_task_lifecycle": ("table", "a delta that several marts read: computed once a load"),
+    "int_case_lifecycle": ("table", "a delta that several marts read: computed once a load"),
+    "dim_tasks": ("incremental", "only what changed"),
+    "dim_cases": ("incremental", "only what changed"),
+    "dim_persons": ("incremental", "keeps whoever left the source"),
+    "dim_learning_groups": ("incremental", "keeps what left the source"),
+    "fact_tasks": ("incremental", "only what changed"),
+    "fact_cases": ("incremental", "only what changed"),
+    "fact_wellbeing_checkins": ("incremental", "only what changed"),
+    "rejects": ("incremental", "keeps what was ever set aside"),
+}
+
+# The columns that no two rows of a mart share.
+GRAINS = {
+    "bridge_entity_labels": ["entity_type", "entity_id", "label_id"],
+    "dim_cases": ["case_id"],
+    "dim_dates": ["date_key"],
+    "dim_labels": ["label_id"],
+    "dim_learning_groups": ["learning_group_id"],
+    "dim_organizations": ["organization_id"],
+    "dim_persons": ["person_id"],
+    "dim_roles": ["role_id"],
+    "dim_tasks": ["task_id"],
+    "fact_cases": ["case_id"],
+    "fact_tasks": ["task_id"],
+    "fact_wellbeing_checkins": ["checkin_id"],
+}
+
+LOOKS_PERSONAL = re.compile(r"name|mail|phone|birth|title|reference|description|note|body|comment|contact|address|tags")
+NOT_PERSONAL = {
+    "dim_dates.month_name": "English month",
+    "dim_dates.day_name": "English weekday",
+    "dim_organizations.display_name": "of an organization",
+    "dim_roles.display_name": "of a role",
+    "dim_roles.description": "of a role",
+    "dim_labels.display_name": "of a label",
+    "dim_labels.description": "of a label",
+    "dim_learning_groups.name": "of a group",
+    "fact_tasks.comment_count": "a number",
+    "fact_wellbeing_checkins.tags": "words to count, a part of the public contract",
+}
+
+# Never staged (design, rule 3; titles of tasks and names of users are not needed either).
+NEVER_READ = {
+    "tasks": ["title", "description"],
+    "cases": ["description"],
+    "task_comments": ["body"],
+    "wellbeing_checkins": ["notes", "submitted_by_user_id"],
+    "person_profiles": ["date_of_birth", "primary_contact_email", "primary_contact_phone"],
+    "user_accounts": ["email", "display_name"],
+}
+
+
+def test_everything_of_the_project_has_a_description() -> None:
+    described: dict[str, str] = {}
+    for node in [*nodes("model", "snapshot", "seed"), *sources(), *manifest()["exposures"].values(), *macros()]:
+        described[node["unique_id"]] = node["description"]
+        for part in [*node.get("columns", {}).values(), *node.get("arguments", [])]:
+            described[f"{node['unique_id']} {part['name']}"] = part["description"]
+    for test in manifest()["unit_tests"].values():
+        described[test["unique_id"]] = test["description"]
+    described |= {f"source {s['source_name']}": s["source_description"] for s in sources()}
+    assert [name for name, text in described.items() if not (text or "").strip()] == []
+
+
+def test_every_argument_of_a_macro_is_described() -> None:
+    signatures = {
+        m["name"]: re.search(r"{%-?\s*(?:macro|test)\s+\w+\((.*?)\)\s*-?%}", m["macro_sql"], re.S) for m in macros()
+    }
+    written = {
+        name: [argument.split("=")[0].strip() for argument in found[1].split(",") if argument.strip()]
+        for name, found in signatures.items()
+        if found
+    }
+    assert set(written) == {m["name"] for m in macros()}
+    assert written == {m["name"]: [argument["name"] for argument in m["arguments"]] for m in macros()}
+
+
+def test_every_singular_test_says_what_holds() -> None:
+    files = [
+        PROJECT / node["original_file_path"] for node in nodes("test") if node["original_file_path"].endswith(".sql")
+    ]
+    singular = [file for file in files if file.parent.name != "generic"]
+    assert singular
+    assert [file.name for file in singular if not re.match(r"-- [A-Z].{20}", file.read_text("utf-8"))] == []
+
+
+@pytest.mark.services
+def test_every_column_of_the_warehouse_is_described_and_there(built: Warehouse) -> None:
+    described = {f"{n['schema']}.{n['alias']}": set(n["columns"]) for n in nodes("model", "snapshot", "seed")}
+    described |= {f"{s['schema']}.{s['name']}": set(s["columns"]) for s in sources() if s["source_name"] != "orgo"}
+    there = {relation: set(columns) for relation, columns in catalog(built).items()}
+    differing = {name for name in described.keys() | there.keys() if described.get(name) != there.get(name)}
+    assert {
+        name: {
+            "only described": described.get(name, set()) - there.get(name, set()),
+            "only there": there.get(name, set()) - described.get(name, set()),
+        }
+        for name in differing
+    } == {}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_folder_of_a_model_configures_it(folder: str) -> None:
+    schema, materialized, tag = FOLDERS[folder]
+    for node in models(folder):
+        own, _reason = OTHER_MATERIALIZATIONS.get(node["name"], (materialized, ""))
+        found = (node["schema"], node["config"]["materialized"], node["config"]["tags"])
+        assert found == (schema, own, [tag]), node["name"]
+        assert not re.search(r"\b(schema|tags|database|alias)\s*=", _config_call(node)), node["name"]
+
+
+def test_every_model_is_in_a_folder_that_configures_it() -> None:
+    assert [m["name"] for m in models() if not m["original_file_path"].startswith(tuple(FOLDERS))] == []
+    assert set(OTHER_MATERIALIZATIONS) <= {m["name"] for m in models()}
+
+
+def test_every_mart_has_a_contract_and_states_its_grain() -> None:
+    for mart in models("models/marts/"):
+        assert mart["config"]["contract"]["enforced"], mart["name"]
+        assert mart["description"].startswith("Grain: "), mart["name"]
+        assert mart["raw_code"].startswith("-- Grain: "), mart["name"]
+
+
+def test_every_mart_proves_its_grain() -> None:
+    assert {mart["name"] for mart in models("models/marts/")} == set(GRAINS)
+    proven: dict[str, list[list[str]]] = {}
+    for test in nodes("test"):
+        kind = (test.get("test_metadata") or {}).get("name")
+        if kind in ("unique", "unique_grain"):
+            columns = test["test_metadata"]["kwargs"].get("columns") or [test["column_name"]]
+            proven.setdefault(test["attached_node"].split(".")[-1], []).append(columns)
+    for name, grain in GRAINS.items():
+        assert grain in proven[name], name
+        columns = manifest()["nodes"][f"model.orgo_insights.{name}"]["columns"]
+        nullable = [c for c in grain if "not_null" not in [k["type"] for k in columns[c]["constraints"]]]
+        assert nullable == [], name
+
+
+def test_marts_are_short() -> None:
+    assert median(len(mart["raw_code"].splitlines()) for mart in models("models/marts/")) <= 60
+
+
+def test_personal_columns_of_marts_are_designated() -> None:
+    looking = {
+        f"{mart['name']}.{column['name']}": bool(column["config"]["meta"].get("pii"))
+        for mart in models("models/marts/")
+        for column in mart["columns"].values()
+        if LOOKS_PERSONAL.search(column["name"])
+    }
+    assert {name for name, is_designated in looking.items() if not is_designated} == set(NOT_PERSONAL)
+    assert {name for name, is_designated in looking.items() if is_designated} == {
+        "dim_cases.title",
+        "dim_persons.external_reference",
+        "dim_persons.full_name",
+    }
+
+
+def test_what_is_never_staged_is_in_no_source() -> None:
+    listed = {s["name"]: set(s["columns"]) for s in sources() if s["source_name"] == "orgo"}
+    assert {
+        table: listed[table] & set(columns) for table, columns in NEVER_READ.items() if listed[table] & set(columns)
+    } == {}
+
+
+@pytest.mark.services
+def test_what_is_never_staged_cannot_be_read(prepared: Warehouse) -> None:
+    for table, columns in NEVER_READ.items():
+        for column in columns:
+            query = "select has_column_privilege('orgo_insights_etl', %s, %s, 'select')"
+            assert prepared.value(query, f"public.{table}", column) is False, f"{table}.{column}"
+
+
+@pytest.mark.services
+def test_as_of_and_configured_values_are_compiled_into_tables_only(
+    built: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _compiled(built)
+    monkeypatch.setenv("INSIGHTS_DEFAULT_PROFILE_KEY", "hospital")
+    after = _compiled(
+        built,
+        as_of=date(2026, 2, 3),
+        overlap_hours=7,
+        raw_event_retention_days=dict.fromkeys(("dev", "staging", "prod", "offline"), 701),
+        default_profile_key="retail_chain",
+        overrides_by_domain={"kitchen": "friend_group"},
+    )
+    changed = {name for name in before if before[name]["compiled_code"] != after[name]["compiled_code"]}
+    assert changed == {
+        "fact_wellbeing_checkins",  # horizon, cutoff, overlap
+        "int_applicable_profiles",  # default profile, overrides
+        "int_case_lifecycle",
+        "int_task_lifecycle",
+        "rejects",  # overlap
+    }
+    assert {before[name]["config"]["materialized"] for name in changed} == {"table", "incremental"}
+    views = [name for name, node in before.items() if node["config"]["materialized"] in ("view", "materialized_view")]
+    assert len(views) > 20
+
+
+def test_every_command_and_option_has_a_help_text() -> None:
+    silent = []
+    for path, command in _commands("insights", commands):
+        if not (command.help or "").strip():
+            silent.append(path)
+        silent += [
+            f"{path} {parameter.opts[0]}"
+            for parameter in command.params
+            if isinstance(parameter, click.Option) and not (parameter.help or "").strip()
+        ]
+    assert silent == []
+
+
+def test_every_environment_variable_is_documented() -> None:
+    places = ["orchestration/**/*.py", "profiles/*", "macros/**/*.sql", "models/**/*.*", "config/**/*.yaml", "dev"]
+    read = {
+        name for file in _files(*places) for name in re.findall(r"\bINSIGHTS_[A-Z_]*[A-Z]\b", file.read_text("utf-8"))
+    }
+    assert "INSIGHTS_WAREHOUSE_URL" in read
+    documented = "".join(file.read_text("utf-8") for file in _files("README.md", "docs/**/*.md"))
+    assert sorted(name for name in read if not re.search(rf"\b{name}\b", documented)) == []
+
+
+def test_python_modules_are_short() -> None:
+    lengths = {
+        str(f.relative_to(PROJECT)): len(f.read_text("utf-8").splitlines()) for f in _files("orchestration/**/*.py")
+    }
+    assert {name: lines for name, lines in lengths.items() if lines >= 300} == {}
+
+
+def _config_call(node: Node) -> str:
+    found = re.search(r"{{\s*config\((.*?)\)\s*}}", node["raw_code"], re.S)
+    return found[1] if found else ""
+
+
+def _compiled(warehouse: Warehouse, **variables: Any) -> dict[str, Node]:
+    """Every model after `dbt compile`, by name."""
+    result = warehouse.build("--select", "resource_type:model", command="compile", **variables)
+    assert result.succeeded, result.output
+    written = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "manifest.json").read_text("utf-8"))["nodes"]
+    return {n["name"]: n for n in written.values() if n["resource_type"] == "model"}
+
+
+def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from _commands(f"{path} {name}", child)
+
+
+def _files(*patterns: str) -> list[Path]:
+    return [file for pattern in patterns for file in sorted(PROJECT.glob(pattern)) if file.is_file()]

@@ -1,0 +1,38 @@
+"""dbt's unit tests pass, whatever the time zone of the session, and no model with a rule of its own lacks them."""
+
+from __future__ import annotations
+
+import pytest
+from policy import manifest, models
+from warehouse import Warehouse
+
+# Models without a rule that has a unit test, and why.
+WITHOUT_RULES = {
+    "stg_entity_labels": "renames",
+    "stg_label_definitions": "renames",
+    "stg_learning_group_memberships": "renames; its updated_at is that of stg_tasks",
+    "stg_learning_groups": "renames",
+    "stg_profiles": "renames",
+    "stg_roles": "renames",
+    "stg_task_assignments": "renames",
+    "stg_task_comments": "renames; its updated_at is that of stg_tasks",
+    "stg_user_accounts": "renames",
+    "stg_wellbeing_checkins": "renames; its updated_at is that of stg_tasks",
+    "dim_tasks": "columns of int_task_lifecycle",
+    "dim_cases": "columns of int_case_lifecycle",
+    "source_drift": "reads the catalog, which a unit test cannot give",
+    "data_quality": "counts the flags that unit tests of the life cycles set",
+}
+
+
+def test_every_model_with_a_rule_has_unit_tests() -> None:
+    tested = {test["model"] for test in manifest()["unit_tests"].values()}
+    assert {model["name"] for model in models()} - tested == set(WITHOUT_RULES)
+
+
+@pytest.mark.services
+def test_unit_tests_pass_far_from_utc(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGTZ", "Pacific/Auckland")
+    result = built.build("--select", "test_type:unit", command="test")
+    assert result.succeeded, result.output
+    assert f" {len(manifest()['unit_tests'])} unit tests" in result.output
