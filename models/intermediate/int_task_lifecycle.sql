@@ -1,6 +1,5 @@
 {{ config(
     materialized='table',
-    unlogged=true,
     meta={'feeds': ['dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases']},
     post_hook=['analyze {{ this }}', '{{ log_load() }}']
 ) }}

@@ -1,6 +1,8 @@
 select
     tasks.*,
-    sensitive_persons.person_id is not null as is_about_sensitive_person,
+    -- Of a requester who is gone from the source nobody can say any more that nothing was sensitive.
+    tasks.requester_person_id is not null
+    and coalesce(persons.confidentiality_level, 'sensitive') <> 'normal' as is_about_sensitive_person,
     {{ label_is_valid('tasks.label') }} as is_label_valid,
     {{ rejection(
         missing={'missing_organization_id': 'tasks.organization_id is null', 'missing_created_at': 'tasks.created_at is null'},
@@ -14,7 +16,4 @@ select
         }
     ) }}
 from {{ ref('stg_tasks') }} as tasks
-left join {{ ref('stg_person_profiles') }} as sensitive_persons
-    on
-        tasks.requester_person_id = sensitive_persons.person_id
-        and sensitive_persons.confidentiality_level in ('sensitive', 'highly_sensitive')
+left join {{ ref('stg_person_profiles') }} as persons on tasks.requester_person_id = persons.person_id

@@ -195,7 +195,7 @@ def test_exec_runs_a_program_on_a_server_that_it_stops_again(
     monkeypatch.setattr(__main__, "PROJECT", tmp_path)
     monkeypatch.setenv("PGPORT", "1")
     script = "import psycopg, sys; sys.exit(psycopg.connect().execute('select 40 + 2').fetchone()[0])"
-    assert __main__.main(["exec", "--", sys.executable, "-c", script]) == 42
+    assert __main__.main(["exec", "scratch", "--", sys.executable, "-c", script]) == 42
     assert not LocalPostgres(state).is_running()
 
 

@@ -96,16 +96,17 @@ def test_everything_of_the_project_has_a_description() -> None:
 
 
 def test_every_argument_of_a_macro_is_described() -> None:
+    called = [m for m in macros() if not m["name"].startswith("materialization_")]  # dbt calls those, without arguments
     signatures = {
-        m["name"]: re.search(r"{%-?\s*(?:macro|test)\s+\w+\((.*?)\)\s*-?%}", m["macro_sql"], re.S) for m in macros()
+        m["name"]: re.search(r"{%-?\s*(?:macro|test)\s+\w+\((.*?)\)\s*-?%}", m["macro_sql"], re.S) for m in called
     }
     written = {
         name: [argument.split("=")[0].strip() for argument in found[1].split(",") if argument.strip()]
         for name, found in signatures.items()
         if found
     }
-    assert set(written) == {m["name"] for m in macros()}
-    assert written == {m["name"]: [argument["name"] for argument in m["arguments"]] for m in macros()}
+    assert set(written) == {m["name"] for m in called}
+    assert written == {m["name"]: [argument["name"] for argument in m["arguments"]] for m in called}
 
 
 def test_every_singular_test_says_what_holds() -> None:

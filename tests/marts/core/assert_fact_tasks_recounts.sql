@@ -18,9 +18,12 @@ events as (
         count(*) as event_count,
         sum(case when events.event_type = 'escalated' then 1 else 0 end) as escalation_count,
         max(events.created_at) as last_event_at
-    from {{ ref('int_task_events_checked') }} as events
+    from {{ ref('stg_task_events') }} as events
     cross join load
-    where events.is_accepted and events.created_at < load.horizon
+    where
+        events.event_type in ({{ enum_tokens('task_event_type') }})
+        and events.created_at >= {{ calendar_start() }}
+        and events.created_at < load.horizon
     group by events.task_id
 ),
 
