@@ -183,10 +183,11 @@ class Bench:
     def _timed(self) -> Iterator[Callable[[], tuple[float, float]]]:
         """Gives a function that returns the wall seconds of the block and the CPU seconds of the server in it."""
         spent: list[float] = []
+        time.sleep(1)  # the server counts a backend's time when it has ended
         cpu, started = self._server_cpu(), time.monotonic()
         yield lambda: (spent[0], spent[1])
         wall = time.monotonic() - started
-        time.sleep(1)  # the server counts a backend's time when it has ended
+        time.sleep(1)
         spent += [wall, self._server_cpu() - cpu]
 
     def _server_cpu(self) -> float:
