@@ -69,3 +69,15 @@
     )
     {% endif %}
 {% endmacro %}
+
+{#- The newest load of a relation, as moments: horizon, cutoff, loaded_through. What tests compare the source with. -#}
+{% macro latest_load(relation_name) -%}
+    select
+        {{ utc_midnight('horizon') }} as horizon,
+        {{ utc_midnight('cutoff') }} as cutoff,
+        loaded_through
+    from {{ source('insights_ops', 'load_log') }}
+    where relation_name = '{{ relation_name }}'
+    order by load_log_id desc
+    limit 1
+{%- endmacro %}

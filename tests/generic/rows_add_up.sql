@@ -2,14 +2,7 @@
     since the load are the next load's; a loaded row that the source has lost stays. -#}
 {% test rows_add_up(model, checked, key, moment, changed_at, source_table) %}
 with load as (
-    select
-        {{ utc_midnight('horizon') }} as horizon,
-        {{ utc_midnight('cutoff') }} as cutoff,
-        loaded_through
-    from {{ source('insights_ops', 'load_log') }}
-    where relation_name = '{{ model.identifier }}'
-    order by load_log_id desc
-    limit 1
+    {{ latest_load(model.identifier) }}
 ),
 
 source_rows as (

@@ -2,14 +2,7 @@
 -- What the source has deleted is counted until its task is recomputed. A task that is set aside since it was loaded, or out
 -- of retention and not yet purged, is not recomputed any more.
 with load as (
-    select
-        {{ utc_midnight('horizon') }} as horizon,
-        {{ utc_midnight('cutoff') }} as cutoff,
-        loaded_through
-    from {{ source('insights_ops', 'load_log') }}
-    where relation_name = 'fact_tasks'
-    order by load_log_id desc
-    limit 1
+    {{ latest_load('fact_tasks') }}
 ),
 
 events as (

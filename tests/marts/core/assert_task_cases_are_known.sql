@@ -1,12 +1,6 @@
 -- The case of a task is in dim_cases, set aside, out of retention, or gone from the source.
 with load as (
-    select
-        {{ utc_midnight('horizon') }} as horizon,
-        {{ utc_midnight('cutoff') }} as cutoff
-    from {{ source('insights_ops', 'load_log') }}
-    where relation_name = 'dim_cases'
-    order by load_log_id desc
-    limit 1
+    {{ latest_load('dim_cases') }}
 )
 
 select tasks.task_id

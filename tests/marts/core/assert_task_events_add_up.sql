@@ -1,13 +1,6 @@
 -- Every event of the source is counted in fact_tasks, set aside itself, of a task that is set aside, or of one out of retention.
 with load as (
-    select
-        {{ utc_midnight('horizon') }} as horizon,
-        {{ utc_midnight('cutoff') }} as cutoff,
-        loaded_through
-    from {{ source('insights_ops', 'load_log') }}
-    where relation_name = 'fact_tasks'
-    order by load_log_id desc
-    limit 1
+    {{ latest_load('fact_tasks') }}
 ),
 
 rejects as (
