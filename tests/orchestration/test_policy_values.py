@@ -14,6 +14,7 @@ from warehouse import Warehouse
 
 from orchestration.config import model
 from orchestration.config.files import CONFIG_FILE, PROFILES_FILE, PROJECT, Settings, dbt_variables, load_settings
+from orchestration.local import __main__ as local_main
 
 # Source contract, section 2. Columns may be added, none renamed or of another type.
 STAR_SCHEMA = {
@@ -278,3 +279,8 @@ def _as_in_the_table(profile: model.Profile) -> list[str]:
         profile.default_task_metadata.visibility,
         str(profile.log_retention_days),
     ]
+
+
+def test_the_private_services_know_the_configured_write_user() -> None:
+    # orchestration.local runs without the packages that read the configuration, so it repeats this one name.
+    assert load_settings().insights.warehouse.write_user == local_main.ETL_ROLE
