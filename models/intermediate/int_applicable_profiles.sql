@@ -47,7 +47,14 @@ final as (
         resolved.profile_source,
         profiles.default_visibility,
         profiles.reactivity_seconds,
-        profiles.max_escalation_seconds
+        profiles.max_escalation_seconds,
+        profiles.pattern_window_days,
+        profiles.pattern_min_events,
+        profiles.cross_departmental_trends,
+        profiles.high_risk_indicators,
+        profiles.reviews_weekly,
+        profiles.reviews_monthly,
+        profiles.reviews_yearly
     from resolved
     left join profiles on resolved.profile_code = profiles.profile_code
 )

@@ -60,6 +60,11 @@ cases as (
         origin_role,
         metadata,
         own_visibility,
+        is_own_review,
+        location_text,
+        source_type,
+        source_reference,
+        reactivity_time,
         opened_at,
         updated_at
     from {{ ref('int_cases_checked') }}
@@ -76,6 +81,8 @@ linked_tasks as (
     select
         tasks.case_id,
         tasks.task_id,
+        tasks.type,
+        tasks.source_key,
         tasks.is_about_sensitive_person,
         {{ visibility_rank('tasks.visibility') }} as visibility_rank
     from {{ ref('int_tasks_checked') }} as tasks
@@ -87,6 +94,9 @@ case_tasks as (
     select
         case_id,
         count(*) as linked_task_count,
+        -- Decision D5: the type of most tasks, of several the first in C order.
+        mode() within group (order by type collate "C") as domain,
+        array_agg(distinct source_key order by source_key) as source_keys,
         max(visibility_rank) as visibility_rank,
         bool_or(is_about_sensitive_person) as is_about_sensitive_person
     from linked_tasks
@@ -106,6 +116,11 @@ case_escalations as (
 joined as (
     select
         cases.*,
+        coalesce(case_tasks.domain, 'generic') as domain,
+        coalesce(
+            case_tasks.source_keys,
+            array[coalesce('reference:' || cases.source_reference, 'channel:' || cases.source_type)]
+        ) as source_keys,
         coalesce(case_tasks.linked_task_count, 0) as linked_task_count,
         coalesce(case_escalations.escalation_count, 0) as escalation_count,
         greatest(
@@ -128,6 +143,10 @@ final as (
         label,
         is_label_valid,
         {{ label_parts() }},
+        domain,
+        location_text as location,
+        source_keys,
+        is_own_review,
         title,
         status,
         severity,
@@ -135,6 +154,7 @@ final as (
         origin_role,
         opened_at,
         case when status in ({{ enum_tokens('case_status_closed') }}) then updated_at end as closed_at,
+        opened_at + reactivity_time as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
         cast(linked_task_count as integer) as linked_task_count,
         cast(escalation_count as integer) as escalation_count,

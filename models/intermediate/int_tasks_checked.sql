@@ -3,6 +3,13 @@ select
     -- Of a requester who is gone from the source nobody can say any more that nothing was sensitive.
     tasks.requester_person_id is not null
     and coalesce(persons.confidentiality_level, 'sensitive') <> 'normal' as is_about_sensitive_person,
+    -- Decision D4: who reported it, a person who is a user being that user.
+    coalesce(
+        'user:' || persons.linked_user_id,
+        'person:' || tasks.requester_person_id,
+        'user:' || tasks.created_by_user_id,
+        'channel:' || tasks.source
+    ) as source_key,
     {{ label_is_valid('tasks.label') }} as is_label_valid,
     {{ rejection(
         missing={'missing_organization_id': 'tasks.organization_id is null', 'missing_created_at': 'tasks.created_at is null'},

@@ -22,6 +22,10 @@ final as (
         label_subcategory,
         label_role,
         is_label_valid,
+        domain,
+        location,
+        source_keys,
+        is_own_review,
         title,
         status,
         severity,
@@ -29,6 +33,7 @@ final as (
         origin_role,
         opened_at,
         closed_at,
+        deadline_at,
         visibility,
         quality_flags
     from lifecycle

@@ -1,0 +1,15 @@
+{#- The review date of a cadence (decision D7): the latest Monday, first of the month or 1 January on or before as_of. -#}
+{% macro review_date(cadence) -%}
+    {%- set day = modules.datetime.datetime.strptime(as_of(), '%Y-%m-%d').date() -%}
+    {%- if cadence == 'weekly' -%}{%- set day = day - modules.datetime.timedelta(days=day.weekday()) -%}
+    {%- elif cadence == 'monthly' -%}{%- set day = day.replace(day=1) -%}
+    {%- else -%}{%- set day = day.replace(month=1, day=1) -%}
+    {%- endif -%}
+    {{- return(day.isoformat()) -}}
+{%- endmacro %}
+
+{#- The review before: a week, a month or a year earlier. -#}
+{% macro previous_review_date(cadence) -%}
+    {%- set step = {'weekly': '7 days', 'monthly': '1 month', 'yearly': '1 year'}[cadence] -%}
+    cast(date '{{ review_date(cadence) }}' - interval '{{ step }}' as date)
+{%- endmacro %}

@@ -1,0 +1,23 @@
+-- Grain: one row per review date, organization, kind and group.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ delete_review('yearly') }}",
+    indexes=[{'columns': ['review_date', 'pattern_id'], 'unique': true}, {'columns': ['organization_id', 'review_date']}]
+) }}
+
+{{ pattern_review('yearly') }},
+
+reviewed as (
+    {{ pattern_rows('yearly') }}
+),
+
+final as (
+    select
+        reviewed.*,
+        {{ is_new_pattern('yearly') }} as is_new,
+        now() as loaded_at
+    from reviewed
+)
+
+select * from final
