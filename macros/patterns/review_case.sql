@@ -1,0 +1,68 @@
+{#- The Case that a pattern asks for (source contract, section 5), without its id. An ANONYMISED pattern gives no location, no ids
+    and no text of the source. -#}
+{% macro review_case() -%}
+    jsonb_strip_nulls(jsonb_build_object(
+        'organization_id', firing.organization_id,
+        'source_type', 'api',
+        'label', case when {{ is_open() }} then firing.review_label else {{ anonymous_review_label() }} end,
+        'title', {{ review_title() }},
+        'description', {{ review_description() }},
+        'status', 'open',
+        'severity', lower(firing.severity),
+        'origin_vertical_level', cast(split_part(firing.review_label, '.', 1) as integer),
+        'origin_role', coalesce(case when {{ is_open() }} then firing.label_role end, 'Insights'),
+        'tags', jsonb_build_array('insights', firing.kind, firing.cadence),
+        'location', case when {{ is_open() }} then cast(firing.location as jsonb) end
+    )) || jsonb_build_object(
+        'metadata', jsonb_strip_nulls(jsonb_build_object(
+            'origin', 'insights',
+            'visibility', firing.visibility,
+            'pattern_id', firing.pattern_id,
+            'cadence', firing.cadence,
+            'review_date', firing.review_date,
+            'episode_start', firing.episode_start,
+            'profile_id', firing.profile_code,
+            'event_count', firing.event_count,
+            'peak_count', firing.peak_count,
+            'threshold_events', firing.threshold_events,
+            'threshold_days', firing.threshold_days,
+            'threshold_source', firing.threshold_source,
+            'case_ids', case when {{ is_open() }} then to_jsonb(firing.case_ids) end
+        ))
+    )
+{%- endmacro %}
+
+{#- Whether the texts and ids of the source may be repeated. -#}
+{% macro is_open() -%} firing.visibility <> 'ANONYMISED' {%- endmacro %}
+
+{#- A role is text of the source: the anonymous label leaves it out. -#}
+{% macro anonymous_review_label() -%}
+    concat_ws(
+        '.',
+        split_part(firing.review_label, '.', 1),
+        split_part(firing.review_label, '.', 2),
+        case when firing.kind = 'cross_department_trend' then 'Leadership' end,
+        case when firing.kind = 'incident_frequency' then 'Audit' else 'Review' end
+    )
+{%- endmacro %}
+
+{% macro review_title() -%}
+    case firing.kind
+        when 'incident_frequency' then 'Recurring incidents'
+        when 'high_risk_indicator' then 'High-risk incidents'
+        else 'Trend across departments'
+    end || ': ' || firing.event_count || ' cases' || case
+        when not {{ is_open() }} then ''
+        when firing.kind = 'cross_department_trend'
+            then ' of category ' || firing.label_category || ', subcategory ' || firing.label_subcategory
+        else ' of ' || coalesce(nullif(firing.label, ''), 'no label') || ' in ' || firing.domain
+    end
+{%- endmacro %}
+
+{% macro review_description() -%}
+    'The ' || firing.cadence || ' review of ' || firing.review_date || ' found ' || firing.event_count || ' cases from '
+    || firing.window_start || ' to ' || firing.window_end || ', ' || firing.peak_count || ' of them from '
+    || firing.peak_first_date || ' to ' || firing.peak_last_date || '. The threshold is ' || firing.threshold_events
+    || ' cases within ' || firing.threshold_days || ' days (' || firing.threshold_source || ', profile '
+    || firing.profile_code || ').'
+{%- endmacro %}

@@ -1,0 +1,88 @@
+-- Grain: one row per review case that Insights asks for: one for each episode of a pattern, one more when its severity rises.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    indexes=[{'columns': ['case_id'], 'unique': true}]
+) }}
+
+with patterns as (
+    {%- for cadence in ['weekly', 'monthly', 'yearly'] %}
+    select
+        '{{ cadence }}' as cadence,
+        *
+    from {{ ref('pattern_' ~ cadence) }}
+    where kind <> 'needs_attention'
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+-- An episode begins when the pattern is new; a review older than the newest stored one opens and closes none (decision D7).
+newest as (
+    select
+        cadence,
+        max(review_date) as review_date
+    from patterns
+    group by cadence
+),
+
+episodes as (
+    select
+        pattern_id,
+        max(review_date) filter (where is_new) as episode_start
+    from patterns
+    group by pattern_id
+),
+
+firing as (
+    select
+        patterns.*,
+        episodes.episode_start,
+        array_position(array[{{ enum_tokens('task_severity') }}], patterns.severity) as severity_rank
+    from patterns
+    inner join newest on patterns.cadence = newest.cadence and patterns.review_date = newest.review_date
+    inner join episodes on patterns.pattern_id = episodes.pattern_id
+),
+{% if is_incremental() %}
+asked as (
+    select
+        pattern_id,
+        episode_start,
+        max(array_position(array[{{ enum_tokens('task_severity') }}], severity)) as severity_rank
+    from {{ this }}
+    group by pattern_id, episode_start
+),
+{% endif %}
+final as (
+    select
+        cast(md5(cast(jsonb_build_array(firing.pattern_id, firing.episode_start, firing.severity) as text)) as uuid) as case_id,
+        firing.organization_id,
+        firing.pattern_id,
+        firing.cadence,
+        firing.review_date,
+        firing.episode_start,
+        firing.severity,
+        firing.visibility,
+        {{ review_case() }} as payload,
+        now() as requested_at
+    from firing
+    {%- if is_incremental() %}
+    left join asked on firing.pattern_id = asked.pattern_id and firing.episode_start = asked.episode_start
+    where firing.severity_rank > coalesce(asked.severity_rank, 0)
+    {%- endif %}
+)
+
+select
+    case_id,
+    organization_id,
+    pattern_id,
+    cadence,
+    review_date,
+    episode_start,
+    severity,
+    visibility,
+    payload || jsonb_build_object('case_id', case_id) as payload,
+    requested_at
+from final
