@@ -35,6 +35,16 @@ class Settings:
         return _expanded(self.insights.warehouse.connection_url, "insights.warehouse.connection_url")
 
     @cached_property
+    def core_api_url(self) -> str | None:
+        """Where review cases are posted; None when INSIGHTS_CORE_API_URL is not set, which means a dry run."""
+        return _optional(self.insights.reviews.url)
+
+    @cached_property
+    def core_api_token(self) -> str | None:
+        """The bearer token of Core Services; None when INSIGHTS_CORE_API_TOKEN is not set."""
+        return _optional(self.insights.reviews.token)
+
+    @cached_property
     def default_profile_key(self) -> str:
         """The profile that applies where nothing else does; INSIGHTS_DEFAULT_PROFILE_KEY wins over the file."""
         return os.environ.get("INSIGHTS_DEFAULT_PROFILE_KEY") or self.insights.patterns.default_profile_key
@@ -62,6 +72,7 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
         "default_profile_key": insights.patterns.default_profile_key,
         "overrides_by_domain": dict(insights.patterns.overrides_by_domain),
         "overlap_hours": insights.etl.overlap_hours,
+        "patterns": {name: getattr(insights.patterns, name).model_dump() for name in ("weekly", "monthly", "yearly")},
         "raw_event_retention_days": per_environment(insights.retention.raw_event_retention_days),
     }
 
@@ -96,6 +107,10 @@ def _check_profile_keys(settings: Settings) -> None:
     if unknown:
         known = ", ".join(settings.profiles)
         raise InsightsError(f"{'; '.join(unknown)}, but {PROFILES_FILE} has only these profiles: {known}.")
+
+
+def _optional(value: str) -> str | None:
+    return os.environ.get(value[2:-1]) if value.startswith("${") and value.endswith("}") else value or None
 
 
 def _expanded(value: str, key: str) -> str:

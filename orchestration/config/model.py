@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 
 Environment = Literal["dev", "staging", "prod", "offline"]
 Visibility = Literal["PUBLIC", "INTERNAL", "RESTRICTED", "ANONYMISED"]
@@ -113,6 +113,17 @@ class Patterns(Section):
     yearly: Cadence
 
 
+class Reviews(Section):
+    """`insights.reviews`: how review cases reach Core Services. Times are in seconds."""
+
+    url: str
+    token: str
+    timeout_seconds: PositiveInt
+    attempts_per_run: PositiveInt
+    max_attempts: PositiveInt
+    backoff_seconds: PositiveFloat
+
+
 class Insights(Section):
     """The `insights:` subtree."""
 
@@ -125,6 +136,7 @@ class Insights(Section):
     backups: Backups
     exports: Exports
     patterns: Patterns
+    reviews: Reviews
 
 
 class ConfigFile(Section):

@@ -27,6 +27,15 @@ create table if not exists {ops}.profiles (
 );
 comment on table {ops}.profiles is 'config/organization_profiles.yaml, one row a profile.';
 
+create table if not exists {ops}.review_deliveries (
+    case_id uuid primary key,
+    status text not null check (status in ('pending', 'sent', 'failed')),
+    attempts integer not null,
+    last_answer text not null,
+    last_attempt_at timestamptz not null default now()
+);
+comment on table {ops}.review_deliveries is 'What became of each review request: one row a case that was tried.';
+
 -- A value of a drifted column in the type that the contract wants, NULL when it cannot be read. PostgreSQL 15 has no
 -- pg_input_is_valid; the block costs a subtransaction a row, and only drifted columns pay it.
 create or replace function {ops}.try_cast(value text, wanted anyelement) returns anyelement
@@ -42,3 +51,4 @@ comment on function {ops}.try_cast(text, anyelement) is 'The value in the type o
 
 grant select, insert on {ops}.load_log to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
+grant select, insert, update on {ops}.review_deliveries to {etl};

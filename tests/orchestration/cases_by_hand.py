@@ -117,7 +117,7 @@ def visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default:
     if own is not None:
         found = own.strip().upper() if own.strip().upper() in VISIBILITIES else "RESTRICTED"
     else:
-        found = max((task["visibility"] for task in tasks), key=VISIBILITIES.index, default=default)
+        found = max((str(task["visibility"]) for task in tasks), key=VISIBILITIES.index, default=default)
     requesters = [task["requester_person_id"] for task in tasks if task["requester_person_id"] is not None]
     if any(persons.get(person, {}).get("confidentiality_level") != "normal" for person in requesters):
         found = max(found, "RESTRICTED", key=VISIBILITIES.index)

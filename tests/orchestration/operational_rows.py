@@ -40,6 +40,7 @@ class Operational:
     entity_labels: list[Row]
     tasks: list[Row]
     cases: list[Row]
+    asked_for: frozenset[str] = frozenset()  # ids of cases that Insights itself had opened
 
 
 def read_operational(connection: psycopg.Connection) -> Operational:

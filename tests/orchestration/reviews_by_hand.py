@@ -1,12 +1,12 @@
 """The rules of the reviews (decisions D3 to D7) once more, in lists, dicts and loops: what the SQL is compared with.
 
-Written from the decisions' text. It shares nothing with the models, and reads the thresholds from the YAML files itself.
+Written from the decisions' text. It shares nothing with the models, and reads the thresholds from the YAML files.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 from cases_by_hand import VISIBILITIES, Event, Label, event_of, from_metadata
 from operational_rows import Operational, Row
+from pattern_rows import Pattern
 
 SEVERITIES = ("MINOR", "MODERATE", "MAJOR", "CRITICAL")
 CADENCES = ("weekly", "monthly", "yearly")
@@ -87,41 +88,6 @@ class Review:
         return Threshold(theirs["min_events"], days, ours["min_distinct_sources"], profile.source)
 
 
-@dataclass(frozen=True)
-class Pattern:
-    """One row of a pattern table; pattern_id, is_new and loaded_at left out."""
-
-    review_date: date
-    window_start: date
-    window_end: date
-    organization_id: str
-    kind: str
-    domain: str | None
-    label: str | None
-    label_base: int | None
-    label_category: int | None
-    label_subcategory: int | None
-    label_role: str | None
-    location: str | None
-    severity: str
-    event_count: int
-    peak_count: int
-    peak_first_date: date
-    peak_last_date: date
-    distinct_sources: int | None
-    department_count: int | None
-    threshold_events: int
-    threshold_days: int | None
-    threshold_sources: int | None
-    threshold_source: str
-    profile_code: str
-    visibility: str
-    first_event_at: datetime
-    last_event_at: datetime
-    case_ids: tuple[str, ...]
-    review_label: str | None
-
-
 def read_rules(project: Path) -> Rules:
     """The rules of the files below `project`."""
     insights = yaml.safe_load((project / "config/insights/config.yaml").read_text("utf-8"))["insights"]
@@ -135,18 +101,13 @@ def read_rules(project: Path) -> Rules:
     )
 
 
-def expected_patterns(
-    rows: Operational, rules: Rules, as_of: date, cadence: str, *, held_since: date, asked_for: Collection[str] = ()
-) -> list[Pattern]:
-    """What one review finds.
-
-    `held_since` is the oldest day of the facts that retention left; `asked_for` are cases that Insights had opened.
-    """
+def expected_patterns(rows: Operational, rules: Rules, as_of: date, cadence: str, *, held_since: date) -> list[Pattern]:
+    """What one review finds; `held_since` is the oldest day of which retention left the facts."""
     day = review_date(as_of, cadence)
     first = day - timedelta(days=rules.cadences[cadence]["window_days"])
     chosen = {row["organization_id"]: row["profile_code"] for row in rows.organization_profiles}
     review = Review(cadence, day, first, day - timedelta(days=1), rules, chosen)
-    events = _events(rows, review, _midnight(held_since), _midnight(as_of), asked_for)
+    events = _events(rows, review, _midnight(held_since), _midnight(as_of))
     inside = [event for event in events if review.first <= event.day <= review.last]
     found = [*_frequent(inside, review), *_risky(inside, review), *_trends(inside, review)]
     return found + list(_waiting(events, review)) if cadence == "weekly" else found
@@ -155,14 +116,12 @@ def expected_patterns(
 def review_date(as_of: date, cadence: str) -> date:
     """The latest Monday, first of the month, or 1 January that is not after `as_of`."""
     day = as_of
-    while not {"weekly": day.isoweekday(), "monthly": day.day, "yearly": day.timetuple().tm_yday}[cadence] == 1:
+    while {"weekly": day.isoweekday(), "monthly": day.day, "yearly": day.timetuple().tm_yday}[cadence] != 1:
         day -= timedelta(days=1)
     return day
 
 
-def _events(
-    rows: Operational, review: Review, first: datetime, end: datetime, asked_for: Collection[str]
-) -> list[Event]:
+def _events(rows: Operational, review: Review, first: datetime, end: datetime) -> list[Event]:
     """The cases that the warehouse holds, without those that Insights asked for."""
     tasks: dict[str, list[Row]] = defaultdict(list)
     for task in rows.tasks:
@@ -173,7 +132,7 @@ def _events(
     risky = {e["entity_id"] for e in rows.entity_labels if e["entity_type"] == "case" and e["label_id"] in risks}
     events = []
     for case in rows.cases:
-        ours = case["id"] in asked_for or from_metadata(case, "origin") == "insights"
+        ours = case["id"] in rows.asked_for or from_metadata(case, "origin") == "insights"
         if first <= case["created_at"] < end and not ours:
             profile = review.rules.profile(review.chosen.get(case["organization_id"]), "generic")
             default = profile.document["default_task_metadata"]["visibility"]
@@ -212,7 +171,7 @@ def _trends(events: list[Event], review: Review) -> Iterable[Pattern]:
             profile.wants(review.cadence)
             and profile.trigger("cross_departmental_trends")
             and _reached(pattern)
-            and (pattern.department_count or 0) >= 2  # noqa: PLR2004 - decision D6
+            and (pattern.department_count or 0) >= 2
         ):
             yield pattern
 

@@ -1,0 +1,1 @@
+"""Hands review cases to Core Services: what the models put into review_requests, delivered once each."""
