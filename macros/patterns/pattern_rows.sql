@@ -19,7 +19,7 @@
         {{ day }} - 1 as window_end,
         patterns.organization_id,
         patterns.kind,
-        nullif(patterns.domain, '') as domain,
+        case when patterns.kind <> 'cross_department_trend' then patterns.domain end as domain,
         case when patterns.kind <> 'cross_department_trend' then patterns.label end as label,
         case when patterns.kind <> 'cross_department_trend' then patterns.label_base end as label_base,
         nullif(patterns.label_category, 0) as label_category,

@@ -119,7 +119,7 @@ joined as (
         coalesce(case_tasks.domain, 'generic') as domain,
         coalesce(
             case_tasks.source_keys,
-            array[coalesce('reference:' || cases.source_reference, 'channel:' || cases.source_type)]
+            array[coalesce('reference:' || nullif(trim(cases.source_reference), ''), 'channel:' || cases.source_type)]
         ) as source_keys,
         coalesce(case_tasks.linked_task_count, 0) as linked_task_count,
         coalesce(case_escalations.escalation_count, 0) as escalation_count,
