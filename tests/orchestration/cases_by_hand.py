@@ -1,4 +1,7 @@
-"""What the reviews ask of one case (decisions D4, D5 and rule 4 of the design), in plain Python."""
+"""What the reviews ask of one case (decisions D4, D5 and rule 4 of the design), in plain Python.
+
+Trimming takes spaces away, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def event_of(
     case: Row, tasks: list[Row], persons: dict[str, Row], *, default_visibility: str, has_risk_label: bool
 ) -> Event:
     """The event that a case is, with the tasks that count for it."""
-    label = case["label"].strip()
+    label = case["label"].strip(" ")
     return Event(
         case_id=case["id"],
         organization_id=case["organization_id"],
@@ -81,7 +84,7 @@ def parse_label(text: str) -> Label | None:
     kind, *roles = rest
     if len(kind) != 2 or kind[0] not in "123456789" or kind[1] not in "12345":
         return None
-    if any(not role.strip() for role in roles):
+    if any(not role.strip(" ") for role in roles):
         return None
     return Label(int(base), int(kind[0]), int(kind[1]), ".".join(roles) or None)
 
@@ -90,7 +93,7 @@ def domain_of(tasks: list[Row]) -> str:
     """The type of most tasks; of several, the first in C order."""
     if not tasks:
         return "generic"
-    counted = Counter(task["type"].strip() for task in tasks)
+    counted = Counter(str(task["type"]).strip(" ") for task in tasks)
     return min((t for t in counted if counted[t] == max(counted.values())), key=str.encode)
 
 
@@ -98,12 +101,12 @@ def sources_of(case: Row, tasks: list[Row], persons: dict[str, Row]) -> frozense
     """Who reported a case (decision D4), ids prefixed by kind."""
     if tasks:
         return frozenset(_source_of(task, persons) for task in tasks)
-    if case["source_reference"]:
-        return frozenset([f"reference:{case['source_reference']}"])
-    return frozenset([f"channel:{case['source_type']}"])
+    reference = (case["source_reference"] or "").strip(" ")
+    return frozenset([f"reference:{reference}" if reference else f"channel:{case['source_type']}"])
 
 
 def _source_of(task: Row, persons: dict[str, Row]) -> str:
+    requester: str | None
     requester, creator = task["requester_person_id"], task["created_by_user_id"]
     if requester is not None:
         user = persons.get(requester, {}).get("linked_user_id")
@@ -115,7 +118,7 @@ def visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default:
     """A case's own visibility, else its tasks' strictest, else the default; sensitive persons make it RESTRICTED."""
     own = from_metadata(case, "visibility")
     if own is not None:
-        found = own.strip().upper() if own.strip().upper() in VISIBILITIES else "RESTRICTED"
+        found = own.strip(" ").upper() if own.strip(" ").upper() in VISIBILITIES else "RESTRICTED"
     else:
         found = max((str(task["visibility"]) for task in tasks), key=VISIBILITIES.index, default=default)
     requesters = [task["requester_person_id"] for task in tasks if task["requester_person_id"] is not None]

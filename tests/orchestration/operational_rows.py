@@ -45,7 +45,8 @@ class Operational:
 
 def read_operational(connection: psycopg.Connection) -> Operational:
     """Every row; ids and tokens as text, JSON as Python values."""
-    return Operational(**{table: _rows(connection, table) for table in COLUMNS})
+    tables = {table: _rows(connection, table) for table in COLUMNS}
+    return Operational(asked_for=frozenset(), **tables)
 
 
 def _rows(connection: psycopg.Connection, table: str) -> list[Row]:

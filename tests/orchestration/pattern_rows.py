@@ -64,10 +64,10 @@ def stored_patterns(warehouse: Warehouse, cadence: str, review_date: date) -> li
 
 
 def differences(found: Iterable[Pattern], expected: Iterable[Pattern]) -> list[str]:
-    """One line for each row that is missing, unexpected, doubled, or has another value."""
-    ours, theirs = sorted(found, key=lambda p: p.key), {pattern.key: pattern for pattern in expected}
-    lines = [f"doubled: {one}" for one, next_one in zip(ours, ours[1:], strict=False) if one.key == next_one.key]
-    for pattern in ours:
+    """One line for each row that is missing, unexpected (a second one with the same key too), or has another value."""
+    theirs = {pattern.key: pattern for pattern in expected}
+    lines = []
+    for pattern in found:
         wanted = theirs.pop(pattern.key, None)
         if wanted is None:
             lines.append(f"unexpected: {pattern}")

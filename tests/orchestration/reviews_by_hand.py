@@ -134,7 +134,7 @@ def _events(rows: Operational, review: Review, first: datetime, end: datetime) -
     for case in rows.cases:
         ours = case["id"] in rows.asked_for or from_metadata(case, "origin") == "insights"
         if first <= case["created_at"] < end and not ours:
-            profile = review.rules.profile(review.chosen.get(case["organization_id"]), "generic")
+            profile = review.rules.profile(review.chosen.get(case["organization_id"]), None)
             default = profile.document["default_task_metadata"]["visibility"]
             is_risky = case["id"] in risky
             events.append(
@@ -145,18 +145,15 @@ def _events(rows: Operational, review: Review, first: datetime, end: datetime) -
 
 def _frequent(events: list[Event], review: Review) -> Iterable[Pattern]:
     for profile, members in _similar(events, review):
-        pattern = _pattern("incident_frequency", members, review, profile, review.threshold(profile))
-        if profile.wants(review.cadence) and _reached(pattern):
-            yield pattern
+        yield from _fired("incident_frequency", members, review, profile, review.threshold(profile))
 
 
 def _risky(events: list[Event], review: Review) -> Iterable[Pattern]:
     for profile, members in _similar([event for event in events if event.is_risky], review):
         threshold = review.threshold(profile)
         threshold = threshold._replace(events=min(threshold.events, 3), sources=None)
-        pattern = _pattern("high_risk_indicator", members, review, profile, threshold)
-        if profile.wants(review.cadence) and profile.trigger("high_risk_indicators") and _reached(pattern):
-            yield pattern
+        if profile.trigger("high_risk_indicators"):
+            yield from _fired("high_risk_indicator", members, review, profile, threshold)
 
 
 def _trends(events: list[Event], review: Review) -> Iterable[Pattern]:
@@ -166,14 +163,9 @@ def _trends(events: list[Event], review: Review) -> Iterable[Pattern]:
             groups[event.organization_id, event.parts.category, event.parts.subcategory].append(event)
     for (organization, _, _), members in groups.items():
         profile = review.rules.profile(review.chosen.get(organization), None)
-        pattern = _pattern("cross_department_trend", members, review, profile, review.threshold(profile))
-        if (
-            profile.wants(review.cadence)
-            and profile.trigger("cross_departmental_trends")
-            and _reached(pattern)
-            and (pattern.department_count or 0) >= 2
-        ):
-            yield pattern
+        departments = {e.parts.base for e in members if e.parts and not e.parts.is_broadcast}
+        if profile.trigger("cross_departmental_trends") and len(departments) >= 2:
+            yield from _fired("cross_department_trend", members, review, profile, review.threshold(profile))
 
 
 def _waiting(events: list[Event], review: Review) -> Iterable[Pattern]:
@@ -202,9 +194,16 @@ def _similar(events: list[Event], review: Review) -> list[tuple[Profile, list[Ev
     ]
 
 
-def _reached(pattern: Pattern) -> bool:
-    enough = pattern.threshold_sources is None or (pattern.distinct_sources or 0) >= pattern.threshold_sources
-    return enough and pattern.peak_count >= pattern.threshold_events
+def _fired(
+    kind: str, members: list[Event], review: Review, profile: Profile, threshold: Threshold
+) -> Iterable[Pattern]:
+    """The pattern of one group, when its densest stretch and its sources reach the threshold."""
+    if not profile.wants(review.cadence) or len(members) < threshold.events:
+        return
+    pattern = _pattern(kind, members, review, profile, threshold)
+    is_heard = threshold.sources is None or (pattern.distinct_sources or 0) >= threshold.sources
+    if is_heard and pattern.peak_count >= threshold.events:
+        yield pattern
 
 
 def _densest(days: list[date], review: Review, length: int | None) -> list[date]:
@@ -228,7 +227,7 @@ def _pattern(kind: str, members: list[Event], review: Review, profile: Profile, 
     departments = {e.parts.base for e in events if e.parts and not e.parts.is_broadcast}
     return Pattern(
         review_date=review.day,
-        window_start=review.first,
+        window_start=review.first if counted else events[0].day,
         window_end=review.last,
         organization_id=one.organization_id,
         kind=kind,
