@@ -1,0 +1,72 @@
+"""The reviews of the real incident log against a plain Python implementation of the same rules."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from operational_rows import read_operational
+from pattern_rows import Pattern, differences, stored_patterns
+from reviews_by_hand import CADENCES, expected_patterns, read_rules, review_date
+from warehouse import Warehouse
+
+from orchestration.config.files import PROJECT, Settings
+from orchestration.incidents import import_incidents
+from orchestration.local import LocalPostgres
+from orchestration.operational import create_operational_schema
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.init import initialise
+
+pytestmark = [pytest.mark.services, pytest.mark.incident_log]
+
+AS_OF = date(2016, 6, 1)
+BEFORE_THE_LOG = date(2016, 1, 1)
+
+
+SELECTION = ("--select", "+path:models/marts/patterns", "--exclude-resource-type", "test", "unit_test")
+# The import labels everything as the work of staff (1001), and one level makes no trend: MAJOR cases go to team leads.
+LEVELS = """
+    update cases set label = regexp_replace(label, '^1001', '101'), updated_at = now()
+    where severity in ('MAJOR', 'CRITICAL')
+"""
+
+
+@pytest.fixture(scope="module")
+def incidents(
+    postgres: LocalPostgres, settings: Settings, incident_log: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Warehouse:
+    """The log, imported, before any build."""
+    warehouse = Warehouse("incident_patterns", postgres, settings)
+    postgres.create_database(warehouse.name)
+    with connect(warehouse.admin_url) as connection:
+        create_operational_schema(connection)
+        connection.commit()
+        import_incidents(connection, incident_log, report=tmp_path_factory.mktemp("import") / "rejected.csv")
+        initialise(connection, settings)
+    return warehouse
+
+
+def reviewed(warehouse: Warehouse) -> dict[str, list[Pattern]]:
+    """The rows of the reviews of 1 June, after comparing them with what plain Python makes of the same tables."""
+    result = warehouse.build(*SELECTION, as_of=AS_OF)
+    assert result.succeeded, result.output
+    with connect(warehouse.admin_url) as connection:
+        rows = read_operational(connection)
+    found = {}
+    for cadence in CADENCES:
+        found[cadence] = stored_patterns(warehouse, cadence, review_date(AS_OF, cadence))
+        expected = expected_patterns(rows, read_rules(PROJECT), AS_OF, cadence, held_since=BEFORE_THE_LOG)
+        assert not differences(found[cadence], expected)
+    return found
+
+
+def test_the_reviews_of_the_log_agree(incidents: Warehouse) -> None:
+    found = reviewed(incidents)
+    assert {pattern.kind for pattern in found["monthly"]} == {"incident_frequency", "high_risk_indicator"}
+    assert found["weekly"]
+    assert not found["yearly"], "the log begins after 1 January"
+
+    incidents.execute(LEVELS)
+    kinds = {pattern.kind for pattern in reviewed(incidents)["monthly"]}
+    assert kinds == {"incident_frequency", "high_risk_indicator", "cross_department_trend"}
