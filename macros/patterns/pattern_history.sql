@@ -1,19 +1,39 @@
-{#- pre-hook: a rerun of a review replaces exactly its own rows (decision D7), in the transaction that writes the new ones. -#}
-{% macro delete_review(cadence) %}
-    {% if is_incremental() %}
-    delete from {{ this }} where review_date = date '{{ review_date(cadence) }}'
-    {% endif %}
-{% endmacro %}
+{#- The history of a pattern table (decision D7): reviews are kept by their date, and a rerun replaces exactly its own rows.
 
-{#- Whether the pattern did not fire at the previous review date. -#}
-{% macro is_new_pattern(cadence) -%}
+    An episode begins when a pattern fires that did not at the review date before. A row keeps the episode that it was first
+    stored with, so neither a rerun nor the replay of an older review moves the start of an episode that is under way. -#}
+{% macro episode_start(cadence) -%}
     {%- if is_incremental() -%}
-    not exists (
-        select 1
-        from {{ this }} as earlier
-        where earlier.review_date = {{ previous_review_date(cadence) }} and earlier.pattern_id = reviewed.pattern_id
+    coalesce(
+        (
+            select own.episode_start
+            from {{ this }} as own
+            where own.review_date = date '{{ review_date(cadence) }}' and own.pattern_id = reviewed.pattern_id
+        ),
+        (
+            select earlier.episode_start
+            from {{ this }} as earlier
+            where earlier.review_date = {{ previous_review_date(cadence) }} and earlier.pattern_id = reviewed.pattern_id
+        ),
+        reviewed.review_date
     )
     {%- else -%}
-    true
+    reviewed.review_date
     {%- endif -%}
+{%- endmacro %}
+
+{#- post-hook: the rows of this review that it did not find again. All that it found were written in this transaction. -#}
+{% macro delete_outdated_rows(cadence) %}
+    delete from {{ this }}
+    where review_date = date '{{ review_date(cadence) }}' and loaded_at < now() and not {{ is_settled_review(cadence) }}
+{% endmacro %}
+
+{#- Whether this review was made earlier, and its window is no longer whole: what it found then stays. The yearly window is as
+    long as raw retention, so from 2 January on a rerun would count less than the review of 1 January did. -#}
+{% macro is_settled_review(cadence) -%}
+    {%- set day = "date '" ~ review_date(cadence) ~ "'" -%}
+    (
+        {{ day }} - {{ var('patterns')[cadence].window_days }} < {{ retention_cutoff("date '" ~ as_of() ~ "'") }}
+        and {{ day }} in ({{ made_reviews(cadence) }} and made.invocation_id <> '{{ invocation_id }}')
+    )
 {%- endmacro %}

@@ -8,8 +8,12 @@
     {{- return(day.isoformat()) -}}
 {%- endmacro %}
 
+{#- The cadences, and the calendar unit that the reviews of each are apart; a review date is the first day of one. -#}
+{% macro review_cadences() -%}
+    {{- return({'weekly': 'week', 'monthly': 'month', 'yearly': 'year'}) -}}
+{%- endmacro %}
+
 {#- The review before: a week, a month or a year earlier. -#}
 {% macro previous_review_date(cadence) -%}
-    {%- set step = {'weekly': '7 days', 'monthly': '1 month', 'yearly': '1 year'}[cadence] -%}
-    cast(date '{{ review_date(cadence) }}' - interval '{{ step }}' as date)
+    cast(date '{{ review_date(cadence) }}' - interval '1 {{ review_cadences()[cadence] }}' as date)
 {%- endmacro %}

@@ -1,13 +1,15 @@
 {#- First line of every incremental mart. Refuses what would lose rows:
-    a --full-refresh of a table that exists (decision D8), and a first build from a delta table that holds only changes. -#}
+    a --full-refresh of a table that exists (decision D8), and a first build from a delta table that holds only changes.
+    A rebuild leaves alone what has `full_refresh: false`: the history of reviews, which no operational database can give back. -#}
 {% macro guard_history() %}
-    {% if not execute or flags.WHICH not in ('build', 'run', 'retry') or is_incremental() %}{{ return('') }}{% endif %}
+    {% if not execute or flags.WHICH not in ('build', 'run', 'retry') %}{{ return('') }}{% endif %}
     {% if flags.FULL_REFRESH and load_relation(this) is not none and not var('rebuild', false) %}
         {{ exceptions.raise_compiler_error(
             "--full-refresh would rebuild " ~ this ~ " from the operational database and lose every row that is no longer there."
             ~ " If that is meant: insights rebuild --yes"
         ) }}
     {% endif %}
+    {% if is_incremental() %}{{ return('') }}{% endif %}
     {% set delta = (config.get('meta') or {}).get('delta') %}
     {% if delta %}
         {% set query %}

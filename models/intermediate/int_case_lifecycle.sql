@@ -37,6 +37,9 @@ changed as ( -- noqa: ST03
     union
     select case_id from {{ ref('stg_cases') }}
     where {{ few("(select max(profiles.updated_at) from " ~ ref('stg_profiles') ~ " as profiles) >= '" ~ window.loaded_from ~ "'") }}
+    union
+    -- A case that a review has listed since.
+    select case_id from ({{ stored_review_cases("loaded_at >= '" ~ window.loaded_from ~ "'") }}) as reviews
     {%- if is_incremental %}
     union
     -- A case that lost a task has no change of its own: its stored count betrays it.
@@ -113,9 +116,23 @@ case_escalations as (
     group by linked_tasks.case_id
 ),
 
+case_reviews as (
+    select
+        case_id,
+        count(*) as review_count
+    from ({{ stored_review_cases() }}) as reviews
+    group by case_id
+),
+
+asked as (
+    {{ asked_case_ids() }}
+),
+
 joined as (
     select
         cases.*,
+        asked.case_id is not null as is_asked,
+        coalesce(case_reviews.review_count, 0) as review_count,
         coalesce(case_tasks.domain, 'generic') as domain,
         coalesce(
             case_tasks.source_keys,
@@ -133,6 +150,8 @@ joined as (
     from cases
     left join case_tasks on cases.case_id = case_tasks.case_id
     left join case_escalations on cases.case_id = case_escalations.case_id
+    left join case_reviews on cases.case_id = case_reviews.case_id
+    left join asked on cases.case_id = asked.case_id
     left join default_profiles on cases.organization_id = default_profiles.organization_id
 ),
 
@@ -146,7 +165,7 @@ final as (
         domain,
         location_text as location,
         source_keys,
-        is_own_review,
+        is_own_review or is_asked as is_own_review,
         title,
         status,
         severity,
@@ -158,7 +177,7 @@ final as (
         {{ visibility_of_rank('visibility_rank') }} as visibility,
         cast(linked_task_count as integer) as linked_task_count,
         cast(escalation_count as integer) as escalation_count,
-        0 as review_count,
+        cast(review_count as integer) as review_count,
         {{ quality_flags({
             'label_unparsable': 'not is_label_valid',
             'visibility_unknown': 'own_visibility not in (' ~ enum_tokens('visibility') ~ ')',

@@ -2,12 +2,15 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
+    full_refresh=false,
     on_schema_change='append_new_columns',
     indexes=[{'columns': ['case_id'], 'unique': true}]
 ) }}
+{{- guard_history() }}
+{%- set cadences = review_cadences().keys() | list %}
 
 with patterns as (
-    {%- for cadence in ['weekly', 'monthly', 'yearly'] %}
+    {%- for cadence in cadences %}
     select
         '{{ cadence }}' as cadence,
         *
@@ -19,31 +22,25 @@ with patterns as (
     {%- endfor %}
 ),
 
--- An episode begins when the pattern is new; a review older than the newest stored one opens and closes none (decision D7).
+-- A review older than the newest one asks for nothing (decision D7), even if the newest found nothing.
 newest as (
+    {%- for cadence in cadences %}
     select
-        cadence,
+        '{{ cadence }}' as cadence,
         max(review_date) as review_date
-    from patterns
-    group by cadence
-),
-
-episodes as (
-    select
-        pattern_id,
-        max(review_date) filter (where is_new) as episode_start
-    from patterns
-    group by pattern_id
+    from ({{ made_reviews(cadence) }}) as made_{{ cadence }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
 ),
 
 firing as (
     select
         patterns.*,
-        episodes.episode_start,
         array_position(array[{{ enum_tokens('task_severity') }}], patterns.severity) as severity_rank
     from patterns
     inner join newest on patterns.cadence = newest.cadence and patterns.review_date = newest.review_date
-    inner join episodes on patterns.pattern_id = episodes.pattern_id
 ),
 {% if is_incremental() %}
 asked as (

@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 ORGANIZATION_SLUG = "incident-log"
 PROFILE_CODE = "default"
 TASK_TYPE = "it_incident"
-LABEL_BASE = "1001"  # the source contract's section 3: staff
+STAFF, TEAM_LEAD = 1001, 101  # label bases of the source contract's section 3
 LABEL_CODE = "81"  # technical, request
 DEFAULT_ROLE = "IT"
 
@@ -112,10 +112,20 @@ $$
 """,
 )
 
+# Who works on it: a high impact is the business of a team lead.
+_LEVEL = sql.SQL(
+    """
+create or replace function pg_temp.incident_level(impact text) returns int language sql immutable as $$
+    select case when left(impact, 1) = '1' then {team_lead} else {staff} end
+$$
+"""
+)
+
 _LABEL = sql.SQL(
     """
-create or replace function pg_temp.incident_label(assignment_group text) returns text language sql immutable as $$
-    select {stem} || coalesce('.' || nullif(
+create or replace function pg_temp.incident_label(impact text, assignment_group text) returns text
+language sql immutable as $$
+    select pg_temp.incident_level(impact) || {stem} || coalesce('.' || nullif(
         trim('-' from regexp_replace(assignment_group, '[^[:alnum:]]+', '-', 'g')), ''
     ), '')
 $$
@@ -133,5 +143,6 @@ def create_functions(cursor: Cursor[TupleRow]) -> None:
     cursor.execute(_UUID.format(namespace=sql.Literal("\\x" + NAMESPACE.replace("-", ""))))
     for function in _FUNCTIONS:
         cursor.execute(function)
-    cursor.execute(_LABEL.format(stem=sql.Literal(f"{LABEL_BASE}.{LABEL_CODE}.{DEFAULT_ROLE}")))
+    cursor.execute(_LEVEL.format(team_lead=sql.Literal(TEAM_LEAD), staff=sql.Literal(STAFF)))
+    cursor.execute(_LABEL.format(stem=sql.Literal(f".{LABEL_CODE}.{DEFAULT_ROLE}")))
     cursor.execute(_OVERLAY)

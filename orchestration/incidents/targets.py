@@ -7,7 +7,6 @@ from psycopg.rows import TupleRow
 
 from orchestration.incidents.mapping import (
     DEFAULT_ROLE,
-    LABEL_BASE,
     ORGANIZATION_SLUG,
     PROFILE_CODE,
     TASK_TYPE,
@@ -138,7 +137,8 @@ counts as (
 
 select
     last_rows.*,
-    pg_temp.incident_label(pg_temp.incident_name(assignment_group)) as label,
+    pg_temp.incident_label(impact, pg_temp.incident_name(assignment_group)) as label,
+    pg_temp.incident_level(impact) as level,
     concat_ws(' ', number, category) as title,
     pg_temp.incident_severity(impact, priority) as task_severity,
     pg_temp.incident_source(contact_type) as source,
@@ -163,7 +163,7 @@ select
     title,
     case when status = 'COMPLETED' then 'resolved' else 'in_progress' end as status,
     task_severity as severity,
-    {base} as origin_vertical_level,
+    level as origin_vertical_level,
     coalesce(pg_temp.incident_name(assignment_group), {role}) as origin_role,
     jsonb_strip_nulls(jsonb_build_object('site', location)) as location,
     {metadata}::jsonb as metadata,
@@ -231,11 +231,6 @@ def stage_names(cursor: Cursor[TupleRow]) -> None:
 def stage_work(cursor: Cursor[TupleRow]) -> None:
     """Make the rows of tasks and cases from incident_rows; the names must be staged."""
     cursor.execute(_FINALS)
-    cursor.execute(
-        _CASES.format(
-            base=sql.Literal(int(LABEL_BASE)),
-            role=sql.Literal(DEFAULT_ROLE),
-            metadata=sql.Literal(json.dumps({"origin": ORGANIZATION_SLUG})),
-        )
-    )
+    metadata = json.dumps({"origin": ORGANIZATION_SLUG})
+    cursor.execute(_CASES.format(role=sql.Literal(DEFAULT_ROLE), metadata=sql.Literal(metadata)))
     cursor.execute(_TASKS.format(type=sql.Literal(TASK_TYPE), slug=sql.Literal(ORGANIZATION_SLUG)))

@@ -49,7 +49,7 @@ def key(kind: str, name: str) -> UUID:
 def test_a_life_of_an_incident_becomes_a_task(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "log.csv", CLOSED))
     assert task(orgo, "type, category::text, subtype, label, title, description") == (
-        "it_incident", "incident", "Category 1/Subcategory 1", "1001.81.IT.Group-2", "INC0000001 Category 1", "",
+        "it_incident", "incident", "Category 1/Subcategory 1", "101.81.IT.Group-2", "INC0000001 Category 1", "",
     )  # fmt: skip
     assert task(orgo, "status::text, priority::text, severity::text, visibility::text, source::text") == (
         "COMPLETED", "HIGH", "MAJOR", "INTERNAL", "manual",
@@ -184,6 +184,8 @@ def test_an_organization_of_that_slug_is_used_as_it_is(orgo: Database, tmp_path:
         ({"contact_type": "IVR"}, "source", "api"),
         ({"contact_type": "Direct opening"}, "source", "manual"),
         ({"contact_type": "?"}, "source", "sync"),
+        ({"impact": "1 - High"}, "label", "101.81.IT.Group-1"),
+        ({"impact": "?"}, "label", "1001.81.IT.Group-1"),
         ({"assignment_group": "?"}, "label", "1001.81.IT"),
         ({"assignment_group": "R&D / Lab.2"}, "label", "1001.81.IT.R-D-Lab-2"),
         ({"category": "?"}, "title", "INC0000001"),
@@ -252,7 +254,7 @@ def test_cases_are_reopened_or_three_times_reassigned_incidents(orgo: Database, 
     ) == [
         ("INC0000001", "manual", "1001.81.IT.Group-1", "INC0000001 Category 1", "resolved", "MODERATE", 1001, "Group 1",
          {"site": "Location 1"}),
-        ("INC0000002", "email", "1001.81.IT.Group-1", "INC0000002 Category 1", "in_progress", "MAJOR", 1001, "Group 1",
+        ("INC0000002", "email", "101.81.IT.Group-1", "INC0000002 Category 1", "in_progress", "MAJOR", 101, "Group 1",
          {"site": "Location 1"}),
         ("INC0000004", "manual", "1001.81.IT", "INC0000004 Category 1", "in_progress", "MODERATE", 1001, "IT", {}),
     ]  # fmt: skip

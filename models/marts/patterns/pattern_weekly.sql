@@ -1,10 +1,13 @@
 -- Grain: one row per review date, organization, kind and group.
 {{ config(
     materialized='incremental',
-    incremental_strategy='append',
-    pre_hook="{{ delete_review('weekly') }}",
+    incremental_strategy='merge',
+    unique_key=['review_date', 'pattern_id'],
+    full_refresh=false,
+    post_hook="{{ delete_outdated_rows('weekly') }}",
     indexes=[{'columns': ['review_date', 'pattern_id'], 'unique': true}, {'columns': ['organization_id', 'review_date']}]
 ) }}
+{{- guard_history() }}
 
 {{ pattern_review('weekly') }},
 
@@ -13,12 +16,20 @@ reviewed as (
     {{ needs_attention_rows() }}
 ),
 
-final as (
+episodes as (
     select
         reviewed.*,
-        {{ is_new_pattern('weekly') }} as is_new,
-        now() as loaded_at
+        {{ episode_start('weekly') }} as episode_start
     from reviewed
+    where not {{ is_settled_review('weekly') }}
+),
+
+final as (
+    select
+        episodes.*,
+        episodes.episode_start = episodes.review_date as is_new,
+        now() as loaded_at
+    from episodes
 )
 
 select * from final
