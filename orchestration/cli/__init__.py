@@ -9,6 +9,7 @@ import click
 from orchestration.cli import build, prepare, show
 from orchestration.cli.demo import demo
 from orchestration.cli.load_incidents import load_incidents
+from orchestration.cli.patterns import patterns
 from orchestration.cli.reviews import reviews
 from orchestration.errors import InsightsError
 
@@ -28,6 +29,7 @@ for command in (
     show.status,
     show.docs,
     load_incidents,
+    patterns,
     reviews,
     demo,
 ):

@@ -22,3 +22,9 @@ admin_url = click.option(
     envvar="INSIGHTS_ADMIN_URL",
     help="Where to connect as a superuser or owner; default: libpq's PG* variables. [env: INSIGHTS_ADMIN_URL]",
 )
+review_date = click.option(
+    "--review-date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    callback=_date,
+    help="The review to look at. Default: the newest that found it.",
+)

@@ -41,8 +41,8 @@ REPLAYS = {date(2026, 2, 5): (date(2026, 1, 14), date(2026, 1, 21))}
 # The second of these review cases comes back without its metadata: only the outbox knows whose it is.
 FORGOTTEN = date(2026, 2, 23)
 
-# Three cases in 28 days fire on 19 January (7, 8 and 13 January), until the window begins on 12 January, and again with 17 to 19
-# February until it begins on 23 February. On 12 January there were two cases, and three after the late one came.
+# Three cases in 28 days fire on 19 January (7, 8 and 13 January), until the window begins on 12 January, and again with
+# 17 to 19 February until it begins on 23 February. On 12 January there were two, and three after the late one came.
 EPISODES = {
     **{date(2026, 1, 12): date(2026, 1, 12)},
     **dict.fromkeys((date(2026, 1, 19), date(2026, 1, 26), date(2026, 2, 2)), date(2026, 1, 19)),
@@ -103,10 +103,12 @@ def open_case(warehouse: Warehouse, name: str, opened: date, arrived: date) -> N
     warehouse.rows(
         """
         insert into cases (
-            id, organization_id, source_type, source_reference, label, title, severity, origin_vertical_level, origin_role,
-            location, metadata, created_at, updated_at
+            id, organization_id, source_type, source_reference, label, title, severity, origin_vertical_level,
+            origin_role, location, metadata, created_at, updated_at
         )
-        values (%s, %s, 'email', %s, '1001.12.Facilities', 'Wet floor', 'MINOR', 1001, 'Facilities', '"lobby"', '{}', %s, %s)
+        values (
+            %s, %s, 'email', %s, '1001.12.Facilities', 'Wet floor', 'MINOR', 1001, 'Facilities', '"lobby"', '{}', %s, %s
+        )
         returning id
         """,
         uid(name), uid("hall"), name, f"{opened} 10:00+00", f"{arrived} 10:00+00",
@@ -118,11 +120,12 @@ def open_review_cases(warehouse: Warehouse, day: date) -> None:
     warehouse.rows(
         """
         insert into cases (
-            id, organization_id, source_type, label, title, severity, origin_vertical_level, origin_role, location, metadata,
-            created_at, updated_at
+            id, organization_id, source_type, label, title, severity, origin_vertical_level, origin_role, location,
+            metadata, created_at, updated_at
         )
         select
-            case_id, organization_id, 'api', payload ->> 'label', payload ->> 'title', cast(upper(payload ->> 'severity') as task_severity),
+            case_id, organization_id, 'api', payload ->> 'label', payload ->> 'title',
+            cast(upper(payload ->> 'severity') as task_severity),
             cast(payload ->> 'origin_vertical_level' as integer), payload ->> 'origin_role', payload -> 'location',
             case when review_date = %s then '{}' else payload -> 'metadata' end, %s, %s
         from insights_ops.review_requests
@@ -153,7 +156,11 @@ def test_episodes_over_a_quarter_of_daily_loads(hall: tuple[Warehouse, Load]) ->
         for replayed in REPLAYS.get(day, ()):
             load(replayed)
         requests = warehouse.rows(
-            "select cadence, review_date, episode_start, severity from insights_ops.review_requests order by review_date"
+            """
+            select cadence, review_date, episode_start, severity
+            from insights_ops.review_requests
+            order by review_date
+            """
         )
         assert requests == [request for request in REQUESTS if request in requests], f"asked on {day}"
         assert len(requests) >= asked, "a request is never withdrawn"

@@ -1,0 +1,54 @@
+"""`insights patterns`: what the reviews found, and why."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+import click
+
+from orchestration.cli import options
+from orchestration.config.files import load_settings
+from orchestration.reviews.patterns import CADENCES, RULES, Filters, explanation, find_pattern, latest_patterns, summary
+from orchestration.warehouse.connection import connect
+
+
+@click.group()
+def patterns() -> None:
+    """Patterns: what the newest reviews found, and why."""
+
+
+@patterns.command("list")
+@click.option("--cadence", "cadences", multiple=True, type=click.Choice(CADENCES), help="Only these reviews.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(RULES)), help="Only these kinds of pattern.")
+@click.option("--org", "organization", help="Only this organization: its slug or id.")
+def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organization: str | None) -> None:
+    """List the patterns of each newest review, the largest first; + marks the beginning of an episode."""
+    settings = load_settings()
+    with connect(settings.warehouse_url) as connection:
+        rows = latest_patterns(connection, settings, Filters(cadences, kinds, organization))
+    review = None
+    for row in rows:
+        if review != (row["cadence"], row["review_date"]):
+            review = (row["cadence"], row["review_date"])
+            click.secho(f"The {row['cadence']} review of {row['review_date']}", bold=True)
+        mark = "+" if row["is_new"] else " "
+        cases, about = (
+            row["event_count"],
+            f"{row['severity']:<8} {row['slug'] or row['organization_id']}  {summary(row)}",
+        )
+        click.echo(f"{mark} {row['pattern_id']} {row['kind']:<22} {cases:>5} cases  {about}")
+    if not rows:
+        click.echo("No pattern.")
+
+
+@patterns.command()
+@click.argument("pattern_id", type=click.UUID)
+@options.review_date
+def explain(pattern_id: UUID, review_date: date | None) -> None:
+    """Explain PATTERN_ID: which cases, by which rule, over which threshold, from which file."""
+    settings = load_settings()
+    with connect(settings.warehouse_url) as connection:
+        row = find_pattern(connection, settings, pattern_id, review_date)
+    for heading, sentence in explanation(row):
+        click.echo(f"{heading:<13} {sentence}")
