@@ -6,7 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.local import LocalPostgres
 from orchestration.reviews.send import SendReport
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.writer_lock import writer_lock
 
 pytestmark = pytest.mark.services
 
@@ -142,11 +144,11 @@ def test_a_refused_case_fails_at_once_with_the_answer(
 @pytest.mark.parametrize(
     ("refusal", "said"),
     [
-        (answer(401, "who?"), "401 who?"),
-        (answer(403, "no"), "403 no"),
-        (answer(301, Location="/elsewhere"), "301 /elsewhere"),
-        (answer(303, Location="/elsewhere"), "303 /elsewhere"),
-        (answer(307, Location="/elsewhere"), "307 /elsewhere"),
+        pytest.param(answer(401, "who?"), "401 who?", id="401"),
+        pytest.param(answer(403, "no"), "403 no", id="403"),
+        pytest.param(answer(301, Location="/elsewhere"), "301 /elsewhere", id="301"),
+        pytest.param(answer(303, Location="/elsewhere"), "303 /elsewhere", id="303"),
+        pytest.param(answer(307, Location="/elsewhere"), "307 /elsewhere", id="307"),
     ],
 )
 def test_what_is_not_about_the_case_stops_the_run(
@@ -175,10 +177,10 @@ def test_what_is_not_about_the_case_stops_the_run(
     ],
 )
 def test_retry_after_is_honoured(
-    outbox: Outbox, core: CoreServices, settings: Settings, wait: float, retry_after: object
+    outbox: Outbox, core: CoreServices, settings: Settings, wait: float, retry_after: Callable[[float], str]
 ) -> None:
     (case_id,) = outbox.ask(1)
-    core.always(later(wait, retry_after))  # type: ignore[arg-type]
+    core.always(later(wait, retry_after))
     assert outbox.send(configured(settings, attempts_per_run=2), core.url) == SendReport(sent=1)
     assert outbox.deliveries()[case_id] == ("sent", 2, "201 made")
 
@@ -207,7 +209,15 @@ def test_nobody_listens(outbox: Outbox, core: CoreServices, settings: Settings) 
     assert core.cases == [payload(case_id) for case_id in case_ids]
 
 
-@pytest.mark.parametrize("failure", [answer(500), answer(429), cut(accepting=True), cut(accepting=False)])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(answer(500), id="500"),
+        pytest.param(answer(429), id="429"),
+        pytest.param(cut(accepting=True), id="cut after accepting"),
+        pytest.param(cut(accepting=False), id="cut before accepting"),
+    ],
+)
 def test_a_dead_server_is_left_alone_after_a_few_cases(
     outbox: Outbox, core: CoreServices, settings: Settings, failure: Behaviour
 ) -> None:
@@ -251,10 +261,26 @@ def test_what_is_stored_of_an_answer_is_short_printable_and_without_the_token(
     assert len(said) <= 500
 
 
+def test_a_build_does_not_wait_for_a_sender(outbox: Outbox, core: CoreServices, settings: Settings) -> None:
+    (case_id,) = outbox.ask(1)
+    built = []
+
+    def build() -> None:
+        """What a build needs: the writer's lock, and to put another table in the place of the requests."""
+        with connect(outbox.url, autocommit=True) as connection, writer_lock(connection), connection.transaction():
+            connection.execute("lock table insights_ops.review_requests in access exclusive mode nowait")
+            built.append("meanwhile")
+
+    core.next(accept(build))
+    assert outbox.send(settings, core.url) == SendReport(sent=1)
+    assert built == ["meanwhile"]
+    assert core.tries(case_id) == 1
+
+
 def test_a_database_that_goes_away_in_the_middle(outbox: Outbox, core: CoreServices, settings: Settings) -> None:
     case_ids = outbox.ask(3)
     core.next(accept(), accept(outbox.lose_senders))
-    with pytest.raises(InsightsError, match=r"database failed \(terminating connection .* again$"):
+    with pytest.raises(InsightsError, match=r"database failed \(terminating connection .* run the command again\.$"):
         outbox.send(settings, core.url)
     assert outbox.deliveries() == {case_ids[0]: ("sent", 1, "201 made")}
     assert outbox.send(settings, core.url) == SendReport(sent=2)
