@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections import deque
@@ -14,6 +16,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 @dataclass(frozen=True)
@@ -201,3 +205,16 @@ def pour(beginning: str, endless: str, every_seconds: float, *, accepting: bool 
         handler.cut()
 
     return behaviour
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A key with its certificate in one file, and the certificate alone, for 127.0.0.1; skips without openssl."""
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("openssl is not installed: no certificate can be made")
+    key, certificate, both = folder / "server.key", folder / "server.crt", folder / "server.pem"
+    subject = ["-subj", "/CN=core", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    both.write_text(key.read_text() + certificate.read_text())
+    return both, certificate

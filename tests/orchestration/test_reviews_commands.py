@@ -229,6 +229,17 @@ def test_retry_makes_failed_cases_pending(outbox: Outbox, core: CoreServices, in
     assert insights("reviews", "retry", "--all-failed") == Done(0, "0 pending again\n", "")
 
 
+def test_what_is_stored_of_an_answer_is_short_printable_and_without_the_token(
+    outbox: Outbox, core: CoreServices, settings: Settings
+) -> None:
+    (case_id,) = outbox.ask(1)
+    core.always(answer(422, f"\0 \x1b[31mBearer {TOKEN}\r\n\u2028é {TOKEN[:-1]}{TOKEN} " + "x" * 10_000))
+    assert outbox.send(settings, core.url).failed == 1
+    said = outbox.deliveries()[case_id][2]
+    assert said.startswith(f"422 [31mBearer *** é {TOKEN[:-1]}*** xxx")
+    assert len(said) <= 500
+
+
 def _start_sender() -> subprocess.Popen[str]:
     command = [str(Path(sys.executable).with_name("insights")), "reviews", "send"]
     pipe = subprocess.PIPE
