@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
 
 import click
+import psycopg
 
-from orchestration.config.files import load_settings
-from orchestration.reviews.outbox import pending_requests
-from orchestration.reviews.send import send_reviews
+from orchestration.config.files import Settings, load_settings
+from orchestration.errors import InsightsError
+from orchestration.reviews import outbox
+from orchestration.reviews.send import core_services, send_reviews
 from orchestration.warehouse.connection import connect
 
 
@@ -20,14 +24,59 @@ def reviews() -> None:
 
 @reviews.command()
 def send() -> None:
-    """Post pending review cases to INSIGHTS_CORE_API_URL; without it, print what would be sent."""
+    """Post pending review cases to INSIGHTS_CORE_API_URL; without it, print what would be sent.
+
+    Exit code 1 when a case was given up, or when the run stopped early.
+    """
     settings = load_settings()
-    with connect(settings.warehouse_url, autocommit=True) as connection:
-        if settings.core_api_url is None:
-            for request in pending_requests(connection, settings):
-                click.echo(json.dumps(request.payload, ensure_ascii=False))
+    core = core_services(settings)
+    with _outbox(settings) as connection:
+        if core is None:
+            for request in outbox.pending_requests(connection, settings):
+                click.echo(request.payload)
             click.echo("Dry run: INSIGHTS_CORE_API_URL is not set, nothing was sent.", err=True)
             return
-        counts = send_reviews(connection, settings, settings.core_api_url, settings.core_api_token)
-    click.echo(", ".join(f"{counts[status]} {status}" for status in ("sent", "pending", "failed")))
-    sys.exit(1 if counts["failed"] else 0)
+        report = send_reviews(connection, settings, core)
+    click.echo(f"{report.sent} sent, {report.pending} pending, {report.failed} failed")
+    if report.stopped:
+        raise InsightsError(f"{report.stopped} {report.pending} remain pending; none is lost.")
+    sys.exit(1 if report.failed else 0)
+
+
+@reviews.command("list")
+@click.option("--status", type=click.Choice(["pending", "failed", "sent"]), help="Only these. Default: all.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many of the newest.")
+def show(status: str | None, limit: int) -> None:
+    """Count review cases by status, and show the newest with their last answer."""
+    settings = load_settings()
+    with _outbox(settings) as connection:
+        counts = outbox.count_requests(connection, settings)
+        rows = outbox.newest_requests(connection, settings, limit, status)
+    click.secho(", ".join(f"{number} {name}" for name, number in counts.items()), bold=True)
+    for row in rows:
+        delivery = row.delivery
+        tries = "1 attempt" if delivery.attempts == 1 else f"{delivery.attempts} attempts"
+        click.echo(f"{delivery.case_id}  {delivery.status}, {tries}  {row.cadence} {row.review_date}  {row.severity}")
+        click.echo(f"    organization {row.organization_id}  pattern {row.pattern_id}")
+        if delivery.answer:
+            click.echo(f"    {delivery.answer}")
+
+
+@reviews.command()
+@click.argument("case_ids", metavar="[CASE_ID]...", type=click.UUID, nargs=-1)
+@click.option("--all-failed", is_flag=True, help="Every case that was given up.")
+def retry(case_ids: tuple[UUID, ...], all_failed: bool) -> None:
+    """Make failed review cases pending again; the next `insights reviews send` tries them anew."""
+    if bool(case_ids) == all_failed:
+        raise click.UsageError("Name the cases, or give --all-failed.")
+    settings = load_settings()
+    with _outbox(settings) as connection:
+        ids = None if all_failed else [str(case_id) for case_id in case_ids]
+        changed = outbox.retry_requests(connection, settings, ids)
+    click.echo(f"{changed} pending again")
+
+
+@contextmanager
+def _outbox(settings: Settings) -> Iterator[psycopg.Connection]:
+    with outbox.outbox_errors(), connect(settings.warehouse_url, autocommit=True) as connection:
+        yield connection

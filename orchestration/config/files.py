@@ -110,7 +110,8 @@ def _check_profile_keys(settings: Settings) -> None:
 
 
 def _optional(value: str) -> str | None:
-    return os.environ.get(value[2:-1]) if value.startswith("${") and value.endswith("}") else value or None
+    """A value, or that of the environment variable it names; None when either is empty."""
+    return (os.environ.get(value[2:-1], "") if value.startswith("${") and value.endswith("}") else value) or None
 
 
 def _expanded(value: str, key: str) -> str:

@@ -114,14 +114,21 @@ class Patterns(Section):
 
 
 class Reviews(Section):
-    """`insights.reviews`: how review cases reach Core Services. Times are in seconds."""
+    """`insights.reviews`: how review cases reach Core Services. Times are in seconds.
+
+    timeout_seconds bounds one try, whatever the answer does. backoff_seconds is the first pause between two tries of a
+    case; each doubles, or is what Retry-After asks for, max_pause_seconds at most. A case is given up after
+    max_attempts; a run stops after stop_after_undelivered cases in a row that used up attempts_per_run.
+    """
 
     url: str
     token: str
-    timeout_seconds: PositiveInt
+    timeout_seconds: PositiveFloat
     attempts_per_run: PositiveInt
     max_attempts: PositiveInt
     backoff_seconds: PositiveFloat
+    max_pause_seconds: PositiveFloat
+    stop_after_undelivered: PositiveInt
 
 
 class Insights(Section):

@@ -2,101 +2,90 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
-from collections import Counter
 from dataclasses import dataclass
-from enum import Enum
 
 import psycopg
-import urllib3
 
 from orchestration.config.files import Settings
 from orchestration.config.model import Reviews
-from orchestration.errors import InsightsError
-from orchestration.reviews.outbox import Delivery, ReviewRequest, pending_requests, record, sender_lock
+from orchestration.reviews.core_services import Answer, CoreServices, Outcome
+from orchestration.reviews.outbox import Delivery, ReviewRequest, outbox_errors, pending_requests, record
+from orchestration.warehouse.session_lock import session_lock
 
-OK, CONFLICT, TOO_MANY, SERVER_ERROR = 200, 409, 429, 500
-FORBIDDEN = (401, 403)
-
-
-class Outcome(Enum):
-    """What an answer means for its request."""
-
-    SENT = "sent"  # delivered now, or by an earlier try whose answer was lost (409)
-    REFUSED = "failed"  # an answer that no repetition changes
-    AGAIN = "pending"  # a time-out, a cut connection, 429 or a 5xx
-    UNAUTHORIZED = "unauthorized"  # our token, not this case, is the problem
+SENDER_LOCK = "orgo-insights-review-sender"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The outcome of one try and what the server, or the network, said."""
+@dataclass
+class SendReport:
+    """How many requests a run sent, gave up, or left pending; `stopped` says why it ended before the last one."""
 
-    outcome: Outcome
-    text: str
+    sent: int = 0
+    failed: int = 0
+    pending: int = 0
+    stopped: str | None = None
 
 
-def send_reviews(connection: psycopg.Connection, settings: Settings, url: str, token: str | None) -> Counter[str]:
-    """Deliver every pending request, one sender at a time; returns how many ended as sent, failed or pending.
+def core_services(settings: Settings) -> CoreServices | None:
+    """Where cases go, by the environment; None for a dry run. Raises InsightsError for a URL or token of no use."""
+    url = settings.core_api_url
+    return CoreServices(url, settings.core_api_token, settings.insights.reviews.timeout_seconds) if url else None
+
+
+def send_reviews(connection: psycopg.Connection, settings: Settings, core: CoreServices) -> SendReport:
+    """Deliver every pending request, one sender at a time.
 
     `connection` is in autocommit mode: each delivery is recorded at once, so a killed run repeats at most the one it
-    was at, with the same id. Raises InsightsError when the token is refused, or another sender is at work.
+    was at, with the same id. The run stops when Core Services refuses our token, or did not take
+    `reviews.stop_after_undelivered` requests in a row: waiting for every other one would help nobody. Raises
+    InsightsError when another sender is at work, when no review was built yet, or when the database goes away.
     """
     reviews = settings.insights.reviews
-    pool = urllib3.PoolManager(retries=False)
-    counts: Counter[str] = Counter()
-    with sender_lock(connection):
-        for request in pending_requests(connection, settings):
-            attempts, answer = _deliver(pool, reviews, request, url, token)
-            if answer.outcome is Outcome.UNAUTHORIZED:
-                raise InsightsError(
-                    f"Core Services refused the token ({answer.text}); check INSIGHTS_CORE_API_TOKEN. Nothing is lost:"
-                    " the requests stay pending."
+    report = SendReport()
+    undelivered_in_a_row = 0
+    with outbox_errors(), session_lock(connection, SENDER_LOCK, "sending review cases from this warehouse"):
+        requests = pending_requests(connection, settings)
+        report.pending = len(requests)
+        for request in requests:
+            attempts, answer = _deliver(core, reviews, request)
+            if answer.outcome is Outcome.STOP:
+                report.stopped = (
+                    f"Core Services answered: {answer.text}. That is not about a case: check INSIGHTS_CORE_API_TOKEN"
+                    " and INSIGHTS_CORE_API_URL (a redirect is not followed)."
                 )
-            given_up = answer.outcome is Outcome.AGAIN and attempts >= reviews.max_attempts
-            status = "failed" if given_up else answer.outcome.value
+                break
+            status = _status(reviews, attempts, answer)
             record(connection, settings, Delivery(request.case_id, status, attempts, answer.text))
-            counts[status] += 1
-    return counts
+            report.sent += status == "sent"
+            report.failed += status == "failed"
+            report.pending -= status != "pending"
+            undelivered_in_a_row = undelivered_in_a_row + 1 if answer.outcome is Outcome.AGAIN else 0
+            if undelivered_in_a_row == reviews.stop_after_undelivered:
+                report.stopped = (
+                    f"Core Services did not take {undelivered_in_a_row} cases in a row; the last time: {answer.text}."
+                )
+                break
+    return report
 
 
-def _deliver(
-    pool: urllib3.PoolManager, reviews: Reviews, request: ReviewRequest, url: str, token: str | None
-) -> tuple[int, Answer]:
+def _deliver(core: CoreServices, reviews: Reviews, request: ReviewRequest) -> tuple[int, Answer]:
     """Try one request, with growing pauses, until it is settled or this run's tries are used up."""
     attempts = request.attempts
-    for tried in range(reviews.attempts_per_run):
-        if tried:
-            time.sleep(reviews.backoff_seconds * 2 ** (tried - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+    last = min(attempts + reviews.attempts_per_run, reviews.max_attempts)
+    pause = reviews.backoff_seconds
+    while True:
+        answer = core.post(request.case_id, request.payload)
         attempts += 1
-        answer = _post(pool, reviews, request, url, token)
-        if answer.outcome is not Outcome.AGAIN or attempts >= reviews.max_attempts:
-            break
-    return attempts, answer
+        if answer.outcome is not Outcome.AGAIN or attempts >= last:
+            return attempts, answer
+        jittered = pause * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        time.sleep(min(max(jittered, answer.retry_after), reviews.max_pause_seconds))
+        pause *= 2
 
 
-def _post(pool: urllib3.PoolManager, reviews: Reviews, request: ReviewRequest, url: str, token: str | None) -> Answer:
-    headers = {"Content-Type": "application/json", "Idempotency-Key": request.case_id}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    try:
-        response = pool.request(
-            "POST",
-            url,
-            body=json.dumps(request.payload).encode(),
-            headers=headers,
-            timeout=urllib3.Timeout(total=reviews.timeout_seconds),
-            redirect=False,
-        )
-    except urllib3.exceptions.HTTPError as error:
-        return Answer(Outcome.AGAIN, f"{type(error).__name__}: {error}")
-    text = f"{response.status} {response.data.decode('utf-8', 'replace')}".strip()
-    if OK <= response.status < OK + 100 or response.status == CONFLICT:
-        return Answer(Outcome.SENT, text)
-    if response.status in FORBIDDEN:
-        return Answer(Outcome.UNAUTHORIZED, text)
-    if response.status == TOO_MANY or response.status >= SERVER_ERROR:
-        return Answer(Outcome.AGAIN, text)
-    return Answer(Outcome.REFUSED, text)
+def _status(reviews: Reviews, attempts: int, answer: Answer) -> str:
+    if answer.outcome is Outcome.SENT:
+        return "sent"
+    given_up = answer.outcome is Outcome.REFUSED or attempts >= reviews.max_attempts
+    return "failed" if given_up else "pending"

@@ -1,0 +1,161 @@
+"""One try to hand a case to Core Services over HTTP, bounded in time and memory, and what the answer means.
+
+Python's own client is used and not a library above it: none of those bounds an answer that comes byte by byte, and
+nothing of what they add (pools, redirects, retries of their own) is wanted here.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from urllib.parse import urlsplit
+
+from orchestration.errors import InsightsError
+
+SUCCESSES, REDIRECTIONS, CLIENT_ERRORS, SERVER_ERRORS = 200, 300, 400, 500  # where each class of answers begins
+CONFLICT = 409
+NOT_ALLOWED = (401, 403, 407)
+LATER = (408, 425, 429)  # server time-out, too early, too many requests
+BYTES_READ = 4096  # of an answer's body
+ANSWER_LENGTH = 500  # characters of it that are kept
+
+
+class Outcome(Enum):
+    """What an answer means for its case."""
+
+    SENT = "sent"  # accepted now, or by an earlier try whose answer was lost (409)
+    REFUSED = "refused"  # an answer about this case that no repetition changes
+    AGAIN = "again"  # a time-out, a cut connection, "later", or a failure of the server
+    STOP = "stop"  # our token or our URL is the problem: every other case would get the same answer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One try: what it means, what was said (short, printable, without the token), seconds we are asked to wait."""
+
+    outcome: Outcome
+    text: str
+    retry_after: float = 0.0
+
+
+class CoreServices:
+    """The address to which cases are posted, with the bearer token."""
+
+    def __init__(self, url: str, token: str | None, timeout_seconds: float) -> None:
+        """Check URL and token; raises InsightsError, which shows neither, when no request could be made of them."""
+        self._timeout = timeout_seconds
+        self._token = token
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        plain = url.isascii() and url.isprintable() and " " not in url
+        if not plain or not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+            raise InsightsError(
+                "INSIGHTS_CORE_API_URL must be like https://core.example.org/cases: http or https, a host, no spaces,"
+                " no user or password (the token is INSIGHTS_CORE_API_TOKEN)."
+            )
+        if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+            raise InsightsError(
+                "INSIGHTS_CORE_API_TOKEN has characters that no bearer token may have; is there a space, or the end of"
+                " a line, in it?"
+            )
+        self._host = host
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._port = port or (443 if self._tls else 80)
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    def post(self, case_id: str, payload: str) -> Answer:
+        """Post a Case contract, its id as the idempotency key, and wait `timeout_seconds` at most, whatever comes."""
+        deadline = time.monotonic() + self._timeout
+        headers = {"Content-Type": "application/json", "Idempotency-Key": case_id}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            with self._connected(deadline) as connection:
+                connection.request("POST", self._target, payload.encode(), headers)
+                with connection.getresponse() as response:
+                    said = f"{response.status} {response.getheader('Location', '')} {_beginning(response)}"
+                    wait = _retry_after(response.getheader("Retry-After"))
+                    return Answer(_meaning(response.status), self._clean(said), wait)
+        except (OSError, HTTPException, UnicodeError) as error:
+            if time.monotonic() >= deadline:
+                return Answer(Outcome.AGAIN, f"no answer within {self._timeout:g} s")
+            return Answer(Outcome.AGAIN, self._clean(f"no answer: {error or type(error).__name__}"))
+
+    @contextmanager
+    def _connected(self, deadline: float) -> Iterator[HTTPConnection]:
+        """A connection that is cut at `deadline`; only looking up the name and connecting may take a little longer."""
+        plain = socket.create_connection((self._host, self._port), self._timeout)
+        with closing(plain), _cut_off(plain, deadline):
+            if self._tls:
+                connection: HTTPConnection = HTTPSConnection(self._host, self._port, context=self._tls)
+                connection.sock = self._tls.wrap_socket(plain, server_hostname=self._host)
+            else:
+                connection = HTTPConnection(self._host, self._port)
+                connection.sock = plain
+            with closing(connection):
+                yield connection
+
+    def _clean(self, text: str) -> str:
+        """What may be stored and shown: without the token, without control characters, cut short."""
+        if self._token:
+            text = text.replace(self._token, "***")
+        return " ".join("".join(c if c.isprintable() else " " for c in text[:ANSWER_LENGTH]).split())
+
+
+@contextmanager
+def _cut_off(connection: socket.socket, deadline: float) -> Iterator[None]:
+    """Shut the connection down at `deadline`: a socket's own time-out begins anew with every byte that arrives."""
+    same = connection.dup()  # TLS takes the file descriptor of the first one over
+
+    def shut_down() -> None:
+        with suppress(OSError):
+            same.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(deadline - time.monotonic(), 0), shut_down)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        same.close()
+
+
+def _beginning(response: HTTPResponse) -> str:
+    """The first part of an answer's body, as far as it comes: the status is the answer, the body only explains it."""
+    with suppress(OSError, HTTPException):
+        return response.read(BYTES_READ).decode("utf-8", "replace")
+    return ""
+
+
+def _meaning(status: int) -> Outcome:
+    if SUCCESSES <= status < REDIRECTIONS or status == CONFLICT:
+        return Outcome.SENT
+    if status < CLIENT_ERRORS or status in NOT_ALLOWED:
+        return Outcome.STOP
+    if status >= SERVER_ERRORS or status in LATER:
+        return Outcome.AGAIN
+    return Outcome.REFUSED
+
+
+def _retry_after(header: str | None) -> float:
+    """Seconds that a Retry-After header asks for, as a number or a date (RFC 9110, 10.2.3); 0 when unreadable."""
+    try:
+        if header is None or header.strip().isdigit():
+            return float(header or 0)
+        date = parsedate_to_datetime(header)
+        return max((date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, OverflowError):
+        return 0.0
