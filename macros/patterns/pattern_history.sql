@@ -2,24 +2,22 @@
 
     An episode begins when a pattern fires that did not at the review date before. A row keeps the episode that it was first
     stored with, so neither a rerun nor the replay of an older review moves the start of an episode that is under way. -#}
-{% macro episode_start(cadence) -%}
-    {%- if is_incremental() -%}
-    coalesce(
-        (
-            select own.episode_start
-            from {{ this }} as own
-            where own.review_date = date '{{ review_date(cadence) }}' and own.pattern_id = reviewed.pattern_id
-        ),
-        (
-            select earlier.episode_start
-            from {{ this }} as earlier
-            where earlier.review_date = {{ previous_review_date(cadence) }} and earlier.pattern_id = reviewed.pattern_id
-        ),
-        reviewed.review_date
-    )
-    {%- else -%}
-    reviewed.review_date
-    {%- endif -%}
+{% macro with_episodes(cadence, reviewed) -%}
+    {%- set stored = this if is_incremental() %}
+    select
+        {{ reviewed }}.*,
+        {%- if stored %}
+        coalesce(own.episode_start, earlier.episode_start, {{ reviewed }}.review_date) as episode_start
+    from {{ reviewed }}
+    left join {{ stored }} as own
+        on {{ reviewed }}.pattern_id = own.pattern_id and own.review_date = date '{{ review_date(cadence) }}'
+    left join {{ stored }} as earlier
+        on {{ reviewed }}.pattern_id = earlier.pattern_id and earlier.review_date = {{ previous_review_date(cadence) }}
+        {%- else %}
+        {{ reviewed }}.review_date as episode_start
+    from {{ reviewed }}
+        {%- endif %}
+    where not {{ is_settled_review(cadence) }}
 {%- endmacro %}
 
 {#- post-hook: the rows of this review that it did not find again. All that it found were written in this transaction. -#}

@@ -16,11 +16,7 @@ reviewed as (
 ),
 
 episodes as (
-    select
-        reviewed.*,
-        {{ episode_start('monthly') }} as episode_start
-    from reviewed
-    where not {{ is_settled_review('monthly') }}
+    {{ with_episodes('monthly', 'reviewed') }}
 ),
 
 final as (

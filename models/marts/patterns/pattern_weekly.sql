@@ -17,11 +17,7 @@ reviewed as (
 ),
 
 episodes as (
-    select
-        reviewed.*,
-        {{ episode_start('weekly') }} as episode_start
-    from reviewed
-    where not {{ is_settled_review('weekly') }}
+    {{ with_episodes('weekly', 'reviewed') }}
 ),
 
 final as (

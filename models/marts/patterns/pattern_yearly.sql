@@ -16,11 +16,7 @@ reviewed as (
 ),
 
 episodes as (
-    select
-        reviewed.*,
-        {{ episode_start('yearly') }} as episode_start
-    from reviewed
-    where not {{ is_settled_review('yearly') }}
+    {{ with_episodes('yearly', 'reviewed') }}
 ),
 
 final as (
