@@ -18,6 +18,7 @@ from warehouse import Warehouse
 
 from orchestration.cli import commands
 from orchestration.config.files import PROJECT
+from orchestration.reviews.patterns import CADENCES
 
 # What the folder of a model decides: schema, materialization, tag.
 FOLDERS = {
@@ -25,6 +26,7 @@ FOLDERS = {
     "models/intermediate/": ("insights_staging", "view", "intermediate"),
     "models/ops/": ("insights_ops", "table", "ops"),
     "models/marts/core/": ("insights", "table", "core"),
+    "models/marts/patterns/": ("insights", "table", "patterns"),
 }
 
 # Models with a materialization of their own, and why.
@@ -40,6 +42,10 @@ OTHER_MATERIALIZATIONS = {
     "fact_cases": ("incremental", "only what changed"),
     "fact_wellbeing_checkins": ("incremental", "only what changed"),
     "rejects": ("incremental", "keeps what was ever set aside"),
+    "review_requests": ("incremental", "keeps what was ever asked"),
+    "pattern_weekly": ("incremental", "keeps earlier reviews"),
+    "pattern_monthly": ("incremental", "keeps earlier reviews"),
+    "pattern_yearly": ("incremental", "keeps earlier reviews"),
 }
 
 # The columns that no two rows of a mart share.
@@ -56,6 +62,9 @@ GRAINS = {
     "fact_cases": ["case_id"],
     "fact_tasks": ["task_id"],
     "fact_wellbeing_checkins": ["checkin_id"],
+    "pattern_monthly": ["review_date", "pattern_id"],
+    "pattern_weekly": ["review_date", "pattern_id"],
+    "pattern_yearly": ["review_date", "pattern_id"],
 }
 
 LOOKS_PERSONAL = re.compile(r"name|mail|phone|birth|title|reference|description|note|body|comment|contact|address|tags")
@@ -217,6 +226,7 @@ def test_as_of_and_configured_values_are_compiled_into_tables_only(
         raw_event_retention_days=dict.fromkeys(("dev", "staging", "prod", "offline"), 701),
         default_profile_key="retail_chain",
         overrides_by_domain={"kitchen": "friend_group"},
+        patterns={name: {"window_days": 9, "min_events": 8, "min_distinct_sources": 7} for name in CADENCES},
     )
     changed = {name for name in before if before[name]["compiled_code"] != after[name]["compiled_code"]}
     assert changed == {
@@ -224,6 +234,7 @@ def test_as_of_and_configured_values_are_compiled_into_tables_only(
         "int_applicable_profiles",  # default profile, overrides
         "int_case_lifecycle",
         "int_task_lifecycle",
+        *(f"pattern_{cadence}" for cadence in CADENCES),
         "rejects",  # overlap
     }
     assert {before[name]["config"]["materialized"] for name in changed} == {"table", "incremental"}

@@ -83,13 +83,15 @@ ENUMS = {
         " deadline_updated metadata_updated"
     ),
     "profile_source": "domain_profile organization_profile default_profile",
+    "threshold_source": "config domain_profile organization_profile default_profile rule",
+    "pattern_kind": "incident_frequency high_risk_indicator cross_department_trend needs_attention",
 }
 HISTORICAL_TOKENS = {
     "task_severity": {"INFO": "MINOR"},
     "source": {"ui": "manual", "import": "sync", "insight": "api", "email_thread": "email"},
 }
 
-# Specification, sections 3.1 and 2.1 to 2.6. The environment is INSIGHTS_ENV's; source and etl.overlap_hours are ours.
+# Specification, sections 3.1 and 2.1 to 2.6. The environment is INSIGHTS_ENV's; source, overlap_hours and reviews are ours.
 CONFIGURATION: dict[str, Any] = {
     "environment": "${INSIGHTS_ENV}",
     "warehouse": {
@@ -142,6 +144,16 @@ CONFIGURATION: dict[str, Any] = {
         "weekly": {"window_days": 28, "min_events": 3, "min_distinct_sources": 1},
         "monthly": {"window_days": 180, "min_events": 5, "min_distinct_sources": 2},
         "yearly": {"window_days": 730, "min_events": 10, "min_distinct_sources": 3},
+    },
+    "reviews": {
+        "url": "${INSIGHTS_CORE_API_URL}",
+        "token": "${INSIGHTS_CORE_API_TOKEN}",
+        "timeout_seconds": 10,
+        "attempts_per_run": 4,
+        "max_attempts": 12,
+        "backoff_seconds": 1,
+        "max_pause_seconds": 60,
+        "stop_after_undelivered": 3,
     },
 }
 
@@ -240,6 +252,7 @@ def test_defaults_of_dbt_are_those_of_the_configuration(settings: Settings) -> N
         ("default_profile_key", "default_profile_key: default", "default_profile_key: hospital"),
         ("overrides_by_domain", "maintenance: hospital", "kitchen: hospital"),
         ("overlap_hours", "overlap_hours: 6", "overlap_hours: 7"),
+        ("patterns", "weekly: { window_days: 28,", "weekly: { window_days: 27,"),
         ("raw_event_retention_days", "{ dev: 730, staging: 730, prod: 730 }", "{ dev: 731, staging: 730, prod: 730 }"),
     ],
 )
