@@ -91,7 +91,7 @@ HISTORICAL_TOKENS = {
     "source": {"ui": "manual", "import": "sync", "insight": "api", "email_thread": "email"},
 }
 
-# Specification, sections 3.1 and 2.1 to 2.6. The environment is INSIGHTS_ENV's; source, overlap_hours and reviews are ours.
+# Specification, sections 3.1 and 2.1 to 2.6. The environment is INSIGHTS_ENV's; source, overlap and reviews are ours.
 CONFIGURATION: dict[str, Any] = {
     "environment": "${INSIGHTS_ENV}",
     "warehouse": {
