@@ -15,6 +15,7 @@ from orchestration.config.files import check as check_files
 from orchestration.config.model import ConfigFile, PatternsFile
 from orchestration.config.problems import raise_errors
 from orchestration.config.profile_model import ProfilesFile
+from orchestration.config.schema import editor_schema
 from orchestration.config.show import resolved_lines
 from orchestration.config.tokens import ENVIRONMENTS
 
@@ -66,8 +67,7 @@ def show(env: str | None) -> None:
 @click.argument("file", type=click.Choice(list(SCHEMAS)), default="config")
 def schema(file: str) -> None:
     """Print the JSON Schema of a file, for editors: config (the default), dags, profiles or patterns."""
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | SCHEMAS[file].model_json_schema()
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(editor_schema(SCHEMAS[file]), indent=2, ensure_ascii=False))
 
 
 def _environ(env: str | None) -> Mapping[str, str]:

@@ -41,7 +41,7 @@ def _expanded(document: Document, value: Any, path: KeyPath, environ: Mapping[st
         return {key: _expanded(document, item, (*path, key), environ) for key, item in value.items()}
     if isinstance(value, list):
         return [_expanded(document, item, (*path, index), environ) for index, item in enumerate(value)]
-    if not isinstance(value, str) or isinstance(value, Expanded) or "${" not in value:
+    if not isinstance(value, str) or "${" not in value:
         return value
     text, missing = expand(value, environ)
     document.places[path] = replace(document.places[path], variables=tuple(REFERENCE.findall(value)))
@@ -56,5 +56,5 @@ def _expanded(document: Document, value: Any, path: KeyPath, environ: Mapping[st
 
 
 def _report(document: Document, level: Level, path: KeyPath, says: str, value: str) -> None:
-    line = document.places[path].line
-    document.problems.append(Problem(level, says, document.file, line, None, dotted(path), shown(dotted(path), value)))
+    place, key = document.places[path], dotted(path)
+    document.problems.append(Problem(level, says, place.file, place.line, None, key, shown(key, value)))

@@ -29,7 +29,15 @@ def shown(key: str, value: object, longest: int | None = LONGEST) -> str:
         return MASK
     if isinstance(value, dict | list):
         value = _masked_within(value)
-    text = mask(json.dumps(value, ensure_ascii=False, default=str))
+    return _cut(mask(json.dumps(value, ensure_ascii=False, default=str)), longest)
+
+
+def as_written(key: str, text: str) -> str:
+    """The text of a value as its file has it, masked, and cut where it is too long for a message."""
+    return MASK if is_secret_key(key) else _cut(mask(text), LONGEST)
+
+
+def _cut(text: str, longest: int | None) -> str:
     return text if longest is None or len(text) <= longest else f"{text[: longest - 3]}..."
 
 

@@ -27,7 +27,9 @@ def read_override(environ: Mapping[str, str]) -> Document | None:
     document = read_yaml(Path(name), name)
     if () not in document.places:
         return document
-    expand_document(document, environ)
+    head = Document(name, {"metadata": document.data.get("metadata")}, document.places, document.problems)
+    expand_document(head, environ)  # the rest is expanded where it is going to stand
+    document.data |= {key: value for key, value in head.data.items() if value is not None}
     document.problems += validate(document, PatternsFile).problems
     if "patterns" in document.data and "insights" in document.data:
         says = "the thresholds stand either here or below insights, not in both"

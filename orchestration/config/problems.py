@@ -15,6 +15,7 @@ Level = Literal["error", "warning", "note"]
 KeyPath = tuple[str | int, ...]
 
 CLOSE = 0.6
+SHORTEST = 3  # of words of which one begins the other, such as prod and production
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def dotted(path: KeyPath) -> str:
 def closest(word: object, known: Iterable[str]) -> str | None:
     """The known word that is most like this one; None when none is."""
     by_lower = {name.lower(): name for name in known}
-    found = get_close_matches(str(word).lower(), by_lower, n=1, cutoff=CLOSE)
+    lower = str(word).lower()
+    longer = [name for name in by_lower if len(name) >= SHORTEST and (lower.startswith(name) or name.startswith(lower))]
+    found = get_close_matches(lower, by_lower, n=1, cutoff=CLOSE) or (longer if len(lower) >= SHORTEST else [])
     return by_lower[found[0]] if found else None
 
 

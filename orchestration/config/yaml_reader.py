@@ -12,7 +12,7 @@ import yaml
 from yaml.constructor import SafeConstructor
 from yaml.reader import Reader
 
-from orchestration.config.masking import shown
+from orchestration.config.masking import as_written
 from orchestration.config.problems import KeyPath, Problem, dotted
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -218,7 +218,7 @@ class _Walk:
         return value
 
     def place(self, path: KeyPath, at: yaml.Node, value: yaml.Node) -> None:
-        is_plain = isinstance(value, yaml.ScalarNode) and value.style is None
+        is_plain = isinstance(value, yaml.ScalarNode) and not value.style
         kind = _TAGS.get(value.tag, "") if isinstance(value, yaml.ScalarNode) else ""
         mark = at.start_mark
         self.document.places[path] = Place(
@@ -233,5 +233,5 @@ class _Walk:
 
     def problem(self, path: KeyPath, says: str, line: int, value: str | None = None) -> None:
         key = dotted(path)
-        text = None if value is None else shown(key, value)
+        text = None if value is None else as_written(key, value)
         self.document.problems.append(Problem("error", says, self.document.file, line, None, key, text))

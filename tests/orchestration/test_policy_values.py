@@ -12,8 +12,17 @@ import yaml
 from policy import catalog
 from warehouse import Warehouse
 
-from orchestration.config import model
-from orchestration.config.files import CONFIG_FILE, PROFILES_FILE, PROJECT, Settings, dbt_variables, load_settings
+from orchestration.config import tokens
+from orchestration.config.files import (
+    CONFIG_FILE,
+    DAGS_FILE,
+    PROFILES_FILE,
+    PROJECT,
+    Settings,
+    dbt_variables,
+    load_settings,
+)
+from orchestration.config.profile_model import Profile
 from orchestration.local import __main__ as local_main
 
 # Source contract, section 2. Columns may be added, none renamed or of another type.
@@ -89,7 +98,7 @@ HISTORICAL_TOKENS = {
     "source": {"ui": "manual", "import": "sync", "insight": "api", "email_thread": "email"},
 }
 
-# Specification, sections 3.1 and 2.1 to 2.6. The environment is INSIGHTS_ENV's; source and etl.overlap_hours are ours.
+# Specification, sections 3.1 and 2.1 to 2.6, and the keys of decision D2. The environment is INSIGHTS_ENV's.
 CONFIGURATION: dict[str, Any] = {
     "environment": "${INSIGHTS_ENV}",
     "warehouse": {
@@ -131,7 +140,23 @@ CONFIGURATION: dict[str, Any] = {
         "max_parallel_exports_per_user": {"dev": 5, "staging": 3, "prod": 2},
         "pii_masking_enabled": True,
         "allowed_visibilities": ["PUBLIC", "INTERNAL"],
+        "min_group_size": 5,
     },
+    "access": {
+        "public_roles": ["*"],
+        "internal_roles": ["*"],
+        "restricted_roles": [],
+        "anonymised_roles": [],
+    },
+    "reviews": {
+        "url": "${INSIGHTS_CORE_API_URL}",
+        "token": "${INSIGHTS_CORE_API_TOKEN}",
+        "timeout_seconds": 10,
+        "attempts_per_run": 4,
+        "max_attempts": 12,
+        "backoff_seconds": 1,
+    },
+    "offline": {"enabled": False},
     "patterns": {
         "default_profile_key": "default",
         "overrides_by_domain": {
@@ -186,11 +211,11 @@ def test_enums_are_those_of_the_specification() -> None:
 
 
 def test_the_configurations_enums_are_the_same() -> None:
-    assert " ".join(get_args(model.Environment)) == ENUMS["environment"]
-    assert " ".join(get_args(model.Visibility)) == ENUMS["visibility"]
-    assert " ".join(get_args(model.Priority)) == ENUMS["task_priority"]
-    assert " ".join(get_args(model.Severity)) == ENUMS["task_severity"]
-    fields = model.Profile.model_fields
+    assert " ".join(get_args(tokens.Environment)) == ENUMS["environment"]
+    assert " ".join(get_args(tokens.Visibility)) == ENUMS["visibility"]
+    assert " ".join(get_args(tokens.Priority)) == ENUMS["task_priority"]
+    assert " ".join(get_args(tokens.Severity)) == ENUMS["task_severity"]
+    fields = Profile.model_fields
     assert get_args(fields["transparency_level"].annotation) == ("full", "balanced", "restricted", "private")
     assert get_args(fields["escalation_granularity"].annotation) == ("relaxed", "moderate", "detailed", "aggressive")
     assert get_args(fields["notification_scope"].annotation) == ("user", "team", "department", "org_wide")
@@ -204,7 +229,7 @@ def test_the_configuration_is_that_of_the_specification() -> None:
 
 
 def test_configuration_files_carry_orgos_metadata() -> None:
-    for file in (CONFIG_FILE, PROFILES_FILE):
+    for file in (CONFIG_FILE, DAGS_FILE, PROFILES_FILE):
         metadata = yaml.safe_load((PROJECT / file).read_text("utf-8"))["metadata"]
         assert set(metadata) == {"environment", "version", "last_updated"}
         assert re.fullmatch(r"3\.\d+", metadata["version"])
@@ -240,6 +265,7 @@ def test_defaults_of_dbt_are_those_of_the_configuration(settings: Settings) -> N
         ("default_profile_key", "default_profile_key: default", "default_profile_key: hospital"),
         ("overrides_by_domain", "maintenance: hospital", "kitchen: hospital"),
         ("overlap_hours", "overlap_hours: 6", "overlap_hours: 7"),
+        ("patterns", "window_days: 28", "window_days: 29"),
         ("raw_event_retention_days", "{ dev: 730, staging: 730, prod: 730 }", "{ dev: 731, staging: 730, prod: 730 }"),
     ],
 )
@@ -265,7 +291,7 @@ def _project_variables() -> dict[str, Any]:
     return variables
 
 
-def _as_in_the_table(profile: model.Profile) -> list[str]:
+def _as_in_the_table(profile: Profile) -> list[str]:
     schedule, triggers = profile.cyclic_overview.schedule, profile.cyclic_overview.threshold_triggers
     return [
         str(profile.reactivity_seconds),
