@@ -68,7 +68,8 @@ def read_yaml(path: Path, name: str) -> Document:
         document.data = walk.mapping(root, (), ())
     except _Unreadable as error:
         tabs = _tabs(text, name)
-        document.problems += tabs or [Problem("error", error.says, name, error.line, error.column)]
+        is_a_tab = any(tab.line == error.line for tab in tabs)
+        document.problems += tabs if is_a_tab else [Problem("error", error.says, name, error.line, error.column)]
         document.data, document.places = {}, {}
     return document
 
@@ -98,7 +99,10 @@ def _composed(text: str) -> yaml.MappingNode:
         mark = error.problem_mark or error.context_mark
         context = f", {error.context}" if error.context else ""
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _Unreadable(f"this is not valid YAML: {error.problem}{context}", line, column) from error
+        says = f"this is not valid YAML: {error.problem}{context}"
+        if str(error.problem).endswith("cannot start any token"):
+            says += f": {text.splitlines()[line - 1][column - 1 : column]!r}; put the value in quotes"
+        raise _Unreadable(says, line, column) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise _Unreadable(f"this is not valid YAML: {type(error).__name__}", 1, 1) from error
     if root is None:

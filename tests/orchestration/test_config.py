@@ -159,8 +159,8 @@ MISTAKES = [
     ),
     (
         CONFIG,
-        "backoff_seconds: 1\n",
-        "backoff_seconds: .inf\n",
+        "backoff_seconds: 1",
+        "backoff_seconds: .inf",
         "{file}:{line}: insights.reviews.backoff_seconds is .inf: must be at most 86400",
     ),
     (CONFIG, "schema: public", "schema: Public", "{file}:{line}: insights.source.schema is Public: must match ^[a-z_]"),

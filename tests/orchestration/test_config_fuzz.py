@@ -162,7 +162,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ConfigProject:
     return project
 
 
-@settings(max_examples=700, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=350, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(mutations=st.lists(st.tuples(st.sampled_from(FILES), MUTATION), min_size=1, max_size=4))
 def test_no_mutation_gets_a_traceback(project: ConfigProject, mutations: list[tuple[str, Mutation]]) -> None:
     originals = {file: (project.folder / file).read_bytes() for file in FILES}

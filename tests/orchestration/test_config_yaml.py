@@ -29,6 +29,14 @@ def read(tmp_path: Path, content: str | bytes) -> Document:
         ("a: 1\nb: 2\na: 3\n", ["x.yaml:3: a: this key is given twice, first on line 1; remove one"]),
         ("a: {b: 1, c: {d: 1, d: 2}}", ["x.yaml:1: a.c.d: this key is given twice, first on line 1; remove one"]),
         ("a: 1\nb: [1, 2\n", ["x.yaml:3:1: this is not valid YAML: did not find expected ',' or ']'"]),
+        (
+            "a: @b\n",
+            [
+                "x.yaml:1:4: this is not valid YAML: found character that cannot start any token, while scanning for"
+                " the next token: '@'; put the value in quotes"
+            ],
+        ),
+        ("a: |\n  x\n  \ty\nb: [\n", ["x.yaml:5:1: this is not valid YAML: did not find expected node content"]),
         ("a: *b\n", ["x.yaml:1:4: this is not valid YAML: found undefined alias"]),
         ("a: 1\n---\nb: 2\n", ["x.yaml:2:1: this is not valid YAML: but found another document, expected a single"]),
         ("a: &x\n  b: *x\n", ["x.yaml:1: nested too deeply, too large, or an alias refers to itself"]),
