@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestration.config.masking import MASK, shown
-from orchestration.config.problems import Problem, nearest
+from orchestration.config.problems import Problem, closest, nearest
 from orchestration.config.tokens import ENVIRONMENTS
 
 
@@ -26,6 +26,7 @@ class Variable:
 AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
+PREFIX = "INSIGHTS_"
 _FERNET_BYTES = 32
 
 VARIABLES = (
@@ -74,10 +75,11 @@ def _environment(environ: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[Problem]:
-    known = [variable.name for variable in VARIABLES]
+    known = {variable.name.removeprefix(PREFIX): variable.name for variable in VARIABLES}
     for name in sorted(environ):
-        if name.startswith("INSIGHTS_") and name not in known:
-            says = f"no such variable is known, nothing reads it.{nearest(name, known)}"
+        if name.startswith(PREFIX) and name not in known.values():
+            meant = closest(name.removeprefix(PREFIX), known)
+            says = f"nothing reads a variable of this name.{f' Did you mean {known[meant]}?' if meant else ''}"
             yield Problem("warning", says, "environment", key=name)
 
 
@@ -85,7 +87,8 @@ def _schemes(environ: Mapping[str, str]) -> Iterator[Problem]:
     for name, schemes in _SCHEMES.items():
         value = environ.get(name, "")
         found = re.match(r"(\w[\w+.-]*)://", value)
-        if found and found[1].lower() not in schemes:
+        is_conninfo = name == "INSIGHTS_WAREHOUSE_URL" and not found  # libpq's other form, key=value
+        if value and not is_conninfo and not (found and found[1].lower() in schemes):
             yield _problem(name, value, f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 
 

@@ -567,7 +567,7 @@ def test_profiles_are_looked_up_for_the_variable_too(project: ConfigProject) -> 
         (
             "warning",
             {"INSIGHTS_WAREHOSE_URL": "x"},
-            "INSIGHTS_WAREHOSE_URL: no such variable is known, nothing reads it.",
+            "INSIGHTS_WAREHOSE_URL: nothing reads a variable of this name. Did you mean INSIGHTS_WAREHOUSE_URL?",
         ),
         (
             "error",
