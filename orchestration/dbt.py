@@ -56,6 +56,7 @@ def run(
             "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
             "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
             "DBT_TARGET_PATH": str(target),
+            "INSIGHTS_PATTERN_CONFIG_PATH": "",  # its thresholds are among the variables below
         },
     )
     arguments = [str(Path(sys.executable).with_name("dbt")), *command, "--profiles-dir", str(PROJECT / "profiles")]

@@ -1,6 +1,18 @@
-{#- on-run-start: stops a run that could only fail half-way, with the command that mends it. One query, no writes. -#}
+{#- on-run-start: stops a run that could only fail half-way, or would use other values than those that were asked for, with
+    the command that mends it. One query, no writes. -#}
 {% macro assert_prepared() %}
     {% if not execute %}{{ return('') }}{% endif %}
+    {% if target.name != (env_var('INSIGHTS_ENV', '') or 'dev') %}
+        {{ exceptions.raise_compiler_error(
+            "The dbt target is " ~ target.name ~ ", and INSIGHTS_ENV is " ~ (env_var('INSIGHTS_ENV', '') or 'not set, which means dev')
+            ~ "; they must agree. Leave out --target and set INSIGHTS_ENV=" ~ target.name
+        ) }}
+    {% endif %}
+    {% if env_var('INSIGHTS_PATTERN_CONFIG_PATH', '') %}
+        {{ exceptions.raise_compiler_error(
+            "INSIGHTS_PATTERN_CONFIG_PATH is set, and plain dbt does not read that file. Run: insights build, or unset the variable"
+        ) }}
+    {% endif %}
     {% set ops = target.schema ~ '_ops' %}
     {% set names = [] %}
     {% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema == target.schema %}

@@ -7,6 +7,7 @@ import sys
 import click
 
 from orchestration.cli import build, prepare, show
+from orchestration.cli.config import config
 from orchestration.cli.demo import demo
 from orchestration.cli.load_incidents import load_incidents
 from orchestration.cli.patterns import patterns
@@ -31,6 +32,7 @@ for command in (
     load_incidents,
     patterns,
     reviews,
+    config,
     demo,
 ):
     commands.add_command(command)

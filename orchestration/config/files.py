@@ -1,66 +1,98 @@
-"""Reads and validates the configuration files; an error names the file, the key, the value and what would be right."""
+"""Reads the configuration files, checks them, and hands out the settings of one ENVIRONMENT.
+
+Files and environment variables only: no network, no database, no process; Airflow calls this when it parses its DAGs.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from orchestration.config.model import ConfigFile, Environment, Insights, PerEnvironment, Profile, ProfilesFile
-from orchestration.errors import InsightsError
+from orchestration.config.consistency import consistency_problems
+from orchestration.config.dag_model import DagsFile
+from orchestration.config.expansion import expand_document
+from orchestration.config.model import ConfigFile
+from orchestration.config.override import apply_override, read_override
+from orchestration.config.problems import KeyPath, Problem, raise_errors
+from orchestration.config.profile_model import ProfilesFile
+from orchestration.config.rules import invariant_problems
+from orchestration.config.settings import Settings
+from orchestration.config.shape import validate
+from orchestration.config.tokens import ENVIRONMENTS, Environment, PerEnvironment
+from orchestration.config.variables import variable_problems
+from orchestration.config.yaml_reader import Document, read_yaml
+
+__all__ = [
+    "CONFIG_FILE",
+    "DAGS_FILE",
+    "PROFILES_FILE",
+    "PROJECT",
+    "Checked",
+    "Settings",
+    "check",
+    "dbt_variables",
+    "load_settings",
+    "per_environment",
+]
 
 Model = TypeVar("Model", bound=BaseModel)
 
 PROJECT = Path(__file__).resolve().parents[2]
 CONFIG_FILE = Path("config/insights/config.yaml")
+DAGS_FILE = Path("config/insights/dags.yaml")
 PROFILES_FILE = Path("config/organization_profiles.yaml")
+
+# What must equal INSIGHTS_ENV, in whichever file has it (specification, section 3.1).
+_ENVIRONMENT_KEYS: tuple[KeyPath, ...] = (("metadata", "environment"), ("insights", "environment"))
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the files say, for the ENVIRONMENT that INSIGHTS_ENV names (specification, sections 2.6 and 5)."""
+class Checked:
+    """The settings, None when a file does not even have the right shape, and everything that was found."""
 
-    environment: Environment
-    insights: Insights
-    profiles: dict[str, Profile]
-
-    @cached_property
-    def warehouse_url(self) -> str:
-        """URL of the warehouse; raises InsightsError when INSIGHTS_WAREHOUSE_URL is not set."""
-        return _expanded(self.insights.warehouse.connection_url, "insights.warehouse.connection_url")
-
-    @cached_property
-    def core_api_url(self) -> str | None:
-        """Where review cases are posted; None when INSIGHTS_CORE_API_URL is not set, which means a dry run."""
-        return _optional(self.insights.reviews.url)
-
-    @cached_property
-    def core_api_token(self) -> str | None:
-        """The bearer token of Core Services; None when INSIGHTS_CORE_API_TOKEN is not set."""
-        return _optional(self.insights.reviews.token)
-
-    @cached_property
-    def default_profile_key(self) -> str:
-        """The profile that applies where nothing else does; INSIGHTS_DEFAULT_PROFILE_KEY wins over the file."""
-        return os.environ.get("INSIGHTS_DEFAULT_PROFILE_KEY") or self.insights.patterns.default_profile_key
+    settings: Settings | None
+    problems: list[Problem]
 
 
 def load_settings(project: Path = PROJECT) -> Settings:
-    """Read both files below `project`; raises InsightsError with everything that is wrong with them."""
-    environment = os.environ.get("INSIGHTS_ENV", "dev")
-    if environment not in get_args(Environment):
-        raise InsightsError(f"INSIGHTS_ENV is '{environment}'; it must be one of {', '.join(get_args(Environment))}.")
-    insights = _validated(project / CONFIG_FILE, ConfigFile).insights
-    settings = Settings(
-        cast(Environment, environment), insights, _validated(project / PROFILES_FILE, ProfilesFile).profiles
-    )
-    _check_profile_keys(settings)
-    return settings
+    """Read the files below `project` for the ENVIRONMENT that INSIGHTS_ENV names; default: dev.
+
+    Raises InsightsError with every error, except broken invariants of other environments. Warnings are left to `check`.
+    """
+    checked = check(project)
+    environment = checked.settings.environment if checked.settings else None
+    raise_errors(p for p in checked.problems if p.environment in (None, environment))
+    return cast(Settings, checked.settings)
+
+
+def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Checked:
+    """Read the files below `project` and the variables, and collect what is wrong, in every environment."""
+    environ = os.environ if environ is None else environ
+    problems = variable_problems(environ)
+    if environ.get("INSIGHTS_ENV", "dev") not in ENVIRONMENTS:
+        environ = {**environ, "INSIGHTS_ENV": "dev"}  # reported above; the rest is checked all the same
+    environment = cast(Environment, environ.get("INSIGHTS_ENV") or "dev")
+    documents = {file: read_yaml(project / file, str(file)) for file in (CONFIG_FILE, DAGS_FILE, PROFILES_FILE)}
+    if override := read_override(environ):
+        apply_override(documents[CONFIG_FILE], override)
+        problems += [*override.problems, *_disagreements(override, environment)]
+    config = _model(documents[CONFIG_FILE], ConfigFile, environ, problems)
+    dags = _model(documents[DAGS_FILE], DagsFile, environ, problems)
+    profiles = _model(documents[PROFILES_FILE], ProfilesFile, environ, problems)
+    for document in documents.values():
+        problems += _disagreements(document, environment)
+    if not config or not dags or not profiles:
+        return Checked(None, problems)
+    places = {path: place for document in reversed(documents.values()) for path, place in document.places.items()}
+    jobs = {name: getattr(dags.etl_dags, name) for name in type(dags.etl_dags).model_fields}
+    settings = Settings(environment, config.insights, profiles.profiles, jobs, places)
+    problems += [*invariant_problems(settings), *consistency_problems(settings, environ)]
+    return Checked(settings, problems)
 
 
 def dbt_variables(settings: Settings) -> dict[str, Any]:
@@ -78,46 +110,29 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
 
 
 def per_environment(value: PerEnvironment) -> dict[str, int]:
-    """One value for each ENVIRONMENT; `offline` takes prod's unless it has its own (decision D1)."""
-    if isinstance(value, int):
-        return dict.fromkeys(get_args(Environment), value)
-    return {"offline": value["prod"]} | {str(name): number for name, number in value.items()}
+    """One value for each ENVIRONMENT; `offline` has prod's unless it has its own (decision D1)."""
+    return value.model_dump()
 
 
-def _validated(file: Path, model: type[Model]) -> Model:
-    try:
-        return model.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise InsightsError(f"{file} does not exist.") from error
-    except yaml.YAMLError as error:
-        raise InsightsError(f"{file} is not valid YAML: {error}") from error
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (it is {e['input']!r})" for e in error.errors()]
-        raise InsightsError(f"{file}:\n  " + "\n  ".join(problems)) from error
+def _model(document: Document, model: type[Model], environ: Mapping[str, str], problems: list[Problem]) -> Model | None:
+    """The document as a typed model, None when it is unreadable or misshapen; adds what is wrong to `problems`."""
+    if () not in document.places:
+        problems += document.problems
+        return None
+    expand_document(document, environ)
+    validated = validate(document, model)
+    problems += [*document.problems, *validated.problems]
+    return validated.model
 
 
-def _check_profile_keys(settings: Settings) -> None:
-    patterns = settings.insights.patterns
-    wanted = {
-        "insights.patterns.default_profile_key": patterns.default_profile_key,
-        "INSIGHTS_DEFAULT_PROFILE_KEY": settings.default_profile_key,
-        **{f"insights.patterns.overrides_by_domain.{k}": v for k, v in patterns.overrides_by_domain.items()},
-    }
-    unknown = [f"{key} is '{value}'" for key, value in wanted.items() if value not in settings.profiles]
-    if unknown:
-        known = ", ".join(settings.profiles)
-        raise InsightsError(f"{'; '.join(unknown)}, but {PROFILES_FILE} has only these profiles: {known}.")
-
-
-def _optional(value: str) -> str | None:
-    """A value, or that of the environment variable it names; None when either is empty."""
-    return (os.environ.get(value[2:-1], "") if value.startswith("${") and value.endswith("}") else value) or None
-
-
-def _expanded(value: str, key: str) -> str:
-    if value.startswith("${") and value.endswith("}"):
-        name = value[2:-1]
-        if not os.environ.get(name):
-            raise InsightsError(f"{key} is read from the environment variable {name}, which is not set.")
-        return os.environ[name]
-    return value
+def _disagreements(document: Document, environment: Environment) -> list[Problem]:
+    problems = []
+    for section, key in _ENVIRONMENT_KEYS:
+        values = document.data.get(str(section))
+        value = values.get(key) if isinstance(values, dict) else None
+        if value in ENVIRONMENTS and value != environment:
+            place = document.places[(section, key)]
+            says = f'must be that of INSIGHTS_ENV ("{environment}", which is also meant when it is not set)'
+            problem = Problem("error", says, place.file, place.line, None, f"{section}.{key}", f'"{value}"')
+            problems.append(problem)
+    return problems

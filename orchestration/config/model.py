@@ -1,140 +1,146 @@
-"""The shape of config/insights/config.yaml (specification 3.1) and of the profiles file (source contract 4)."""
+"""The shape of config/insights/config.yaml (specification, section 3.1, and the keys of decision D2)."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field
 
-Environment = Literal["dev", "staging", "prod", "offline"]
-Visibility = Literal["PUBLIC", "INTERNAL", "RESTRICTED", "ANONYMISED"]
-Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
-Severity = Literal["MINOR", "MODERATE", "MAJOR", "CRITICAL"]
-PerEnvironment = PositiveInt | dict[Environment, PositiveInt]
-SqlName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
-
-
-class Section(BaseModel):
-    """A mapping whose keys are all known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Metadata(Section):
-    """`metadata:` of every configuration file of Orgo."""
-
-    environment: str
-    version: Annotated[str, Field(pattern=r"^3\.")]
-    last_updated: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+from orchestration.config.tokens import (
+    Count,
+    Days,
+    Environment,
+    Metadata,
+    PerEnvironment,
+    Seconds,
+    Section,
+    SqlName,
+    Switch,
+    Text,
+    Visibility,
+)
 
 
 class Warehouse(Section):
-    """`insights.warehouse`."""
+    """`insights.warehouse`: where the star schema is."""
 
-    type: Literal["postgres"]
-    connection_url: str
-    schema_name: SqlName = Field(alias="schema")
-    read_only_user: SqlName
-    write_user: SqlName
+    type: Literal["postgres", "bigquery", "snowflake"] = Field(description="The engine; this release builds postgres.")
+    connection_url: Text = Field(description="URL of the database; keep it in the environment, not in the file.")
+    schema_name: SqlName = Field(alias="schema", description="Schema of the marts; others are named after it.")
+    read_only_user: SqlName = Field(description="The role that dashboards and exports read with.")
+    write_user: SqlName = Field(description="The role that loads.")
 
 
 class Source(Section):
     """`insights.source`: where Orgo's operational tables are."""
 
-    schema_name: SqlName = Field(alias="schema")
+    schema_name: SqlName = Field(alias="schema", description="Schema of the operational tables.")
 
 
 class Etl(Section):
-    """`insights.etl`; overlap_hours is how far each load looks back behind the last one."""
+    """`insights.etl`: how loads work."""
 
-    owner_email: str
-    default_batch_size: PositiveInt
-    max_batch_size: PositiveInt
-    concurrency: PositiveInt
-    overlap_hours: PositiveInt
+    owner_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = Field(description="Whom a failed load concerns.")
+    default_batch_size: Count = Field(description="Rows in one batch of a purge, unless asked otherwise.")
+    max_batch_size: Count = Field(description="The most rows that one batch may have.")
+    concurrency: Count = Field(description="dbt's threads.")
+    overlap_hours: Count = Field(description="How far a load looks back behind the last one, in hours.")
 
 
 class CacheTtl(Section):
-    """`insights.cache.ttl_seconds` (section 2.3)."""
+    """`insights.cache.ttl_seconds` (section 2.3): how long an entry counts as fresh."""
 
-    dashboard_default: PerEnvironment
-    dashboard_slow: PerEnvironment
-    streaming_like: PerEnvironment
+    dashboard_default: PerEnvironment = Field(description="Dashboards, in seconds.")
+    dashboard_slow: PerEnvironment = Field(description="Expensive dashboards, in seconds.")
+    streaming_like: PerEnvironment = Field(description="Near-real-time views, in seconds.")
 
 
 class Cache(Section):
     """`insights.cache` (section 2.3)."""
 
-    backend: Literal["redis"]
-    url: str
+    backend: Literal["redis"] = Field(description="Where results are kept.")
+    url: Text = Field(description="URL of the cache; keep it in the environment, not in the file.")
     ttl_seconds: CacheTtl
-    max_keys_per_dashboard: PerEnvironment
+    max_keys_per_dashboard: PerEnvironment = Field(description="The most entries of one dashboard.")
 
 
 class Retention(Section):
-    """`insights.retention` (section 2.1), in days."""
+    """`insights.retention` (section 2.1), in days before the clock."""
 
-    raw_event_retention_days: PerEnvironment
-    aggregated_retention_days: PerEnvironment
-    pattern_result_retention_days: PerEnvironment
+    raw_event_retention_days: PerEnvironment = Field(description="Rows of the facts; at least every review's window.")
+    aggregated_retention_days: PerEnvironment = Field(description="Monthly aggregates; at least as long as the facts.")
+    pattern_result_retention_days: PerEnvironment = Field(description="Pattern rows; at least the yearly window.")
 
 
 class Backups(Section):
     """`insights.backups` (section 2.2), in minutes."""
 
-    rpo_minutes: PerEnvironment
-    rto_minutes: PerEnvironment
+    rpo_minutes: PerEnvironment = Field(description="How much may be lost; at most the shortest critical window.")
+    rto_minutes: PerEnvironment = Field(description="How long a recovery may take.")
 
 
 class Exports(Section):
     """`insights.exports` (section 2.4)."""
 
-    max_rows_per_export: PerEnvironment
-    max_parallel_exports_per_user: PerEnvironment
-    pii_masking_enabled: bool
-    allowed_visibilities: list[Visibility]
+    max_rows_per_export: PerEnvironment = Field(description="A larger export is refused, not cut.")
+    max_parallel_exports_per_user: PerEnvironment = Field(description="Exports that one user may run at a time.")
+    pii_masking_enabled: Switch = Field(description="Whether columns designated as personal are masked.")
+    allowed_visibilities: list[Visibility] = Field(description="What may leave as rows: PUBLIC, INTERNAL.")
+    min_group_size: Count = Field(description="Smaller groups are suppressed in aggregates (decision D12).")
 
 
 class Cadence(Section):
     """Thresholds of one review (section 3.1, `patterns.weekly` and its kin)."""
 
-    window_days: PositiveInt
-    min_events: PositiveInt
-    min_distinct_sources: PositiveInt
+    window_days: Days = Field(description="Days before the review date that count.")
+    min_events: Count = Field(description="Similar incidents that make a pattern.")
+    min_distinct_sources: Count = Field(description="Different reporters that a pattern needs.")
 
 
 class Patterns(Section):
     """`insights.patterns` (sections 3.1 and 3.2)."""
 
-    default_profile_key: str
-    overrides_by_domain: dict[str, str]
+    default_profile_key: Text = Field(description="The profile of whoever chose none; in the profiles file.")
+    overrides_by_domain: dict[str, Text] = Field(
+        description="Profile of a domain (Task.type), whatever the organization."
+    )
     weekly: Cadence
     monthly: Cadence
     yearly: Cadence
 
 
 class Reviews(Section):
-    """`insights.reviews`: how review cases reach Core Services. Times are in seconds.
+    """`insights.reviews`: how review cases reach Core Services."""
 
-    timeout_seconds bounds one try, whatever the answer does. backoff_seconds is the first pause between two tries of a
-    case; each doubles, or is what Retry-After asks for, max_pause_seconds at most. A case is given up after
-    max_attempts; a run stops after stop_after_undelivered cases in a row that used up attempts_per_run.
-    """
+    url: str = Field(description="Where cases are posted; without one, they are only printed.")
+    token: str = Field(description="Bearer token; keep it in the environment, not in the file.")
+    timeout_seconds: Seconds = Field(description="How long one attempt may take, whatever the answer does.")
+    attempts_per_run: Count = Field(description="Attempts for one case in one run.")
+    max_attempts: Count = Field(description="Attempts in all before a case is given up.")
+    backoff_seconds: Seconds = Field(description="The first pause between attempts; each is twice the last.")
+    max_pause_seconds: Seconds = Field(description="The longest pause, also when a Retry-After asks for more.")
+    stop_after_undelivered: Count = Field(description="Cases in a row that used up a run's attempts and end it.")
 
-    url: str
-    token: str
-    timeout_seconds: PositiveFloat
-    attempts_per_run: PositiveInt
-    max_attempts: PositiveInt
-    backoff_seconds: PositiveFloat
-    max_pause_seconds: PositiveFloat
-    stop_after_undelivered: PositiveInt
+
+class Access(Section):
+    """`insights.access` (section 2.5): codes of roles that may see what. `*` is every role."""
+
+    public_roles: list[Text] = Field(description="May see PUBLIC analytics.")
+    internal_roles: list[Text] = Field(description="May see INTERNAL analytics; each must be a public role too.")
+    restricted_roles: list[Text] = Field(description="May see RESTRICTED analytics; each must be an internal role too.")
+    anonymised_roles: list[Text] = Field(description="May see anonymised outputs, even of sensitive domains.")
+
+
+class Offline(Section):
+    """`insights.offline`: the environment without a network (decision D9)."""
+
+    enabled: Switch = Field(description="Whether loads run there, on an imported snapshot; otherwise they do nothing.")
 
 
 class Insights(Section):
     """The `insights:` subtree."""
 
-    environment: str
+    environment: Environment = Field(description="Must be INSIGHTS_ENV's.")
     warehouse: Warehouse
     source: Source
     etl: Etl
@@ -142,8 +148,10 @@ class Insights(Section):
     retention: Retention
     backups: Backups
     exports: Exports
+    access: Access
     patterns: Patterns
     reviews: Reviews
+    offline: Offline
 
 
 class ConfigFile(Section):
@@ -153,96 +161,18 @@ class ConfigFile(Section):
     insights: Insights
 
 
-class Escalation(Section):
-    """One severity of `severity_policy`."""
+class PatternsSubtree(Section):
+    """`insights:` of a file that overrides thresholds."""
 
-    immediate_escalation: bool
-
-
-class SeverityPolicy(Section):
-    """`severity_policy` of a profile."""
-
-    critical: Escalation
-    major: Escalation
-    minor: Escalation
+    patterns: dict[str, object]
 
 
-class TaskMetadata(Section):
-    """`default_task_metadata` of a profile."""
+class PatternsFile(Section):
+    """The file that INSIGHTS_PATTERN_CONFIG_PATH names: some keys of `patterns`, with or without `insights:` above.
 
-    visibility: Visibility
-    default_priority: Priority
-    default_reactivity_seconds: PositiveInt
+    What the keys hold is checked after they have replaced those of config.yaml.
+    """
 
-
-class Schedule(Section):
-    """Which reviews a profile wants."""
-
-    weekly: bool
-    monthly: bool
-    yearly: bool
-
-
-class IncidentFrequency(Section):
-    """`threshold_triggers.incident_frequency`."""
-
-    min_events: PositiveInt
-    window_days: PositiveInt
-
-
-class Triggers(Section):
-    """`cyclic_overview.threshold_triggers`."""
-
-    incident_frequency: IncidentFrequency
-    cross_departmental_trends: bool
-    high_risk_indicators: bool
-
-
-class CyclicOverview(Section):
-    """`cyclic_overview` of a profile."""
-
-    enabled: bool
-    schedule: Schedule
-    threshold_triggers: Triggers
-
-
-class Profile(Section):
-    """One organization profile (source contract, section 4)."""
-
-    description: str
-    metadata: dict[str, str] = Field(default_factory=dict)
-    reactivity_seconds: PositiveInt
-    max_escalation_seconds: PositiveInt
-    transparency_level: Literal["full", "balanced", "restricted", "private"]
-    escalation_granularity: Literal["relaxed", "moderate", "detailed", "aggressive"]
-    review_frequency: str
-    notification_scope: Literal["user", "team", "department", "org_wide"]
-    pattern_sensitivity: Literal["low", "medium", "high", "critical"]
-    pattern_window_days: PositiveInt
-    pattern_min_events: PositiveInt
-    severity_threshold: Severity
-    severity_policy: SeverityPolicy
-    logging_level: str
-    log_retention_days: PositiveInt
-    automation_level: str
-    default_task_metadata: TaskMetadata
-    cyclic_overview: CyclicOverview
-
-    @field_validator("notification_scope", mode="before")
-    @classmethod
-    def _without_alias(cls, value: object) -> object:
-        """Doc 7 also writes individual for user and small_team for team."""
-        return {"individual": "user", "small_team": "team"}.get(str(value), value)
-
-
-class ProfilesFile(Section):
-    """config/organization_profiles.yaml as a whole, templates left out."""
-
-    metadata: Metadata
-    profiles: dict[str, Profile]
-
-    @field_validator("profiles", mode="before")
-    @classmethod
-    def _without_templates(cls, value: object) -> object:
-        """Keys that start with `_` are templates, not profiles."""
-        return {k: v for k, v in value.items() if not str(k).startswith("_")} if isinstance(value, dict) else value
+    metadata: Metadata | None = None
+    insights: PatternsSubtree | None = None
+    patterns: dict[str, object] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 import psycopg
@@ -37,7 +38,7 @@ def libpq_environment(url: str) -> dict[str, str]:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise InsightsError(
-            f"INSIGHTS_WAREHOUSE_URL cannot be read ({str(error).strip()});"
+            f"INSIGHTS_WAREHOUSE_URL cannot be read ({_without_secrets(error)});"
             " it must be like postgresql://user:password@host:5432/database?sslmode=require"
             " (special characters percent-encoded)."
         ) from error
@@ -52,7 +53,7 @@ def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Conn
     try:
         return psycopg.connect(url or "", application_name="orgo-insights", autocommit=autocommit)
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
-        raise InsightsError(f"Cannot connect to PostgreSQL: {str(error).strip()}") from error
+        raise InsightsError(f"Cannot connect to PostgreSQL: {_without_secrets(error)}") from error
 
 
 def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, str]:
@@ -62,3 +63,8 @@ def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, st
         inherited = {k: v for k, v in inherited.items() if k not in VARIABLES.values()}
         inherited |= libpq_environment(url)
     return inherited | {"DO_NOT_TRACK": "1"} | dict(extra)
+
+
+def _without_secrets(error: Exception) -> str:
+    """What libpq says, without the piece of a URL that it could not read: it may be the password."""
+    return re.sub(r'(found in|token:|after) ".*"', r'\1 "***"', str(error).strip())

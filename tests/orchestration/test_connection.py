@@ -52,10 +52,22 @@ def test_a_url_becomes_libpqs_variables(url: str, variables: dict[str, str]) -> 
     assert libpq_environment(url) == variables
 
 
-@pytest.mark.parametrize("url", ["mysql://etl@h/orgo", "postgresql://etl:%zz@h/orgo", "postgresql://h/orgo?nonsense=1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://etl:s3cret@h/orgo",
+        "postgresql://etl:s3cret%zz@h/orgo",
+        'postgresql://etl:s3cret "x@h/orgo',
+        "postgresql://h/orgo?nonsense=1",
+        "s3cret dbname=orgo",
+    ],
+)
 def test_what_is_no_url_is_refused_with_an_example_and_without_the_password(url: str) -> None:
-    with pytest.raises(InsightsError, match=r"INSIGHTS_WAREHOUSE_URL cannot be read .* it must be like postgresql://"):
+    with pytest.raises(
+        InsightsError, match=r"INSIGHTS_WAREHOUSE_URL cannot be read .* it must be like postgresql://"
+    ) as caught:
         libpq_environment(url)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_parameter_that_dbt_could_not_be_given_is_refused_by_name() -> None:

@@ -12,8 +12,17 @@ import yaml
 from policy import catalog
 from warehouse import Warehouse
 
-from orchestration.config import model
-from orchestration.config.files import CONFIG_FILE, PROFILES_FILE, PROJECT, Settings, dbt_variables, load_settings
+from orchestration.config import tokens
+from orchestration.config.files import (
+    CONFIG_FILE,
+    DAGS_FILE,
+    PROFILES_FILE,
+    PROJECT,
+    Settings,
+    dbt_variables,
+    load_settings,
+)
+from orchestration.config.profile_model import Profile
 from orchestration.local import __main__ as local_main
 
 # Source contract, section 2. Columns may be added, none renamed or of another type.
@@ -91,7 +100,7 @@ HISTORICAL_TOKENS = {
     "source": {"ui": "manual", "import": "sync", "insight": "api", "email_thread": "email"},
 }
 
-# Specification, sections 3.1 and 2.1 to 2.6. The environment is INSIGHTS_ENV's; source, overlap and reviews are ours.
+# Specification, sections 3.1 and 2.1 to 2.6, and the keys of decision D2. The environment is INSIGHTS_ENV's.
 CONFIGURATION: dict[str, Any] = {
     "environment": "${INSIGHTS_ENV}",
     "warehouse": {
@@ -133,7 +142,15 @@ CONFIGURATION: dict[str, Any] = {
         "max_parallel_exports_per_user": {"dev": 5, "staging": 3, "prod": 2},
         "pii_masking_enabled": True,
         "allowed_visibilities": ["PUBLIC", "INTERNAL"],
+        "min_group_size": 5,
     },
+    "access": {
+        "public_roles": ["*"],
+        "internal_roles": ["*"],
+        "restricted_roles": [],
+        "anonymised_roles": [],
+    },
+    "offline": {"enabled": False},
     "patterns": {
         "default_profile_key": "default",
         "overrides_by_domain": {
@@ -198,11 +215,11 @@ def test_enums_are_those_of_the_specification() -> None:
 
 
 def test_the_configurations_enums_are_the_same() -> None:
-    assert " ".join(get_args(model.Environment)) == ENUMS["environment"]
-    assert " ".join(get_args(model.Visibility)) == ENUMS["visibility"]
-    assert " ".join(get_args(model.Priority)) == ENUMS["task_priority"]
-    assert " ".join(get_args(model.Severity)) == ENUMS["task_severity"]
-    fields = model.Profile.model_fields
+    assert " ".join(get_args(tokens.Environment)) == ENUMS["environment"]
+    assert " ".join(get_args(tokens.Visibility)) == ENUMS["visibility"]
+    assert " ".join(get_args(tokens.Priority)) == ENUMS["task_priority"]
+    assert " ".join(get_args(tokens.Severity)) == ENUMS["task_severity"]
+    fields = Profile.model_fields
     assert get_args(fields["transparency_level"].annotation) == ("full", "balanced", "restricted", "private")
     assert get_args(fields["escalation_granularity"].annotation) == ("relaxed", "moderate", "detailed", "aggressive")
     assert get_args(fields["notification_scope"].annotation) == ("user", "team", "department", "org_wide")
@@ -216,7 +233,7 @@ def test_the_configuration_is_that_of_the_specification() -> None:
 
 
 def test_configuration_files_carry_orgos_metadata() -> None:
-    for file in (CONFIG_FILE, PROFILES_FILE):
+    for file in (CONFIG_FILE, DAGS_FILE, PROFILES_FILE):
         metadata = yaml.safe_load((PROJECT / file).read_text("utf-8"))["metadata"]
         assert set(metadata) == {"environment", "version", "last_updated"}
         assert re.fullmatch(r"3\.\d+", metadata["version"])
@@ -278,7 +295,7 @@ def _project_variables() -> dict[str, Any]:
     return variables
 
 
-def _as_in_the_table(profile: model.Profile) -> list[str]:
+def _as_in_the_table(profile: Profile) -> list[str]:
     schedule, triggers = profile.cyclic_overview.schedule, profile.cyclic_overview.threshold_triggers
     return [
         str(profile.reactivity_seconds),

@@ -1,0 +1,74 @@
+"""`insights config`: what the configuration says, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+
+import click
+from pydantic import BaseModel
+
+from orchestration.config.dag_model import DagsFile
+from orchestration.config.files import check as check_files
+from orchestration.config.model import ConfigFile, PatternsFile
+from orchestration.config.problems import raise_errors
+from orchestration.config.profile_model import ProfilesFile
+from orchestration.config.schema import editor_schema
+from orchestration.config.show import resolved_lines
+from orchestration.config.tokens import ENVIRONMENTS
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "config": ConfigFile,
+    "dags": DagsFile,
+    "profiles": ProfilesFile,
+    "patterns": PatternsFile,
+}
+COLOURS = {"error": "red", "warning": "yellow", "note": None}
+
+_environment = click.option(
+    "--env", type=click.Choice(ENVIRONMENTS), help="As if INSIGHTS_ENV were this; default: INSIGHTS_ENV, else dev."
+)
+
+
+@click.group()
+def config() -> None:
+    """The configuration: check it, show what counts, print its schema. Reads files only."""
+
+
+@config.command()
+@_environment
+def check(env: str | None) -> None:
+    """Print every error, warning and note of the configuration, for all environments; exit code 1 on any error."""
+    problems = check_files(environ=_environ(env)).problems
+    for level, colour in COLOURS.items():
+        for problem in (problem for problem in problems if problem.level == level):
+            click.secho(str(problem), fg=colour)
+    counts = {level: sum(problem.level == level for problem in problems) for level in COLOURS}
+    click.echo(", ".join(f"{count} {level}{'s'[: count != 1]}" for level, count in counts.items()))
+    sys.exit(1 if counts["error"] else 0)
+
+
+@config.command()
+@_environment
+def show(env: str | None) -> None:
+    """Print every resolved value, where it came from, and the environment variables; secrets are masked."""
+    environ = _environ(env)
+    checked = check_files(environ=environ)
+    if checked.settings is None:
+        raise_errors(checked.problems)
+        return
+    for line in resolved_lines(checked.settings, environ):
+        click.echo(line)
+
+
+@config.command()
+@click.argument("file", type=click.Choice(list(SCHEMAS)), default="config")
+def schema(file: str) -> None:
+    """Print the JSON Schema of a file, for editors: config (the default), dags, profiles or patterns."""
+    click.echo(json.dumps(editor_schema(SCHEMAS[file]), indent=2, ensure_ascii=False))
+
+
+def _environ(env: str | None) -> Mapping[str, str]:
+    return os.environ | {"INSIGHTS_ENV": env} if env else os.environ

@@ -1,0 +1,63 @@
+"""Says what is wrong with a cron expression, without a library: five fields, lists, ranges, steps and names."""
+
+from __future__ import annotations
+
+import re
+
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+# name, least, greatest, names of the values from `least` on
+_FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
+    ("minute", 0, 59, []),
+    ("hour", 0, 23, []),
+    ("day of month", 1, 31, []),
+    ("month", 1, 12, _MONTHS),
+    ("day of week", 0, 7, _WEEKDAYS),
+)
+_DAYS_OF_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_PART = re.compile(r"(?:(?P<all>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d{1,4}))?", re.ASCII)
+
+
+def cron_problem(expression: str) -> str | None:
+    """What is wrong with a cron expression of five fields, and what would be right; None when nothing is."""
+    texts = expression.split()
+    if len(texts) != len(_FIELDS):
+        return (
+            f"has {len(texts)} fields; cron needs five: minute, hour, day of month, month, day of week,"
+            ' such as "0 2 * * *" for every day at 02:00'
+        )
+    values: list[set[int]] = []
+    for text, (name, least, greatest, names) in zip(texts, _FIELDS, strict=True):
+        found = _values(text, least, greatest, names)
+        if not found:
+            return (
+                f"'{text}' is no {name} of cron; it must be *, or numbers from {least} to {greatest}, a-b, a,b or */n"
+            )
+        values.append(found)
+    if texts[4] == "*" and min(values[2]) > max(_DAYS_OF_MONTH[month - 1] for month in values[3]):
+        return f"never comes: none of its months has a day {min(values[2])}"
+    return None
+
+
+def _values(text: str, least: int, greatest: int, names: list[str]) -> set[int]:
+    """The values that a field stands for; empty when it cannot be read."""
+    values: set[int] = set()
+    for part in text.split(","):
+        found = _PART.fullmatch(part)
+        if not found:
+            return set()
+        first = least if found["all"] else _value(found["first"], least, names)
+        last = greatest if found["all"] else _value(found["last"], least, names) if found["last"] else first
+        if found["step"] and not found["last"]:
+            last = greatest
+        step = int(found["step"] or 1)
+        if not step or not least <= first <= last <= greatest:
+            return set()
+        values |= set(range(first, last + 1, step))
+    return values
+
+
+def _value(text: str, least: int, names: list[str]) -> int:
+    if text.lower() in names:
+        return names.index(text.lower()) + least
+    return int(text) if re.fullmatch(r"\d{1,2}", text, re.ASCII) else -1

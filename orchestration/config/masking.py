@@ -1,0 +1,49 @@
+"""Keeps secrets out of messages: passwords in URLs and connection strings, and values of keys that name a secret."""
+
+from __future__ import annotations
+
+import json
+import re
+
+MASK = "***"
+LONGEST = 100
+
+_SECRET_KEY = re.compile(r"(?:^|_)(?:token|password|passwd|secret|credentials?|fernet_key|api_key|access_key)$", re.I)
+_IN_URL = re.compile(r"(://[^\s/@:]*):.*@", re.S)
+_IN_PARAMETERS = re.compile(r"((?:pass\w*|pwd|token|secret|\w*api_key)\s*=\s*)(?:'[^']*'|[^&\s'\"]+)", re.I)
+
+
+def is_secret_key(key: str) -> bool:
+    """Whether a key's last part says that its value is a secret."""
+    return bool(_SECRET_KEY.search(key.rpartition(".")[2]))
+
+
+def mask(text: str) -> str:
+    """The text without the passwords in it."""
+    return _IN_PARAMETERS.sub(rf"\1{MASK}", _IN_URL.sub(rf"\1:{MASK}@", text))
+
+
+def shown(key: str, value: object, longest: int | None = LONGEST) -> str:
+    """A value as one line of JSON, masked; cut to `longest` characters, which suits a message."""
+    if is_secret_key(key) and value:
+        return MASK
+    if isinstance(value, dict | list):
+        value = _masked_within(value)
+    return _cut(mask(json.dumps(value, ensure_ascii=False, default=str)), longest)
+
+
+def as_written(key: str, text: str) -> str:
+    """The text of a value as its file has it, masked, and cut where it is too long for a message."""
+    return MASK if is_secret_key(key) else _cut(mask(text), LONGEST)
+
+
+def _cut(text: str, longest: int | None) -> str:
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def _masked_within(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: MASK if is_secret_key(str(k)) else _masked_within(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_masked_within(item) for item in value]
+    return value

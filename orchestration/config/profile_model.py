@@ -1,0 +1,104 @@
+"""The shape of config/organization_profiles.yaml (source contract, section 4)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from orchestration.config.tokens import Count, Days, Metadata, Priority, Section, Severity, Switch, Text, Visibility
+
+
+class Escalation(Section):
+    """One severity of `severity_policy`."""
+
+    immediate_escalation: Switch
+
+
+class SeverityPolicy(Section):
+    """`severity_policy` of a profile."""
+
+    critical: Escalation
+    major: Escalation
+    minor: Escalation
+
+
+class TaskMetadata(Section):
+    """`default_task_metadata` of a profile."""
+
+    visibility: Visibility = Field(description="Of a case whose tasks and metadata say nothing.")
+    default_priority: Priority
+    default_reactivity_seconds: Count
+
+
+class Schedule(Section):
+    """Which reviews a profile wants."""
+
+    weekly: Switch
+    monthly: Switch
+    yearly: Switch
+
+
+class IncidentFrequency(Section):
+    """`threshold_triggers.incident_frequency`: the rule that counts (decision D3)."""
+
+    min_events: Count = Field(description="Similar incidents that make a pattern.")
+    window_days: Days = Field(description="Consecutive days within which they must lie.")
+
+
+class Triggers(Section):
+    """`cyclic_overview.threshold_triggers`."""
+
+    incident_frequency: IncidentFrequency
+    cross_departmental_trends: Switch
+    high_risk_indicators: Switch
+
+
+class CyclicOverview(Section):
+    """`cyclic_overview` of a profile."""
+
+    enabled: Switch
+    schedule: Schedule
+    threshold_triggers: Triggers
+
+
+class Profile(Section):
+    """One organization profile (source contract, section 4)."""
+
+    description: Text
+    metadata: dict[str, str] = Field(default_factory=dict)
+    reactivity_seconds: Count = Field(description="Within this time somebody responds.")
+    max_escalation_seconds: Count = Field(description="Within this time a task is done.")
+    transparency_level: Literal["full", "balanced", "restricted", "private"]
+    escalation_granularity: Literal["relaxed", "moderate", "detailed", "aggressive"]
+    review_frequency: Text
+    notification_scope: Literal["user", "team", "department", "org_wide"]
+    pattern_sensitivity: Literal["low", "medium", "high", "critical"]
+    pattern_window_days: Days = Field(description="Should equal incident_frequency.window_days, which counts.")
+    pattern_min_events: Count = Field(description="Should equal incident_frequency.min_events, which counts.")
+    severity_threshold: Severity
+    severity_policy: SeverityPolicy
+    logging_level: Text
+    log_retention_days: Days = Field(description="Of operational data; analytics does not read it.")
+    automation_level: Text
+    default_task_metadata: TaskMetadata
+    cyclic_overview: CyclicOverview
+
+    @field_validator("notification_scope", mode="before")
+    @classmethod
+    def _without_alias(cls, value: object) -> object:
+        """Doc 7 also writes individual for user and small_team for team."""
+        return {"individual": "user", "small_team": "team"}.get(str(value), value)
+
+
+class ProfilesFile(Section):
+    """config/organization_profiles.yaml as a whole, templates left out."""
+
+    metadata: Metadata
+    profiles: dict[str, Profile]
+
+    @field_validator("profiles", mode="before")
+    @classmethod
+    def _without_templates(cls, value: object) -> object:
+        """Keys that start with `_` are templates, not profiles."""
+        return {k: v for k, v in value.items() if not str(k).startswith("_")} if isinstance(value, dict) else value

@@ -1,0 +1,146 @@
+"""The invariants of the specification's sections 2 and 3.
+
+One that protects a review is an error in the environments where a DAG that needs it is enabled, and a warning elsewhere
+(decision D1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from orchestration.config.model import Cadence
+from orchestration.config.problems import KeyPath, Level, Problem, dotted
+from orchestration.config.settings import Settings
+from orchestration.config.tokens import ENVIRONMENTS, Environment, PerEnvironment
+from orchestration.config.yaml_reader import Place
+
+# The review of each cadence, in the order of their windows.
+REVIEWS = {
+    "weekly": "weekly_pattern_review",
+    "monthly": "monthly_trend_report",
+    "yearly": "yearly_systemic_review",
+}
+MINUTES_PER_DAY = 1440
+CRITICAL = ("high", "critical")
+
+_PATTERNS: KeyPath = ("insights", "patterns")
+
+
+def invariant_problems(settings: Settings) -> list[Problem]:
+    """Every invariant that does not hold, in every environment: see Problem.environment."""
+    return [
+        *_raw_retention_holds_the_windows(settings),
+        *_aggregates_outlive_facts(settings),
+        *_pattern_results_hold_a_year(settings),
+        *_windows_nest(settings),
+        *_recovery_is_within_critical_windows(settings),
+    ]
+
+
+def place_of(settings: Settings, path: KeyPath) -> Place:
+    """Where a value is written: its own line, else that of the mapping it would be in."""
+    while path and path not in settings.places:
+        path = path[:-1]
+    return settings.places.get(path, Place("config", 1))
+
+
+def finding(settings: Settings, level: Level, path: KeyPath, value: object, says: str) -> Problem:
+    """A problem with the value at a path of the files."""
+    place = place_of(settings, path)
+    return Problem(level, says, place.file, place.line, None, dotted(path), str(value))
+
+
+def _raw_retention_holds_the_windows(settings: Settings) -> Iterator[Problem]:
+    for name, cadence in _cadences(settings):
+        what = f"patterns.{name}.window_days ({{}}), or the review misses cases"
+        least = dict.fromkeys(ENVIRONMENTS, cadence.window_days)
+        yield from _at_least(settings, _Floor("raw_event_retention_days", least, what, REVIEWS[name]))
+
+
+def _aggregates_outlive_facts(settings: Settings) -> Iterator[Problem]:
+    what = "raw_event_retention_days ({}), or months vanish before their facts"
+    raw = settings.insights.retention.raw_event_retention_days
+    least = {environment: raw.of(environment) for environment in ENVIRONMENTS}
+    yield from _at_least(settings, _Floor("aggregated_retention_days", least, what, REVIEWS["monthly"]))
+
+
+def _pattern_results_hold_a_year(settings: Settings) -> Iterator[Problem]:
+    what = "patterns.yearly.window_days ({}), the longest review"
+    least = dict.fromkeys(ENVIRONMENTS, settings.insights.patterns.yearly.window_days)
+    yield from _at_least(settings, _Floor("pattern_result_retention_days", least, what, REVIEWS["yearly"]))
+
+
+def _windows_nest(settings: Settings) -> Iterator[Problem]:
+    """A longer cadence looks further back; a lower threshold over a longer window would only repeat the shorter one."""
+    for (short, shorter), (long, longer) in pairwise(_cadences(settings)):
+        if longer.window_days <= shorter.window_days:
+            says = f"must be more than patterns.{short}.window_days ({shorter.window_days}): the windows nest"
+            path = (*_PATTERNS, long, "window_days")
+            for environment in ENVIRONMENTS:
+                level = _level(settings, [REVIEWS[short], REVIEWS[long]], environment)
+                yield replace(finding(settings, level, path, longer.window_days, says), environment=environment)
+        if longer.min_events < shorter.min_events:
+            says = f"is below patterns.{short}.min_events ({shorter.min_events}), though the window is longer"
+            yield finding(settings, "warning", (*_PATTERNS, long, "min_events"), longer.min_events, says)
+
+
+def _recovery_is_within_critical_windows(settings: Settings) -> Iterator[Problem]:
+    days, source = min(_critical_windows(settings))
+    most = days * MINUTES_PER_DAY
+    path: KeyPath = ("insights", "backups", "rpo_minutes")
+    rpo = settings.insights.backups.rpo_minutes
+    for environment in _environments(settings, path):
+        if rpo.of(environment) > most:
+            says = f"must be at most {most}, the {days} days of {source}: the shortest window of a critical pattern"
+            level = _level(settings, REVIEWS.values(), environment)
+            problem = finding(settings, level, (*path, environment), rpo.of(environment), says)
+            yield replace(problem, environment=environment)
+
+
+def _critical_windows(settings: Settings) -> Iterator[tuple[int, str]]:
+    """The reviews' windows, and those of profiles whose patterns are critical."""
+    for name, cadence in _cadences(settings):
+        yield cadence.window_days, f"patterns.{name}.window_days"
+    for name, profile in settings.profiles.items():
+        if profile.cyclic_overview.enabled and profile.pattern_sensitivity in CRITICAL:
+            days = profile.cyclic_overview.threshold_triggers.incident_frequency.window_days
+            yield days, f"the profile {name}"
+
+
+@dataclass(frozen=True)
+class _Floor:
+    """A retention's least value in each environment, what it is the value of, and the DAG that needs it."""
+
+    key: str
+    least: Mapping[Environment, int]
+    what: str
+    dag: str
+
+
+def _at_least(settings: Settings, floor: _Floor) -> Iterator[Problem]:
+    days: PerEnvironment = getattr(settings.insights.retention, floor.key)
+    path: KeyPath = ("insights", "retention", floor.key)
+    for environment in _environments(settings, path):
+        least = floor.least[environment]
+        if days.of(environment) < least:
+            says = f"must be at least {floor.what.format(least)}"
+            level = _level(settings, [floor.dag], environment)
+            problem = finding(settings, level, (*path, environment), days.of(environment), says)
+            yield replace(problem, environment=environment)
+
+
+def _level(settings: Settings, dags: Iterable[str], environment: Environment) -> Level:
+    return "error" if any(settings.is_enabled(dag, environment) for dag in dags) else "warning"
+
+
+def _environments(settings: Settings, path: KeyPath) -> list[Environment]:
+    """All, but `offline` only where it is used or has a value of its own: prod's is reported for prod."""
+    is_used = settings.environment == "offline" or settings.insights.offline.enabled
+    return [e for e in ENVIRONMENTS if e != "offline" or is_used or (*path, e) in settings.places]
+
+
+def _cadences(settings: Settings) -> list[tuple[str, Cadence]]:
+    patterns = settings.insights.patterns
+    return [("weekly", patterns.weekly), ("monthly", patterns.monthly), ("yearly", patterns.yearly)]

@@ -1,0 +1,31 @@
+"""JSON Schema of a configuration file, for editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_REFERENCE = {"type": "string", "pattern": r"\$\{\w+\}"}  # ${NAME} may stand for any scalar
+_SCALARS = ("integer", "number", "boolean", "string")
+
+
+def editor_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a file: its keys, types, tokens and descriptions; `${NAME}` is accepted wherever a scalar is."""
+    schema: dict[str, Any] = _with_references(model.model_json_schema())
+    return {"$schema": DIALECT} | schema
+
+
+def _with_references(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_with_references(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    is_any_text = schema.get("type") == "string" and not schema.keys() - {"type", "title", "description"}
+    if schema.get("type") in _SCALARS and not is_any_text:
+        about = {key: schema[key] for key in ("title", "description") if key in schema}
+        strict = {key: value for key, value in schema.items() if key not in about}
+        return about | {"anyOf": [strict, _REFERENCE]}
+    return {key: _with_references(part) for key, part in schema.items()}

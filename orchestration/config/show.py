@@ -1,0 +1,67 @@
+"""The resolved configuration, one line for each value: what it is and where it came from; secrets masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import BaseModel
+
+from orchestration.config.expansion import LATE, expand
+from orchestration.config.masking import MASK, is_secret_key, shown
+from orchestration.config.problems import KeyPath, dotted
+from orchestration.config.rules import place_of
+from orchestration.config.settings import Settings
+from orchestration.config.tokens import PerEnvironment
+from orchestration.config.variables import VARIABLES, variable_value
+
+NOT_SET = "(not set)"
+
+
+def resolved_lines(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """`key = value  # origin` for every key of the files and every variable, for the settings' ENVIRONMENT."""
+    sections: dict[str, object] = {"insights": settings.insights, "etl_dags": settings.dags}
+    for name, section in (sections | {"profiles": settings.profiles}).items():
+        for path, value in _leaves(section, (name,)):
+            yield _line(settings, path, value, environ)
+    for variable in VARIABLES:
+        value = variable_value(variable, environ)
+        origin = "environment" if value else f"default: {variable.default}" if variable.default else "no default"
+        yield f"{variable.name} = {value or NOT_SET}  # {origin}; used by {variable.used_by}"
+
+
+def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
+    """Every value that is no section, with the path that the file has it at."""
+    if isinstance(value, BaseModel) and not isinstance(value, PerEnvironment):
+        for name, field in type(value).model_fields.items():
+            yield from _leaves(getattr(value, name), (*path, field.alias or name))
+    elif isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    else:
+        yield path, value
+
+
+def _line(settings: Settings, path: KeyPath, value: object, environ: Mapping[str, str]) -> str:
+    key, origin = dotted(path), _origin(settings, path)
+    if isinstance(value, PerEnvironment):
+        value = value.of(settings.environment)
+    if path == ("insights", "patterns", "default_profile_key") and environ.get("INSIGHTS_DEFAULT_PROFILE_KEY"):
+        value, origin = environ["INSIGHTS_DEFAULT_PROFILE_KEY"], f"INSIGHTS_DEFAULT_PROFILE_KEY; not {origin}"
+    names = place_of(settings, path).variables
+    text = shown(key, value, None)
+    if path in LATE:
+        expanded, missing = expand(str(value), environ)
+        text = NOT_SET if missing else shown(key, expanded, None)
+    if any(is_secret_key(name) for name in names) and text != NOT_SET:
+        text = MASK
+    return f"{key} = {text}  # {origin}"
+
+
+def _origin(settings: Settings, path: KeyPath) -> str:
+    """File and line, the variables that the value is read from, and whose value it is."""
+    own: KeyPath = (*path, settings.environment)
+    from_prod: KeyPath = (*path, "prod")
+    is_prods = settings.environment == "offline" and own not in settings.places and from_prod in settings.places
+    place = place_of(settings, from_prod if is_prods else own)
+    parts = [f"{place.file}:{place.line}", *(f"${{{name}}}" for name in place.variables)]
+    return ", ".join(parts + ["prod's value"] * is_prods)

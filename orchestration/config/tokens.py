@@ -1,0 +1,94 @@
+"""The tokens of the specification (section 1.2) and the kinds of value that the configuration files are made of."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+Environment = Literal["dev", "staging", "prod", "offline"]
+Visibility = Literal["PUBLIC", "INTERNAL", "RESTRICTED", "ANONYMISED"]
+Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+Severity = Literal["MINOR", "MODERATE", "MAJOR", "CRITICAL"]
+
+ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
+
+
+class Expanded(str):
+    """A text in which `${NAME}` was replaced; only such a text may stand where a number or a boolean is wanted."""
+
+    __slots__ = ()
+
+
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, Expanded) and value.isascii() and value.isdigit() else value
+
+
+def _boolean(value: object) -> object:
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, Expanded) else value
+
+
+def _calendar_date(value: str) -> str:
+    try:
+        if date.fromisoformat(value).isoformat() == value:
+            return value
+    except ValueError:
+        pass
+    raise PydanticCustomError("calendar_date", 'must be a date such as "2026-01-31"')
+
+
+Count = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**31)]
+Days = Annotated[int, BeforeValidator(_number), Field(gt=0, le=36500)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+Switch = Annotated[bool, BeforeValidator(_boolean)]
+Text = Annotated[str, Field(min_length=1)]
+SqlName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+CalendarDate = Annotated[str, AfterValidator(_calendar_date)]
+
+
+class Section(BaseModel):
+    """A mapping whose keys are all known; a text is no number and a number is no text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _number_or_mapping(schema: dict[str, Any]) -> None:
+    mapping = {key: schema.pop(key) for key in list(schema) if key not in ("title", "description")}
+    mapping["required"] = [name for name in mapping["required"] if name != "offline"]
+    schema["anyOf"] = [mapping["properties"]["dev"] | {"title": "Every environment"}, mapping]
+
+
+class PerEnvironment(Section):
+    """One positive number for each ENVIRONMENT: written as a number, or as a mapping where `offline` may be left out.
+
+    `offline` takes prod's value unless it has its own (decision D1).
+    """
+
+    model_config = ConfigDict(json_schema_extra=_number_or_mapping)
+
+    dev: Count
+    staging: Count
+    prod: Count
+    offline: Count
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {"offline": value.get("prod")} | value
+        return dict.fromkeys(ENVIRONMENTS, value)
+
+    def of(self, environment: Environment) -> int:
+        """The number that counts in one environment."""
+        number: int = getattr(self, environment)
+        return number
+
+
+class Metadata(Section):
+    """`metadata:` of every configuration file of Orgo."""
+
+    environment: Environment = Field(description="The ENVIRONMENT that the file is read in; must be INSIGHTS_ENV's.")
+    version: Annotated[str, Field(pattern=r"^3\.\d+$")] = Field(description='Version of Orgo\'s format, "3.x".')
+    last_updated: CalendarDate = Field(description='The day of the last change, "YYYY-MM-DD", in quotes.')

@@ -1,0 +1,110 @@
+"""The environment variables of Insights (specification, section 5): one table, and what is wrong with their values."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from orchestration.config.masking import MASK, shown
+from orchestration.config.problems import Problem, closest, nearest
+from orchestration.config.tokens import ENVIRONMENTS
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable; a secret's value is never shown, a URL's without its password."""
+
+    name: str
+    used_by: str
+    default: str = ""
+    is_secret: bool = False
+
+
+AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
+FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
+PREFIX = "INSIGHTS_"
+_FERNET_BYTES = 32
+
+VARIABLES = (
+    Variable("INSIGHTS_ENV", "everything", "dev"),
+    Variable("INSIGHTS_WAREHOUSE_URL", "loads, reviews, reports-api"),
+    Variable("INSIGHTS_REDIS_URL", "the cache"),
+    Variable("INSIGHTS_DEFAULT_PROFILE_KEY", "builds and reviews", "patterns.default_profile_key"),
+    Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
+    Variable("INSIGHTS_EXPORT_S3_BUCKET", "exports to object storage"),
+    Variable("INSIGHTS_CORE_API_URL", "insights reviews send", "none: a dry run"),
+    Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),
+    Variable("INSIGHTS_ADMIN_URL", "insights init", "libpq's variables"),
+    Variable("INSIGHTS_OPERATIONAL_URL", "insights load-incidents", "libpq's variables"),
+    Variable("INSIGHTS_SCHEMA", "plain dbt", "insights"),
+    Variable("INSIGHTS_THREADS", "plain dbt", "4"),
+    Variable("INSIGHTS_INCIDENT_LOG", "tests and benchmarks", "../shared/data/incident_event_log.zip"),
+    Variable(AIRFLOW_DATABASE, "Airflow's scheduler and webserver"),
+    Variable(AIRFLOW_DATABASE_BEFORE, "the same, under the name of Airflow before 2.3"),
+    Variable(FERNET_KEY, "Airflow", is_secret=True),
+)
+_SCHEMES = {
+    "INSIGHTS_WAREHOUSE_URL": ("postgresql", "postgres"),
+    "INSIGHTS_REDIS_URL": ("redis", "rediss", "unix"),
+    "INSIGHTS_CORE_API_URL": ("https", "http"),
+}
+
+
+def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None:
+    """The value as it may be shown; None when it is not set."""
+    value = environ.get(variable.name)
+    if not value:
+        return None
+    return MASK if variable.is_secret else shown("", value)
+
+
+def variable_problems(environ: Mapping[str, str]) -> list[Problem]:
+    """What is wrong with the variables that are set."""
+    return [*_environment(environ), *_unknown(environ), *_schemes(environ), *_airflow(environ)]
+
+
+def _environment(environ: Mapping[str, str]) -> Iterator[Problem]:
+    value = environ.get("INSIGHTS_ENV")
+    if value and value not in ENVIRONMENTS:
+        says = f"must be one of {', '.join(ENVIRONMENTS)}.{nearest(value, ENVIRONMENTS)}".rstrip(".")
+        yield _problem("INSIGHTS_ENV", value, says)
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[Problem]:
+    known = {variable.name.removeprefix(PREFIX): variable.name for variable in VARIABLES}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known.values():
+            meant = closest(name.removeprefix(PREFIX), known)
+            says = f"nothing reads a variable of this name.{f' Did you mean {known[meant]}?' if meant else ''}"
+            yield Problem("warning", says, "environment", key=name)
+
+
+def _schemes(environ: Mapping[str, str]) -> Iterator[Problem]:
+    for name, schemes in _SCHEMES.items():
+        value = environ.get(name, "")
+        found = re.match(r"(\w[\w+.-]*)://", value)
+        is_conninfo = name == "INSIGHTS_WAREHOUSE_URL" and not found  # libpq's other form, key=value
+        if value and not is_conninfo and not (found and found[1].lower() in schemes):
+            yield _problem(name, value, f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+
+
+def _airflow(environ: Mapping[str, str]) -> Iterator[Problem]:
+    now, before = environ.get(AIRFLOW_DATABASE), environ.get(AIRFLOW_DATABASE_BEFORE)
+    if now and before and now != before:
+        says = f"differs from {AIRFLOW_DATABASE}, which is the one that Airflow takes; unset this one"
+        yield Problem("warning", says, "environment", key=AIRFLOW_DATABASE_BEFORE, value=shown("", before))
+    for key in filter(None, environ.get(FERNET_KEY, "").split(",")):
+        try:
+            is_key = len(base64.b64decode(key.strip(), altchars=b"-_", validate=True)) == _FERNET_BYTES
+        except (binascii.Error, ValueError):
+            is_key = False
+        if not is_key:
+            yield Problem("error", "must be 32 bytes in URL-safe base64", "environment", key=FERNET_KEY, value=MASK)
+
+
+def _problem(name: str, value: str, says: str) -> Problem:
+    return Problem("error", says, "environment", key=name, value=shown("", value))
