@@ -1,5 +1,6 @@
 {{ config(materialized='table', post_hook='analyze {{ this }}') }}
 {%- set group = trend_group() | join(', ') %}
+{%- set kinds = ['closed', 'backlog', 'deadline'] %}
 {%- set stored = stored_trends() %}
 
 with facts as (
@@ -52,7 +53,8 @@ counted as (
         created_date_key,
         opened_month as month,
         'opened' as kind,
-        time_to_first_response_seconds as seconds
+        time_to_first_response_seconds as seconds,
+        null as outcome
     from tasks
     union all
     select
@@ -60,15 +62,17 @@ counted as (
         created_date_key,
         closed_month as month,
         'closed' as kind,
-        time_to_completion_seconds as seconds
+        time_to_completion_seconds as seconds,
+        null as outcome
     from tasks
     union all
     select
         {{ group }},
         created_date_key,
         deadline_month as month,
-        deadline_outcome as kind,
-        null as seconds
+        'deadline' as kind,
+        null as seconds,
+        deadline_outcome as outcome
     from tasks
     union all
     select
@@ -76,7 +80,8 @@ counted as (
         created_date_key,
         cast(backlog.month as date) as month,
         'backlog' as kind,
-        null as seconds
+        null as seconds,
+        null as outcome
     from tasks
     cross join span
     cross join lateral generate_series(
@@ -86,66 +91,77 @@ counted as (
     ) as backlog (month)
 ),
 {% if stored %}
--- Months of an organization that have counted a task which is out of raw retention by now. A count without it would be too low, so
--- what they say of closings, backlog and deadlines stays.
+-- What a month of an organization counts of tasks that are out of raw retention by now. Without them it would be too low, so it stays.
 settled as (
     select
         stored.organization_id,
-        stored.month
+        stored.month,
+        {%- for kind in kinds %}
+        coalesce(min(stored.{{ kind }}_oldest_date) < min(span.cutoff), false) as {{ kind }}_is_settled{{ ',' if not loop.last }}
+        {%- endfor %}
     from {{ stored }} as stored
     cross join span
     where stored.month >= span.first_day
     group by stored.organization_id, stored.month
-    having min(stored.oldest_task_date) < min(span.cutoff)
 ),
 {% endif %}
 measured as (
     select
-        counted.month,
+        month,
         {{ group }},
-        count(*) filter (where counted.kind = 'opened') as opened,
-        count(*) filter (where counted.kind = 'closed') as closed,
-        count(*) filter (where counted.kind = 'backlog') as backlog,
-        {%- for measure, kind in {'first_response': 'opened', 'completion': 'closed'}.items() %}
+        count(*) filter (where kind = 'opened') as opened,
+        count(*) filter (where kind = 'closed') as closed,
+        count(*) filter (where kind = 'backlog') as backlog,
         {%- for name, fraction in {'median': 0.5, 'p90': 0.9}.items() %}
-        percentile_cont({{ fraction }}) within group (order by counted.seconds)
-            filter (where counted.kind = '{{ kind }}') as {{ name }}_{{ measure }}_seconds,
+        percentile_cont({{ fraction }}) within group (order by seconds) filter (
+            where kind = 'opened'
+        ) as {{ name }}_first_response_seconds,
+        percentile_cont({{ fraction }}) within group (order by seconds) filter (
+            where kind = 'closed'
+        ) as {{ name }}_completion_seconds,
         {%- endfor %}
+        count(*) filter (where kind = 'deadline') as deadline_count,
+        count(*) filter (where outcome = 'missed') as missed_count,
+        {%- for kind in kinds %}
+        min(created_date_key) filter (where kind = '{{ kind }}') as {{ kind }}_oldest_date{{ ',' if not loop.last }}
         {%- endfor %}
-        count(*) filter (where counted.kind in ('kept', 'missed')) as deadline_count,
-        count(*) filter (where counted.kind = 'missed') as missed_count,
-        min(counted.created_date_key) filter (where counted.kind <> 'opened') as oldest_task_date
     from counted
     cross join span
+    {%- if stored %}
+    left join settled using (organization_id, month)
+    {%- endif %}
     where
-        counted.month >= span.first_day
-        and counted.month < span.until
-    {% if stored %}
-        and (
-            counted.kind = 'opened'
-            or (counted.organization_id, counted.month) not in (select settled.organization_id, settled.month from settled)
-        )
-    {% endif %}
-    group by counted.month, {{ group }}
-    {% if stored %}
+        month >= first_day
+        and month < until
+    {%- if stored %}
+        and not case kind
+            {%- for kind in kinds %}
+            when '{{ kind }}' then coalesce({{ kind }}_is_settled, false)
+            {%- endfor %}
+            else false
+        end
+    {%- endif %}
+    group by month, {{ group }}
+    {%- if stored %}
     union all
     select
-        stored.month,
+        month,
         {{ group }},
         0 as opened,
-        stored.closed,
-        stored.backlog,
+        case when closed_is_settled then closed end as closed,
+        case when backlog_is_settled then backlog end as backlog,
         null as median_first_response_seconds,
+        case when closed_is_settled then median_completion_seconds end as median_completion_seconds,
         null as p90_first_response_seconds,
-        stored.median_completion_seconds,
-        stored.p90_completion_seconds,
-        stored.deadline_count,
-        stored.missed_count,
-        stored.oldest_task_date
+        case when closed_is_settled then p90_completion_seconds end as p90_completion_seconds,
+        case when deadline_is_settled then deadline_count end as deadline_count,
+        case when deadline_is_settled then missed_count end as missed_count,
+        {%- for kind in kinds %}
+        case when {{ kind }}_is_settled then {{ kind }}_oldest_date end as {{ kind }}_oldest_date{{ ',' if not loop.last }}
+        {%- endfor %}
     from {{ stored }} as stored
     inner join settled using (organization_id, month)
-    where stored.oldest_task_date is not null
-    {% endif %}
+    {%- endif %}
 ),
 
 final as (
@@ -153,19 +169,24 @@ final as (
         cast(md5(cast(jsonb_build_array(month, {{ group }}) as text)) as uuid) as trend_id,
         month,
         {{ group }},
-        cast(sum(opened) as integer) as opened,
-        cast(sum(closed) as integer) as closed,
-        cast(sum(backlog) as integer) as backlog,
-        max(median_first_response_seconds) as median_first_response_seconds,
-        max(p90_first_response_seconds) as p90_first_response_seconds,
-        max(median_completion_seconds) as median_completion_seconds,
-        max(p90_completion_seconds) as p90_completion_seconds,
-        cast(sum(deadline_count) as integer) as deadline_count,
-        cast(sum(missed_count) as integer) as missed_count,
+        {%- for count in ['opened', 'closed', 'backlog'] %}
+        cast(coalesce(sum({{ count }}), 0) as integer) as {{ count }},
+        {%- endfor %}
+        -- Between whole seconds the median lies at halves and the 90th percentile at tenths.
+        {%- for measure in ['first_response', 'completion'] %}
+        {%- for name in ['median', 'p90'] %}
+        cast(max({{ name }}_{{ measure }}_seconds) as numeric(12, 1)) as {{ name }}_{{ measure }}_seconds,
+        {%- endfor %}
+        {%- endfor %}
+        cast(coalesce(sum(deadline_count), 0) as integer) as deadline_count,
+        cast(coalesce(sum(missed_count), 0) as integer) as missed_count,
         cast(round(sum(missed_count) / nullif(sum(deadline_count), 0), 4) as numeric(5, 4)) as missed_share,
-        min(oldest_task_date) as oldest_task_date
+        {%- for kind in kinds %}
+        min({{ kind }}_oldest_date) as {{ kind }}_oldest_date{{ ',' if not loop.last }}
+        {%- endfor %}
     from measured
     group by month, {{ group }}
+    having sum(opened) + coalesce(sum(closed), 0) + coalesce(sum(backlog), 0) + coalesce(sum(deadline_count), 0) > 0
 )
 
 select * from final

@@ -34,7 +34,9 @@ final as (
         deadline_count,
         missed_count,
         missed_share,
-        oldest_task_date
+        closed_oldest_date,
+        backlog_oldest_date,
+        deadline_oldest_date
     from trends
 )
 
