@@ -1,6 +1,5 @@
 {{ config(materialized='table', post_hook='analyze {{ this }}') }}
 {%- set group = trend_group() | join(', ') %}
-{%- set kinds = ['closed', 'backlog', 'deadline'] %}
 {%- set stored = stored_trends() %}
 
 with facts as (
@@ -77,7 +76,7 @@ counted as (
     union all
     select
         {{ group }},
-        created_date_key,
+        tasks.created_date_key,
         cast(backlog.month as date) as month,
         'backlog' as kind,
         null as seconds,
@@ -96,15 +95,34 @@ settled as (
     select
         stored.organization_id,
         stored.month,
-        {%- for kind in kinds %}
-        coalesce(min(stored.{{ kind }}_oldest_date) < min(span.cutoff), false) as {{ kind }}_is_settled{{ ',' if not loop.last }}
-        {%- endfor %}
+        coalesce(min(stored.closed_oldest_date) < min(span.cutoff), false) as closed_is_settled,
+        coalesce(min(stored.backlog_oldest_date) < min(span.cutoff), false) as backlog_is_settled,
+        coalesce(min(stored.deadline_oldest_date) < min(span.cutoff), false) as deadline_is_settled
     from {{ stored }} as stored
     cross join span
     where stored.month >= span.first_day
     group by stored.organization_id, stored.month
 ),
 {% endif %}
+recounted as (
+    select counted.*
+    from counted
+    cross join span
+    {%- if stored %}
+    left join settled on counted.organization_id = settled.organization_id and counted.month = settled.month
+    {%- endif %}
+    where
+        counted.month >= span.first_day
+        and counted.month < span.until
+    {%- if stored %}
+        and case counted.kind
+            when 'closed' then settled.closed_is_settled
+            when 'backlog' then settled.backlog_is_settled
+            when 'deadline' then settled.deadline_is_settled
+        end is not true
+    {%- endif %}
+),
+
 measured as (
     select
         month,
@@ -112,81 +130,61 @@ measured as (
         count(*) filter (where kind = 'opened') as opened,
         count(*) filter (where kind = 'closed') as closed,
         count(*) filter (where kind = 'backlog') as backlog,
-        {%- for name, fraction in {'median': 0.5, 'p90': 0.9}.items() %}
-        percentile_cont({{ fraction }}) within group (order by seconds) filter (
-            where kind = 'opened'
-        ) as {{ name }}_first_response_seconds,
-        percentile_cont({{ fraction }}) within group (order by seconds) filter (
-            where kind = 'closed'
-        ) as {{ name }}_completion_seconds,
-        {%- endfor %}
+        percentile_cont(0.5) within group (order by seconds) filter (where kind = 'opened') as median_first_response_seconds,
+        percentile_cont(0.9) within group (order by seconds) filter (where kind = 'opened') as p90_first_response_seconds,
+        percentile_cont(0.5) within group (order by seconds) filter (where kind = 'closed') as median_completion_seconds,
+        percentile_cont(0.9) within group (order by seconds) filter (where kind = 'closed') as p90_completion_seconds,
         count(*) filter (where kind = 'deadline') as deadline_count,
         count(*) filter (where outcome = 'missed') as missed_count,
-        {%- for kind in kinds %}
-        min(created_date_key) filter (where kind = '{{ kind }}') as {{ kind }}_oldest_date{{ ',' if not loop.last }}
-        {%- endfor %}
-    from counted
-    cross join span
-    {%- if stored %}
-    left join settled using (organization_id, month)
-    {%- endif %}
-    where
-        month >= first_day
-        and month < until
-    {%- if stored %}
-        and not case kind
-            {%- for kind in kinds %}
-            when '{{ kind }}' then coalesce({{ kind }}_is_settled, false)
-            {%- endfor %}
-            else false
-        end
-    {%- endif %}
+        min(created_date_key) filter (where kind = 'closed') as closed_oldest_date,
+        min(created_date_key) filter (where kind = 'backlog') as backlog_oldest_date,
+        min(created_date_key) filter (where kind = 'deadline') as deadline_oldest_date
+    from recounted
     group by month, {{ group }}
     {%- if stored %}
     union all
     select
-        month,
-        {{ group }},
+        stored.month,
+        stored.{{ trend_group() | join(',\n        stored.') }},
         0 as opened,
-        case when closed_is_settled then closed end as closed,
-        case when backlog_is_settled then backlog end as backlog,
+        case when settled.closed_is_settled then stored.closed else 0 end as closed,
+        case when settled.backlog_is_settled then stored.backlog else 0 end as backlog,
         null as median_first_response_seconds,
-        case when closed_is_settled then median_completion_seconds end as median_completion_seconds,
         null as p90_first_response_seconds,
-        case when closed_is_settled then p90_completion_seconds end as p90_completion_seconds,
-        case when deadline_is_settled then deadline_count end as deadline_count,
-        case when deadline_is_settled then missed_count end as missed_count,
-        {%- for kind in kinds %}
-        case when {{ kind }}_is_settled then {{ kind }}_oldest_date end as {{ kind }}_oldest_date{{ ',' if not loop.last }}
-        {%- endfor %}
+        case when settled.closed_is_settled then stored.median_completion_seconds end as median_completion_seconds,
+        case when settled.closed_is_settled then stored.p90_completion_seconds end as p90_completion_seconds,
+        case when settled.deadline_is_settled then stored.deadline_count else 0 end as deadline_count,
+        case when settled.deadline_is_settled then stored.missed_count else 0 end as missed_count,
+        case when settled.closed_is_settled then stored.closed_oldest_date end as closed_oldest_date,
+        case when settled.backlog_is_settled then stored.backlog_oldest_date end as backlog_oldest_date,
+        case when settled.deadline_is_settled then stored.deadline_oldest_date end as deadline_oldest_date
     from {{ stored }} as stored
-    inner join settled using (organization_id, month)
+    inner join settled on stored.organization_id = settled.organization_id and stored.month = settled.month
     {%- endif %}
 ),
 
+-- Between whole seconds the median lies at halves and the 90th percentile at tenths.
 final as (
     select
         cast(md5(cast(jsonb_build_array(month, {{ group }}) as text)) as uuid) as trend_id,
         month,
         {{ group }},
-        {%- for count in ['opened', 'closed', 'backlog'] %}
-        cast(coalesce(sum({{ count }}), 0) as integer) as {{ count }},
-        {%- endfor %}
-        -- Between whole seconds the median lies at halves and the 90th percentile at tenths.
-        {%- for measure in ['first_response', 'completion'] %}
-        {%- for name in ['median', 'p90'] %}
-        cast(max({{ name }}_{{ measure }}_seconds) as numeric(12, 1)) as {{ name }}_{{ measure }}_seconds,
-        {%- endfor %}
-        {%- endfor %}
-        cast(coalesce(sum(deadline_count), 0) as integer) as deadline_count,
-        cast(coalesce(sum(missed_count), 0) as integer) as missed_count,
+        cast(sum(opened) as integer) as opened,
+        cast(sum(closed) as integer) as closed,
+        cast(sum(backlog) as integer) as backlog,
+        cast(max(median_first_response_seconds) as numeric(12, 1)) as median_first_response_seconds,
+        cast(max(p90_first_response_seconds) as numeric(12, 1)) as p90_first_response_seconds,
+        cast(max(median_completion_seconds) as numeric(12, 1)) as median_completion_seconds,
+        cast(max(p90_completion_seconds) as numeric(12, 1)) as p90_completion_seconds,
+        cast(sum(deadline_count) as integer) as deadline_count,
+        cast(sum(missed_count) as integer) as missed_count,
         cast(round(sum(missed_count) / nullif(sum(deadline_count), 0), 4) as numeric(5, 4)) as missed_share,
-        {%- for kind in kinds %}
-        min({{ kind }}_oldest_date) as {{ kind }}_oldest_date{{ ',' if not loop.last }}
-        {%- endfor %}
+        min(closed_oldest_date) as closed_oldest_date,
+        min(backlog_oldest_date) as backlog_oldest_date,
+        min(deadline_oldest_date) as deadline_oldest_date
     from measured
     group by month, {{ group }}
-    having sum(opened) + coalesce(sum(closed), 0) + coalesce(sum(backlog), 0) + coalesce(sum(deadline_count), 0) > 0
+    having sum(opened + closed + backlog + deadline_count) > 0
 )
 
 select * from final

@@ -60,13 +60,17 @@ expected as (
 )
 
 select
-    relation_name,
-    measure,
-    organization_id,
+    coalesce(expected.relation_name, reported.relation_name) as relation_name,
+    coalesce(expected.measure, reported.measure) as measure,
+    coalesce(expected.organization_id, reported.organization_id) as organization_id,
     expected.task_count as expected_count,
     reported.task_count as reported_count
 from expected
-full outer join reported using (relation_name, measure, organization_id)
+full outer join reported
+    on
+        expected.relation_name = reported.relation_name
+        and expected.measure = reported.measure
+        and expected.organization_id = reported.organization_id
 where
     expected.task_count is distinct from reported.task_count
-    and {{ is_of_newest_facts('relation_name') }}
+    and {{ is_of_newest_facts('coalesce(expected.relation_name, reported.relation_name)') }}

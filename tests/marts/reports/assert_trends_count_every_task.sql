@@ -17,61 +17,88 @@ facts as (
     where facts.created_date_key >= span.cutoff
 ),
 
+days as (
+    select
+        organization_id,
+        'opened' as measure,
+        opened_on as happened_on
+    from facts
+    union all
+    select
+        organization_id,
+        'closed' as measure,
+        closed_on as happened_on
+    from facts
+    union all
+    select
+        organization_id,
+        'due' as measure,
+        due_on as happened_on
+    from facts
+),
+
 expected as (
     select
-        facts.organization_id,
-        {{ first_of_month('days.day') }} as month,
+        days.organization_id,
+        {{ first_of_month('days.happened_on') }} as month,
         days.measure,
         count(*) as task_count
-    from facts
+    from days
     cross join span
-    cross join lateral (
-        values ('opened', facts.opened_on), ('closed', facts.closed_on), ('due', facts.due_on)
-    ) as days (measure, day)
-    where {{ first_of_month('days.day') }} >= span.first_day and days.day < span.until
-    group by facts.organization_id, {{ first_of_month('days.day') }}, days.measure
+    where {{ first_of_month('days.happened_on') }} >= span.first_day and days.happened_on < span.until
+    group by days.organization_id, {{ first_of_month('days.happened_on') }}, days.measure
 ),
 
 reported as (
     select
         organization_id,
         month,
-        sum(opened) as opened,
-        sum(closed) as closed,
-        sum(deadline_count) as due,
-        min(closed_oldest_date) as closed_oldest_date,
-        min(deadline_oldest_date) as deadline_oldest_date
+        'opened' as measure,
+        sum(opened) as task_count,
+        cast(null as date) as oldest_date
+    from {{ ref('report_monthly_trends') }}
+    group by organization_id, month
+    union all
+    select
+        organization_id,
+        month,
+        'closed' as measure,
+        sum(closed) as task_count,
+        min(closed_oldest_date) as oldest_date
+    from {{ ref('report_monthly_trends') }}
+    group by organization_id, month
+    union all
+    select
+        organization_id,
+        month,
+        'due' as measure,
+        sum(deadline_count) as task_count,
+        min(deadline_oldest_date) as oldest_date
     from {{ ref('report_monthly_trends') }}
     group by organization_id, month
 ),
 
-counted as (
-    select
-        reported.organization_id,
-        reported.month,
-        counts.measure,
-        counts.task_count,
-        counts.oldest_date
+recomputed as (
+    select reported.*
     from reported
     cross join span
-    cross join lateral (
-        values
-        ('opened', reported.opened, cast(null as date)),
-        ('closed', reported.closed, reported.closed_oldest_date),
-        ('due', reported.due, reported.deadline_oldest_date)
-    ) as counts (measure, task_count, oldest_date)
     where reported.month >= span.first_day
 )
+
 select
-    organization_id,
-    month,
-    measure,
+    coalesce(expected.organization_id, recomputed.organization_id) as organization_id,
+    coalesce(expected.month, recomputed.month) as month,
+    coalesce(expected.measure, recomputed.measure) as measure,
     expected.task_count as expected_count,
-    counted.task_count as counted_count
+    recomputed.task_count as reported_count
 from expected
-full outer join counted using (organization_id, month, measure)
+full outer join recomputed
+    on
+        expected.organization_id = recomputed.organization_id
+        and expected.month = recomputed.month
+        and expected.measure = recomputed.measure
 cross join span
 where
-    coalesce(expected.task_count, 0) <> coalesce(counted.task_count, 0)
-    and coalesce(counted.oldest_date >= span.cutoff, true)
+    coalesce(expected.task_count, 0) <> coalesce(recomputed.task_count, 0)
+    and coalesce(recomputed.oldest_date >= span.cutoff, true)
     and {{ is_of_newest_facts("'report_monthly_trends'") }}
