@@ -201,6 +201,13 @@ def test_a_materialized_view_has_the_columns_of_its_contract(built: Warehouse) -
         assert catalog(built)[f"insights.{view['name']}"] == wanted
 
 
+@pytest.mark.parametrize("folder", ["models/marts/core/", "models/marts/reports/"])
+def test_what_outlives_the_source_refuses_a_full_refresh(folder: str) -> None:
+    incremental = [m for m in models(folder) if m["config"]["materialized"] == "incremental"]
+    assert incremental
+    assert [m["name"] for m in incremental if not re.search(r"}}\n{{- guard_history\(\) }}\n", m["raw_code"])] == []
+
+
 def test_marts_are_short() -> None:
     assert median(len(mart["raw_code"].splitlines()) for mart in models("models/marts/")) <= 60
 

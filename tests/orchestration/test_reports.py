@@ -189,14 +189,6 @@ def _locks_of_a_waiting_refresh(warehouse: Warehouse, run: Any) -> set[str]:
         time.sleep(0.05)
 
 
-def test_a_full_refresh_of_the_trends_is_refused(reported: Warehouse) -> None:
-    before = versions(reported, "report_monthly_trends")
-    refused = reported.build("--select", "report_monthly_trends", "--full-refresh", command="run", **KEEP_MONTHS)
-    assert not refused.succeeded
-    assert "If that is meant: insights rebuild --yes" in refused.output
-    assert versions(reported, "report_monthly_trends") == before
-
-
 def test_months_outlive_the_facts(own: Warehouse) -> None:
     before = stored(own, "report_monthly_trends", GROUP, MEASURES)
     frozen = versions(own, "report_monthly_trends", f"month < '{LATER_CUTOFF}'")
