@@ -9,6 +9,7 @@ import click
 from orchestration.cli import build, prepare, show
 from orchestration.cli.demo import demo
 from orchestration.cli.load_incidents import load_incidents
+from orchestration.cli.purge import purge
 from orchestration.cli.reviews import reviews
 from orchestration.errors import InsightsError
 
@@ -25,6 +26,7 @@ for command in (
     build.build,
     build.reconcile,
     build.rebuild,
+    purge,
     show.status,
     show.docs,
     load_incidents,

@@ -21,7 +21,7 @@ episodes as (
         reviewed.*,
         {{ episode_start('weekly') }} as episode_start
     from reviewed
-    where not {{ is_settled_review('weekly') }}
+    where reviewed.review_date >= {{ purge_cutoff('pattern_result') }} and not {{ is_settled_review('weekly') }}
 ),
 
 final as (

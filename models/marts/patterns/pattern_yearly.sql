@@ -20,7 +20,7 @@ episodes as (
         reviewed.*,
         {{ episode_start('yearly') }} as episode_start
     from reviewed
-    where not {{ is_settled_review('yearly') }}
+    where reviewed.review_date >= {{ purge_cutoff('pattern_result') }} and not {{ is_settled_review('yearly') }}
 ),
 
 final as (
