@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from orchestration import dbt
-from orchestration.config.files import Settings
+from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import InsightsError
+
+# What a manifest is made of.
+FOLDERS = ("models", "macros", "snapshots", "seeds", "tests", "profiles")
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,13 @@ class Relation:
 
 
 def read_manifest(settings: Settings) -> dict[str, Any]:
-    """The manifest that `dbt parse` writes for these settings; no database is asked.
+    """The manifest of the project for these settings: the one that dbt wrote last if it is up to date, else a new one.
 
-    Raises InsightsError with dbt's messages when the project cannot be parsed.
+    No database is asked. Raises InsightsError with dbt's messages when the project cannot be parsed.
     """
+    found = _current(dbt.target_path() / "manifest.json", settings)
+    if found is not None:
+        return found
     lines: list[str] = []
     run = dbt.run(settings, ["parse", "--quiet"], on_line=lines.append)
     if run.exit_code:
@@ -43,3 +50,16 @@ def relations(manifest: dict[str, Any]) -> dict[str, Relation]:
         Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"]) for s in manifest["sources"].values()
     ]
     return {relation.name: relation for relation in found}
+
+
+def _current(file: Path, settings: Settings) -> dict[str, Any] | None:
+    """The manifest in a file, unless the project has changed since, or it was written for another schema."""
+    try:
+        written = file.stat().st_mtime
+        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none yet, or just being written
+        return None
+    sources = [file for folder in FOLDERS for file in (PROJECT / folder).rglob("*") if file.suffix in (".yml", ".sql")]
+    is_older = any(source.stat().st_mtime >= written for source in [PROJECT / "dbt_project.yml", *sources])
+    schemas = {node["schema"] for node in manifest["nodes"].values()}
+    return None if is_older or settings.insights.warehouse.schema_name not in schemas else manifest

@@ -16,8 +16,8 @@ REVIEW_ENVIRONMENTS: dict[str, frozenset[str]] = {
     "yearly": frozenset({"prod"}),
 }
 
-# Days from the review before the latest one to the day before the next: that review's rows tell whether a pattern is new,
-# whatever day the latest is run again.
+# Days from the review before the latest one to the day before the next: that review's rows tell whether a pattern is
+# new, whatever day the latest is run again.
 REVIEW_SPAN_DAYS = {"weekly": 13, "monthly": 61, "yearly": 730}
 
 

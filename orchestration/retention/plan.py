@@ -22,7 +22,7 @@ class Retained:
 
     `date` is the column that decides: rows before the cutoff leave. It is the relation's own (date or timestamptz), or
     that of the view `dated_by`, joined by `key`; a row that the view lacks leaves. A relation that goes `with` another
-    loses the rows of the same `key` in the same transaction, and besides those that its own date puts before the cutoff.
+    loses the rows of the same `key` in the same transaction, and then what its own date puts before the cutoff.
     """
 
     relation: Relation
@@ -36,7 +36,8 @@ class Retained:
 def retention_plan(project: Mapping[str, Relation]) -> list[Retained]:
     """Every relation that a purge looks at, in the order of purging.
 
-    What others go with comes first, then their stragglers, then what a view dates by what is left. Raises InsightsError for a declaration that cannot be followed, naming the relation.
+    What others go with comes first, then their stragglers, then what a view dates by what is left. Raises InsightsError
+    for a declaration that cannot be followed, naming the relation.
     """
     plan = [_retained(relation, project) for relation in project.values() if _declared(relation)]
     return sorted(plan, key=lambda r: (_turn(r), CLASSES.index(r.retention_class), r.relation.name))

@@ -26,6 +26,7 @@ BEFORE_THE_LOG = date(2016, 1, 1)
 
 SELECTION = ("--select", "+path:models/marts/patterns", "--exclude-resource-type", "test", "unit_test")
 
+
 @pytest.fixture(scope="module")
 def incidents(
     postgres: LocalPostgres, settings: Settings, incident_log: Path, tmp_path_factory: pytest.TempPathFactory
