@@ -1,17 +1,19 @@
 select
-    requests.case_id,
-    greatest(requests.review_date, max(patterns.review_date)) as last_needed_on
-from {{ ref('review_requests') }} as requests
-left join (
-    {%- for cadence in review_cadences().keys() %}
+    case_id,
+    max(needed_on) as last_needed_on
+from (
     select
-        pattern_id,
-        episode_start,
-        review_date
-    from {{ ref('pattern_' ~ cadence) }}
-    {%- if not loop.last %}
+        case_id,
+        review_date as needed_on
+    from {{ ref('review_requests') }}
+    {%- for cadence in review_cadences().keys() %}
     union all
-    {%- endif %}
+    select
+        requests.case_id,
+        patterns.review_date as needed_on
+    from {{ ref('review_requests') }} as requests
+    inner join {{ ref('pattern_' ~ cadence) }} as patterns
+        on requests.pattern_id = patterns.pattern_id and requests.episode_start = patterns.episode_start
     {%- endfor %}
-) as patterns on requests.pattern_id = patterns.pattern_id and requests.episode_start = patterns.episode_start
-group by requests.case_id, requests.review_date
+) as needs
+group by case_id
