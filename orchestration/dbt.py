@@ -48,7 +48,7 @@ def run(
     `url` is the warehouse; None leaves the connection to libpq's variables. `variables` come on top of the
     configuration's. dbt's output goes where ours goes, or line by line to `on_line`.
     """
-    target = Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target")
+    target = target_path()
     environment = child_environment(
         url,
         {
@@ -90,6 +90,11 @@ def write(
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise InsightsError("This database is not prepared. Run first: insights init") from error
         return run(settings, command, url=url, variables=variables, on_line=on_line)
+
+
+def target_path() -> Path:
+    """Where dbt leaves its artifacts: DBT_TARGET_PATH, else `target` in the project."""
+    return Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target")
 
 
 def as_of_variable(as_of: date | None) -> dict[str, str]:

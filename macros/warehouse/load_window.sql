@@ -72,11 +72,12 @@
     {% endif %}
 {% endmacro %}
 
-{#- The newest load of a relation, as moments: horizon, cutoff, loaded_through. What tests compare the source with. -#}
+{#- The newest load of a relation, as moments: horizon, cutoff, loaded_through. What tests compare the source with; a purge since
+    then may have moved the cutoff. -#}
 {% macro latest_load(relation_name) -%}
     select
         {{ utc_midnight('horizon') }} as horizon,
-        {{ utc_midnight('cutoff') }} as cutoff,
+        {{ utc_midnight('greatest(cutoff, ' ~ purge_cutoff('raw_event') ~ ')') }} as cutoff,
         loaded_through
     from {{ source('insights_ops', 'load_log') }}
     where relation_name = '{{ relation_name }}'

@@ -11,6 +11,7 @@ from orchestration.cli.config import config
 from orchestration.cli.demo import demo
 from orchestration.cli.load_incidents import load_incidents
 from orchestration.cli.patterns import patterns
+from orchestration.cli.purge import purge
 from orchestration.cli.reviews import reviews
 from orchestration.errors import InsightsError
 
@@ -27,6 +28,7 @@ for command in (
     build.build,
     build.reconcile,
     build.rebuild,
+    purge,
     show.status,
     show.docs,
     load_incidents,
