@@ -45,42 +45,12 @@ tasks as (
     where facts.created_date_key >= span.cutoff
 ),
 
--- Each month that counts a task, and as what.
-counted as (
-    select
-        {{ group }},
-        created_date_key,
-        opened_month as month,
-        'opened' as kind,
-        time_to_first_response_seconds as seconds,
-        null as outcome
-    from tasks
-    union all
-    select
-        {{ group }},
-        created_date_key,
-        closed_month as month,
-        'closed' as kind,
-        time_to_completion_seconds as seconds,
-        null as outcome
-    from tasks
-    union all
-    select
-        {{ group }},
-        created_date_key,
-        deadline_month as month,
-        'deadline' as kind,
-        null as seconds,
-        deadline_outcome as outcome
-    from tasks
-    union all
+-- The months at whose end a task was open.
+waiting as (
     select
         {{ group }},
         tasks.created_date_key,
-        cast(backlog.month as date) as month,
-        'backlog' as kind,
-        null as seconds,
-        null as outcome
+        cast(backlog.month as date) as month
     from tasks
     cross join span
     cross join lateral generate_series(
@@ -88,6 +58,53 @@ counted as (
         least(cast(tasks.closed_month as timestamp), cast(span.until as timestamp)) - interval '1 month',
         interval '1 month'
     ) as backlog (month)
+),
+
+-- Each month that counts a task, and as what. Where no duration is measured, equal ones are one row: they need not be sorted.
+counted as (
+    select
+        {{ group }},
+        opened_month as month,
+        'opened' as kind,
+        time_to_first_response_seconds as seconds,
+        1 as task_count,
+        0 as missed_count,
+        created_date_key as oldest_date
+    from tasks
+    union all
+    select
+        {{ group }},
+        closed_month as month,
+        'closed' as kind,
+        time_to_completion_seconds as seconds,
+        1 as task_count,
+        0 as missed_count,
+        created_date_key as oldest_date
+    from tasks
+    where closed_month is not null
+    union all
+    select
+        {{ group }},
+        deadline_month as month,
+        'deadline' as kind,
+        null as seconds,
+        count(*) as task_count,
+        count(*) filter (where deadline_outcome = 'missed') as missed_count,
+        min(created_date_key) as oldest_date
+    from tasks
+    where deadline_month is not null
+    group by {{ group }}, deadline_month
+    union all
+    select
+        {{ group }},
+        month,
+        'backlog' as kind,
+        null as seconds,
+        count(*) as task_count,
+        0 as missed_count,
+        min(created_date_key) as oldest_date
+    from waiting
+    group by {{ group }}, month
 ),
 {% if stored %}
 -- What a month of an organization counts of tasks that are out of raw retention by now. Without them it would be too low, so it stays.
@@ -129,16 +146,16 @@ measured as (
         {{ group }},
         count(*) filter (where kind = 'opened') as opened,
         count(*) filter (where kind = 'closed') as closed,
-        count(*) filter (where kind = 'backlog') as backlog,
+        coalesce(sum(task_count) filter (where kind = 'backlog'), 0) as backlog,
         percentile_cont(0.5) within group (order by seconds) filter (where kind = 'opened') as median_first_response_seconds,
         percentile_cont(0.9) within group (order by seconds) filter (where kind = 'opened') as p90_first_response_seconds,
         percentile_cont(0.5) within group (order by seconds) filter (where kind = 'closed') as median_completion_seconds,
         percentile_cont(0.9) within group (order by seconds) filter (where kind = 'closed') as p90_completion_seconds,
-        count(*) filter (where kind = 'deadline') as deadline_count,
-        count(*) filter (where outcome = 'missed') as missed_count,
-        min(created_date_key) filter (where kind = 'closed') as closed_oldest_date,
-        min(created_date_key) filter (where kind = 'backlog') as backlog_oldest_date,
-        min(created_date_key) filter (where kind = 'deadline') as deadline_oldest_date
+        coalesce(sum(task_count) filter (where kind = 'deadline'), 0) as deadline_count,
+        sum(missed_count) as missed_count,
+        min(oldest_date) filter (where kind = 'closed') as closed_oldest_date,
+        min(oldest_date) filter (where kind = 'backlog') as backlog_oldest_date,
+        min(oldest_date) filter (where kind = 'deadline') as deadline_oldest_date
     from recounted
     group by month, {{ group }}
     {%- if stored %}
