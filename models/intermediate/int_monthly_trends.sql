@@ -45,6 +45,21 @@ tasks as (
     where facts.created_date_key >= span.cutoff
 ),
 
+-- The months at whose end a task was open.
+waiting as (
+    select
+        {{ group }},
+        tasks.created_date_key,
+        cast(backlog.month as date) as month
+    from tasks
+    cross join span
+    cross join lateral generate_series(
+        cast(greatest(tasks.opened_month, {{ first_of_month('span.first_day') }}) as timestamp),
+        least(cast(tasks.closed_month as timestamp), cast(span.until as timestamp)) - interval '1 month',
+        interval '1 month'
+    ) as backlog (month)
+),
+
 -- Each month that counts a task, and as what. Where no duration is measured, equal ones are one row: they need not be sorted.
 counted as (
     select
@@ -82,20 +97,14 @@ counted as (
     union all
     select
         {{ group }},
-        cast(backlog.month as date) as month,
+        month,
         'backlog' as kind,
         null as seconds,
         count(*) as task_count,
         0 as missed_count,
-        min(tasks.created_date_key) as oldest_date
-    from tasks
-    cross join span
-    cross join lateral generate_series(
-        cast(greatest(tasks.opened_month, {{ first_of_month('span.first_day') }}) as timestamp),
-        least(cast(tasks.closed_month as timestamp), cast(span.until as timestamp)) - interval '1 month',
-        interval '1 month'
-    ) as backlog (month)
-    group by {{ group }}, backlog.month
+        min(created_date_key) as oldest_date
+    from waiting
+    group by {{ group }}, month
 ),
 {% if stored %}
 -- What a month of an organization counts of tasks that are out of raw retention by now. Without them it would be too low, so it stays.
