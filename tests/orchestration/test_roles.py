@@ -38,7 +38,12 @@ NEVER_READ = {
     ("user_accounts", "email"),
     ("user_accounts", "display_name"),
 }
-PII = {("dim_cases", "title"), ("dim_persons", "external_reference"), ("dim_persons", "full_name")}
+PII = {
+    ("dim_cases", "source_keys"),
+    ("dim_cases", "title"),
+    ("dim_persons", "external_reference"),
+    ("dim_persons", "full_name"),
+}
 
 
 @pytest.fixture(scope="module")
