@@ -24,6 +24,7 @@ from small_world import uid
 from warehouse import Warehouse, connect_as
 
 from orchestration.config.files import Settings
+from orchestration.config.tokens import PerEnvironment
 from orchestration.errors import InsightsError
 from orchestration.manifest import Relation
 from orchestration.retention import purge as purge_module
@@ -78,7 +79,8 @@ def _with_batches(settings: Settings, default: int, maximum: int) -> Settings:
 
 
 def _with_days(settings: Settings, days: dict[str, int]) -> Settings:
-    retention = settings.insights.retention.model_copy(update=days)
+    everywhere = {name: PerEnvironment.model_validate(number) for name, number in days.items()}
+    retention = settings.insights.retention.model_copy(update=everywhere)
     return replace(settings, insights=settings.insights.model_copy(update={"retention": retention}))
 
 
