@@ -46,6 +46,7 @@ PATTERNS = ("pattern_weekly", "pattern_monthly", "pattern_yearly")
 KEYS = {
     **{name.removeprefix("insights."): (name, key) for name, key in INCREMENTAL.items()},
     **{name: (f"insights.{name}", "review_date::text || pattern_id") for name in PATTERNS},
+    "report_monthly_trends": ("insights.report_monthly_trends", "trend_id"),
     "rejects": ("insights_ops.rejects", "source_id"),
     "review_requests": ("insights_ops.review_requests", "case_id"),
     "review_deliveries": ("insights_ops.review_deliveries", "case_id"),
