@@ -24,6 +24,7 @@ from small_world import uid
 from warehouse import Warehouse, connect_as
 
 from orchestration.config.files import Settings
+from orchestration.config.tokens import PerEnvironment
 from orchestration.errors import InsightsError
 from orchestration.manifest import Relation
 from orchestration.retention import purge as purge_module
@@ -45,6 +46,7 @@ PATTERNS = ("pattern_weekly", "pattern_monthly", "pattern_yearly")
 KEYS = {
     **{name.removeprefix("insights."): (name, key) for name, key in INCREMENTAL.items()},
     **{name: (f"insights.{name}", "review_date::text || pattern_id") for name in PATTERNS},
+    "report_monthly_trends": ("insights.report_monthly_trends", "trend_id"),
     "rejects": ("insights_ops.rejects", "source_id"),
     "review_requests": ("insights_ops.review_requests", "case_id"),
     "review_deliveries": ("insights_ops.review_deliveries", "case_id"),
@@ -78,7 +80,8 @@ def _with_batches(settings: Settings, default: int, maximum: int) -> Settings:
 
 
 def _with_days(settings: Settings, days: dict[str, int]) -> Settings:
-    retention = settings.insights.retention.model_copy(update=days)
+    everywhere = {name: PerEnvironment.model_validate(number) for name, number in days.items()}
+    retention = settings.insights.retention.model_copy(update=everywhere)
     return replace(settings, insights=settings.insights.model_copy(update={"retention": retention}))
 
 
