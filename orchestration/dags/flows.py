@@ -1,7 +1,7 @@
-"""What each DAG does, step by step (issue "what runs where"): called inside the DAG whose steps they make.
+"""What each DAG does, step by step; called inside the DAG whose steps they make.
 
-The staging views and the intermediate models are built by one dbt command; a mart has a task of its own, for people to
-see and to start again. DECISIONS.md has what both cost.
+What people ask for by name (facts, reports, patterns) has a task of its own, to see and to start again; the rest is one
+`dbt build` a layer. DECISIONS.md has what both cost.
 """
 
 from __future__ import annotations
@@ -15,18 +15,25 @@ from airflow.models.baseoperator import BaseOperator, chain
 from orchestration.dags.gate import Gate
 from orchestration.dags.operators import LoadLogOperator, NotYetOperator, ReconcileOperator, SendReviewsOperator
 from orchestration.dags.rendering import Selection, build_task, model_tasks, rendered_nodes, test_task
+from orchestration.dbt import NO_UNIT_TESTS
 
-VIEWS = Selection(("path:models/staging", "path:models/intermediate"))
 TRENDS = "path:models/marts/reports/report_monthly_trends.sql"
 EVENTS = Selection(("tag:daily_events_load", "path:models/marts/reports"), (TRENDS,))
+EVENTS_LAYER = Selection(
+    (
+        "path:models/staging",
+        "path:models/intermediate",
+        "path:models/ops/rejects.sql",
+        "path:models/ops/source_drift.sql",
+    )
+)
+EVENTS_MARTS = Selection(EVENTS.select, (*EVENTS.exclude, "path:models/ops"))
 DIMENSIONS = Selection(("tag:daily_dimensions_sync",))
+# dbt's comma is "and": tests that look at something of the one load and something of the other.
+RELATIONSHIPS = Selection(tuple(f"{part},tag:daily_dimensions_sync" for part in EVENTS.select), EVENTS.exclude)
 WEEKLY = Selection(("tag:weekly_pattern_review",))
 MONTHLY = Selection(("tag:monthly_trend_report", TRENDS))
 YEARLY = Selection(("tag:yearly_systemic_review",))
-# Tests of dimensions belong to their sync, those of what is built later to the DAG that builds it.
-DIMENSION_TESTS = Selection(
-    DIMENSIONS.select, ("path:models/marts/patterns", "path:models/ops/review_requests.sql", TRENDS)
-)
 
 # What a review reads and what its numbers depend on: the marts of the two daily loads (decision D10).
 EVENT_MARTS = ("dim_cases", "dim_tasks", "fact_cases", "fact_tasks", "fact_wellbeing_checkins")
@@ -57,18 +64,18 @@ class Flow:
 
 def _daily_events_load(wait: timedelta) -> None:
     gate = _gate("daily_events_load", wait)
-    views = build_task("staging_and_intermediate", VIEWS)
-    marts = model_tasks("marts", EVENTS)
+    layer = build_task("staging_and_intermediate", EVENTS_LAYER)
+    marts = model_tasks("marts", EVENTS_MARTS, ["run"])
     tests = test_task("tests", EVENTS, "buildable")
     purge = NotYetOperator(task_id="purge", what="The purge of what is out of retention")
-    names = [node.name for node in rendered_nodes(marts) if "marts" in node.file_path.parts]
-    chain(gate, views, marts, tests, purge, LoadLogOperator(task_id="load_log", relations=names))
+    names = [node.name for node in rendered_nodes(marts)]
+    chain(gate, layer, marts, tests, purge, LoadLogOperator(task_id="load_log", relations=names))
 
 
 def _daily_dimensions_sync(wait: timedelta) -> None:
     gate = _gate("daily_dimensions_sync", wait, present=EVENT_MARTS)
-    dimensions = model_tasks("dimensions", DIMENSIONS)
-    tests = test_task("relationship_tests", DIMENSION_TESTS, "eager")
+    dimensions = build_task("dimensions", DIMENSIONS)
+    tests = test_task("relationship_tests", RELATIONSHIPS, "eager")
     chain(gate, dimensions, tests, LoadLogOperator(task_id="load_log", relations=DIMENSION_MARTS))
 
 
@@ -89,9 +96,9 @@ def _review(dag_key: str, wait: timedelta, selection: Selection, *before: BaseOp
     built = f"pattern_{dag_key.partition('_')[0]}"
     others = tuple(name for name in PATTERNS if name != built)
     gate = _gate(dag_key, wait, loaded=EVENT_MARTS + DIMENSION_MARTS, present=others)
-    review = model_tasks("review", selection)
-    tests = test_task("tests", selection, "eager")
-    chain(gate, *before, review, tests, SendReviewsOperator(task_id="send_reviews"))
+    # With its tests, also those that look at dimensions, which the gate has seen.
+    review = model_tasks("review", selection, ["build", *NO_UNIT_TESTS, "--indirect-selection", "eager"])
+    chain(gate, *before, review, SendReviewsOperator(task_id="send_reviews"))
 
 
 def _cache_warmup_dashboards(wait: timedelta) -> None:
@@ -113,8 +120,9 @@ FLOWS = {
         run_timeout=timedelta(hours=4),
         does="""\
 1. `gate`: the operational tables can be read and the warehouse is prepared.
-2. `staging_and_intermediate`: the views over the operational tables and what this load recomputes, in one dbt build.
-3. `marts`: facts, `dim_tasks` and `dim_cases`, what was set aside, and the daily reports; a task each.
+2. `staging_and_intermediate`: the views over the operational tables, what this load recomputes and what is set aside,
+   in one dbt build.
+3. `marts`: facts, `dim_tasks` and `dim_cases`, and the daily reports; a task each.
 4. `tests`: every data test that needs no dimension of the sync at 02:30.
 5. `purge`: what is out of retention leaves.
 6. `load_log`: each mart is in the load log as of this run's `as_of`.""",
@@ -125,8 +133,9 @@ FLOWS = {
         run_timeout=timedelta(hours=4),
         does="""\
 1. `gate`: the operational tables can be read, and facts were loaded once.
-2. `dimensions`: the history of organizations, roles and labels, then each dimension, then what is wrong at the source.
-3. `relationship_tests`: the dimensions' tests, and whether each fact finds its dimensions.
+2. `dimensions`: the history of organizations, roles and labels, the dimensions, and what is wrong at the source, with
+   their tests, in one dbt build.
+3. `relationship_tests`: whether each fact finds its dimensions.
 4. `load_log`: each dimension is in the load log as of this run's `as_of`.""",
     ),
     "weekly_pattern_review": Flow(
@@ -136,9 +145,9 @@ FLOWS = {
         does="""\
 1. `gate`: waits for both daily loads of `as_of`.
 2. `reconcile`: compares every row with its source, and repairs what the loads had missed.
-3. `review`: `pattern_weekly` over `patterns.weekly.window_days`, then the review cases that it asks for.
-4. `tests`: the data tests of both.
-5. `send_reviews`: posts pending review cases to Core Services.""",
+3. `review`: `pattern_weekly` over `patterns.weekly.window_days`, then the review cases that it asks for, each with its
+   tests.
+4. `send_reviews`: posts pending review cases to Core Services.""",
     ),
     "monthly_trend_report": Flow(
         _monthly_trend_report,
@@ -146,9 +155,8 @@ FLOWS = {
         run_timeout=timedelta(hours=6),
         does="""\
 1. `gate`: waits for both daily loads of `as_of`.
-2. `review`: `report_monthly_trends`, `pattern_monthly`, then the review cases that it asks for.
-3. `tests`: the data tests of these.
-4. `send_reviews`: posts pending review cases to Core Services.""",
+2. `review`: `report_monthly_trends` and `pattern_monthly`, then the review cases that it asks for, each with its tests.
+3. `send_reviews`: posts pending review cases to Core Services.""",
     ),
     "yearly_systemic_review": Flow(
         _yearly_systemic_review,
@@ -156,9 +164,9 @@ FLOWS = {
         run_timeout=timedelta(hours=6),
         does="""\
 1. `gate`: waits for both daily loads of `as_of`.
-2. `review`: `pattern_yearly` over `patterns.yearly.window_days`, then the review cases that it asks for.
-3. `tests`: the data tests of both.
-4. `send_reviews`: posts pending review cases to Core Services.""",
+2. `review`: `pattern_yearly` over `patterns.yearly.window_days`, then the review cases that it asks for, each with its
+   tests.
+3. `send_reviews`: posts pending review cases to Core Services.""",
     ),
     "cache_warmup_dashboards": Flow(
         _cache_warmup_dashboards,

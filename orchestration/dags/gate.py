@@ -33,8 +33,8 @@ class Gate(BaseSensorOperator):
     def __init__(self, *, dag_key: str, loaded: Sequence[str] = (), present: Sequence[str] = (), **kwargs: Any) -> None:
         """`dag_key` is the DAG's key in dags.yaml.
 
-        `loaded` are relations that must be loaded as of the run's `as_of` or later, `present` those that must have been
-        loaded once.
+        `loaded` are relations that must be loaded as of the run's `as_of` or later, which is waited for; `present` those
+        that must have been loaded at any time, which is not.
         """
         super().__init__(mode="reschedule", **kwargs)
         self.dag_key = dag_key
@@ -76,8 +76,9 @@ class Gate(BaseSensorOperator):
                 loads = newest_loads(connection, settings, {*self.loaded, *self.present})
         except psycopg.OperationalError as error:
             return f"The database does not answer: {' '.join(str(error).split())}"
-        lacking = (missing_loads(loads, self.loaded, as_of), missing_loads(loads, self.present, None))
-        return " ".join(filter(None, lacking)) or None
+        if never := missing_loads(loads, self.present, None):
+            raise InsightsError(f"{never} No DAG brings that before it is needed; run once: insights build")
+        return missing_loads(loads, self.loaded, as_of)
 
 
 def skip_reason(settings: Settings, dag_key: str) -> str | None:

@@ -6,6 +6,7 @@ a test compares them with `dbt ls`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,6 @@ from orchestration.config.files import PROJECT
 from orchestration.dags.operators import DbtOperator
 from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.manifest import manifest_file
-
-_COMMANDS = {DbtResourceType.MODEL: "run", DbtResourceType.SNAPSHOT: "snapshot"}
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,17 @@ class Selection:
         return ["--select", *self.select, *exclude]
 
 
-def model_tasks(group_id: str, selection: Selection) -> DbtTaskGroup:
-    """A group with a task for each selected model and snapshot, in the order of their refs; made inside a DAG.
+def model_tasks(group_id: str, selection: Selection, command: Sequence[str]) -> DbtTaskGroup:
+    """A group with a task for each selected model, in the order of their refs; called inside a DAG.
 
-    Raises CosmosValueError when the manifest cannot be read.
+    `command` is what dbt does with each, such as `["run"]`.
     """
+
+    def task(*, dag: Any, task_group: Any, node: DbtNode, **_: Any) -> BaseOperator:
+        name = node.unique_id.split(".")[-1]
+        of_node = [*command, "--select", name]
+        return DbtOperator(task_id=name, dag=dag, task_group=task_group, command=of_node, unique_id=node.unique_id)
+
     return DbtTaskGroup(
         group_id=group_id,
         project_config=ProjectConfig(
@@ -55,13 +60,13 @@ def model_tasks(group_id: str, selection: Selection) -> DbtTaskGroup:
             exclude=list(selection.exclude),
             test_behavior=TestBehavior.NONE,
             emit_datasets=False,
-            node_converters=dict.fromkeys(_COMMANDS, _task),
+            node_converters={DbtResourceType.MODEL: task},
         ),
     )
 
 
 def rendered_nodes(group: DbtTaskGroup) -> list[DbtNode]:
-    """The models and snapshots that have a task in this group."""
+    """The models that have a task in this group."""
     return [node for unique_id, node in group.dbt_graph.filtered_nodes.items() if unique_id in group.tasks_map]
 
 
@@ -75,9 +80,3 @@ def test_task(task_id: str, selection: Selection, indirect: str) -> BaseOperator
     """One `dbt test`; `indirect` says which tests of several models count: eager (one is selected) or buildable."""
     command = ["test", *NO_UNIT_TESTS, *selection.arguments(), "--indirect-selection", indirect]
     return DbtOperator(task_id=task_id, command=command)
-
-
-def _task(*, dag: Any, task_group: Any, node: DbtNode, **_: Any) -> BaseOperator:
-    name = node.unique_id.split(".")[-1]
-    command = [_COMMANDS[node.resource_type], "--select", name]
-    return DbtOperator(task_id=name, dag=dag, task_group=task_group, command=command, unique_id=node.unique_id)
