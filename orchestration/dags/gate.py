@@ -33,8 +33,8 @@ class Gate(BaseSensorOperator):
     def __init__(self, *, dag_key: str, loaded: Sequence[str] = (), present: Sequence[str] = (), **kwargs: Any) -> None:
         """`dag_key` is the DAG's key in dags.yaml.
 
-        `loaded` are relations that must be loaded as of the run's `as_of` or later, which is waited for; `present` those
-        that must have been loaded at any time, which is not.
+        `loaded` are relations that must be loaded as of the run's `as_of` or later, which is waited for; `present`
+        those that must have been loaded at any time, which is not.
         """
         super().__init__(mode="reschedule", **kwargs)
         self.dag_key = dag_key
