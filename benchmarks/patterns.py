@@ -48,7 +48,8 @@ PROFILES = """
     from generate_series(1, %(organizations)s) as n
     where n %% 10 <> 0;
 """
-# Ten thousand labels and thirty places; low numbers are frequent, as in life. Three sources a case, one in 100 MAJOR.
+# Ten thousand labels and thirty places; low numbers are frequent, as in life. Three sources a case, one in 100 MAJOR;
+# unresolved are three in ten of the last fortnight and one in a thousand before.
 CASES = """
     insert into insights.dim_cases (
         case_id, organization_id, label, label_base, label_category, label_subcategory, label_role, is_label_valid,
@@ -63,10 +64,10 @@ CASES = """
         (array['generic', 'maintenance', 'it_support', 'hr_case', 'cleaning'])[1 + floor(5 * power(random(), 2))::int],
         '{"room": ' || floor(30 * power(random(), 2)) || '}',
         array['channel:email', 'person:' || floor(200 * random()), 'user:' || floor(50 * random())],
-        false, 'A title', case when random() < 0.97 then 'resolved' else 'open' end,
+        false, 'A title', case when is_open then 'open' else 'resolved' end,
         case when random() < 0.01 then 'MAJOR' when random() < 0.3 then 'MODERATE' else 'MINOR' end,
         base, 'Role ' || role, opened_at, opened_at + interval '12 hours',
-        case when random() < 0.97 then opened_at + interval '10 hours' end,
+        case when not is_open then opened_at + interval '10 hours' end,
         case when random() < 0.1 then 'RESTRICTED' else 'INTERNAL' end, '{}', now()
     from generate_series(1, %(cases)s) as n
     cross join lateral (
@@ -76,7 +77,10 @@ CASES = """
             1 + floor(5 * random() + 0 * n)::int as subcategory,
             floor(30 * power(random() + 0 * n, 2))::int as role,
             timestamptz '2024-01-02 00:00+00' + (random() * %(days)s + 0 * n) * interval '1 day' as opened_at
-    ) as drawn;
+    ) as drawn
+    cross join lateral (
+        select random() < case when opened_at > timestamptz '2025-12-22 00:00+00' then 0.3 else 0.001 end as is_open
+    ) as states;
 """
 FACTS = """
     insert into insights.fact_cases (

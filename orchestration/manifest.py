@@ -1,13 +1,16 @@
-"""dbt's manifest of the project, from which Airflow's DAGs are made: where it is, whether it is current, making it.
+"""dbt's manifest of the project: where it is, whether it is current, making it; what Python and Airflow read of it.
 
 It is not dbt's own `manifest.json`: every dbt command rewrites that in place, and Airflow may read at any moment.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
@@ -15,6 +18,16 @@ from orchestration.errors import InsightsError
 
 # What a manifest is made of.
 FOLDERS = ("models", "macros", "snapshots", "seeds", "tests", "profiles")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A model, snapshot, seed or source table: its name in dbt, where it is in the warehouse, and its `config.meta`."""
+
+    name: str
+    schema: str
+    identifier: str
+    meta: dict[str, Any]
 
 
 def manifest_file() -> Path:
@@ -55,3 +68,29 @@ def write_manifest(settings: Settings) -> Path:
     os.utime(made, (started, started))  # a file that changed while dbt was reading counts as newer
     made.replace(file)
     return file
+
+
+def read_manifest(settings: Settings) -> dict[str, Any]:
+    """The manifest for these settings, made anew unless it is current; raises InsightsError like `write_manifest`."""
+    if manifest_problem() is None:
+        manifest = _load()
+        if settings.insights.warehouse.schema_name in {node["schema"] for node in manifest["nodes"].values()}:
+            return manifest
+    write_manifest(settings)
+    return _load()
+
+
+def relations(manifest: dict[str, Any]) -> dict[str, Relation]:
+    """Everything of the manifest that is a relation in a database, by its name."""
+    kinds = ("model", "snapshot", "seed")
+    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
+    found = [Relation(n["name"], n["schema"], n["alias"], n["config"]["meta"]) for n in nodes]
+    found += [
+        Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"]) for s in manifest["sources"].values()
+    ]
+    return {relation.name: relation for relation in found}
+
+
+def _load() -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads(manifest_file().read_text(encoding="utf-8"))
+    return manifest

@@ -17,7 +17,7 @@
         {{ reviewed }}.review_date as episode_start
     from {{ reviewed }}
         {%- endif %}
-    where not {{ is_settled_review(cadence) }}
+    where {{ reviewed }}.review_date >= {{ purge_cutoff('pattern_result') }} and not {{ is_settled_review(cadence) }}
 {%- endmacro %}
 
 {#- post-hook: the rows of this review that it did not find again. All that it found were written in this transaction. -#}

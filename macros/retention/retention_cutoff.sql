@@ -4,11 +4,18 @@
     {{- return(values.get(target.name, values['prod'])) -}}
 {%- endmacro %}
 
-{#- The first event date that raw retention keeps (specification 2.1, decision D8). The highest cutoff ever used wins, so
-    neither an older as_of nor a longer retention brings a purged row back. -#}
-{% macro retention_cutoff(horizon) -%}
-    greatest(
-        {{ horizon }} - {{ per_environment('raw_event_retention_days') }},
-        (select max(cutoff) from {{ source('insights_ops', 'load_log') }})
-    )
+{#- The first event date that a class of retention keeps (specification 2.1, decision D8), by the one rule that `insights purge`
+    follows too: the highest cutoff ever used wins, so neither an older as_of nor a longer retention brings a purged row back. -#}
+{% macro retention_cutoff(horizon, retention_class='raw_event') -%}
+    {%- set days = {
+        'raw_event': per_environment('raw_event_retention_days'),
+        'aggregated': per_environment('aggregated_retention_days'),
+        'pattern_result': per_environment('pattern_result_retention_days'),
+    } -%}
+    {{ target.schema }}_ops.retention_cutoff('{{ retention_class }}', {{ horizon }}, {{ days[retention_class] }})
+{%- endmacro %}
+
+{#- The highest cutoff that a class of retention was ever purged with, -infinity when it never was. What is older stays away. -#}
+{% macro purge_cutoff(retention_class) -%}
+    {{ target.schema }}_ops.purge_cutoff('{{ retention_class }}')
 {%- endmacro %}

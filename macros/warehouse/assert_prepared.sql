@@ -22,6 +22,7 @@
         select
             to_regclass('{{ ops }}.load_log') is null
             or to_regprocedure('{{ ops }}.try_cast(text, anyelement)') is null
+            or to_regprocedure('{{ ops }}.purge_cutoff(text)') is null
             or not exists (select 1 from pg_roles where rolname = '{{ var("read_only_user") }}') as is_unprepared,
             date '{{ as_of() }}' > cast(now() at time zone 'UTC' as date) + 1 as is_future,
             (

@@ -43,9 +43,11 @@
 {% endmacro %}
 
 {#- post-hook: one row in the load log, in the transaction that wrote the relation. A model with `meta.delta` has loaded what
-    its delta table holds, so it takes over that table's window; a killed run therefore leaves the old watermark. -#}
+    its delta table holds, so it takes over that table's window; a killed run therefore leaves the old watermark. So does a report
+    with `meta.load_of`: it is of the load of the fact that it reads. -#}
 {% macro log_load() %}
-    {% set delta = (config.get('meta') or {}).get('delta') %}
+    {% set meta = config.get('meta') or {} %}
+    {% set delta = meta.get('delta') or meta.get('load_of') %}
     insert into {{ source('insights_ops', 'load_log') }}
         (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment)
     {% if delta %}
@@ -70,11 +72,12 @@
     {% endif %}
 {% endmacro %}
 
-{#- The newest load of a relation, as moments: horizon, cutoff, loaded_through. What tests compare the source with. -#}
+{#- The newest load of a relation, as moments: horizon, cutoff, loaded_through. What tests compare the source with; a purge since
+    then may have moved the cutoff. -#}
 {% macro latest_load(relation_name) -%}
     select
         {{ utc_midnight('horizon') }} as horizon,
-        {{ utc_midnight('cutoff') }} as cutoff,
+        {{ utc_midnight('greatest(cutoff, ' ~ purge_cutoff('raw_event') ~ ')') }} as cutoff,
         loaded_through
     from {{ source('insights_ops', 'load_log') }}
     where relation_name = '{{ relation_name }}'

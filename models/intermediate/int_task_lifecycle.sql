@@ -42,6 +42,7 @@ tasks as (
         source,
         assignee_role,
         status,
+        reactivity_deadline_at,
         closed_at,
         created_at,
         updated_at
@@ -135,6 +136,7 @@ final as (
         assignee_role,
         created_at,
         known_closed_at as closed_at,
+        reactivity_deadline_at as deadline_at,
         status as current_status,
         {{ seconds_between('created_at', 'first_response_at') }} as time_to_first_response_seconds,
         {{ seconds_between('created_at', 'known_closed_at') }} as time_to_completion_seconds,

@@ -9,5 +9,6 @@ select
             then {{ canonical_token('confidentiality_level', 'confidentiality_level') }}
         else 'sensitive'
     end as confidentiality_level,
+    created_at,
     updated_at
 from ({{ read_source('person_profiles') }}) as source

@@ -12,6 +12,7 @@ from orchestration.cli.demo import demo
 from orchestration.cli.load_incidents import load_incidents
 from orchestration.cli.manifest import manifest
 from orchestration.cli.patterns import patterns
+from orchestration.cli.purge import purge
 from orchestration.cli.reviews import reviews
 from orchestration.errors import InsightsError
 
@@ -29,6 +30,7 @@ for command in (
     build.reconcile,
     build.rebuild,
     manifest,
+    purge,
     show.status,
     show.docs,
     load_incidents,

@@ -9,7 +9,16 @@ import click
 
 from orchestration.cli import options
 from orchestration.config.files import load_settings
-from orchestration.reviews.patterns import CADENCES, RULES, Filters, explanation, find_pattern, latest_patterns, summary
+from orchestration.reviews.patterns import (
+    CADENCES,
+    RULES,
+    Filters,
+    explanation,
+    find_pattern,
+    latest_patterns,
+    summary,
+    tasks_without_case,
+)
 from orchestration.warehouse.connection import connect
 
 
@@ -27,6 +36,7 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
     settings = load_settings()
     with connect(settings.warehouse_url) as connection:
         rows = latest_patterns(connection, settings, Filters(cadences, kinds, organization))
+        without_case = tasks_without_case(connection, settings, organization)
     review = None
     for row in rows:
         if review != (row["cadence"], row["review_date"]):
@@ -40,6 +50,7 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
         click.echo(f"{mark} {row['pattern_id']} {row['kind']:<22} {cases:>5} cases  {about}")
     if not rows:
         click.echo("No pattern.")
+    click.echo(f"{without_case:,} tasks belong to no case and so are in no pattern.", err=True)
 
 
 @patterns.command()

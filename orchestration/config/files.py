@@ -105,7 +105,7 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
         "overrides_by_domain": dict(insights.patterns.overrides_by_domain),
         "overlap_hours": insights.etl.overlap_hours,
         "patterns": {name: getattr(insights.patterns, name).model_dump() for name in ("weekly", "monthly", "yearly")},
-        "raw_event_retention_days": per_environment(insights.retention.raw_event_retention_days),
+        **{name: per_environment(getattr(insights.retention, name)) for name in type(insights.retention).model_fields},
     }
 
 

@@ -22,6 +22,9 @@ REVIEWS = {
     "monthly": "monthly_trend_report",
     "yearly": "yearly_systemic_review",
 }
+# Days from the review before the latest one to the day before the next: that review's rows tell whether a pattern is
+# new, whatever day the latest is run again.
+REVIEW_SPAN_DAYS = {"weekly": 13, "monthly": 61, "yearly": 730}
 MINUTES_PER_DAY = 1440
 CRITICAL = ("high", "critical")
 
@@ -33,7 +36,7 @@ def invariant_problems(settings: Settings) -> list[Problem]:
     return [
         *_raw_retention_holds_the_windows(settings),
         *_aggregates_outlive_facts(settings),
-        *_pattern_results_hold_a_year(settings),
+        *_pattern_results_hold_the_reviews(settings),
         *_windows_nest(settings),
         *_recovery_is_within_critical_windows(settings),
     ]
@@ -66,10 +69,14 @@ def _aggregates_outlive_facts(settings: Settings) -> Iterator[Problem]:
     yield from _at_least(settings, _Floor("aggregated_retention_days", least, what, REVIEWS["monthly"]))
 
 
-def _pattern_results_hold_a_year(settings: Settings) -> Iterator[Problem]:
-    what = "patterns.yearly.window_days ({}), the longest review"
-    least = dict.fromkeys(ENVIRONMENTS, settings.insights.patterns.yearly.window_days)
-    yield from _at_least(settings, _Floor("pattern_result_retention_days", least, what, REVIEWS["yearly"]))
+def _pattern_results_hold_the_reviews(settings: Settings) -> Iterator[Problem]:
+    for name, cadence in _cadences(settings):
+        days = max(cadence.window_days, REVIEW_SPAN_DAYS[name])
+        what = f"{{}}, what the {name} review looks back over"
+        yield from _at_least(
+            settings,
+            _Floor("pattern_result_retention_days", dict.fromkeys(ENVIRONMENTS, days), what, REVIEWS[name]),
+        )
 
 
 def _windows_nest(settings: Settings) -> Iterator[Problem]:

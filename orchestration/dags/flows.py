@@ -13,7 +13,13 @@ from datetime import timedelta
 from airflow.models.baseoperator import BaseOperator, chain
 
 from orchestration.dags.gate import Gate
-from orchestration.dags.operators import LoadLogOperator, NotYetOperator, ReconcileOperator, SendReviewsOperator
+from orchestration.dags.operators import (
+    LoadLogOperator,
+    NotYetOperator,
+    PurgeOperator,
+    ReconcileOperator,
+    SendReviewsOperator,
+)
 from orchestration.dags.rendering import Selection, build_task, model_tasks, rendered_nodes, test_task
 from orchestration.dbt import NO_UNIT_TESTS
 
@@ -67,7 +73,7 @@ def _daily_events_load(wait: timedelta) -> None:
     layer = build_task("staging_and_intermediate", EVENTS_LAYER)
     marts = model_tasks("marts", EVENTS_MARTS, ["run"])
     tests = test_task("tests", EVENTS, "buildable")
-    purge = NotYetOperator(task_id="purge", what="The purge of what is out of retention")
+    purge = PurgeOperator(task_id="purge")
     names = [node.name for node in rendered_nodes(marts)]
     chain(gate, layer, marts, tests, purge, LoadLogOperator(task_id="load_log", relations=names))
 

@@ -13,6 +13,8 @@ from orchestration import dbt
 from orchestration.config.files import load_settings
 from orchestration.dags.clock import run_as_of
 from orchestration.dags.gate import WRITER_POOL
+from orchestration.retention.plan import load_plan
+from orchestration.retention.purge import purge
 from orchestration.reviews.outbox import outbox_errors, pending_requests
 from orchestration.reviews.send import core_services, send_reviews
 from orchestration.warehouse.connection import connect
@@ -74,6 +76,24 @@ class ReconcileOperator(WriterOperator):
         if not report:
             self.log.info("Nothing had been missed.")
         return {relation: keys.total for relation, keys in report.items()}
+
+
+class PurgeOperator(WriterOperator):
+    """`insights purge --yes`: what is out of retention leaves (specification, section 2.1)."""
+
+    ui_color = "#f2c9c9"
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Delete it; returns the rows that left each relation."""
+        settings = load_settings()
+        plan = load_plan(settings)
+        with connect(settings.warehouse_url, autocommit=True) as connection:
+            report = purge(connection, settings, plan, run_as_of(context))
+        for warning in report.warnings:
+            self.log.warning("%s", warning)
+        for line in report.relations:
+            self.log.info("%-28s before %s: %s rows", line.relation, line.cutoff, line.rows)
+        return {line.relation: line.rows for line in report.relations}
 
 
 class SendReviewsOperator(BaseOperator):

@@ -60,6 +60,23 @@ def latest_patterns(connection: psycopg.Connection, settings: Settings, filters:
     return _rows(connection, settings, query, parameters)
 
 
+def tasks_without_case(connection: psycopg.Connection, settings: Settings, organization: str | None) -> int:
+    """How many loaded tasks belong to no case and so are in no pattern (decision D5)."""
+    schema = settings.insights.warehouse.schema_name
+    query = sql.SQL(
+        """
+        select count(*)
+        from {tasks} as tasks
+        left join {organizations} as organizations on tasks.organization_id = organizations.organization_id
+        where
+            tasks.case_id is null
+            and (%(one)s::text is null or %(one)s in (organizations.slug, tasks.organization_id::text))
+        """
+    ).format(tasks=sql.Identifier(schema, "dim_tasks"), organizations=sql.Identifier(schema, "dim_organizations"))
+    row = connection.execute(query, {"one": organization}).fetchone()
+    return int(row[0]) if row else 0
+
+
 def find_pattern(
     connection: psycopg.Connection, settings: Settings, pattern_id: UUID, review_date: date | None
 ) -> dict[str, Any]:

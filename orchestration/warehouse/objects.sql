@@ -17,6 +17,20 @@ create index if not exists load_log_relation on {ops}.load_log (relation_name, l
 comment on table {ops}.load_log is
 'One row for each time a relation was loaded; the newest row of a relation is its watermark.';
 
+create table if not exists {ops}.purge_log (
+    purge_log_id bigint generated always as identity primary key,
+    relation_name text not null,
+    retention_class text not null check (retention_class in ('raw_event', 'aggregated', 'pattern_result')),
+    as_of date not null,
+    cutoff date not null,
+    rows_purged bigint not null default 0,
+    environment text not null,
+    started_at timestamptz not null default clock_timestamp(),
+    finished_at timestamptz
+);
+comment on table {ops}.purge_log is
+'One row for each time a relation was purged; the greatest cutoff of a class is never gone back behind.';
+
 create table if not exists {ops}.profiles (
     profile_code text primary key,
     default_visibility text not null,
@@ -49,6 +63,26 @@ end
 $$;
 comment on function {ops}.try_cast(text, anyelement) is 'The value in the type of the second argument, or NULL.';
 
+-- The highest cutoff that a class of retention was ever purged with; -infinity when it never was.
+create or replace function {ops}.purge_cutoff(wanted_class text) returns date
+language sql stable as $$
+    select coalesce(max(cutoff), '-infinity') from {ops}.purge_log where retention_class = wanted_class
+$$;
+comment on function {ops}.purge_cutoff(text) is 'The highest cutoff that a class was ever purged with.';
+
+-- The first event date that a class of retention keeps. It never moves back: neither an older horizon nor a longer retention
+-- goes behind a cutoff that a purge, or for raw events a load, has used (decision D8).
+create or replace function {ops}.retention_cutoff(wanted_class text, horizon date, days integer) returns date
+language sql stable as $$
+    select greatest(
+        horizon - days,
+        {ops}.purge_cutoff(wanted_class),
+        (select max(cutoff) from {ops}.load_log where wanted_class = 'raw_event')
+    )
+$$;
+comment on function {ops}.retention_cutoff(text, date, integer) is 'The first event date that a class of retention keeps.';
+
 grant select, insert on {ops}.load_log to {etl};
+grant select, insert, update on {ops}.purge_log to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
-grant select, insert, update on {ops}.review_deliveries to {etl};
+grant select, insert, update, delete on {ops}.review_deliveries to {etl};

@@ -28,6 +28,12 @@ REBUILT = {
     "insights.dim_labels": "label_id",
     "insights.bridge_entity_labels": "(entity_type, entity_id, label_id)",
 }
+REPORTS = (
+    "insights.report_monthly_trends",
+    "insights.report_profile_scores",
+    "insights.report_sla_breaches",
+    "insights.report_task_volume",
+)
 SNAPSHOTS = (
     "insights_snapshots.organizations_history",
     "insights_snapshots.roles_history",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -125,4 +125,4 @@ def payload(case_id: str) -> dict[str, Any]:
 def configured(settings: Settings, **reviews: float) -> Settings:
     """These settings with other `insights.reviews`; pauses are short unless given."""
     changed = settings.insights.reviews.model_copy(update={"backoff_seconds": 0.001, **reviews})
-    return Settings(settings.environment, settings.insights.model_copy(update={"reviews": changed}), settings.profiles)
+    return replace(settings, insights=settings.insights.model_copy(update={"reviews": changed}))

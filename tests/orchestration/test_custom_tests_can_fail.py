@@ -112,7 +112,8 @@ CORRUPTIONS = {
             row_number() over (
                 partition by closed_date_key is null, closed_date_key > created_date_key order by task_id
             ) as number
-        from insights.fact_tasks where time_to_completion_seconds is not null or closed_date_key is null;
+        from insights.fact_tasks
+        where (time_to_completion_seconds is not null or closed_date_key is null) and created_date_key < '2025-06-01';
         update insights.fact_tasks as wrong set
             closed_date_key = case
                 when kind = 'open' and number = 1 then created_date_key
@@ -188,6 +189,39 @@ CORRUPTIONS = {
         select gen_random_uuid(), gen_random_uuid(), organization_id, 'created', '2025-03-10'
         from insights.dim_organizations cross join generate_series(1, 11)
         order by organization_id limit 11;
+        """,
+    ),
+    "assert_reports_count_every_task": Corruption(
+        "assert_reports_count_every_task",
+        12,
+        # Four organizations: a task too many in one report, one too few in another, and an outcome too many there.
+        """
+        update insights.report_sla_breaches as wrong set task_count = task_count + 1
+        where (day, domain, visibility) = (
+            select day, domain, visibility from insights.report_sla_breaches as others
+            where others.organization_id = wrong.organization_id order by day, domain, visibility limit 1
+        );
+        update insights.report_profile_scores as wrong set task_count = task_count - 1, kept_count = kept_count + 2
+        where domain = (
+            select min(domain) from insights.report_profile_scores as others
+            where others.organization_id = wrong.organization_id
+        );
+        """,
+    ),
+    "assert_trends_count_every_task": Corruption(
+        "assert_trends_count_every_task",
+        14,
+        # In dev the trends have two months of four organizations, one of which opened and closed nothing in them.
+        """
+        with numbered as (
+            select
+                trend_id,
+                sum(closed) over (partition by organization_id) > 0 as is_busy,
+                row_number() over (partition by organization_id, month order by trend_id) as number
+            from insights.report_monthly_trends
+        )
+        update insights.report_monthly_trends as wrong set opened = opened + 1, closed = closed - is_busy::int
+        from numbered where wrong.trend_id = numbered.trend_id and number = 1;
         """,
     ),
 }

@@ -51,7 +51,7 @@ DESCRIPTIONS = {
 ENVIRONMENTS = ["dev", "staging", "prod", "offline"]
 # The steps that write marts.
 WRITERS = {
-    "insights_daily_events_load": {"staging_and_intermediate", "tests", "marts."},
+    "insights_daily_events_load": {"staging_and_intermediate", "tests", "marts.", "purge"},
     "insights_daily_dimensions_sync": {"dimensions", "relationship_tests"},
     "insights_weekly_pattern_review": {"reconcile", "review."},
     "insights_monthly_trend_report": {"review."},

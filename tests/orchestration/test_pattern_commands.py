@@ -49,7 +49,7 @@ def reviewed(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
 def patterns(*arguments: str) -> list[str]:
     result = CliRunner().invoke(commands, ["patterns", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output.splitlines()
+    return result.stdout.splitlines()
 
 
 def test_the_newest_reviews_are_listed_the_largest_first(reviewed: Warehouse) -> None:
@@ -60,6 +60,22 @@ def test_the_newest_reviews_are_listed_the_largest_first(reviewed: Warehouse) ->
     assert rows[2].endswith('7 cases  MAJOR    sample-stores  101.12.Facilities cleaning "lobby"')
     assert patterns("list", "--kind", "cross_department_trend", "--cadence", "monthly") == [heading, rows[1]]
     assert patterns("list", "--org", "sample-hospital", "--cadence", "monthly") == ["No pattern."]
+
+
+def test_tasks_without_a_case_are_counted(reviewed: Warehouse) -> None:
+    # The operational database, not the warehouse: what the sample has, less what is set aside or out of retention.
+    counted = reviewed.value(
+        """
+        select count(*)
+        from insights.fact_tasks as facts
+        inner join public.tasks on facts.task_id = tasks.id
+        inner join public.organizations on tasks.organization_id = organizations.id
+        where tasks.case_id is null and organizations.slug = 'sample-stores'
+        """
+    )
+    assert counted > 0
+    result = CliRunner().invoke(commands, ["patterns", "list", "--org", "sample-stores"], catch_exceptions=False)
+    assert result.stderr == f"{counted:,} tasks belong to no case and so are in no pattern.\n"
 
 
 def test_a_pattern_is_explained_by_its_row(reviewed: Warehouse) -> None:

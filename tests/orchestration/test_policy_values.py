@@ -202,9 +202,9 @@ def test_marts_are_the_star_schema_of_the_contract(built: Warehouse) -> None:
 
 
 @pytest.mark.services
-def test_every_fact_has_a_visibility_and_an_organization(built: Warehouse) -> None:
+def test_every_fact_and_report_has_a_visibility_and_an_organization(built: Warehouse) -> None:
     for relation, columns in catalog(built).items():
-        if relation.startswith("insights.fact_"):
+        if relation.startswith(("insights.fact_", "insights.report_")):
             assert (columns.get("visibility"), columns.get("organization_id")) == ("text", "uuid"), relation
 
 
@@ -271,6 +271,11 @@ def test_defaults_of_dbt_are_those_of_the_configuration(settings: Settings) -> N
         ("overlap_hours", "overlap_hours: 6", "overlap_hours: 7"),
         ("patterns", "weekly: { window_days: 28,", "weekly: { window_days: 27,"),
         ("raw_event_retention_days", "{ dev: 730, staging: 730, prod: 730 }", "{ dev: 731, staging: 730, prod: 730 }"),
+        ("aggregated_retention_days", "{ dev: 90, staging: 730, prod: 3650 }", "{ dev: 90, staging: 731, prod: 3650 }"),
+        (
+            *("pattern_result_retention_days", "{ dev: 90, staging: 730, prod: 1825 }"),
+            "{ dev: 90, staging: 730, prod: 1826 }",
+        ),
     ],
 )
 def test_every_variable_of_dbt_follows_the_configuration(variable: str, old: str, new: str, tmp_path: Path) -> None:

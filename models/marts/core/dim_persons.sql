@@ -1,9 +1,14 @@
--- Grain: one row per person ever seen.
+-- Grain: one row per person ever seen, until a purge finds nothing that needs the row.
 {{ config(materialized='incremental', incremental_strategy='merge', unique_key='person_id') }}
 {{- guard_history() }}
 
 with persons as (
     select * from {{ ref('stg_person_profiles') }}
+),
+
+needs as (
+    select person_id from {{ ref('int_person_needs') }}
+    where last_needed_on >= {{ purge_cutoff('raw_event') }}
 ),
 
 final as (
@@ -15,6 +20,13 @@ final as (
         confidentiality_level,
         false as is_gone
     from persons
+    -- Whom a purge has removed comes back when something needs the row again (decision D8), and not before.
+    where
+        created_at >= {{ utc_midnight(purge_cutoff('raw_event')) }}
+        {%- if is_incremental() %}
+        or exists (select 1 from {{ this }} as stored where stored.person_id = persons.person_id)
+        {%- endif %}
+        or person_id in (select needs.person_id from needs)
     {%- if is_incremental() %}
     union all
     -- A person who left the source keeps the id that facts refer to, and nothing that says who it was (decision D8).

@@ -33,6 +33,7 @@ final as (
         assignee_role,
         created_at,
         closed_at,
+        deadline_at,
         current_status,
         quality_flags
     from lifecycle

@@ -1,0 +1,41 @@
+{#- Which days the monthly trends are made of, as of the newest load of the facts: `cutoff` is the first event date within raw
+    retention, `first_day` the first day that a recomputed month may begin with, `until` the first day of the month that has not ended. -#}
+{% macro trend_span() -%}
+    select
+        {{ utc_date('load.cutoff') }} as cutoff,
+        greatest(
+            {{ utc_date('load.cutoff') }},
+            {{ utc_date('load.horizon') }} - {{ per_environment('aggregated_retention_days') }}
+        ) as first_day,
+        {{ first_of_month(utc_date('load.horizon')) }} as until
+    from ({{ latest_load('fact_tasks') }}) as load
+{%- endmacro %}
+
+{#- The first day of the month of a date. -#}
+{% macro first_of_month(day) -%}
+    cast(date_trunc('month', cast({{ day }} as timestamp)) as date)
+{%- endmacro %}
+
+{#- The columns that make a row of the monthly trends, beside the month. -#}
+{% macro trend_group() -%}
+    {{- return(['organization_id', 'label_base', 'label_category', 'domain', 'location', 'severity', 'visibility']) -}}
+{%- endmacro %}
+
+{#- The monthly trends as the previous load left them, '' when there are none or a rebuild starts anew. No ref: they are built from
+    the model that asks. Unit tests override it. -#}
+{% macro stored_trends() -%}
+    {%- if not execute or var('rebuild', false) -%}{{- return('') -}}{%- endif -%}
+    {%- set found = adapter.get_relation(target.database, target.schema, 'report_monthly_trends') -%}
+    {{- return('' if found is none else stored_mart('report_monthly_trends')) -}}
+{%- endmacro %}
+
+{#- pre-hook: what a recomputed month has no longer leaves it, in the transaction that writes the rest. A frozen month stays. -#}
+{% macro delete_vanished_trends() %}
+    {% if is_incremental() %}
+    delete from {{ this }} as stored
+    using ({{ trend_span() }}) as span
+    where
+        stored.month >= span.first_day
+        and not exists (select 1 from {{ ref('int_monthly_trends') }} as trends where trends.trend_id = stored.trend_id)
+    {% endif %}
+{% endmacro %}

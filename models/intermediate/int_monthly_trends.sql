@@ -1,0 +1,207 @@
+{{ config(materialized='table', post_hook='analyze {{ this }}') }}
+{%- set group = trend_group() | join(', ') %}
+{%- set stored = stored_trends() %}
+
+with facts as (
+    select * from {{ ref('fact_tasks') }}
+),
+
+dimensions as (
+    select * from {{ ref('dim_tasks') }}
+),
+
+cases as (
+    select * from {{ ref('dim_cases') }}
+),
+
+span as (
+    {{ trend_span() }}
+),
+
+tasks as (
+    select
+        facts.organization_id,
+        dimensions.label_base,
+        dimensions.label_category,
+        dimensions.type as domain,
+        cases.location,
+        facts.severity,
+        -- A location is as confidential as the case that it is of.
+        {{ visibility_of_rank(
+            'greatest(' ~ visibility_rank('facts.visibility')
+            ~ ', case when cases.location is not null then ' ~ visibility_rank('cases.visibility') ~ ' end)'
+        ) }} as visibility,
+        facts.created_date_key,
+        {{ first_of_month('facts.created_date_key') }} as opened_month,
+        {{ first_of_month('facts.closed_date_key') }} as closed_month,
+        {{ first_of_month(utc_date('dimensions.deadline_at')) }} as deadline_month,
+        {{ deadline_outcome('dimensions.closed_at', 'dimensions.deadline_at', utc_midnight('span.until')) }} as deadline_outcome,
+        facts.time_to_first_response_seconds,
+        facts.time_to_completion_seconds
+    from facts
+    left join dimensions on facts.task_id = dimensions.task_id
+    left join cases on dimensions.case_id = cases.case_id
+    cross join span
+    where facts.created_date_key >= span.cutoff
+),
+
+-- The months at whose end a task was open.
+waiting as (
+    select
+        {{ group }},
+        tasks.created_date_key,
+        cast(backlog.month as date) as month
+    from tasks
+    cross join span
+    cross join lateral generate_series(
+        cast(greatest(tasks.opened_month, {{ first_of_month('span.first_day') }}) as timestamp),
+        least(cast(tasks.closed_month as timestamp), cast(span.until as timestamp)) - interval '1 month',
+        interval '1 month'
+    ) as backlog (month)
+),
+
+-- Each month that counts a task, and as what. Where no duration is measured, equal ones are one row: they need not be sorted.
+counted as (
+    select
+        {{ group }},
+        opened_month as month,
+        'opened' as kind,
+        time_to_first_response_seconds as seconds,
+        1 as task_count,
+        0 as missed_count,
+        created_date_key as oldest_date
+    from tasks
+    union all
+    select
+        {{ group }},
+        closed_month as month,
+        'closed' as kind,
+        time_to_completion_seconds as seconds,
+        1 as task_count,
+        0 as missed_count,
+        created_date_key as oldest_date
+    from tasks
+    where closed_month is not null
+    union all
+    select
+        {{ group }},
+        deadline_month as month,
+        'deadline' as kind,
+        null as seconds,
+        count(*) as task_count,
+        count(*) filter (where deadline_outcome = 'missed') as missed_count,
+        min(created_date_key) as oldest_date
+    from tasks
+    where deadline_month is not null
+    group by {{ group }}, deadline_month
+    union all
+    select
+        {{ group }},
+        month,
+        'backlog' as kind,
+        null as seconds,
+        count(*) as task_count,
+        0 as missed_count,
+        min(created_date_key) as oldest_date
+    from waiting
+    group by {{ group }}, month
+),
+{% if stored %}
+-- What a month of an organization counts of tasks that are out of raw retention by now. Without them it would be too low, so it stays.
+settled as (
+    select
+        stored.organization_id,
+        stored.month,
+        coalesce(min(stored.closed_oldest_date) < min(span.cutoff), false) as closed_is_settled,
+        coalesce(min(stored.backlog_oldest_date) < min(span.cutoff), false) as backlog_is_settled,
+        coalesce(min(stored.deadline_oldest_date) < min(span.cutoff), false) as deadline_is_settled
+    from {{ stored }} as stored
+    cross join span
+    where stored.month >= span.first_day
+    group by stored.organization_id, stored.month
+),
+{% endif %}
+recounted as (
+    select counted.*
+    from counted
+    cross join span
+    {%- if stored %}
+    left join settled on counted.organization_id = settled.organization_id and counted.month = settled.month
+    {%- endif %}
+    where
+        counted.month >= span.first_day
+        and counted.month < span.until
+    {%- if stored %}
+        and case counted.kind
+            when 'closed' then settled.closed_is_settled
+            when 'backlog' then settled.backlog_is_settled
+            when 'deadline' then settled.deadline_is_settled
+        end is not true
+    {%- endif %}
+),
+
+measured as (
+    select
+        month,
+        {{ group }},
+        count(*) filter (where kind = 'opened') as opened,
+        count(*) filter (where kind = 'closed') as closed,
+        coalesce(sum(task_count) filter (where kind = 'backlog'), 0) as backlog,
+        percentile_cont(0.5) within group (order by seconds) filter (where kind = 'opened') as median_first_response_seconds,
+        percentile_cont(0.9) within group (order by seconds) filter (where kind = 'opened') as p90_first_response_seconds,
+        percentile_cont(0.5) within group (order by seconds) filter (where kind = 'closed') as median_completion_seconds,
+        percentile_cont(0.9) within group (order by seconds) filter (where kind = 'closed') as p90_completion_seconds,
+        coalesce(sum(task_count) filter (where kind = 'deadline'), 0) as deadline_count,
+        sum(missed_count) as missed_count,
+        min(oldest_date) filter (where kind = 'closed') as closed_oldest_date,
+        min(oldest_date) filter (where kind = 'backlog') as backlog_oldest_date,
+        min(oldest_date) filter (where kind = 'deadline') as deadline_oldest_date
+    from recounted
+    group by month, {{ group }}
+    {%- if stored %}
+    union all
+    select
+        stored.month,
+        stored.{{ trend_group() | join(',\n        stored.') }},
+        0 as opened,
+        case when settled.closed_is_settled then stored.closed else 0 end as closed,
+        case when settled.backlog_is_settled then stored.backlog else 0 end as backlog,
+        null as median_first_response_seconds,
+        null as p90_first_response_seconds,
+        case when settled.closed_is_settled then stored.median_completion_seconds end as median_completion_seconds,
+        case when settled.closed_is_settled then stored.p90_completion_seconds end as p90_completion_seconds,
+        case when settled.deadline_is_settled then stored.deadline_count else 0 end as deadline_count,
+        case when settled.deadline_is_settled then stored.missed_count else 0 end as missed_count,
+        case when settled.closed_is_settled then stored.closed_oldest_date end as closed_oldest_date,
+        case when settled.backlog_is_settled then stored.backlog_oldest_date end as backlog_oldest_date,
+        case when settled.deadline_is_settled then stored.deadline_oldest_date end as deadline_oldest_date
+    from {{ stored }} as stored
+    inner join settled on stored.organization_id = settled.organization_id and stored.month = settled.month
+    {%- endif %}
+),
+
+-- Between whole seconds the median lies at halves and the 90th percentile at tenths.
+final as (
+    select
+        cast(md5(cast(jsonb_build_array(month, {{ group }}) as text)) as uuid) as trend_id,
+        month,
+        {{ group }},
+        cast(sum(opened) as integer) as opened,
+        cast(sum(closed) as integer) as closed,
+        cast(sum(backlog) as integer) as backlog,
+        cast(max(median_first_response_seconds) as numeric(12, 1)) as median_first_response_seconds,
+        cast(max(p90_first_response_seconds) as numeric(12, 1)) as p90_first_response_seconds,
+        cast(max(median_completion_seconds) as numeric(12, 1)) as median_completion_seconds,
+        cast(max(p90_completion_seconds) as numeric(12, 1)) as p90_completion_seconds,
+        cast(sum(deadline_count) as integer) as deadline_count,
+        cast(sum(missed_count) as integer) as missed_count,
+        cast(round(sum(missed_count) / nullif(sum(deadline_count), 0), 4) as numeric(5, 4)) as missed_share,
+        min(closed_oldest_date) as closed_oldest_date,
+        min(backlog_oldest_date) as backlog_oldest_date,
+        min(deadline_oldest_date) as deadline_oldest_date
+    from measured
+    group by month, {{ group }}
+    having sum(opened + closed + backlog + deadline_count) > 0
+)
+
+select * from final

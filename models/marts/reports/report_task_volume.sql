@@ -1,0 +1,29 @@
+-- Grain: one row per day, organization, status, type, priority, severity and visibility.
+{{ config(
+    materialized='materialized_view',
+    indexes=[{
+        'columns': ['day', 'organization_id', 'status', 'type', 'priority', 'severity', 'visibility'],
+        'unique': true
+    }],
+    meta={'load_of': 'fact_tasks'}
+) }}
+
+select
+    facts.created_date_key as day,
+    facts.organization_id,
+    facts.current_status as status,
+    tasks.type,
+    facts.priority,
+    facts.severity,
+    facts.visibility,
+    cast(count(*) as integer) as task_count
+from {{ ref('fact_tasks') }} as facts
+left join {{ ref('dim_tasks') }} as tasks on facts.task_id = tasks.task_id
+group by
+    facts.created_date_key,
+    facts.organization_id,
+    facts.current_status,
+    tasks.type,
+    facts.priority,
+    facts.severity,
+    facts.visibility
