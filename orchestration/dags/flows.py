@@ -29,8 +29,8 @@ WEEKLY = Selection(("tag:weekly_pattern_review",))
 MONTHLY = Selection(("tag:monthly_trend_report",))
 YEARLY = Selection(("tag:yearly_systemic_review",))
 EVENTS_MARTS = Selection(EVENTS.select, ("path:models/ops",))
-# Not what reads marts, which bears the tag of another DAG; nor tests of marts, which "buildable" would take for buildable
-# all the same, since dbt looks at the ancestors of what it selects before it excludes.
+# Not what reads marts, which bears the tag of another DAG; nor tests of marts, which dbt would take for buildable
+# all the same: it looks at the ancestors of what it selects before it excludes.
 EVENTS_LAYER = Selection(
     (
         "path:models/staging",
