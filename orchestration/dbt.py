@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,9 @@ from orchestration.errors import InsightsError
 from orchestration.warehouse import profiles
 from orchestration.warehouse.connection import child_environment, connect
 from orchestration.warehouse.writer_lock import writer_lock
+
+# Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ def run(
     """Run one dbt command (`["build", "--select", ...]`) in a process of its own.
 
     `url` is the warehouse; None leaves the connection to libpq's variables. `variables` come on top of the
-    configuration's. dbt's output goes where ours goes, or line by line to `on_line`.
+    configuration's. dbt's output goes where ours goes, or line by line to `on_line`; when that is interrupted, so is
+    dbt, which then cancels what the database is doing for it.
     """
     target = target_path()
     environment = child_environment(
@@ -67,8 +72,12 @@ def run(
     with subprocess.Popen(
         arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
-        for line in process.stdout or ():
-            on_line(line)
+        try:
+            for line in process.stdout or ():
+                on_line(line)
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            raise
     return DbtRun(process.returncode, target)
 
 

@@ -10,6 +10,7 @@ from orchestration.cli import build, prepare, show
 from orchestration.cli.config import config
 from orchestration.cli.demo import demo
 from orchestration.cli.load_incidents import load_incidents
+from orchestration.cli.manifest import manifest
 from orchestration.cli.patterns import patterns
 from orchestration.cli.purge import purge
 from orchestration.cli.reviews import reviews
@@ -28,6 +29,7 @@ for command in (
     build.build,
     build.reconcile,
     build.rebuild,
+    manifest,
     purge,
     show.status,
     show.docs,
