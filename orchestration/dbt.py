@@ -20,6 +20,9 @@ from orchestration.warehouse import profiles
 from orchestration.warehouse.connection import child_environment, connect
 from orchestration.warehouse.writer_lock import writer_lock
 
+# Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+
 
 @dataclass(frozen=True)
 class DbtRun:

@@ -10,9 +10,9 @@ import click
 from orchestration import dbt
 from orchestration.cli import options
 from orchestration.config.files import load_settings
+from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.warehouse.reconcile import reconcile as run_reconcile
 
-NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
