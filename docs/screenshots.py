@@ -31,7 +31,7 @@ from orchestration.local.airflow_settings import USER
 IMAGES = PROJECT / "docs/images"
 GRAPH_DAG = "insights_daily_events_load"
 LIST_SIZE = (1640, 640)
-GRAPH_SIZE = (1640, 1050)
+GRAPH_SIZE = (1640, 1240)
 # Airflow draws the graph in a shadow tree, and remembers in the browser which groups of tasks are open.
 DRAWN = "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.react-flow__node'))"
 OPEN_GROUPS = f"localStorage.setItem('{GRAPH_DAG}/open-groups', JSON.stringify(['marts']))"
