@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -49,9 +50,10 @@ def run(
     """Run one dbt command (`["build", "--select", ...]`) in a process of its own.
 
     `url` is the warehouse; None leaves the connection to libpq's variables. `variables` come on top of the
-    configuration's. dbt's output goes where ours goes, or line by line to `on_line`.
+    configuration's. dbt's output goes where ours goes, or line by line to `on_line`; when that is interrupted, so is
+    dbt, which then cancels what the database is doing for it.
     """
-    target = Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target")
+    target = target_path()
     environment = child_environment(
         url,
         {
@@ -70,8 +72,12 @@ def run(
     with subprocess.Popen(
         arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
-        for line in process.stdout or ():
-            on_line(line)
+        try:
+            for line in process.stdout or ():
+                on_line(line)
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            raise
     return DbtRun(process.returncode, target)
 
 
@@ -93,6 +99,11 @@ def write(
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise InsightsError("This database is not prepared. Run first: insights init") from error
         return run(settings, command, url=url, variables=variables, on_line=on_line)
+
+
+def target_path() -> Path:
+    """Where dbt leaves its artifacts: DBT_TARGET_PATH, else `target` in the project."""
+    return Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target")
 
 
 def as_of_variable(as_of: date | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from orchestration.cli.airflow import airflow
 from orchestration.cli.config import config
 from orchestration.cli.demo import demo
 from orchestration.cli.load_incidents import load_incidents
+from orchestration.cli.manifest import manifest
 from orchestration.cli.patterns import patterns
 from orchestration.cli.reviews import reviews
 from orchestration.errors import InsightsError
@@ -28,6 +29,7 @@ for command in (
     build.build,
     build.reconcile,
     build.rebuild,
+    manifest,
     show.status,
     show.docs,
     load_incidents,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -31,16 +32,28 @@ class Repaired:
     examples: list[str]
 
 
-def reconcile(settings: Settings, url: str, as_of: date | None) -> dict[str, Repaired]:
+def reconcile(
+    settings: Settings, url: str, as_of: date | None, on_line: Callable[[str], None] | None = None
+) -> dict[str, Repaired]:
     """Run an ordinary load, then one that looks at every source row; what the second writes, the overlap had missed.
 
-    Returns the repaired relations; raises InsightsError when one of the loads fails.
+    Returns the repaired relations; raises InsightsError when one of the loads fails. dbt's output goes to `on_line`, if
+    given.
     """
+
+    def load(*, scan_all: bool) -> None:
+        variables = dbt.as_of_variable(as_of) | ({"scan_all": True} if scan_all else {})
+        run = dbt.write(settings, select, url=url, variables=variables, on_line=on_line)
+        if run.exit_code:
+            raise InsightsError(
+                f"dbt failed with exit code {run.exit_code}; its messages are above. Nothing is half-written."
+            )
+
     select = ["run", "--select", *(f"+{name}" for name in (*RELATIONS, "rejects")), "--quiet"]
-    _load(settings, url, select, as_of, scan_all=False)
+    load(scan_all=False)
     with connect(url, autocommit=True) as connection:
         (started,) = connection.execute("select clock_timestamp()").fetchone() or (None,)
-        _load(settings, url, select, as_of, scan_all=True)
+        load(scan_all=True)
         repaired = {}
         for name, key in RELATIONS.items():
             relation = sql.Identifier(settings.insights.warehouse.schema_name, name)
@@ -53,12 +66,3 @@ def reconcile(settings: Settings, url: str, as_of: date | None) -> dict[str, Rep
             if rows:
                 repaired[name] = Repaired(len(rows), [key for (key,) in rows[:EXAMPLES]])
     return repaired
-
-
-def _load(settings: Settings, url: str, command: list[str], as_of: date | None, *, scan_all: bool) -> None:
-    variables = dbt.as_of_variable(as_of) | ({"scan_all": True} if scan_all else {})
-    run = dbt.write(settings, command, url=url, variables=variables)
-    if run.exit_code:
-        raise InsightsError(
-            f"dbt failed with exit code {run.exit_code}; its messages are above. Nothing is half-written."
-        )

@@ -1,0 +1,40 @@
+"""The clock of a run (design, rule 1): its parameter `as_of`, else the end of its data interval."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from airflow.models.param import Param
+from airflow.utils.context import Context
+
+from orchestration.errors import InsightsError
+
+
+def as_of_param() -> Param:
+    """The parameter that every DAG has; Airflow refuses a trigger whose value is no date."""
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="as_of",
+        description="The clock: what happened before this UTC date (like 2026-01-31) counts."
+        " Default: the date on which the run's data interval ends.",
+    )
+
+
+def run_as_of(context: Context) -> date:
+    """The UTC date of a run; a run of 02:00 counts what happened before midnight of the same day.
+
+    Raises InsightsError when the parameter is no date, or lies in the future.
+    """
+    asked = context["params"].get("as_of")
+    if asked is None:
+        end: datetime = context["data_interval_end"]
+        return end.astimezone(UTC).date()
+    try:
+        found = datetime.strptime(asked, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except (TypeError, ValueError) as error:
+        raise InsightsError(f"The parameter as_of is {asked!r}; it must be a date like 2026-01-31.") from error
+    if found > datetime.now(UTC).date() + timedelta(days=1):
+        raise InsightsError(f"The parameter as_of is {asked}, in the future; the latest that can be is tomorrow (UTC).")
+    return found

@@ -1,0 +1,77 @@
+"""Makes the DAGs of config/insights/dags.yaml (specification, section 4). Reads files only."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.models.dag import DAG
+from airflow.models.param import Param
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from orchestration.config.files import Settings
+from orchestration.dags.clock import as_of_param
+from orchestration.dags.flows import FLOWS
+from orchestration.errors import InsightsError
+from orchestration.manifest import manifest_problem
+
+START = datetime(2024, 1, 1, tzinfo=UTC)  # of no consequence: runs of the past are never made up for
+
+_DOC = """{description}
+
+Schedule: `{schedule}` UTC in {environments}; on demand only elsewhere, where a run is skipped. In Orgo's job queue:
+`{queue_job_id}`.
+
+{does}
+
+`as_of`, a parameter, is the clock: what happened before that UTC date counts. Default: the date on which the run's data
+interval ends. The same `as_of` again changes nothing. What to do when a step fails: docs/airflow.md.
+"""
+
+
+def build_dags(settings: Settings) -> list[DAG]:
+    """The DAGs of the inventory, for one ENVIRONMENT: on their schedule where enabled, without one elsewhere.
+
+    Raises InsightsError when dbt's manifest is missing or older than the project.
+    """
+    if problem := manifest_problem():
+        raise InsightsError(problem)
+    return [_build(settings, key) for key in settings.dags]
+
+
+def _build(settings: Settings, key: str) -> DAG:
+    spec, flow, owner = settings.dags[key], FLOWS[key], settings.insights.etl.owner_email
+    is_enabled = settings.is_enabled(key)
+    dag = DAG(
+        dag_id=spec.id,
+        description=spec.description,
+        # Stated, so that the run of 02:00 has the data interval that ends at 02:00, whatever Airflow's default is.
+        schedule=CronDataIntervalTimetable(spec.schedule, timezone="UTC") if is_enabled else None,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        dagrun_timeout=flow.run_timeout,
+        tags=[spec.queue_job_id],
+        params={
+            "as_of": as_of_param(),
+            "queue_job_id": Param(spec.queue_job_id, const=spec.queue_job_id, description="Its name in Orgo's queue."),
+        },
+        owner_links={owner: f"mailto:{owner}"},
+        doc_md=_DOC.format(
+            description=spec.description,
+            schedule=spec.schedule,
+            environments=", ".join(spec.enabled_environments),
+            queue_job_id=spec.queue_job_id,
+            does=flow.does,
+        ),
+        default_args={
+            "owner": owner,
+            "retries": 3,
+            "retry_delay": timedelta(minutes=1),
+            "retry_exponential_backoff": True,
+            "max_retry_delay": timedelta(minutes=15),
+            "execution_timeout": flow.run_timeout / 2,
+        },
+    )
+    with dag:
+        flow.steps(flow.wait)
+    return dag

@@ -1,0 +1,135 @@
+"""The steps: each reads the configuration anew and calls the function that the command line calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.exceptions import AirflowException, AirflowFailException
+from airflow.models.baseoperator import BaseOperator
+from airflow.utils.context import Context
+
+from orchestration import dbt
+from orchestration.config.files import load_settings
+from orchestration.dags.clock import run_as_of
+from orchestration.dags.gate import WRITER_POOL
+from orchestration.reviews.outbox import outbox_errors, pending_requests
+from orchestration.reviews.send import core_services, send_reviews
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.loads import missing_loads, newest_loads
+from orchestration.warehouse.reconcile import reconcile
+
+
+class WriterOperator(BaseOperator):
+    """A step that writes marts: one at a time, over all DAGs (design, rule 7)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take the arguments of any operator."""
+        super().__init__(pool=WRITER_POOL, **kwargs)
+
+    def log_line(self, line: str) -> None:
+        """One line of dbt's output, for the log of the task."""
+        self.log.info("%s", line.rstrip())
+
+
+class DbtOperator(WriterOperator):
+    """One dbt command as `insights build` runs it: under the writer lock, with the same variables."""
+
+    ui_color = "#ffd7c9"
+
+    def __init__(self, *, command: Sequence[str], unique_id: str | None = None, **kwargs: Any) -> None:
+        """`command` is dbt's, without what all have in common; `unique_id` the node that it builds, if it is one."""
+        super().__init__(**kwargs)
+        self.command = [*command]
+        self.unique_id = unique_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Run it; returns the rows that each model wrote. Raises AirflowException when dbt failed."""
+        settings = load_settings()
+        run = dbt.write(
+            settings,
+            [*self.command, "--no-use-colors"],
+            url=settings.warehouse_url,
+            variables=dbt.as_of_variable(run_as_of(context)),
+            on_line=self.log_line,
+        )
+        if run.exit_code:
+            raise AirflowException(
+                f"dbt {self.command[0]} failed with exit code {run.exit_code}; its messages are above."
+            )
+        return run.rows_written()
+
+
+class ReconcileOperator(WriterOperator):
+    """`insights reconcile`: load, then compare every row with its source, repair and report."""
+
+    ui_color = "#d7e8c9"
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Repair; returns the rows repaired in each relation."""
+        settings = load_settings()
+        report = reconcile(settings, settings.warehouse_url, run_as_of(context), self.log_line)
+        for relation, keys in report.items():
+            self.log.warning("%s: %s rows repaired, e.g. %s", relation, keys.total, ", ".join(keys.examples))
+        if not report:
+            self.log.info("Nothing had been missed.")
+        return {relation: keys.total for relation, keys in report.items()}
+
+
+class SendReviewsOperator(BaseOperator):
+    """`insights reviews send`. Writes no mart, so it is not in the writers' pool: a slow receiver holds up no load."""
+
+    ui_color = "#c9dcff"
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Deliver what is pending; returns how many were sent, failed, and are pending."""
+        settings = load_settings()
+        core = core_services(settings)
+        with outbox_errors(), connect(settings.warehouse_url, autocommit=True) as connection:
+            if core is None:
+                pending = len(pending_requests(connection, settings))
+                self.log.warning("Dry run: INSIGHTS_CORE_API_URL is not set, %s review cases stay pending.", pending)
+                return {"sent": 0, "failed": 0, "pending": pending}
+            report = send_reviews(connection, settings, core)
+        if report.stopped:
+            raise AirflowException(f"{report.stopped} {report.pending} remain pending; none is lost.")
+        if report.failed:  # a second try would find nothing to send, and hide them
+            raise AirflowFailException(f"{report.failed} review cases were given up. See: insights reviews list")
+        return {"sent": report.sent, "failed": report.failed, "pending": report.pending}
+
+
+class LoadLogOperator(BaseOperator):
+    """The end of a load: each of its relations is in the load log as of the run's `as_of` (or a later one)."""
+
+    ui_color = "#e6e6e6"
+
+    def __init__(self, *, relations: Sequence[str], **kwargs: Any) -> None:
+        """`relations` are the names of the marts."""
+        super().__init__(**kwargs)
+        self.relations = sorted(relations)
+
+    def execute(self, context: Context) -> dict[str, str]:
+        """Print the newest loads; returns up to when each has seen changes. Fails when one is missing."""
+        settings = load_settings()
+        with connect(settings.warehouse_url, autocommit=True) as connection:
+            loads = newest_loads(connection, settings, self.relations)
+        for name, load in loads.items():
+            self.log.info("%-28s as of %s, changes up to %s", name, load.as_of, load.loaded_through)
+        if missing := missing_loads(loads, self.relations, run_as_of(context)):
+            raise AirflowException(missing)
+        return {name: load.loaded_through.isoformat() for name, load in loads.items()}
+
+
+class NotYetOperator(BaseOperator):
+    """A step whose work is not part of this release: it says so and does nothing."""
+
+    ui_color = "#e6e6e6"
+
+    def __init__(self, *, what: str, **kwargs: Any) -> None:
+        """`what` begins the sentence."""
+        super().__init__(**kwargs)
+        self.what = what
+
+    def execute(self, context: Context) -> None:
+        """Say so."""
+        self.log.warning("%s is not part of this release yet; nothing was done.", self.what)

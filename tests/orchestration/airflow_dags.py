@@ -1,0 +1,61 @@
+"""An Airflow of the test run's own: a temporary home, its metadata in SQLite. Import this before airflow."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from orchestration.config.files import PROJECT
+
+HOME = Path(tempfile.mkdtemp(prefix="orgo-insights-airflow-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+os.environ |= {
+    "AIRFLOW_HOME": str(HOME),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+    "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}",
+}
+
+import pendulum  # noqa: E402 - after the variables
+from airflow.models.dag import DAG  # noqa: E402
+from airflow.models.dagbag import DagBag  # noqa: E402
+from airflow.models.dagrun import DagRun  # noqa: E402
+from airflow.models.pool import Pool  # noqa: E402
+from airflow.utils import db  # noqa: E402
+
+__all__ = ["DAG", "HOME", "DagBag", "bag", "drop_pool", "make_pool", "migrate", "run_dag", "states"]
+
+
+def bag(folder: Path = PROJECT / "dags") -> DagBag:
+    """What Airflow finds in a folder."""
+    return DagBag(folder, include_examples=False)
+
+
+def migrate() -> None:
+    """Make the metadata database."""
+    db.initdb(load_connections=False)
+
+
+def make_pool(slots: int) -> None:
+    """The writers' pool."""
+    Pool.create_or_update_pool("insights_writer", slots, "One writer", include_deferred=False)
+
+
+def drop_pool() -> None:
+    """No such pool."""
+    Pool.delete_pool("insights_writer")
+
+
+def run_dag(dag: DAG, run_at: str, **conf: Any) -> DagRun:
+    """Run a DAG in this process, as `airflow dags test` does: of this moment, with `conf` as its parameters."""
+    return dag.test(execution_date=pendulum.parse(run_at, tz="UTC"), run_conf=conf or None)
+
+
+def states(run: DagRun) -> dict[str, str]:
+    """The state of each task of a run."""
+    return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
