@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestration import dbt, demo
+from orchestration import demo
 from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import InsightsError
 from orchestration.local import LocalAirflow, LocalRedis, state_root
@@ -49,13 +49,6 @@ def is_built(job: demo.Demo) -> bool:
     table = f"{job.settings.insights.warehouse.schema_name}_ops.review_requests"
     with connect(job.admin_url) as connection:
         return connection.execute("select to_regclass(%s)", [table]).fetchone() != (None,)
-
-
-def make_manifest(job: demo.Demo) -> None:
-    """Parse the dbt project, which the DAGs are made from; raises InsightsError with dbt's words when that fails."""
-    said: list[str] = []
-    if dbt.run(job.settings, ["parse", "--quiet"], on_line=said.append).exit_code:
-        raise InsightsError("".join(["dbt cannot parse the project:\n", *said]))
 
 
 def dag_ids(job: demo.Demo, asked: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from orchestration.config.files import load_settings
 from orchestration.errors import InsightsError
 from orchestration.local import LocalAirflow
 from orchestration.local.airflow_settings import USER
+from orchestration.manifest import write_manifest
 
 
 @click.group(invoke_without_command=True)
@@ -36,7 +37,7 @@ def start() -> None:
     if not airflow_demo.is_built(job):
         _build(job)
     with step("parsing the dbt project"):
-        airflow_demo.make_manifest(job)
+        write_manifest(job.settings)
     with step("starting Airflow"):
         private.start()
     _describe(private)
