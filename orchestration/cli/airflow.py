@@ -57,10 +57,11 @@ def stop() -> None:
 def status() -> None:
     """Say whether it runs, where, and how to log in."""
     private = _private()
-    click.echo(f"Airflow is {'running' if private.is_running() else 'stopped'}.")
-    for part, said in private.health().items():
-        if said["status"]:
-            click.echo(f"  {part:<14}{said['status']}")
+    health = private.health()
+    for program, pid in private.programs().items():
+        click.echo(f"  {program:<12}{f'running, process {pid}' if pid else 'stopped'}")
+    for part in ("metadatabase", "scheduler") if health else ():
+        click.echo(f"  the webserver says of the {part}: {health[part]['status']}")
     if private.folder.exists():
         _describe(private)
 

@@ -78,7 +78,11 @@ class LocalAirflow:
 
     def is_running(self) -> bool:
         """Tell whether all its programs are alive (children that outlived one do not count)."""
-        return all(self.pid(component.name) for component in COMPONENTS)
+        return all(self.programs().values())
+
+    def programs(self) -> dict[str, int | None]:
+        """Return each program's process id, None where it does not run."""
+        return {component.name: self.pid(component.name) for component in COMPONENTS}
 
     def pid(self, name: str) -> int | None:
         """Return the process id of `webserver` or `scheduler`, None when it does not run."""
@@ -112,12 +116,14 @@ class LocalAirflow:
             postgres = LocalPostgres(self._state)
             postgres.start()
             postgres.create_database(DATABASE)
+            missing = [component for component in COMPONENTS if self.pid(component.name) is None]
+            for component in missing:
+                self._clear(component)
             variables = self._environment(postgres)
             self._prepare(program, variables)
             started = datetime.now(UTC)
-            for component in COMPONENTS:
-                if self.pid(component.name) is None:
-                    self._launch(program, component, variables)
+            for component in missing:
+                self._launch(program, component, variables)
             self._wait(started)
 
     def stop(self) -> None:
@@ -148,12 +154,17 @@ class LocalAirflow:
         _run([program, "pools", "set", POOL, "1", "One writer of the warehouse at a time"], variables)
         stamp.write_text(state)
 
-    def _launch(self, program: Path, component: Component, variables: Mapping[str, str]) -> None:
-        marker = self._marker(component.name)
-        processes.end(marker, CLEAR_ATTEMPTS, processes.find_by_environment)  # orphans of a killed one
+    def _clear(self, component: Component) -> None:
+        """End the orphans of a killed program, which may hold its port, and remove its pid files.
+
+        Airflow would believe those, if the process id is in use again.
+        """
+        processes.end(self._marker(component.name), CLEAR_ATTEMPTS, processes.find_by_environment)
         for leftover in self._folder.glob(f"airflow-{component.name}*.pid"):
-            leftover.unlink()  # Airflow would believe it, if the process id is in use again
-        name, _, value = marker.partition("=")
+            leftover.unlink()
+
+    def _launch(self, program: Path, component: Component, variables: Mapping[str, str]) -> None:
+        name, _, value = self._marker(component.name).partition("=")
         command = [str(program), component.name, *component.arguments]
         files = [self._log(component.name), self._folder / f"{component.name}.pid"]
         subprocess.run(

@@ -191,11 +191,17 @@ def test_it_stops_whole_and_starts_again_with_users_keys_and_history(place: Plac
 
 
 @needs_services
-def test_clean_stops_it_and_removes_what_it_kept(
-    place: Place, running: LocalAirflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_killed_webserver_is_replaced_and_clean_removes_all(
+    place: Place, running: LocalAirflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(__main__, "state_root", lambda project: place.state)
-    assert pids_of(place)
+    url, webserver = running.url, running.pid("webserver")
+    assert webserver
+    os.kill(webserver, signal.SIGKILL)
+    wait_until(lambda: running.pid("webserver") is None)
+    running.start()
+    assert running.url == url  # although the killed one's workers had held the port
+    assert is_listening(url)
     assert __main__.main(["clean"]) == 0
     assert pids_of(place) == set()
     assert not place.state.exists()
