@@ -36,21 +36,13 @@ _NODE_WELL = re.compile(r" (OK|PASS|START) ")
 
 @dataclass(frozen=True)
 class Demo:
-    """Where the demo runs: the private services, the database, its clock and the incident log, if one was given."""
+    """Where the demo runs: the private services, the database, its clock (the data's own day), an incident log."""
 
     settings: Settings
     state: Path
-    incident_log: Path | None
-
-    @property
-    def database(self) -> str:
-        """Name of the database; the sample and an incident log have one each."""
-        return INCIDENTS_DATABASE if self.incident_log else SAMPLE_DATABASE
-
-    @property
-    def as_of(self) -> date:
-        """The data's own day."""
-        return INCIDENTS_AS_OF if self.incident_log else SAMPLE_AS_OF
+    database: str
+    as_of: date
+    incident_log: Path | None = None
 
     @property
     def warehouse_url(self) -> str:
@@ -64,8 +56,13 @@ class Demo:
 
 
 def prepare_demo(settings: Settings, incident_log: Path | None) -> Demo:
-    """Describe a demo in the state folder of this checkout; nothing is started yet."""
-    return Demo(settings, state_root(PROJECT), incident_log)
+    """Describe a demo in the state folder of this checkout; nothing is started yet.
+
+    The sample and an incident log have a database each.
+    """
+    if incident_log:
+        return Demo(settings, state_root(PROJECT), INCIDENTS_DATABASE, INCIDENTS_AS_OF, incident_log)
+    return Demo(settings, state_root(PROJECT), SAMPLE_DATABASE, SAMPLE_AS_OF)
 
 
 def start_services(demo: Demo) -> None:
@@ -110,7 +107,8 @@ def build(demo: Demo, progress: Progress) -> None:
                 progress(int(found[1]), int(found[2]))
 
         variables = dbt.as_of_variable(demo.as_of)
-        result = dbt.write(demo.settings, ["build"], url=demo.warehouse_url, variables=variables, on_line=follow)
+        command = ["build", *dbt.NO_UNIT_TESTS]
+        result = dbt.write(demo.settings, command, url=demo.warehouse_url, variables=variables, on_line=follow)
     if result.exit_code:
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if not _NODE_WELL.search(line)]
         raise InsightsError("\n".join([*lines[-LAST_WORDS:], f"dbt failed; its whole output is in {log}"]))

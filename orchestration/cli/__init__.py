@@ -7,6 +7,7 @@ import sys
 import click
 
 from orchestration.cli import build, prepare, show
+from orchestration.cli.airflow import airflow
 from orchestration.cli.config import config
 from orchestration.cli.demo import demo
 from orchestration.cli.load_incidents import load_incidents
@@ -38,6 +39,7 @@ for command in (
     reviews,
     config,
     demo,
+    airflow,
 ):
     commands.add_command(command)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from orchestration import demo as job
 from orchestration.cli.show import print_status
+from orchestration.cli.steps import step
 from orchestration.config.files import load_settings
 
 
@@ -24,13 +22,13 @@ from orchestration.config.files import load_settings
 def demo(incident_log: Path | None) -> None:
     """Build and test a whole warehouse on private services; again, it takes seconds and changes nothing."""
     chosen = job.prepare_demo(load_settings(), incident_log)
-    with _step("starting PostgreSQL and Redis"):
+    with step("starting PostgreSQL and Redis"):
         job.start_services(chosen)
-    with _step("filling the operational tables"):
+    with step("filling the operational tables"):
         contents = job.fill_source(chosen)
-    with _step("insights init"):
+    with step("insights init"):
         job.prepare_database(chosen)
-    with _step("insights build") as progress:
+    with step("insights build") as progress:
         job.build(chosen, progress)
     click.echo(f"\nThe operational database holds {contents}.")
     print_status(job.summary(chosen))
@@ -39,23 +37,3 @@ def demo(incident_log: Path | None) -> None:
     click.echo(f"  export INSIGHTS_WAREHOUSE_URL='{chosen.warehouse_url}'   # for ./dev insights status, build, ...")
     click.echo("  ./dev docs     the lineage and every description, as one page for a browser")
     click.echo("  ./dev clean    stops the services and removes everything")
-
-
-@contextmanager
-def _step(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Print the label while the step works, how far it is, and its seconds when it is done."""
-    terminal = click.get_text_stream("stdout").isatty()
-    started, tenths = time.monotonic(), 0
-    if terminal:
-        click.echo(f"  {label}", nl=False)
-
-    def report(done: int, total: int) -> None:
-        nonlocal tenths
-        if terminal:
-            click.echo(f"\r  {label:<37}{done:>4} of {total}", nl=False)
-        elif total > 1 and 10 * done // total > tenths:
-            tenths = 10 * done // total
-            click.echo(f"    {label}: {done} of {total}")
-
-    yield report
-    click.echo(("\r" if terminal else "") + f"  {label:<37}{time.monotonic() - started:>6.1f} s      ")

@@ -1,7 +1,7 @@
 """`python -m orchestration.local COMMAND`: the private services of this checkout, from the shell.
 
-start | stop | status   both services
-clean                   stop both and remove all they keep
+start | stop | status   PostgreSQL and Redis; stop and status also Airflow, which `./dev airflow` starts
+clean                   stop all three and remove all they keep
 needs-wheels            print `yes` when a server is not installed, so that the wheels are needed, else `no`
 exec DATABASE -- PROGRAM ...
                         run a program with PGHOST and its like, INSIGHTS_ADMIN_URL and INSIGHTS_WAREHOUSE_URL set to a
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.errors import InsightsError
-from orchestration.local import LocalPostgres, LocalRedis, remove_state, state_root
+from orchestration.local import LocalAirflow, LocalPostgres, LocalRedis, remove_state, state_root
 from orchestration.local.binaries import installed_postgres, installed_redis
 from orchestration.local.postgres import PORT, SUPERUSER
 
@@ -43,7 +43,9 @@ def main(arguments: Sequence[str]) -> int:
 def control(command: str) -> list[str]:
     """Carry out start, stop, status or clean and return what there is to say."""
     state = state_root(PROJECT)
-    postgres, redis = LocalPostgres(state), LocalRedis(state)
+    postgres, redis, airflow = LocalPostgres(state), LocalRedis(state), LocalAirflow(state, PROJECT / "dags")
+    if command in ("stop", "clean"):
+        airflow.stop()
     for service in (postgres, redis):
         if command == "start":
             service.start()
@@ -55,6 +57,7 @@ def control(command: str) -> list[str]:
     return [
         f"PostgreSQL  {_word(postgres)}  {postgres.url('postgres', SUPERUSER)}",
         f"Redis       {_word(redis)}  {redis.url()}",
+        f"Airflow     {_word(airflow)}  {airflow.url}",
     ]
 
 
@@ -83,7 +86,7 @@ def run_with_database(database: str, command: Sequence[str]) -> int:
             postgres.stop()
 
 
-def _word(service: LocalPostgres | LocalRedis) -> str:
+def _word(service: LocalPostgres | LocalRedis | LocalAirflow) -> str:
     return "running" if service.is_running() else "stopped"
 
 

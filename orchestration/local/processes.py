@@ -2,12 +2,14 @@
 
 They are found by the marker that the service carries in its command line: unlike a pid file it cannot be stale,
 lost, or name a process of somebody else, and unlike the working folder it can be read without privileges.
+Airflow's processes write other titles over their command lines; they carry the marker in their environment, which
+whatever they start inherits.
 """
 
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,38 +30,57 @@ class Process:
 
 def find(marker: str) -> list[Process]:
     """Return the live server processes whose command line holds `marker`."""
-    found = []
+    return [process for process, program in _living(marker, "cmdline") if program in PROGRAMS]
+
+
+def find_by_environment(assignment: str) -> list[Process]:
+    """Return the live processes of this user that were started with `assignment` (NAME=value) in their environment.
+
+    A program that calls setproctitle writes over its environment, unless SPT_NOENV is set.
+    """
+    return [process for process, _ in _living(assignment, "environ")]
+
+
+def end(
+    marker: str,
+    attempts: Sequence[tuple[signal.Signals, float]],
+    lookup: Callable[[str], list[Process]] = find,
+) -> None:
+    """End all processes that `lookup` finds for `marker`; none is fine.
+
+    Each attempt is a signal and the seconds that the processes get to end after it. The signal goes to the processes
+    whose parent is not one of them: a server ends its own children, and orphans have no server left. SIGKILL goes to
+    all, because whoever gets it ends nothing any more.
+    Raises InsightsError when some are alive after the last attempt.
+    """
+    for number, seconds in attempts:
+        found = lookup(marker)
+        pids = {process.pid for process in found}
+        for process in found:
+            if process.parent not in pids or number == signal.SIGKILL:
+                _send(process.pid, number)
+        if _gone(marker, seconds, lookup):
+            return
+    raise InsightsError(f"these processes do not end: {', '.join(str(process.pid) for process in lookup(marker))}")
+
+
+def _living(text: str, file: str) -> Iterator[tuple[Process, str]]:
+    """The processes with `text` in a file of their folder in /proc, and the name of the program that each runs."""
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
-            title = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-            if marker not in title:
+            if text not in _words(folder / file):
                 continue
+            title = _words(folder / "cmdline")
             before, _, after = (folder / "stat").read_text(errors="replace").rpartition(")")
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has ended meanwhile, or its environment is not ours to read
             continue
-        if before.partition("(")[2] in PROGRAMS:
-            found.append(Process(pid=int(folder.name), parent=int(after.split()[1]), title=title))
-    return found
+        yield Process(pid=int(folder.name), parent=int(after.split()[1]), title=title), before.partition("(")[2]
 
 
-def end(marker: str, attempts: Sequence[tuple[signal.Signals, float]]) -> None:
-    """End all processes that carry `marker`; none is fine.
-
-    Each attempt is a signal and the seconds that the processes get to end after it. The signal goes to the processes
-    whose parent is not one of them: a server ends its own children, and orphans have no server left.
-    Raises InsightsError when some are alive after the last attempt.
-    """
-    for number, seconds in attempts:
-        found = find(marker)
-        pids = {process.pid for process in found}
-        for process in found:
-            if process.parent not in pids:
-                _send(process.pid, number)
-        if _gone(marker, seconds):
-            return
-    raise InsightsError(f"these processes do not end: {', '.join(str(process.pid) for process in find(marker))}")
+def _words(path: Path) -> str:
+    return path.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def _send(pid: int, number: signal.Signals) -> None:
@@ -71,9 +92,9 @@ def _send(pid: int, number: signal.Signals) -> None:
         raise InsightsError(f"process {pid} belongs to somebody else and cannot be ended") from error
 
 
-def _gone(marker: str, seconds: float) -> bool:
+def _gone(marker: str, seconds: float, lookup: Callable[[str], list[Process]]) -> bool:
     deadline = time.monotonic() + seconds
-    while find(marker):
+    while lookup(marker):
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)

@@ -1,0 +1,187 @@
+"""`./dev airflow run`, then `INSIGHTS_ENV=prod python docs/screenshots.py`: the pictures of Airflow in docs/images.
+
+Takes them of the private Airflow of this checkout, which runs, with the headless Chromium that is on PATH. Chromium is
+told what to do over its DevTools protocol, on a pair of pipes (file descriptors 3 and 4), so no library is needed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+from orchestration import airflow_demo
+from orchestration.config.files import PROJECT, load_settings
+from orchestration.errors import InsightsError
+from orchestration.local import LocalAirflow
+from orchestration.local.airflow_api import AirflowApi
+from orchestration.local.airflow_settings import USER
+
+IMAGES = PROJECT / "docs/images"
+GRAPH_DAG = "insights_daily_events_load"
+LIST_SIZE = (1640, 640)
+GRAPH_SIZE = (1640, 1240)
+# Airflow draws the graph in a shadow tree, and remembers in the browser which groups of tasks are open.
+DRAWN = "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.react-flow__node'))"
+OPEN_GROUPS = f"localStorage.setItem('{GRAPH_DAG}/open-groups', JSON.stringify(['marts']))"
+WAIT_SECONDS = 60
+SETTLE_SECONDS = 3  # for what moves into its place
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+]
+
+
+@dataclass
+class Page:
+    """One page of a Chromium, commanded by messages that end with a zero byte."""
+
+    commands: IO[bytes]
+    answers: IO[bytes]
+    session: str | None = None
+    _number: int = field(default=0)
+
+    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send one command and return its result; raises InsightsError when Chromium refuses it."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        self.commands.write(json.dumps(message).encode() + b"\0")
+        self.commands.flush()
+        while True:
+            said = json.loads(self._message())
+            if said.get("id") == self._number:
+                if "error" in said:
+                    raise InsightsError(f"Chromium refuses {method}: {said['error']['message']}")
+                result: dict[str, Any] = said["result"]
+                return result
+
+    def attach(self) -> None:
+        """Open an empty page, which the commands after this go to."""
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+
+    def value(self, script: str) -> Any:
+        """The value of a JavaScript expression on the page."""
+        return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def open(self, url: str, ready: str) -> None:
+        """Open `url` and wait until the expression `ready` is true there."""
+        self.ask("Page.navigate", url=url)
+        self.wait(ready)
+
+    def wait(self, ready: str) -> None:
+        """Wait until the expression is true; raises InsightsError with the page's text when it does not come true."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self.value(f"document.readyState === 'complete' && !!({ready})"):
+            if time.monotonic() > deadline:
+                text = self.value("document.body.innerText")
+                raise InsightsError(f"{ready} is not true after {WAIT_SECONDS} s on a page that says:\n{text[:800]}")
+            time.sleep(0.2)
+        time.sleep(SETTLE_SECONDS)
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Give the window this width and height, in pixels."""
+        width, height = size
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.ask("Emulation.setDeviceMetricsOverride", **metrics)
+
+    def save(self, path: Path) -> None:
+        """Write a picture of what the window shows."""
+        picture = self.ask("Page.captureScreenshot", format="png")["data"]
+        path.write_bytes(base64.b64decode(picture))
+        sys.stdout.write(f"{path}  {path.stat().st_size:,} bytes\n")
+
+    def _message(self) -> bytes:
+        said = bytearray()
+        while (byte := self.answers.read(1)) != b"\0":
+            if not byte:
+                raise InsightsError("Chromium has ended")
+            said += byte
+        return bytes(said)
+
+
+@contextmanager
+def chromium() -> Iterator[Page]:
+    """A page of a new Chromium with a profile of its own, both gone afterwards."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        raise InsightsError("Chromium was not found on PATH: install the package chromium")
+    to_read, to_write = os.pipe()
+    from_read, from_write = os.pipe()
+    with tempfile.TemporaryDirectory() as profile:
+        run = f'exec "$@" 3<&{to_read} 4>&{from_write}'
+        command = ["bash", "-c", run, "bash", program, *FLAGS, f"--user-data-dir={profile}"]
+        with subprocess.Popen(command, pass_fds=[to_read, from_write], stderr=subprocess.DEVNULL) as process:
+            os.close(to_read)
+            os.close(from_write)
+            with os.fdopen(to_write, "wb") as commands, os.fdopen(from_read, "rb") as answers:
+                try:
+                    page = Page(commands, answers)
+                    page.attach()
+                    yield page
+                finally:
+                    process.terminate()
+
+
+def log_in(page: Page, airflow: LocalAirflow) -> None:
+    """Fill in the form as a person does."""
+    page.open(f"{airflow.url}/login/", "document.querySelector('#password')")
+    name, password = json.dumps(USER), json.dumps(airflow.secrets.password)
+    page.value(
+        f"document.querySelector('#username').value = {name},"
+        f"document.querySelector('#password').value = {password},"
+        "document.querySelector('form[name=login]').submit()"
+    )
+    page.wait("location.pathname === '/home'")
+
+
+def main() -> None:
+    """Take the list of the DAGs with their runs, and the graph of one of them."""
+    job = airflow_demo.describe(load_settings())
+    airflow = airflow_demo.private_airflow(job)
+    if not airflow.is_running():
+        raise InsightsError("Airflow does not run. Start it first: ./dev airflow")
+    with chromium() as page:
+        log_in(page, airflow)
+        page.resize(LIST_SIZE)
+        page.open(f"{airflow.url}/home", "document.querySelector('svg circle')")
+        page.save(IMAGES / "airflow-grid.png")
+        page.resize(GRAPH_SIZE)
+        page.value(OPEN_GROUPS)
+        page.open(f"{airflow.url}/dags/{GRAPH_DAG}/grid?tab=graph&dag_run_id={quote(last_run(airflow))}", DRAWN)
+        page.save(IMAGES / "airflow-graph.png")
+
+
+def last_run(airflow: LocalAirflow) -> str:
+    """The id of the newest run of the DAG whose graph is shown; raises InsightsError when it never ran."""
+    runs = AirflowApi(airflow).runs(GRAPH_DAG)
+    if not runs:
+        raise InsightsError(f"{GRAPH_DAG} has no run yet. Make one first: ./dev airflow run")
+    return runs[-1].run_id
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InsightsError as error:
+        sys.exit(f"error: {error}")

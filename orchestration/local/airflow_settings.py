@@ -1,0 +1,127 @@
+"""The environment of a private Airflow: its secrets, its port, and every AIRFLOW__ variable that it is run with."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PREFERRED_PORT = 8080
+USER = "admin"
+# What the caller's shell may hold about another Airflow, warehouse or dbt.
+FOREIGN = ("AIRFLOW", "INSIGHTS_", "PG", "DBT_")
+
+SETTINGS = {
+    "CORE": {
+        "EXECUTOR": "LocalExecutor",
+        "LOAD_EXAMPLES": "False",
+        "PARALLELISM": "4",
+        "MAX_ACTIVE_TASKS_PER_DAG": "4",
+        # A DAG that is paused when it is first seen leaves the runs that people trigger queued. None is paused, and
+        # none starts by itself: the sample ends in the past, and a review of last Monday would wait for its loads.
+        "DAGS_ARE_PAUSED_AT_CREATION": "False",
+    },
+    "SCHEDULER": {
+        "USE_JOB_SCHEDULE": "False",
+        "DAG_DIR_LIST_INTERVAL": "10",
+        "PARSING_PROCESSES": "1",
+        # A killed scheduler is missed after 20 s, and its tasks are given to the next one within 10 s more.
+        "SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+        "ORPHANED_TASKS_CHECK_INTERVAL": "10",
+    },
+    "WEBSERVER": {
+        "WEB_SERVER_HOST": "127.0.0.1",
+        "WORKERS": "1",
+        "WORKER_REFRESH_INTERVAL": "0",
+        "DAG_DEFAULT_VIEW": "grid",
+    },
+    "API": {"AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth,airflow.api.auth.backend.session"},
+    "LOGGING": {"COLORED_CONSOLE_LOG": "False"},
+    "COSMOS": {"ENABLE_TELEMETRY": "False"},
+    "USAGE_DATA_COLLECTION": {"ENABLED": "False"},
+}
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Made once: the keys that Airflow encrypts and signs with, and the password of the user `admin`."""
+
+    fernet_key: str
+    secret_key: str
+    password: str
+
+
+def kept_secrets(folder: Path) -> Secrets:
+    """Return the secrets of the Airflow in `folder`; at first they are made and kept there with mode 0600."""
+    path = folder / "secrets.json"
+    if path.exists():
+        return Secrets(**json.loads(path.read_text()))
+    made = Secrets(
+        fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        secret_key=secrets.token_hex(32),
+        password=secrets.token_urlsafe(12),
+    )
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(asdict(made), file)
+    fresh.rename(path)
+    return made
+
+
+def kept_port(folder: Path) -> int | None:
+    """Return the port that the webserver in `folder` was last started on, None before its first start."""
+    try:
+        return int((folder / "port").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def choose_port(folder: Path) -> int:
+    """Return a free port of this machine, the same as last time if it still is one, and keep it in `folder`."""
+    candidates = [port for port in (kept_port(folder), PREFERRED_PORT, 0) if port is not None]
+    port = next(free for candidate in candidates if (free := _free(candidate)))
+    (folder / "port").write_text(f"{port}\n")
+    return port
+
+
+def environment(folder: Path, dags: Path, database_url: str, port: int, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of every process of the Airflow in `folder`.
+
+    `dags` holds the DAG files, `database_url` leads to the metadata, `variables` are what the DAGs read.
+    """
+    keys = kept_secrets(folder)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    shipped = {f"AIRFLOW__{part}__{key}": value for part, names in SETTINGS.items() for key, value in names.items()}
+    return {
+        **inherited,
+        **shipped,
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__FERNET_KEY": keys.fernet_key,
+        "AIRFLOW__WEBSERVER__SECRET_KEY": keys.secret_key,
+        "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(port),
+        "AIRFLOW__WEBSERVER__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
+        "AIRFLOW__COSMOS__CACHE_DIR": str(folder / "cosmos"),
+        "DO_NOT_TRACK": "1",
+        "SCARF_ANALYTICS": "false",
+        "SPT_NOENV": "1",  # titles leave the environment alone, in which the processes are found
+        **variables,
+    }
+
+
+def _free(port: int) -> int | None:
+    """The port, or for 0 any free one; None when it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])
