@@ -17,7 +17,7 @@ from policy import Node, catalog, macros, manifest, models, nodes, sources
 from warehouse import Warehouse
 
 from orchestration.cli import commands
-from orchestration.config.files import PROJECT
+from orchestration.config.files import PROJECT, load_settings
 from orchestration.reviews.patterns import CADENCES
 
 # What the folder of a model decides: schema, materialization, tag.
@@ -159,8 +159,9 @@ def test_the_folder_of_a_model_configures_it(folder: str) -> None:
     schema, materialized, tag = FOLDERS[folder]
     for node in models(folder):
         own, _reason = OTHER_MATERIALIZATIONS.get(node["name"], (materialized, ""))
-        found = (node["schema"], node["config"]["materialized"], node["config"]["tags"])
-        assert found == (schema, own, [tag]), node["name"]
+        folder_tag, *dags = node["config"]["tags"]
+        assert (node["schema"], node["config"]["materialized"], folder_tag) == (schema, own, tag), node["name"]
+        assert set(dags) <= set(load_settings().dags), node["name"]  # whose steps select it
         assert not re.search(r"\b(schema|tags|database|alias)\s*=", _config_call(node)), node["name"]
 
 
