@@ -7,10 +7,12 @@ import json
 import os
 import secrets
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+PORT_PATIENCE = 3.0  # seconds
 PREFERRED_PORT = 8080
 USER = "admin"
 # What the caller's shell may hold about another Airflow, warehouse or dbt.
@@ -84,7 +86,11 @@ def kept_port(folder: Path) -> int | None:
 
 def choose_port(folder: Path) -> int:
     """Return a free port of this machine, the same as last time if it still is one, and keep it in `folder`."""
-    candidates = [port for port in (kept_port(folder), PREFERRED_PORT, 0) if port is not None]
+    kept = kept_port(folder)
+    patience = time.monotonic() + PORT_PATIENCE  # who was killed may listen for a moment yet
+    while kept and not _free(kept) and time.monotonic() < patience:
+        time.sleep(0.1)
+    candidates = [port for port in (kept, PREFERRED_PORT, 0) if port is not None]
     port = next(free for candidate in candidates if (free := _free(candidate)))
     (folder / "port").write_text(f"{port}\n")
     return port
