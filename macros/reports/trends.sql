@@ -5,7 +5,7 @@
         {{ utc_date('load.cutoff') }} as cutoff,
         greatest(
             {{ utc_date('load.cutoff') }},
-            {{ utc_date('load.horizon') }} - {{ per_environment('aggregated_retention_days') }}
+            {{ retention_cutoff(utc_date('load.horizon'), 'aggregated') }}
         ) as first_day,
         {{ first_of_month(utc_date('load.horizon')) }} as until
     from ({{ latest_load('fact_tasks') }}) as load

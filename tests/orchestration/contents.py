@@ -34,6 +34,12 @@ REPORTS = (
     "insights.report_sla_breaches",
     "insights.report_task_volume",
 )
+LISTED_CASES = """
+    select unnest(case_ids) from insights.pattern_weekly
+    union select unnest(case_ids) from insights.pattern_monthly
+    union select unnest(case_ids) from insights.pattern_yearly
+"""
+REVIEWS = ("insights.pattern_weekly", "insights.pattern_monthly", "insights.pattern_yearly")
 SNAPSHOTS = (
     "insights_snapshots.organizations_history",
     "insights_snapshots.roles_history",
@@ -50,15 +56,20 @@ class Difference:
     unequal: set[UUID]
 
 
-def contents(warehouse: Warehouse, relation: str, key: str, *, without: str = "loaded_at") -> dict[UUID, str]:
-    """Every row of a relation as text, by its key, without the column `without`."""
-    query = f"select {key}, (to_jsonb(stored) - %s)::text from {relation} as stored"
-    return dict(warehouse.rows(query, without))
+def contents(
+    warehouse: Warehouse, relation: str, key: str, *, without: tuple[str, ...] = ("loaded_at",)
+) -> dict[UUID, str]:
+    """Every row of a relation as text, by its key, without the columns `without`."""
+    query = f"select {key}, (to_jsonb(stored) - %s::text[])::text from {relation} as stored"
+    return dict(warehouse.rows(query, list(without)))
 
 
-def difference(first: Warehouse, second: Warehouse, relation: str, key: str) -> Difference:
-    """Compare a relation of two warehouses, in all columns but loaded_at."""
-    here, there = contents(first, relation, key), contents(second, relation, key)
+def difference(
+    first: Warehouse, second: Warehouse, relation: str, key: str, *, without: tuple[str, ...] = ()
+) -> Difference:
+    """Compare a relation of two warehouses, but for loaded_at, the count of earlier reviews, and `without`."""
+    without = ("loaded_at", "review_count", *without)
+    here, there = (contents(warehouse, relation, key, without=without) for warehouse in (first, second))
     unequal = {k for k in here.keys() & there.keys() if here[k] != there[k]}
     return Difference(here.keys() - there.keys(), there.keys() - here.keys(), unequal)
 

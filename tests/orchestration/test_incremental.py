@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 import small_world
-from contents import INCREMENTAL, REBUILT, contents, difference, row_changes, written_since
+from contents import INCREMENTAL, LISTED_CASES, REBUILT, contents, difference, row_changes, written_since
 from small_world import NEXT_DAY, names_of, uid
 from warehouse import DbtResult, Warehouse
 
@@ -31,6 +31,7 @@ class Life:
     warehouse: Warehouse
     from_scratch: Warehouse  # built from the same source as of the same day, at once
     arrived: dict[str, set[UUID]]  # rows written by the load that brought the small world
+    listed: set[UUID]  # cases that the reviews of those builds listed
     after_second_build: dict[str, int]  # rows changed by ...
     after_replay: dict[str, int]
     after_next_day: dict[str, int]
@@ -58,6 +59,8 @@ def life(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Life
     assert warehouse.build(*NO_TESTS, as_of=LONG_AGO).succeeded
     changes.append(row_changes(warehouse))
 
+    listed = {case for (case,) in warehouse.rows(LISTED_CASES)}
+
     warehouse.execute(small_world.DAY)
     started = _now(warehouse)
     next_day = warehouse.build("--exclude-resource-type", "unit_test", as_of=NEXT_DAY)
@@ -67,7 +70,8 @@ def life(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Life
     second_build, replay, day = (
         {name: after[name] - before[name] for name in after} for before, after in pairwise(changes)
     )
-    return Life(warehouse, _from_scratch(warehouse), arrived, second_build, replay, day, next_day, written)
+    scratch = _from_scratch(warehouse)
+    return Life(warehouse, scratch, arrived, listed, second_build, replay, day, next_day, written)
 
 
 def _from_scratch(warehouse: Warehouse) -> Warehouse:
@@ -135,7 +139,12 @@ WRITTEN = {
 @pytest.mark.parametrize("relation", INCREMENTAL)
 def test_next_day_writes_only_the_rows_that_really_changed(life: Life, relation: str) -> None:
     ids = life.written[relation]
-    assert (_sample_rows(ids), _small_world_rows(ids)) == WRITTEN[relation]
+    sample_rows, small_world_rows = WRITTEN[relation]
+    if relation == "insights.fact_cases":  # the reviews of the first day are known from the next on
+        listed = life.listed - {key for (key,) in life.warehouse.rows(OUT_OF_RETENTION[relation])}
+        sample_rows += _sample_rows(listed)
+        assert listed <= ids
+    assert (_sample_rows(ids), _small_world_rows(ids)) == (sample_rows, small_world_rows)
     assert life.after_next_day[relation] == len(ids)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from contents import INCREMENTAL, REBUILT, REPORTS
+from contents import INCREMENTAL, REBUILT, REPORTS, REVIEWS
 from policy import catalog
 from warehouse import Warehouse, connect_as
 
@@ -167,7 +167,7 @@ def _readable_marts(warehouse: Warehouse) -> set[tuple[str, str]]:
 def test_reader_selects_every_column_of_every_mart_but_pii(warehouse: Warehouse) -> None:
     columns = _mart_columns()
     assert {column for column, is_pii in columns.items() if is_pii} == PII
-    assert {f"insights.{table}" for table, _ in columns} == {*INCREMENTAL, *REBUILT, *REPORTS} - {
+    assert {f"insights.{table}" for table, _ in columns} == {*INCREMENTAL, *REBUILT, *REPORTS, *REVIEWS} - {
         "insights_ops.rejects"
     }
     assert _readable_marts(warehouse) == set(columns) - PII

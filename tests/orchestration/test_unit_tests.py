@@ -1,10 +1,8 @@
-"""dbt's unit tests pass, whatever the time zone of the session, and no model with a rule of its own lacks them."""
+"""No model with a rule of its own lacks unit tests; test_init.py runs them, in a session far from UTC."""
 
 from __future__ import annotations
 
-import pytest
 from policy import manifest, models
-from warehouse import Warehouse
 
 # Models without a rule that has a unit test, and why.
 WITHOUT_RULES = {
@@ -30,11 +28,3 @@ WITHOUT_RULES = {
 def test_every_model_with_a_rule_has_unit_tests() -> None:
     tested = {test["model"] for test in manifest()["unit_tests"].values()}
     assert {model["name"] for model in models()} - tested == set(WITHOUT_RULES)
-
-
-@pytest.mark.services
-def test_unit_tests_pass_far_from_utc(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGTZ", "Pacific/Auckland")
-    result = built.build("--select", "test_type:unit", command="test")
-    assert result.succeeded, result.output
-    assert f" {len(manifest()['unit_tests'])} unit tests" in result.output
