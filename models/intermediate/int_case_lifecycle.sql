@@ -173,7 +173,7 @@ final as (
         origin_role,
         opened_at,
         case when status in ({{ enum_tokens('case_status_closed') }}) then updated_at end as closed_at,
-        (opened_at at time zone 'UTC' + reactivity_time) at time zone 'UTC' as deadline_at,
+        timezone('UTC', timezone('UTC', opened_at) + reactivity_time) as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
         cast(linked_task_count as integer) as linked_task_count,
         cast(escalation_count as integer) as escalation_count,

@@ -1,7 +1,7 @@
 select
     *,
     upper(trim({{ json_text('metadata', 'visibility') }})) as own_visibility,
-    {{ json_text('metadata', 'origin') }} is not distinct from 'insights' as is_own_review,
+    coalesce({{ json_text('metadata', 'origin') }} = 'insights', false) as is_own_review,
     case when location not in ('null', '{}', '""') then cast(location as text) end as location_text,
     {{ label_is_valid('label') }} as is_label_valid,
     {{ rejection(
