@@ -20,7 +20,7 @@ from orchestration.config.model import ConfigFile
 from orchestration.config.override import apply_override, read_override
 from orchestration.config.problems import KeyPath, Problem, raise_errors
 from orchestration.config.profile_model import ProfilesFile
-from orchestration.config.rules import invariant_problems
+from orchestration.config.rules import REVIEWS, invariant_problems
 from orchestration.config.settings import Settings
 from orchestration.config.shape import validate
 from orchestration.config.tokens import ENVIRONMENTS, Environment, PerEnvironment
@@ -104,7 +104,7 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
         "default_profile_key": insights.patterns.default_profile_key,
         "overrides_by_domain": dict(insights.patterns.overrides_by_domain),
         "overlap_hours": insights.etl.overlap_hours,
-        "patterns": {name: getattr(insights.patterns, name).model_dump() for name in ("weekly", "monthly", "yearly")},
+        "patterns": {name: getattr(insights.patterns, name).model_dump() for name in REVIEWS},
         **{name: per_environment(getattr(insights.retention, name)) for name in type(insights.retention).model_fields},
     }
 

@@ -13,9 +13,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from orchestration.config.files import CONFIG_FILE, PROFILES_FILE, Settings
+from orchestration.config.rules import REVIEWS
 from orchestration.errors import InsightsError
 
-CADENCES = ("weekly", "monthly", "yearly")
+CADENCES = tuple(REVIEWS)
 PROFILE_NUMBERS = "cyclic_overview.threshold_triggers.incident_frequency"
 RULES = {
     "incident_frequency": "cases of one domain, label and location",
