@@ -30,6 +30,16 @@ class Relation:
     meta: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Exposure:
+    """Who uses marts: a dashboard or an export. `meta` declares it; `depends_on` names the relations under it."""
+
+    name: str
+    description: str
+    meta: dict[str, Any]
+    depends_on: frozenset[str]
+
+
 def manifest_file() -> Path:
     """The manifest that DAGs are made from: below dbt's target folder, so DBT_TARGET_PATH moves it."""
     return dbt.target_path() / "parsed" / "manifest.json"
@@ -89,6 +99,20 @@ def relations(manifest: dict[str, Any]) -> dict[str, Relation]:
         Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"]) for s in manifest["sources"].values()
     ]
     return {relation.name: relation for relation in found}
+
+
+def exposures(manifest: dict[str, Any], key: str) -> dict[str, Exposure]:
+    """The exposures whose `config.meta` has this key (`dashboard`, `export`), by name; `meta` is what stands under it."""
+    return {
+        node["name"]: Exposure(
+            node["name"],
+            node["description"],
+            node["config"]["meta"][key],
+            frozenset(unique_id.rpartition(".")[2] for unique_id in node["depends_on"]["nodes"]),
+        )
+        for node in manifest["exposures"].values()
+        if key in node["config"]["meta"]
+    }
 
 
 def _load() -> dict[str, Any]:
