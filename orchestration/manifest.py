@@ -102,7 +102,7 @@ def relations(manifest: dict[str, Any]) -> dict[str, Relation]:
 
 
 def exposures(manifest: dict[str, Any], key: str) -> dict[str, Exposure]:
-    """The exposures whose `config.meta` has this key (`dashboard`, `export`), by name; `meta` is what stands under it."""
+    """The exposures that say how they are used under this key of `config.meta` (`dashboard`, `export`), by name."""
     return {
         node["name"]: Exposure(
             node["name"],
