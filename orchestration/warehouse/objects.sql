@@ -50,6 +50,38 @@ create table if not exists {ops}.review_deliveries (
 );
 comment on table {ops}.review_deliveries is 'What became of each review request: one row a case that was tried.';
 
+-- Neither role owns it. The ETL role says what a try was; the database says when, and as whom it was connected. A try has one
+-- end at most, and what was written stays.
+create table if not exists {ops}.export_audit (
+    export_audit_id bigint generated always as identity primary key,
+    logged_at timestamptz not null default clock_timestamp(),
+    database_user text not null default session_user,
+    export_id uuid not null,
+    event text not null check (event in ('started', 'finished', 'failed', 'refused')),
+    requested_by text not null,
+    organization text not null,
+    organization_id uuid,
+    export_name text not null,
+    format text not null,
+    output text not null,
+    from_date date not null,
+    to_date date not null,
+    is_masked boolean not null,
+    masked_columns text[],
+    row_count bigint,
+    byte_count bigint,
+    sha256 text,
+    reason text,
+    config_version text not null,
+    environment text not null,
+    check ((reason is not null) = (event in ('failed', 'refused'))),
+    check (event <> 'finished' or num_nulls(row_count, byte_count, sha256) = 0)
+);
+create unique index if not exists export_audit_start on {ops}.export_audit (export_id) where event = 'started';
+create unique index if not exists export_audit_end on {ops}.export_audit (export_id) where event <> 'started';
+comment on table {ops}.export_audit is
+'What became of every try to export: a row when bytes begin to leave, and one for how it ended or why it was refused.';
+
 -- A value of a drifted column in the type that the contract wants, NULL when it cannot be read. PostgreSQL 15 has no
 -- pg_input_is_valid; the block costs a subtransaction a row, and only drifted columns pay it.
 create or replace function {ops}.try_cast(value text, wanted anyelement) returns anyelement
@@ -86,3 +118,8 @@ grant select, insert on {ops}.load_log to {etl};
 grant select, insert, update on {ops}.purge_log to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
 grant select, insert, update, delete on {ops}.review_deliveries to {etl};
+grant select on {ops}.export_audit to {etl};
+grant insert (
+    export_id, event, requested_by, organization, organization_id, export_name, format, output, from_date, to_date, is_masked,
+    masked_columns, row_count, byte_count, sha256, reason, config_version, environment
+) on {ops}.export_audit to {etl};
