@@ -1,0 +1,163 @@
+"""The exports of this project: exposures of dbt whose `config.meta.export` says what leaves (decision D12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from orchestration.config.files import Settings
+from orchestration.errors import InsightsError
+from orchestration.manifest import Exposure, exposures, read_manifest
+
+Kind = Literal["rows", "aggregate"]
+Pii = Literal["identifier", "name", "free_text", "birth_date", "key", "none"]
+
+KEYS: dict[str, set[str]] = {
+    "rows": {"kind", "from", "with", "date"},
+    "aggregate": {"kind", "from", "with", "date", "dimensions", "measures"},
+}
+NUMBERS = ("integer", "bigint", "numeric")  # what a measure may be, a precision aside
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a mart: its type in PostgreSQL, and what `meta.pii` says of it (`none` when it says nothing)."""
+
+    name: str
+    data_type: str
+    pii: Pii = "none"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A relation under an export. `key` joins it to the first one, which has none; `visible`: it has a visibility."""
+
+    name: str
+    schema: str
+    identifier: str
+    columns: dict[str, Column]
+    retention_class: str | None = None
+    key: str | None = None
+
+    @property
+    def has_visibility(self) -> bool:
+        """Whether each row says who may see it."""
+        return "visibility" in self.columns
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """What cells are told apart by: a name and the column behind it."""
+
+    name: str
+    part: Part
+    column: Column
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of a cell: an SQL aggregate and its type.
+
+    `group_size` is an SQL aggregate too: how many are in it. Without one, the measure is given of nothing but what may
+    leave as rows.
+    """
+
+    name: str
+    data_type: str
+    sql: str
+    group_size: str | None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One export. `parts` begins with the relation whose column `date` the range is about."""
+
+    name: str
+    description: str
+    kind: Kind
+    parts: tuple[Part, ...]
+    date: str
+    dimensions: tuple[Dimension, ...] = ()
+    measures: tuple[Measure, ...] = ()
+
+
+def load_definitions(settings: Settings) -> dict[str, Definition]:
+    """Every export, by name; takes the seconds of `dbt parse` when the manifest is old. Raises InsightsError."""
+    return definitions(read_manifest(settings))
+
+
+def definitions(manifest: dict[str, Any]) -> dict[str, Definition]:
+    """Every export of a manifest, by name; raises InsightsError, naming it, for one that cannot be followed."""
+    models = {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
+    return {name: definition(exposure, models) for name, exposure in exposures(manifest, "export").items()}
+
+
+def definition(exposure: Exposure, models: Mapping[str, dict[str, Any]]) -> Definition:
+    """One export; `models` are the manifest's, by name. Raises InsightsError when its declaration cannot be followed."""
+    meta = exposure.meta
+    kind = meta.get("kind")
+    if kind not in KEYS:
+        raise _wrong(exposure, f"its kind is {kind}; it must be rows or aggregate")
+    unknown = sorted(meta.keys() - KEYS[kind])
+    if unknown:
+        raise _wrong(exposure, f"{', '.join(unknown)} is no key of {kind}")
+    joined: dict[str, str] = meta.get("with") or {}
+    parts = (
+        _part(exposure, models, meta.get("from"), None),
+        *(_part(exposure, models, name, key) for name, key in joined.items()),
+    )
+    first = parts[0]
+    for part in parts[1:]:
+        if part.key not in part.columns or part.key not in first.columns:
+            raise _wrong(exposure, f"{part.key} is not a column of both {first.name} and {part.name}")
+    if meta.get("date") not in first.columns:
+        raise _wrong(exposure, f"its date is {meta.get('date')}, which is no column of {first.name}")
+    if not first.has_visibility:
+        raise _wrong(exposure, f"{first.name} has no visibility")
+    dimensions = tuple(_dimension(exposure, parts, *item) for item in (meta.get("dimensions") or {}).items())
+    measures = tuple(_measure(exposure, *item) for item in (meta.get("measures") or {}).items())
+    if kind == "aggregate" and not measures:
+        raise _wrong(exposure, "it has no measures")
+    return Definition(exposure.name, exposure.description, kind, parts, meta["date"], dimensions, measures)
+
+
+def _part(exposure: Exposure, models: Mapping[str, dict[str, Any]], name: str | None, key: str | None) -> Part:
+    if name not in models or name not in exposure.depends_on:
+        raise _wrong(exposure, f"{name} is no model that it depends on")
+    node = models[name]
+    columns = {c["name"]: _column(exposure, name, c) for c in node["columns"].values()}
+    if "organization_id" not in columns:
+        raise _wrong(exposure, f"{name} has no organization_id")
+    retention = node["config"]["meta"].get("retention") or {}
+    return Part(name, node["schema"], node["alias"], columns, retention.get("class"), key)
+
+
+def _column(exposure: Exposure, part: str, column: dict[str, Any]) -> Column:
+    pii = column["config"]["meta"].get("pii", "none")
+    if pii not in get_args(Pii):
+        raise _wrong(exposure, f"meta.pii of {part}.{column['name']} is {pii}; known are {', '.join(get_args(Pii))}")
+    return Column(column["name"], column["data_type"], pii)
+
+
+def _dimension(exposure: Exposure, parts: tuple[Part, ...], name: str, column: str) -> Dimension:
+    owner, _, column_name = column.partition(".")
+    for part in parts:
+        if part.name == owner and column_name in part.columns:
+            found = part.columns[column_name]
+            if found.pii != "none":
+                raise _wrong(exposure, f"its dimension {name} is personal ({found.pii})")
+            return Dimension(name, part, found)
+    raise _wrong(exposure, f"its dimension {name} is {column}; it must be a relation and its column, with a dot between")
+
+
+def _measure(exposure: Exposure, name: str, says: dict[str, str]) -> Measure:
+    if not {"type", "sql"} <= says.keys() <= {"type", "sql", "group_size"}:
+        raise _wrong(exposure, f"its measure {name} must have type and sql, and may have group_size")
+    if not says["type"].startswith(NUMBERS):
+        raise _wrong(exposure, f"its measure {name} is {says['type']}; it must be a number")
+    return Measure(name, says["type"], says["sql"], says.get("group_size"))
+
+
+def _wrong(exposure: Exposure, says: str) -> InsightsError:
+    return InsightsError(f"models/exposures: the export {exposure.name} cannot be followed: {says}.")

@@ -1,0 +1,202 @@
+"""The statements of an export: how many rows there are, and the COPY that streams them.
+
+They are made of names from dbt's manifest, SQL of the exposures, and literals that psycopg quotes; nothing that a user
+typed is in them but an id that was found in the warehouse and two dates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import get_args
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from orchestration.config.consistency import AS_ROWS
+from orchestration.config.files import Settings
+from orchestration.config.tokens import Visibility
+from orchestration.errors import InsightsError
+from orchestration.exports.columns import OutColumn, row_columns, safe_in_spreadsheets
+from orchestration.exports.definitions import Definition, Measure, Part
+from orchestration.warehouse.loads import Load, newest_loads
+
+STRICTNESS: tuple[Visibility, ...] = get_args(Visibility)
+_CSV = sql.SQL("copy ({query}) to stdout (format csv, header true)")
+# JSON text has no control character, so nothing is ever quoted or escaped: each line is one value.
+_JSON_LINES = sql.SQL(
+    r"copy (select row_to_json(export) from ({query}) as export)"
+    r" to stdout (format csv, quote e'\x01', delimiter e'\x02')"
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one export is about, and the load that it reads. Days are UTC, `until` is the day after the last."""
+
+    organization_id: UUID
+    since: date
+    until: date
+    load: Load
+
+
+@dataclass(frozen=True)
+class Query:
+    """An export as SQL: its columns, where its rows come from, and how they are grouped and ordered ('' when not)."""
+
+    columns: list[OutColumn]
+    source: sql.Composable
+    tail: sql.Composable
+
+    def count(self, connection: psycopg.Connection, at_most: int) -> int:
+        """How many rows there are, counted to `at_most`."""
+        query = sql.SQL("select count(*) from (select 1 from {source} limit {limit}) as counted")
+        row = connection.execute(query.format(source=self.source, limit=at_most)).fetchone()
+        return int(row[0]) if row else 0
+
+    def copy_statement(self, file_format: str) -> sql.Composed:
+        """The COPY that writes the rows in a format (csv, csv.gz, jsonl)."""
+        is_csv = file_format != "jsonl"
+        columns = [
+            sql.SQL("{} as {}").format(safe_in_spreadsheets(c) if is_csv else c.value, sql.Identifier(c.name))
+            for c in self.columns
+        ]
+        query = sql.SQL("select {} from {}{}").format(sql.SQL(", ").join(columns), self.source, self.tail)
+        return (_CSV if is_csv else _JSON_LINES).format(query=query)
+
+
+def read_load(connection: psycopg.Connection, settings: Settings, definition: Definition) -> Load:
+    """The load that the export's first relation is of; raises InsightsError when there was none."""
+    name = definition.parts[0].name
+    loads = newest_loads(connection, settings, [name])
+    if name not in loads:
+        raise InsightsError(f"{name} was never loaded here. Run: insights build")
+    return loads[name]
+
+
+def build_query(settings: Settings, definition: Definition, scope: Scope, *, is_masked: bool) -> Query:
+    """The statements of one export."""
+    visible = visible_as_rows(settings)
+    if definition.kind == "rows":
+        where = [*_in_range(definition, scope), *(_is_visible(part, visible) for part in definition.parts)]
+        source = sql.SQL("{} where {}").format(_joined(definition), sql.SQL(" and ").join(where))
+        return Query(row_columns(definition, is_masked=is_masked), source, sql.SQL(""))
+    return _cells(settings, definition, scope, visible)
+
+
+def visible_as_rows(settings: Settings) -> list[str]:
+    """The visibilities that may leave as rows: those that the configuration allows, but never a stricter one (D12)."""
+    return [v for v in settings.insights.exports.allowed_visibilities if v in AS_ROWS]
+
+
+def _cells(settings: Settings, definition: Definition, scope: Scope, visible: list[str]) -> Query:
+    """Cells that do not depend on the question: finished months, the declared dimensions, the visibility.
+
+    What is left out of a cell is decided by the cell alone, so no two questions can be subtracted from each other.
+    """
+    visibility = _strictest(definition)
+    is_visible = sql.SQL("{} = any({})").format(visibility, _texts(visible))
+    day = sql.Identifier(definition.parts[0].name, definition.date)
+    month = sql.SQL("date_trunc('month', {}::timestamp)::date").format(day)
+    keys = [("month", "date", month)]
+    keys += [(d.name, d.column.data_type, sql.Identifier(d.part.name, d.column.name)) for d in definition.dimensions]
+    keys += [("visibility", "text", visibility)]
+    least = settings.insights.exports.min_group_size
+    numbers = [(m.name, m.data_type, _measure(m, is_visible, least)) for m in definition.measures]
+    where = [*_in_range(definition, scope), *_in_finished_months(settings, definition, scope, day)]
+    source = sql.SQL(
+        "(select {columns} from {joined} where {where} group by {keys}) as cells"
+        " where {is_visible} or num_nonnulls({measures}) > 0"
+    ).format(
+        columns=sql.SQL(", ").join(sql.SQL("{} as {}").format(v, sql.Identifier(name)) for name, _, v in keys + numbers),
+        joined=_joined(definition),
+        where=sql.SQL(" and ").join(where),
+        keys=sql.SQL(", ").join(value for _, _, value in keys),
+        is_visible=sql.SQL("cells.visibility = any({})").format(_texts(visible)),
+        measures=sql.SQL(", ").join(sql.Identifier("cells", m.name) for m in definition.measures),
+    )
+    columns = [OutColumn(name, data_type, sql.Identifier("cells", name)) for name, data_type, _ in keys + numbers]
+    order = sql.SQL(" order by {}").format(sql.SQL(", ").join(sql.Identifier("cells", name) for name, _, _ in keys))
+    return Query(columns, source, order)
+
+
+def _measure(measure: Measure, is_visible: sql.Composable, least: int) -> sql.Composable:
+    large_enough = sql.SQL("({}) >= {}").format(sql.SQL(measure.group_size), least) if measure.group_size else None  # type: ignore[arg-type]
+    return sql.SQL("case when {} then ({})::{} end").format(
+        sql.SQL(" or ").join(filter(None, [is_visible, large_enough])),
+        sql.SQL(measure.sql),  # type: ignore[arg-type]
+        sql.SQL(measure.data_type),  # type: ignore[arg-type]
+    )
+
+
+def _in_range(definition: Definition, scope: Scope) -> list[sql.Composable]:
+    first = definition.parts[0].name
+    day = sql.Identifier(first, definition.date)
+    return [
+        sql.SQL("{} = {}::uuid").format(sql.Identifier(first, "organization_id"), str(scope.organization_id)),
+        sql.SQL("{} >= {}::date").format(day, scope.since.isoformat()),
+        sql.SQL("{} < {}::date").format(day, scope.until.isoformat()),
+    ]
+
+
+def _in_finished_months(
+    settings: Settings, definition: Definition, scope: Scope, day: sql.Composable
+) -> list[sql.Composable]:
+    """Over before the load's horizon; of raw events, begun within their retention, so that none of them is gone."""
+    horizon = sql.SQL("{}::date").format(scope.load.horizon.isoformat())
+    conditions: list[sql.Composable] = [sql.SQL("{} < date_trunc('month', {}::timestamp)").format(day, horizon)]
+    if definition.parts[0].retention_class == "raw_event":
+        days = settings.insights.retention.raw_event_retention_days.of(settings.environment)
+        function = sql.Identifier(f"{settings.insights.warehouse.schema_name}_ops", "retention_cutoff")
+        query = "date_trunc('month', {}::timestamp) >= {}('raw_event', {}, {})"
+        conditions.append(sql.SQL(query).format(day, function, horizon, days))
+    return conditions
+
+
+def _joined(definition: Definition) -> sql.Composable:
+    """The relations of an export; a row of another organization joins nothing."""
+    first, *others = definition.parts
+    joined: list[sql.Composable] = [_relation(first)]
+    for part in others:
+        key = part.key or ""
+        joined.append(
+            sql.SQL("left join {} on {} = {} and {} = {}").format(
+                _relation(part),
+                sql.Identifier(first.name, key),
+                sql.Identifier(part.name, key),
+                sql.Identifier(first.name, "organization_id"),
+                sql.Identifier(part.name, "organization_id"),
+            )
+        )
+    return sql.SQL(" ").join(joined)
+
+
+def _relation(part: Part) -> sql.Composable:
+    return sql.SQL("{} as {}").format(sql.Identifier(part.schema, part.identifier), sql.Identifier(part.name))
+
+
+def _is_visible(part: Part, visible: list[str]) -> sql.Composable:
+    """Whether a row may leave; a joined relation that has no row for it says nothing."""
+    if not part.has_visibility:
+        return sql.SQL("true")
+    column = sql.Identifier(part.name, "visibility")
+    query = "{} = any({})" if part.key is None else "coalesce({} = any({}), true)"
+    return sql.SQL(query).format(column, _texts(visible))
+
+
+def _strictest(definition: Definition) -> sql.Composable:
+    """The strictest visibility of what is under a row (design, rule 4); an unknown one is RESTRICTED."""
+    tokens, restricted = _texts(STRICTNESS), STRICTNESS.index("RESTRICTED") + 1
+    columns = [(part, sql.Identifier(part.name, "visibility")) for part in definition.parts if part.has_visibility]
+    ranks = [
+        sql.SQL("case when {} is not null then coalesce(array_position({}, {}), {}) end").format(
+            sql.Identifier(part.name, part.key or "visibility"), tokens, column, restricted
+        )
+        for part, column in columns
+    ]
+    return sql.SQL("({})[greatest({})]").format(tokens, sql.SQL(", ").join(ranks))
+
+
+def _texts(values: tuple[Visibility, ...] | list[str]) -> sql.Composable:
+    return sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(sql.Literal(v) for v in values))
