@@ -15,10 +15,11 @@ from orchestration.config.yaml_reader import Document
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 DEFAULTS = {"INSIGHTS_ENV": "dev"}
 
-# Secrets and addresses: the settings keep `${NAME}` and look when a command needs the value, because most need none.
+# Secrets, addresses and places: the settings keep `${NAME}` and look when a command needs the value, as few do.
 LATE: tuple[KeyPath, ...] = (
     ("insights", "warehouse", "connection_url"),
     ("insights", "cache", "url"),
+    ("insights", "exports", "directory"),
     ("insights", "reviews", "url"),
     ("insights", "reviews", "token"),
 )

@@ -87,6 +87,7 @@ class Exports(Section):
     pii_masking_enabled: Switch = Field(description="Whether columns designated as personal are masked.")
     allowed_visibilities: list[Visibility] = Field(description="What may leave as rows: PUBLIC, INTERNAL.")
     min_group_size: Count = Field(description="Smaller groups are suppressed in aggregates (decision D12).")
+    directory: Text = Field(description="The one folder that files are exported into; an absolute path.")
 
 
 class Cadence(Section):

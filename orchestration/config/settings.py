@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from orchestration.config.dag_model import Dag
 from orchestration.config.expansion import expand
@@ -33,11 +34,7 @@ class Settings:
     @cached_property
     def warehouse_url(self) -> str:
         """URL of the warehouse; raises InsightsError when INSIGHTS_WAREHOUSE_URL is not set."""
-        url, missing = expand(self.insights.warehouse.connection_url, os.environ)
-        if missing:
-            key = "insights.warehouse.connection_url"
-            raise InsightsError(f"{key} is read from the environment variable {missing[0]}, which is not set.")
-        return url
+        return _required("insights.warehouse.connection_url", self.insights.warehouse.connection_url)
 
     @cached_property
     def core_api_url(self) -> str | None:
@@ -48,6 +45,24 @@ class Settings:
     def core_api_token(self) -> str | None:
         """The bearer token of Core Services; None when INSIGHTS_CORE_API_TOKEN is not set."""
         return _optional(self.insights.reviews.token)
+
+    @cached_property
+    def export_directory(self) -> Path:
+        """The folder for exported files; raises InsightsError when it is not set, or no absolute path."""
+        directory = Path(_required("insights.exports.directory", self.insights.exports.directory))
+        if not directory.is_absolute():
+            raise InsightsError(f"insights.exports.directory must be an absolute path, not {str(directory)!r}.")
+        return directory
+
+    @cached_property
+    def export_bucket(self) -> str:
+        """The bucket for exported objects; raises InsightsError when INSIGHTS_EXPORT_S3_BUCKET is not set."""
+        bucket = os.environ.get("INSIGHTS_EXPORT_S3_BUCKET")
+        if not bucket:
+            raise InsightsError(
+                "The bucket for exports, the environment variable INSIGHTS_EXPORT_S3_BUCKET, is not set."
+            )
+        return bucket
 
     @cached_property
     def default_profile_key(self) -> str:
@@ -62,6 +77,13 @@ class Settings:
         environment = environment or self.environment
         is_named = environment in self.dags[dag].enabled_environments
         return is_named or (environment == "offline" and self.insights.offline.enabled)
+
+
+def _required(key: str, value: str) -> str:
+    text, missing = expand(value, os.environ)
+    if missing:
+        raise InsightsError(f"{key} is read from the environment variable {missing[0]}, which is not set.")
+    return text
 
 
 def _optional(value: str) -> str | None:

@@ -35,6 +35,7 @@ VARIABLES = (
     Variable("INSIGHTS_REDIS_URL", "the cache"),
     Variable("INSIGHTS_DEFAULT_PROFILE_KEY", "builds and reviews", "patterns.default_profile_key"),
     Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
+    Variable("INSIGHTS_EXPORT_DIR", "exports to files"),
     Variable("INSIGHTS_EXPORT_S3_BUCKET", "exports to object storage"),
     Variable("INSIGHTS_CORE_API_URL", "insights reviews send", "none: a dry run"),
     Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),

@@ -143,6 +143,7 @@ CONFIGURATION: dict[str, Any] = {
         "pii_masking_enabled": True,
         "allowed_visibilities": ["PUBLIC", "INTERNAL"],
         "min_group_size": 5,
+        "directory": "${INSIGHTS_EXPORT_DIR}",
     },
     "access": {
         "public_roles": ["*"],
