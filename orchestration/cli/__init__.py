@@ -10,6 +10,7 @@ from orchestration.cli import build, prepare, show
 from orchestration.cli.airflow import airflow
 from orchestration.cli.config import config
 from orchestration.cli.demo import demo
+from orchestration.cli.export import export, exports
 from orchestration.cli.load_incidents import load_incidents
 from orchestration.cli.manifest import manifest
 from orchestration.cli.patterns import patterns
@@ -37,6 +38,8 @@ for command in (
     load_incidents,
     patterns,
     reviews,
+    export,
+    exports,
     config,
     demo,
     airflow,

@@ -7,14 +7,17 @@ from datetime import date, datetime
 import click
 
 
-def _date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:
+def as_date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:
+    """The callback of an option of type DAY: its value as a date, None when it was not given."""
     return value.date() if value else None
 
 
+DAY = click.DateTime(["%Y-%m-%d"])
+
 as_of = click.option(
     "--as-of",
-    type=click.DateTime(["%Y-%m-%d"]),
-    callback=_date,
+    type=DAY,
+    callback=as_date,
     help="The clock: what happened before this UTC date counts. Default: today.",
 )
 admin_url = click.option(
@@ -24,7 +27,7 @@ admin_url = click.option(
 )
 review_date = click.option(
     "--review-date",
-    type=click.DateTime(["%Y-%m-%d"]),
-    callback=_date,
+    type=DAY,
+    callback=as_date,
     help="The review to look at. Default: the newest that found it.",
 )

@@ -90,7 +90,7 @@ def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> 
         return Checked(None, problems)
     places = {path: place for document in reversed(documents.values()) for path, place in document.places.items()}
     jobs = {name: getattr(dags.etl_dags, name) for name in type(dags.etl_dags).model_fields}
-    settings = Settings(environment, config.insights, profiles.profiles, jobs, places)
+    settings = Settings(environment, config.insights, profiles.profiles, jobs, config.metadata.version, places)
     problems += [*invariant_problems(settings), *consistency_problems(settings, environ)]
     return Checked(settings, problems)
 

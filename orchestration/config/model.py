@@ -27,8 +27,8 @@ class Warehouse(Section):
     type: Literal["postgres", "bigquery", "snowflake"] = Field(description="The engine; this release builds postgres.")
     connection_url: Text = Field(description="URL of the database; keep it in the environment, not in the file.")
     schema_name: SqlName = Field(alias="schema", description="Schema of the marts; others are named after it.")
-    read_only_user: SqlName = Field(description="The role that dashboards and exports read with.")
-    write_user: SqlName = Field(description="The role that loads.")
+    read_only_user: SqlName = Field(description="The role that dashboards read with; it sees no personal column.")
+    write_user: SqlName = Field(description="The role that loads and exports.")
 
 
 class Source(Section):
@@ -85,7 +85,9 @@ class Exports(Section):
     max_rows_per_export: PerEnvironment = Field(description="A larger export is refused, not cut.")
     max_parallel_exports_per_user: PerEnvironment = Field(description="Exports that one user may run at a time.")
     pii_masking_enabled: Switch = Field(description="Whether columns designated as personal are masked.")
-    allowed_visibilities: list[Visibility] = Field(description="What may leave as rows: PUBLIC, INTERNAL.")
+    allowed_visibilities: list[Visibility] = Field(
+        description="What may leave as rows: PUBLIC, INTERNAL; others never do."
+    )
     min_group_size: Count = Field(description="Smaller groups are suppressed in aggregates (decision D12).")
     directory: Text = Field(description="The one folder that files are exported into; an absolute path.")
 

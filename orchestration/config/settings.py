@@ -14,6 +14,7 @@ from orchestration.config.model import Insights
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile
 from orchestration.config.tokens import Environment
+from orchestration.config.variables import EXPORT_KEY, EXPORT_KEY_BYTES
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import InsightsError
 
@@ -22,19 +23,33 @@ from orchestration.errors import InsightsError
 class Settings:
     """What the files say, for the ENVIRONMENT that INSIGHTS_ENV names (specification, sections 2.6 and 5).
 
-    `dags` has the key of the inventory (`weekly_pattern_review`), not the id. `places` tells where a value is written.
+    `dags` has the key of the inventory (`weekly_pattern_review`), not the id. `version` is config.yaml's, in its
+    `metadata`. `places` tells where a value is written.
     """
 
     environment: Environment
     insights: Insights
     profiles: dict[str, Profile]
     dags: dict[str, Dag]
+    version: str
     places: Mapping[KeyPath, Place] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def warehouse_url(self) -> str:
         """URL of the warehouse; raises InsightsError when INSIGHTS_WAREHOUSE_URL is not set."""
         return _required("insights.warehouse.connection_url", self.insights.warehouse.connection_url)
+
+    @property
+    def export_key(self) -> bytes:
+        """The secret that exports mask with; raises InsightsError when INSIGHTS_EXPORT_KEY is not set or too short."""
+        key = os.environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
+        if len(key) < EXPORT_KEY_BYTES:
+            raise InsightsError(
+                f"Personal columns are masked with the environment variable {EXPORT_KEY}, which must have at least"
+                f" {EXPORT_KEY_BYTES} bytes and {'has ' + str(len(key)) if key else 'is not set'}."
+                " Make one with: openssl rand -hex 32"
+            )
+        return key
 
     @cached_property
     def core_api_url(self) -> str | None:

@@ -26,6 +26,8 @@ class Variable:
 AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
+EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
+EXPORT_KEY_BYTES = 32  # at least: as long as what HMAC-SHA256 makes of it
 PREFIX = "INSIGHTS_"
 _FERNET_BYTES = 32
 
@@ -37,6 +39,7 @@ VARIABLES = (
     Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
     Variable("INSIGHTS_EXPORT_DIR", "exports to files"),
     Variable("INSIGHTS_EXPORT_S3_BUCKET", "exports to object storage"),
+    Variable(EXPORT_KEY, "exports with masked columns", is_secret=True),
     Variable("INSIGHTS_CORE_API_URL", "insights reviews send", "none: a dry run"),
     Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),
     Variable("INSIGHTS_ADMIN_URL", "insights init", "libpq's variables"),
@@ -65,7 +68,7 @@ def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None
 
 def variable_problems(environ: Mapping[str, str]) -> list[Problem]:
     """What is wrong with the variables that are set."""
-    return [*_environment(environ), *_unknown(environ), *_schemes(environ), *_airflow(environ)]
+    return [*_environment(environ), *_unknown(environ), *_schemes(environ), *_export_key(environ), *_airflow(environ)]
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -91,6 +94,13 @@ def _schemes(environ: Mapping[str, str]) -> Iterator[Problem]:
         is_conninfo = name == "INSIGHTS_WAREHOUSE_URL" and not found  # libpq's other form, key=value
         if value and not is_conninfo and not (found and found[1].lower() in schemes):
             yield _problem(name, value, f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+
+
+def _export_key(environ: Mapping[str, str]) -> Iterator[Problem]:
+    key = environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
+    if 0 < len(key) < EXPORT_KEY_BYTES:
+        says = f"must have at least {EXPORT_KEY_BYTES} bytes; make one with: openssl rand -hex 32"
+        yield Problem("error", says, "environment", key=EXPORT_KEY, value=MASK)
 
 
 def _airflow(environ: Mapping[str, str]) -> Iterator[Problem]:

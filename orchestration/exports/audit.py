@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
@@ -47,9 +49,10 @@ class Trail:
             connection.execute(query, values)
         self.last = event
 
-    def write_end(self, error: BaseException) -> None:
-        """Write that the try ended with this error: failed when it had begun, else refused."""
-        self.write("failed" if self.last == "started" else "refused", _kept(str(error) or type(error).__name__))
+    def write_end(self, error: InsightsError) -> None:
+        """Write that the try ended with this error: failed when it had begun, else refused; once only."""
+        if self.last in (None, "started"):
+            self.write("failed" if self.last else "refused", _kept(str(error)))
 
     def _given(self) -> dict[str, Any]:
         request, exports = self.request, self.settings.insights.exports
@@ -113,15 +116,21 @@ def newest_tries(connection: psycopg.Connection, settings: Settings, limit: int,
     return [_try(row, gone) for row in rows]
 
 
-def audit_errors() -> psycopg_errors:
-    """Turn what PostgreSQL says of a missing or unreachable audit into InsightsError."""
-    return psycopg_errors()
+@contextmanager
+def audit_errors() -> Iterator[None]:
+    """Turn what the database may say of the audit into InsightsError: not prepared, or a failure."""
+    try:
+        yield
+    except psycopg.errors.UndefinedTable as error:
+        raise InsightsError("This database has no audit of exports yet. Run: insights init") from error
+    except psycopg.Error as error:
+        raise InsightsError(f"The audit of exports failed: {' '.join(str(error).split())}") from error
 
 
 def _try(row: dict[str, Any], gone: set[UUID]) -> Try:
     event = row.pop("event")
     del row["export_audit_id"]
-    state = event if event != "started" else "aborted" if row["export_id"] in gone else "running"
+    state: State = event if event != "started" else "aborted" if row["export_id"] in gone else "running"
     return Try(state=state, **row)
 
 

@@ -15,7 +15,7 @@ Pii = Literal["identifier", "name", "free_text", "birth_date", "key", "none"]
 
 KEYS: dict[str, set[str]] = {
     "rows": {"kind", "from", "with", "date"},
-    "aggregate": {"kind", "from", "with", "date", "dimensions", "measures"},
+    "aggregate": {"kind", "from", "with", "date", "dimensions", "group_size", "measures"},
 }
 NUMBERS = ("integer", "bigint", "numeric")  # what a measure may be, a precision aside
 
@@ -57,21 +57,20 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of a cell: an SQL aggregate and its type.
-
-    `group_size` is an SQL aggregate too: how many are in it. Without one, the measure is given of nothing but what may
-    leave as rows.
-    """
+    """A number of a cell: an SQL aggregate and its type."""
 
     name: str
     data_type: str
     sql: str
-    group_size: str | None
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One export. `parts` begins with the relation whose column `date` the range is about."""
+    """One export. `parts` begins with the relation whose column `date` the range is about.
+
+    An aggregate has `measures` for each month and each combination of `dimensions`; `group_size`, an SQL aggregate,
+    says how many are behind them.
+    """
 
     name: str
     description: str
@@ -80,6 +79,7 @@ class Definition:
     date: str
     dimensions: tuple[Dimension, ...] = ()
     measures: tuple[Measure, ...] = ()
+    group_size: str = ""
 
 
 def load_definitions(settings: Settings) -> dict[str, Definition]:
@@ -94,7 +94,7 @@ def definitions(manifest: dict[str, Any]) -> dict[str, Definition]:
 
 
 def definition(exposure: Exposure, models: Mapping[str, dict[str, Any]]) -> Definition:
-    """One export; `models` are the manifest's, by name. Raises InsightsError when its declaration cannot be followed."""
+    """One export; `models` are the manifest's, by name. Raises InsightsError when it cannot be followed."""
     meta = exposure.meta
     kind = meta.get("kind")
     if kind not in KEYS:
@@ -117,9 +117,10 @@ def definition(exposure: Exposure, models: Mapping[str, dict[str, Any]]) -> Defi
         raise _wrong(exposure, f"{first.name} has no visibility")
     dimensions = tuple(_dimension(exposure, parts, *item) for item in (meta.get("dimensions") or {}).items())
     measures = tuple(_measure(exposure, *item) for item in (meta.get("measures") or {}).items())
-    if kind == "aggregate" and not measures:
-        raise _wrong(exposure, "it has no measures")
-    return Definition(exposure.name, exposure.description, kind, parts, meta["date"], dimensions, measures)
+    group_size = meta.get("group_size", "")
+    if kind == "aggregate" and not (measures and group_size and first.retention_class == "raw_event"):
+        raise _wrong(exposure, "an aggregate needs measures, a group_size, and a fact (retention class raw_event)")
+    return Definition(exposure.name, exposure.description, kind, parts, meta["date"], dimensions, measures, group_size)
 
 
 def _part(exposure: Exposure, models: Mapping[str, dict[str, Any]], name: str | None, key: str | None) -> Part:
@@ -148,15 +149,17 @@ def _dimension(exposure: Exposure, parts: tuple[Part, ...], name: str, column: s
             if found.pii != "none":
                 raise _wrong(exposure, f"its dimension {name} is personal ({found.pii})")
             return Dimension(name, part, found)
-    raise _wrong(exposure, f"its dimension {name} is {column}; it must be a relation and its column, with a dot between")
+    raise _wrong(
+        exposure, f"its dimension {name} is {column}; it must be a relation and its column, with a dot between"
+    )
 
 
 def _measure(exposure: Exposure, name: str, says: dict[str, str]) -> Measure:
-    if not {"type", "sql"} <= says.keys() <= {"type", "sql", "group_size"}:
-        raise _wrong(exposure, f"its measure {name} must have type and sql, and may have group_size")
+    if says.keys() != {"type", "sql"}:
+        raise _wrong(exposure, f"its measure {name} must have type and sql")
     if not says["type"].startswith(NUMBERS):
         raise _wrong(exposure, f"its measure {name} is {says['type']}; it must be a number")
-    return Measure(name, says["type"], says["sql"], says.get("group_size"))
+    return Measure(name, says["type"], says["sql"])
 
 
 def _wrong(exposure: Exposure, says: str) -> InsightsError:

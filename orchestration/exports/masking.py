@@ -36,8 +36,7 @@ _HMAC = sql.SQL(
     "(select inner_block from pg_temp.export_key) || convert_to(({value})::text, 'UTF8'))), 'hex'), {digits})"
 )
 _EACH = sql.SQL(
-    "case when {value} is not null then array("
-    "select {masked} from unnest({value}) with ordinality as element (value, place) order by element.place) end"
+    "case when {value} is not null then array(select {masked} from unnest({value}) as element (value) order by 1) end"
 )
 _REDACTED = sql.SQL("case when {value} is not null then '[redacted]' end")
 _YEAR = sql.SQL("date_trunc('year', ({value})::timestamp)::date")
@@ -65,7 +64,10 @@ def send_blocks(connection: psycopg.Connection, blocks: Blocks) -> None:
 
 
 def masked(value: sql.Composable, data_type: str, pii: Pii) -> tuple[sql.Composable, str]:
-    """A column as it leaves, and its type then; NULL stays NULL, and an array is masked element by element."""
+    """A column as it leaves, and its type then; NULL stays NULL.
+
+    An array is masked element by element, and ordered by the masks: the order of what they mask would tell of it.
+    """
     how = HOW[pii]
     if how == "redacted":
         return _REDACTED.format(value=value), "text"

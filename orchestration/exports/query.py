@@ -6,8 +6,9 @@ typed is in them but an id that was found in the warehouse and two dates.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import get_args
 from uuid import UUID
 
@@ -19,8 +20,10 @@ from orchestration.config.files import Settings
 from orchestration.config.tokens import Visibility
 from orchestration.errors import InsightsError
 from orchestration.exports.columns import OutColumn, row_columns, safe_in_spreadsheets
-from orchestration.exports.definitions import Definition, Measure, Part
+from orchestration.exports.definitions import Definition, Part
 from orchestration.warehouse.loads import Load, newest_loads
+
+_Typed = tuple[str, str, sql.Composable]  # a column's name, type and value
 
 STRICTNESS: tuple[Visibility, ...] = get_args(Visibility)
 _CSV = sql.SQL("copy ({query}) to stdout (format csv, header true)")
@@ -33,12 +36,17 @@ _JSON_LINES = sql.SQL(
 
 @dataclass(frozen=True)
 class Scope:
-    """What one export is about, and the load that it reads. Days are UTC, `until` is the day after the last."""
+    """What one export is about: days are UTC, `until` is the day after the last; `visible` may leave as rows.
+
+    `load` is what the data is of, `read_at` the moment of the snapshot.
+    """
 
     organization_id: UUID
     since: date
     until: date
+    visible: list[Visibility]
     load: Load
+    read_at: datetime
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,11 @@ class Query:
     columns: list[OutColumn]
     source: sql.Composable
     tail: sql.Composable
+
+    @property
+    def masked_columns(self) -> list[str]:
+        """The columns that are masked, each with how, as in `full_name (hmac-sha256)`."""
+        return [f"{column.name} ({column.mask})" for column in self.columns if column.mask]
 
     def count(self, connection: psycopg.Connection, at_most: int) -> int:
         """How many rows there are, counted to `at_most`."""
@@ -77,57 +90,51 @@ def read_load(connection: psycopg.Connection, settings: Settings, definition: De
 
 def build_query(settings: Settings, definition: Definition, scope: Scope, *, is_masked: bool) -> Query:
     """The statements of one export."""
-    visible = visible_as_rows(settings)
     if definition.kind == "rows":
-        where = [*_in_range(definition, scope), *(_is_visible(part, visible) for part in definition.parts)]
+        where = [*_in_range(definition, scope), *(_is_visible(part, scope.visible) for part in definition.parts)]
         source = sql.SQL("{} where {}").format(_joined(definition), sql.SQL(" and ").join(where))
         return Query(row_columns(definition, is_masked=is_masked), source, sql.SQL(""))
-    return _cells(settings, definition, scope, visible)
+    return _cells(settings, definition, scope)
 
 
-def visible_as_rows(settings: Settings) -> list[str]:
+def visible_as_rows(settings: Settings) -> list[Visibility]:
     """The visibilities that may leave as rows: those that the configuration allows, but never a stricter one (D12)."""
     return [v for v in settings.insights.exports.allowed_visibilities if v in AS_ROWS]
 
 
-def _cells(settings: Settings, definition: Definition, scope: Scope, visible: list[str]) -> Query:
+def _cells(settings: Settings, definition: Definition, scope: Scope) -> Query:
     """Cells that do not depend on the question: finished months, the declared dimensions, the visibility.
 
-    What is left out of a cell is decided by the cell alone, so no two questions can be subtracted from each other.
+    Whether a cell is left out is decided by the cell alone, so no two questions can be subtracted from each other.
     """
     visibility = _strictest(definition)
-    is_visible = sql.SQL("{} = any({})").format(visibility, _texts(visible))
     day = sql.Identifier(definition.parts[0].name, definition.date)
-    month = sql.SQL("date_trunc('month', {}::timestamp)::date").format(day)
-    keys = [("month", "date", month)]
+    keys: list[_Typed] = [("month", "date", sql.SQL("date_trunc('month', {}::timestamp)::date").format(day))]
     keys += [(d.name, d.column.data_type, sql.Identifier(d.part.name, d.column.name)) for d in definition.dimensions]
     keys += [("visibility", "text", visibility)]
-    least = settings.insights.exports.min_group_size
-    numbers = [(m.name, m.data_type, _measure(m, is_visible, least)) for m in definition.measures]
-    where = [*_in_range(definition, scope), *_in_finished_months(settings, definition, scope, day)]
+    numbers: list[_Typed] = [
+        (m.name, m.data_type, sql.SQL("({})::{}").format(sql.SQL(m.sql), sql.SQL(m.data_type)))
+        for m in definition.measures
+    ]
+    where = [*_in_range(definition, scope), *_in_finished_months(settings, scope, day)]
     source = sql.SQL(
-        "(select {columns} from {joined} where {where} group by {keys}) as cells"
-        " where {is_visible} or num_nonnulls({measures}) > 0"
+        "(select {columns} from {joined} where {where} group by {keys}"
+        " having {visibility} = any({visible}) or ({group_size}) >= {least}) as cells"
     ).format(
-        columns=sql.SQL(", ").join(sql.SQL("{} as {}").format(v, sql.Identifier(name)) for name, _, v in keys + numbers),
+        columns=sql.SQL(", ").join(
+            sql.SQL("{} as {}").format(v, sql.Identifier(name)) for name, _, v in keys + numbers
+        ),
         joined=_joined(definition),
         where=sql.SQL(" and ").join(where),
         keys=sql.SQL(", ").join(value for _, _, value in keys),
-        is_visible=sql.SQL("cells.visibility = any({})").format(_texts(visible)),
-        measures=sql.SQL(", ").join(sql.Identifier("cells", m.name) for m in definition.measures),
+        visibility=visibility,
+        visible=_texts(scope.visible),
+        group_size=sql.SQL(definition.group_size),
+        least=settings.insights.exports.min_group_size,
     )
     columns = [OutColumn(name, data_type, sql.Identifier("cells", name)) for name, data_type, _ in keys + numbers]
     order = sql.SQL(" order by {}").format(sql.SQL(", ").join(sql.Identifier("cells", name) for name, _, _ in keys))
     return Query(columns, source, order)
-
-
-def _measure(measure: Measure, is_visible: sql.Composable, least: int) -> sql.Composable:
-    large_enough = sql.SQL("({}) >= {}").format(sql.SQL(measure.group_size), least) if measure.group_size else None  # type: ignore[arg-type]
-    return sql.SQL("case when {} then ({})::{} end").format(
-        sql.SQL(" or ").join(filter(None, [is_visible, large_enough])),
-        sql.SQL(measure.sql),  # type: ignore[arg-type]
-        sql.SQL(measure.data_type),  # type: ignore[arg-type]
-    )
 
 
 def _in_range(definition: Definition, scope: Scope) -> list[sql.Composable]:
@@ -140,18 +147,15 @@ def _in_range(definition: Definition, scope: Scope) -> list[sql.Composable]:
     ]
 
 
-def _in_finished_months(
-    settings: Settings, definition: Definition, scope: Scope, day: sql.Composable
-) -> list[sql.Composable]:
-    """Over before the load's horizon; of raw events, begun within their retention, so that none of them is gone."""
+def _in_finished_months(settings: Settings, scope: Scope, day: sql.Composable) -> list[sql.Composable]:
+    """Over before the load's horizon, and begun within raw retention, so that nothing of them is gone (decision D8)."""
     horizon = sql.SQL("{}::date").format(scope.load.horizon.isoformat())
-    conditions: list[sql.Composable] = [sql.SQL("{} < date_trunc('month', {}::timestamp)").format(day, horizon)]
-    if definition.parts[0].retention_class == "raw_event":
-        days = settings.insights.retention.raw_event_retention_days.of(settings.environment)
-        function = sql.Identifier(f"{settings.insights.warehouse.schema_name}_ops", "retention_cutoff")
-        query = "date_trunc('month', {}::timestamp) >= {}('raw_event', {}, {})"
-        conditions.append(sql.SQL(query).format(day, function, horizon, days))
-    return conditions
+    days = settings.insights.retention.raw_event_retention_days.of(settings.environment)
+    cutoff = sql.Identifier(f"{settings.insights.warehouse.schema_name}_ops", "retention_cutoff")
+    return [
+        sql.SQL("{} < date_trunc('month', {}::timestamp)").format(day, horizon),
+        sql.SQL("date_trunc('month', {}::timestamp) >= {}('raw_event', {}, {})").format(day, cutoff, horizon, days),
+    ]
 
 
 def _joined(definition: Definition) -> sql.Composable:
@@ -176,7 +180,7 @@ def _relation(part: Part) -> sql.Composable:
     return sql.SQL("{} as {}").format(sql.Identifier(part.schema, part.identifier), sql.Identifier(part.name))
 
 
-def _is_visible(part: Part, visible: list[str]) -> sql.Composable:
+def _is_visible(part: Part, visible: Sequence[Visibility]) -> sql.Composable:
     """Whether a row may leave; a joined relation that has no row for it says nothing."""
     if not part.has_visibility:
         return sql.SQL("true")
@@ -198,5 +202,5 @@ def _strictest(definition: Definition) -> sql.Composable:
     return sql.SQL("({})[greatest({})]").format(tokens, sql.SQL(", ").join(ranks))
 
 
-def _texts(values: tuple[Visibility, ...] | list[str]) -> sql.Composable:
+def _texts(values: Sequence[Visibility]) -> sql.Composable:
     return sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(sql.Literal(v) for v in values))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from orchestration.config.variables import EXPORT_KEY
 from orchestration.errors import InsightsError
 
 # libpq's keywords and the variables that dbt's profile, psql and every other client read.
@@ -57,8 +58,11 @@ def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Conn
 
 
 def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a dbt process: ours, the connection of `url` (if any) in libpq's variables, and `extra`."""
-    inherited = dict(os.environ)
+    """The environment of a dbt process: ours, the connection of `url` (if any) in libpq's variables, and `extra`.
+
+    The key of exports is not handed on: dbt masks nothing.
+    """
+    inherited = {k: v for k, v in os.environ.items() if k != EXPORT_KEY}
     if url:
         inherited = {k: v for k, v in inherited.items() if k not in VARIABLES.values()}
         inherited |= libpq_environment(url)

@@ -95,7 +95,7 @@ def test_offline_runs_on_schedule_only_where_it_is_enabled(
 ) -> None:
     offline = settings.insights.offline.model_copy(update={"enabled": True})
     insights = settings.insights.model_copy(update={"offline": offline})
-    enabled = Settings("offline", insights, settings.profiles, settings.dags)
+    enabled = Settings("offline", insights, settings.profiles, settings.dags, settings.version)
     assert [dag.schedule_interval for dag in build_dags(enabled)] == [schedule for _, schedule, *_ in INVENTORY]
 
 

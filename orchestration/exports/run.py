@@ -1,0 +1,168 @@
+"""One export from the question to the file: checked, given a slot, counted, masked, streamed, and told to the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import psycopg
+from psycopg import IsolationLevel
+
+from orchestration.config.files import Settings
+from orchestration.errors import InsightsError
+from orchestration.exports.audit import Trail
+from orchestration.exports.definitions import Definition
+from orchestration.exports.masking import key_blocks, send_blocks
+from orchestration.exports.output import Output, Written
+from orchestration.exports.query import Query, Scope, build_query, read_load, visible_as_rows
+from orchestration.exports.request import Request, check_user, find_definition, find_organization
+from orchestration.exports.sidecar import sidecar
+from orchestration.exports.sinks import Sink, open_sink
+from orchestration.exports.slots import mark_running, refuse_pooler, take_slot
+from orchestration.warehouse.connection import connect
+
+Progress = Callable[[int, int], None]  # is told the rows that have left and those that will
+PROGRESS_ROWS = 1000  # between two calls
+
+# Nobody's function or operator stands in for PostgreSQL's; dates are written one way; a server whose client was killed
+# notices it even while it counts.
+_SESSION = """
+    set search_path = pg_catalog;
+    set timezone = 'UTC';
+    set datestyle = 'ISO';
+    set intervalstyle = 'iso_8601';
+    set client_connection_check_interval = '1s'
+"""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A finished export: where it is, its rows, size and SHA-256, and the columns that were masked, each with how."""
+
+    location: str
+    rows: int
+    written: Written
+    masked_columns: list[str]
+
+
+def run_export(
+    settings: Settings, definitions: dict[str, Definition], request: Request, progress: Progress | None = None
+) -> Exported:
+    """Export what is asked for, or leave nothing (specification, section 2.4; decision D12).
+
+    Every try is in the audit; no byte leaves before its start is committed there. Raises InsightsError when the request
+    may not be, is too large or finds no slot, and when the export breaks off.
+    """
+    if settings.environment == "offline" and not settings.insights.offline.enabled:
+        raise InsightsError("The environment offline exports nothing unless insights.offline.enabled is true (D9).")
+    trail = Trail(settings, request)
+    try:
+        with connect(settings.warehouse_url, autocommit=True) as connection:
+            return _export(connection, settings, definitions, trail, progress)
+    except BaseException as error:
+        told = _as_insights_error(error)
+        try:
+            trail.write_end(told)
+        except InsightsError as second:
+            told = InsightsError(f"{told} Nor could the audit be told: {second}")
+        if isinstance(error, psycopg.Error | InsightsError):
+            raise told from error
+        raise
+
+
+def _export(
+    connection: psycopg.Connection,
+    settings: Settings,
+    definitions: dict[str, Definition],
+    trail: Trail,
+    progress: Progress | None,
+) -> Exported:
+    request = trail.request
+    refuse_pooler(connection)
+    connection.execute(_SESSION)
+    definition = find_definition(definitions, request)
+    organization_id = find_organization(connection, settings, request.organization)
+    trail.known["organization_id"] = organization_id
+    user_id = check_user(connection, settings, organization_id, request.user)
+    take_slot(connection, organization_id, user_id, _limit(settings, "max_parallel_exports_per_user"))
+    mark_running(connection, trail.export_id)
+    is_masked = settings.insights.exports.pii_masking_enabled
+    if is_masked:
+        send_blocks(connection, key_blocks(settings.export_key, organization_id))
+    connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
+    with connection.transaction():  # one snapshot: what is counted is what leaves
+        load, visible = read_load(connection, settings, definition), visible_as_rows(settings)
+        scope = Scope(organization_id, request.since, request.until, visible, load, _now(connection))
+        query = build_query(settings, definition, scope, is_masked=is_masked)
+        rows = _count(connection, settings, query)
+        trail.known |= {"row_count": rows, "masked_columns": query.masked_columns}
+        sink = open_sink(settings, request.output, request.file_format)
+        try:
+            trail.write("started")
+            written = _stream(connection, query, request.file_format, sink, _steps(progress, rows))
+            if progress:
+                progress(rows, rows)
+        except BaseException:
+            sink.abort()
+            raise
+    try:
+        location = sink.commit(
+            sidecar(settings, request, export_id=trail.export_id, scope=scope, query=query, rows=rows, written=written)
+        )
+    except BaseException:
+        sink.abort()
+        raise
+    trail.known |= {"byte_count": written.bytes, "sha256": written.sha256, "output": location}
+    try:
+        trail.write("finished")
+    except InsightsError as error:
+        raise InsightsError(f"The export is whole, at {location}, but the audit was not told so: {error}") from error
+    return Exported(location, rows, written, query.masked_columns)
+
+
+def _now(connection: psycopg.Connection) -> datetime:
+    return cast(tuple[datetime], connection.execute("select now()").fetchone())[0]
+
+
+def _count(connection: psycopg.Connection, settings: Settings, query: Query) -> int:
+    """How many rows will leave; raises InsightsError when they are more than one export may have."""
+    most = _limit(settings, "max_rows_per_export")
+    rows = query.count(connection, at_most=most + 1)
+    if rows > most:
+        raise InsightsError(
+            f"The export has more than {most:,} rows, which is exports.max_rows_per_export here. Nothing was written:"
+            " ask for a shorter range."
+        )
+    return rows
+
+
+def _stream(
+    connection: psycopg.Connection, query: Query, file_format: str, sink: Sink, step: Callable[[int], None]
+) -> Written:
+    """Hand the rows to the sink as they come: the server sends them one by one, and none is kept."""
+    output = Output(sink, compress=file_format == "csv.gz")
+    with connection.cursor() as cursor, cursor.copy(query.copy_statement(file_format)) as copy:
+        for number, line in enumerate(copy):
+            output.write(bytes(line))
+            if number % PROGRESS_ROWS == 0:
+                step(number)
+    return output.finish()
+
+
+def _steps(progress: Progress | None, rows: int) -> Callable[[int], None]:
+    return (lambda done: progress(done, rows)) if progress else (lambda _done: None)
+
+
+def _limit(settings: Settings, name: str) -> int:
+    limit: int = getattr(settings.insights.exports, name).of(settings.environment)
+    return limit
+
+
+def _as_insights_error(error: BaseException) -> InsightsError:
+    """The error as the audit and a person may read it: of a failure of the database its first line."""
+    if isinstance(error, InsightsError):
+        return error
+    lines = str(error).splitlines()
+    return InsightsError(f"The export broke off ({type(error).__name__}{': ' + lines[0] if lines else ''}).")

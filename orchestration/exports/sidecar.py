@@ -1,0 +1,51 @@
+"""What lies beside each export as `<name>.manifest.json`: what the file is, of which load, for whom, masked how."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from uuid import UUID
+
+from orchestration.config.files import Settings
+from orchestration.exports.output import Written
+from orchestration.exports.query import Query, Scope
+from orchestration.exports.request import Request
+
+
+def sidecar(  # noqa: PLR0913 - each is one fact of the file
+    settings: Settings, request: Request, *, export_id: UUID, scope: Scope, query: Query, rows: int, written: Written
+) -> bytes:
+    """The manifest of one export, as JSON."""
+    exports = settings.insights.exports
+    facts = {
+        "export": request.name,
+        "export_id": export_id,
+        "format": request.file_format,
+        "columns": [{"name": c.name, "type": c.data_type, "masked": c.mask} for c in query.columns],
+        "rows": rows,
+        "bytes": written.bytes,
+        "sha256": written.sha256,
+        "filters": {
+            "organization_id": scope.organization_id,
+            "from": scope.since.isoformat(),
+            "to": scope.until.isoformat(),
+            "visibilities_as_rows": scope.visible,
+            "min_group_size": exports.min_group_size,
+        },
+        "masking": exports.pii_masking_enabled,
+        "masked_columns": query.masked_columns,
+        "requested_by": request.user,
+        "read_at": scope.read_at,
+        "load": {
+            "as_of": scope.load.as_of.isoformat(),
+            "horizon": scope.load.horizon.isoformat(),
+            "loaded_through": scope.load.loaded_through,
+        },
+        "environment": settings.environment,
+        "config_version": settings.version,
+    }
+    return json.dumps(facts, indent=2, ensure_ascii=False, default=_text).encode() + b"\n"
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
