@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from orchestration.config.dag_model import Dag
 from orchestration.config.expansion import expand
+from orchestration.config.masking import shown
 from orchestration.config.model import Insights
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile
@@ -17,6 +19,8 @@ from orchestration.config.tokens import Environment
 from orchestration.config.variables import EXPORT_KEY, EXPORT_KEY_BYTES
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import InsightsError
+
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,12 @@ class Settings:
 
     @cached_property
     def export_bucket(self) -> str:
-        """The bucket for exported objects; raises InsightsError when INSIGHTS_EXPORT_S3_BUCKET is not set."""
-        bucket = os.environ.get("INSIGHTS_EXPORT_S3_BUCKET")
+        """The bucket for exported objects; raises InsightsError unless INSIGHTS_EXPORT_S3_BUCKET names one."""
+        bucket = os.environ.get("INSIGHTS_EXPORT_S3_BUCKET", "")
         if not bucket:
-            raise InsightsError(
-                "The bucket for exports, the environment variable INSIGHTS_EXPORT_S3_BUCKET, is not set."
-            )
+            raise InsightsError("The environment variable INSIGHTS_EXPORT_S3_BUCKET, the bucket, is not set.")
+        if not BUCKET.fullmatch(bucket):
+            raise InsightsError(f"INSIGHTS_EXPORT_S3_BUCKET is {shown('', bucket)}, which is no name of a bucket.")
         return bucket
 
     @cached_property

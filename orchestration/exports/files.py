@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from orchestration.errors import InsightsError
@@ -67,15 +67,17 @@ class FileSink:
         return self.location
 
     def abort(self) -> None:
-        """Remove what this sink made; nothing after a `commit`."""
-        for temporary in reversed(self._temporaries):
-            temporary.unpublish()
+        """Remove what this sink made; nothing after a `commit`. What a failing disk keeps, the next export removes."""
+        with suppress(OSError):
+            for temporary in reversed(self._temporaries):
+                temporary.unpublish()
         self._close()
 
     def _close(self) -> None:
-        """Give up the temporary names; those of the data first, as long as its lock is held (Folder.remove_dead)."""
-        for temporary in self._temporaries:
-            temporary.remove()
+        """Give up the temporary names, that of the data first (Folder.remove_dead says why), then its lock."""
+        with suppress(OSError):
+            for temporary in self._temporaries:
+                temporary.remove()
         self._temporaries.clear()
         self._open.close()
 
@@ -104,7 +106,7 @@ class FileSink:
             raise InsightsError(f"Exporting into {self._directory} failed: {reason}.") from error
 
 
-_LINKS = "its file system has no hard links: take a folder on another one"
+_LINKS = "exports need a file system with hard links"
 _HINTS = {
     errno.ENOENT: "the folder above it must exist",
     errno.ENOSPC: "nothing is left of the export; make room",

@@ -96,11 +96,15 @@ class Folder:
         return identity is not None and identity == self._identity(second)
 
     def remove_dead(self) -> None:
-        """Remove the temporary files of runs that were killed, and data that one of them left without its manifest."""
+        """Remove the temporary files of runs that were killed, and data that one of them left without its manifest.
+
+        While the temporary file of the data is there, one can tell what its run has published; so it is removed first.
+        """
         with os.scandir(self._descriptor) as entries:
             names = [entry.name for entry in entries]
         for found in filter(None, map(_TEMPORARY.fullmatch, names)):
-            self._remove_if_dead(found["name"].removesuffix(MANIFEST), found["token"])
+            with suppress(OSError):  # its run is alive, or it is a link or a folder, and none of ours
+                self._remove_if_dead(found["name"].removesuffix(MANIFEST), found["token"])
 
     def _remove_if_dead(self, name: str, token: str) -> None:
         """A run locks the temporary file of its data from its making until after its removal."""
@@ -110,8 +114,6 @@ class Folder:
         except FileNotFoundError:
             self.remove(manifest)
             return
-        except OSError:
-            return  # a link or a folder: not ours
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             status = os.fstat(descriptor)
@@ -120,8 +122,6 @@ class Folder:
                     self.unpublish(data, name)
                 self.remove(data)
                 self.remove(manifest)
-        except BlockingIOError:
-            pass  # its run is alive
         finally:
             os.close(descriptor)
 

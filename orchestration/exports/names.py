@@ -9,9 +9,7 @@ from orchestration.errors import InsightsError
 S3 = "s3://"
 EXTENSIONS = ("csv", "csv.gz", "jsonl")
 MANIFEST = ".manifest.json"
-LONGEST_NAME = (
-    128  # characters of a file's name or of one part of a key; leaves room for the temporary name's additions
-)
+LONGEST_NAME = 128  # characters of a file's name or of one part of a key; a temporary name has 53 more
 MOST_PARTS = 6  # of a key
 
 _SAFE = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")

@@ -41,7 +41,7 @@ class Output:
             del self._block[:whole]
 
     def finish(self) -> Written:
-        """Hand over what is left, once, before the sink's `commit`; no `write` may follow. Raises what the sink does."""
+        """Hand over what is left, once, before the sink's `commit`; no `write` may follow. Raises as `write`."""
         self._pass_on(bytes(self._block))
         self._block.clear()
         if self._compressor:

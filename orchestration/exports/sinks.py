@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from orchestration.config.files import Settings
+from orchestration.errors import InsightsError
 from orchestration.exports.files import FileSink
 from orchestration.exports.names import S3, export_name, object_key
-from orchestration.exports.s3 import S3Sink
 
 
 class Sink(Protocol):
@@ -40,5 +40,17 @@ def open_sink(settings: Settings, output: str, extension: str) -> Sink:
     """
     if output.startswith(S3):
         bucket = settings.export_bucket
-        return S3Sink(bucket, object_key(output, bucket, extension))
+        return _s3_sink(bucket, object_key(output, bucket, extension))
     return FileSink(settings.export_directory, export_name(output, extension))
+
+
+def _s3_sink(bucket: str, key: str) -> Sink:
+    """The sink in a bucket; only who exports to one needs boto3."""
+    try:
+        from orchestration.exports.s3 import S3Sink  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise InsightsError(
+            f"Exports to object storage need {error.name}, which is not installed: pip install -r requirements/s3.txt"
+            " (the dependency group s3)."
+        ) from error
+    return S3Sink(bucket, key)

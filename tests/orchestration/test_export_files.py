@@ -1,0 +1,422 @@
+"""Exports into files: whole or not at all, in the one folder, whatever the name, the disk or a killed run does."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.config.files import PROJECT, load_settings
+from orchestration.errors import InsightsError
+from orchestration.exports import folder as folder_module
+from orchestration.exports.files import FileSink
+from orchestration.exports.output import BLOCK, Output
+from orchestration.exports.sinks import Sink, open_sink
+
+MANIFEST = b'{"rows": 2}'
+DATA = b"a,b\n1,2\n"
+
+# A run of its own. Its arguments: the folder; after how many names it dies (3: never); how much it writes.
+RUN = """
+import os, signal, sys
+from pathlib import Path
+from orchestration.exports.files import FileSink
+from orchestration.exports.folder import Folder
+
+publish, published = Folder.publish, []
+dies_after, size = int(sys.argv[2]), int(sys.argv[3])
+
+def publish_and_die(*given):
+    if len(published) == dies_after:
+        os.kill(os.getpid(), signal.SIGKILL)
+    publish(*given)
+    published.append(given)
+    if len(published) == 2 and dies_after == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Folder.publish = publish_and_die
+sink = FileSink(Path(sys.argv[1]), "tasks.csv")
+sink.write(b"x" * size)
+print("written", flush=True)
+sys.stdin.read()
+sink.commit(b"{}")
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where files are exported to; it does not exist yet."""
+    directory = tmp_path / "exports"
+    monkeypatch.setenv("INSIGHTS_EXPORT_DIR", str(directory))
+    return directory
+
+
+def opened(output: str = "tasks.csv", extension: str = "csv") -> Sink:
+    return open_sink(load_settings(), output, extension)
+
+
+def export(output: str = "tasks.csv", extension: str = "csv", data: bytes = DATA) -> str:
+    sink = opened(output, extension)
+    sink.write(data)
+    return sink.commit(MANIFEST)
+
+
+def run(directory: Path, dies_after: int = 3, size: int = 8) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", RUN, str(directory), str(dies_after), str(size)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=PROJECT, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(file.name for file in directory.iterdir())
+
+
+def test_data_and_manifest_are_there_when_whole_and_not_before(directory: Path) -> None:
+    sink = opened()
+    sink.write(DATA[:3])
+    (hidden,) = names(directory)
+    assert hidden.startswith(".tasks.csv.")
+    assert hidden.endswith(".part")
+    sink.write(DATA[3:])
+    assert sink.commit(MANIFEST) == sink.location == str(directory / "tasks.csv")
+    assert names(directory) == ["tasks.csv", "tasks.csv.manifest.json"]
+    assert (directory / "tasks.csv").read_bytes() == DATA
+    assert (directory / "tasks.csv.manifest.json").read_bytes() == MANIFEST
+    sink.abort()
+    assert names(directory) == ["tasks.csv", "tasks.csv.manifest.json"]
+
+
+def test_nobody_else_may_read_them(directory: Path) -> None:
+    before = os.umask(0)
+    try:
+        export()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in directory.iterdir()} == {0o600}
+    assert {file.stat().st_nlink for file in directory.iterdir()} == {1}
+
+
+def test_an_aborted_export_leaves_nothing(directory: Path) -> None:
+    sink = opened()
+    sink.write(DATA)
+    sink.abort()
+    sink.abort()
+    assert names(directory) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "extension", "name"),
+    [
+        ("tasks", "csv", "tasks.csv"),
+        ("tasks.csv", "csv", "tasks.csv"),
+        ("TASKS.CSV", "csv", "TASKS.CSV"),
+        ("tasks.2026-01", "jsonl", "tasks.2026-01.jsonl"),
+        ("tasks.csv.gz", "csv.gz", "tasks.csv.gz"),
+        ("a" * 124, "csv", "a" * 124 + ".csv"),
+    ],
+)
+def test_a_name_gets_the_extension_of_its_format(output: str, extension: str, name: str, directory: Path) -> None:
+    assert export(output, extension) == str(directory / name)
+    assert names(directory) == [name, f"{name}.manifest.json"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", ".", "..", "../tasks.csv", "/etc/tasks.csv", "a/b.csv", "a\\b.csv", "./tasks.csv", "tasks.csv/"),
+        *(".hidden.csv", "-rf.csv", "tasks .csv", "tasks\n.csv", "tasks.csv\n", "tasks\0.csv", "täsks.csv", "a:b.csv"),
+        *("~", "~root", "$HOME", "%2e%2e", "CON:", "tasks.csv.manifest.json", "tasks.Manifest.JSON", "a" * 125),
+        *("s3:/bucket/key", "S3://bucket/key", "file:///tmp/x", "tasks\u202e.csv", "\ud800.csv", ".tasks.csv.part"),
+    ],
+)
+def test_other_names_are_refused_before_anything_is_made(name: str, directory: Path) -> None:
+    with pytest.raises(InsightsError, match="is no name for an export"):
+        opened(name)
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "extension", "found"),
+    [("t.csv", "csv.gz", "csv"), ("t.csv.gz", "csv", "csv.gz"), ("t.JSONL", "csv", "jsonl")],
+)
+def test_a_name_of_another_format_is_refused(name: str, extension: str, found: str, directory: Path) -> None:
+    with pytest.raises(InsightsError, match=rf"ends in \.{found}, and the format is {extension}; leave the ending out"):
+        opened(name, extension)
+
+
+@pytest.mark.parametrize("taken", ["tasks.csv", "tasks.csv.manifest.json"])
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "folder"])
+def test_what_exists_is_not_replaced(taken: str, kind: str, directory: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    for before in (True, False):  # the sink is opened
+        directory.mkdir(mode=0o700)
+        sink = None if before else opened()
+        _plant(directory / taken, kind, elsewhere)
+        with pytest.raises(InsightsError, match=rf"{taken} exists, and an export replaces nothing: take another name"):
+            (sink or opened()).commit(MANIFEST)
+        assert names(directory) == [taken]
+        assert elsewhere.read_text() == "precious"
+        (directory / taken).rmdir() if kind == "folder" else (directory / taken).unlink()
+        directory.rmdir()
+
+
+def _plant(path: Path, kind: str, elsewhere: Path) -> None:
+    if kind == "file":
+        path.write_text("old")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(elsewhere if kind == "link" else elsewhere.parent / "nowhere")
+
+
+def test_of_two_exports_to_one_name_the_first_to_end_wins(directory: Path) -> None:
+    first, second = opened(), opened()
+    first.write(b"first")
+    second.write(b"second")
+    second.commit(b"{}")
+    with pytest.raises(InsightsError, match="exists"):
+        first.commit(b"{}")
+    assert names(directory) == ["tasks.csv", "tasks.csv.manifest.json"]
+    assert (directory / "tasks.csv").read_bytes() == b"second"
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "folder"])
+def test_a_temporary_name_that_was_planted_is_not_written_to(
+    kind: str, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Token:
+        def __init__(self, digit: str) -> None:
+            self.hex = digit * 32
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    directory.mkdir(mode=0o700)
+    tokens = iter([Token("a"), Token("b")])
+    monkeypatch.setattr(folder_module, "uuid4", lambda: next(tokens))
+    monkeypatch.setattr(folder_module.Folder, "remove_dead", lambda _: None)  # else a planted file would be removed
+    planted = f".tasks.csv.{'a' * 32}.part"
+    _plant(directory / planted, kind, elsewhere)
+    export()
+    assert names(directory) == [planted, "tasks.csv", "tasks.csv.manifest.json"]
+    assert (directory / "tasks.csv").read_bytes() == DATA
+    assert elsewhere.read_text() == "precious"
+
+
+def test_planted_names_that_look_temporary_stop_nothing(directory: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    directory.mkdir(mode=0o700)
+    token = "a" * 32
+    (directory / f".link.csv.{token}.part").symlink_to(elsewhere)
+    (directory / f".folder.csv.{token}.part").mkdir()
+    (directory / f".beside.csv.manifest.json.{token}.part").mkdir()
+    os.mkfifo(directory / f".pipe.csv.{token}.part")
+    (directory / f".hard.csv.{token}.part").hardlink_to(elsewhere)  # looks like a dead run's, and its name may go
+    (directory / ".others.part").touch()
+    before = names(directory)
+    export()
+    assert set(before) - set(names(directory)) == {f".hard.csv.{token}.part"}
+    assert elsewhere.read_text() == "precious"
+
+
+def test_a_link_in_place_of_the_folder_leads_nowhere(directory: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    directory.symlink_to(elsewhere)
+    with pytest.raises(InsightsError, match="is a link: name the folder that it leads to"):
+        opened()
+    directory.unlink()
+    sink = opened()
+    sink.write(DATA)
+    directory.rename(tmp_path / "moved")
+    directory.symlink_to(elsewhere)  # during the export
+    sink.commit(MANIFEST)
+    assert names(elsewhere) == []
+    assert names(tmp_path / "moved") == ["tasks.csv", "tasks.csv.manifest.json"]
+
+
+@pytest.mark.parametrize("mode", [0o701, 0o750, 0o777, 0o1777])
+def test_a_folder_that_others_may_enter_is_refused(mode: int, directory: Path) -> None:
+    directory.mkdir()
+    directory.chmod(mode)
+    with pytest.raises(InsightsError, match="must belong to the user that exports and be closed to all others"):
+        opened()
+    assert names(directory) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+def test_somebody_elses_folder_is_refused(directory: Path) -> None:
+    directory.mkdir(mode=0o700)
+    os.chown(directory, 65534, 65534)
+    with pytest.raises(InsightsError, match="must belong to the user that exports"):
+        opened()
+
+
+def test_a_folder_of_no_use_is_said_so(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory.write_text("a file")
+    with pytest.raises(InsightsError, match=r"Exporting into .*/exports failed: Not a directory"):
+        opened()
+    monkeypatch.setenv("INSIGHTS_EXPORT_DIR", str(directory.parent / "no" / "parents"))
+    with pytest.raises(InsightsError, match="No such file or directory; the folder above it must exist"):
+        opened()
+    monkeypatch.setenv("INSIGHTS_EXPORT_DIR", "exports")
+    with pytest.raises(InsightsError, match=r"insights\.exports\.directory must be an absolute path, not 'exports'"):
+        opened()
+    monkeypatch.delenv("INSIGHTS_EXPORT_DIR")
+    with pytest.raises(InsightsError, match="environment variable INSIGHTS_EXPORT_DIR, which is not set"):
+        opened()
+
+
+@pytest.mark.parametrize("dies_after", [0, 1])
+def test_a_killed_run_leaves_no_export_and_the_next_one_cleans_up(dies_after: int, directory: Path) -> None:
+    with run(directory, dies_after) as process:
+        process.communicate("go")
+    assert process.returncode == -signal.SIGKILL
+    left = names(directory)
+    assert len([name for name in left if name.endswith(".part")]) == 2
+    assert [name for name in left if not name.startswith(".")] == ["tasks.csv"] * dies_after  # and no manifest
+    assert export() == str(directory / "tasks.csv")
+    assert names(directory) == ["tasks.csv", "tasks.csv.manifest.json"]
+    assert (directory / "tasks.csv").read_bytes() == DATA
+
+
+def test_a_run_that_is_killed_when_all_is_published_has_exported(directory: Path) -> None:
+    with run(directory, dies_after=2) as process:
+        process.communicate("go")
+    assert process.returncode == -signal.SIGKILL
+    assert len(names(directory)) == 4
+    export("other.csv")
+    whole = ["tasks.csv", "tasks.csv.manifest.json"]
+    assert names(directory) == ["other.csv", "other.csv.manifest.json", *whole]
+    assert (directory / "tasks.csv").read_bytes() == b"x" * 8
+
+
+def test_a_killed_run_whose_names_were_taken_meanwhile_takes_nothing_along(directory: Path) -> None:
+    with run(directory, dies_after=1) as process:
+        process.communicate("go")
+    (directory / "tasks.csv").unlink()
+    (directory / "tasks.csv").write_text("somebody's")
+    export("other.csv")
+    assert names(directory) == ["other.csv", "other.csv.manifest.json", "tasks.csv"]
+    assert (directory / "tasks.csv").read_text() == "somebody's"
+
+
+def test_a_living_run_keeps_its_temporary_files(directory: Path) -> None:
+    with run(directory) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "written\n"
+        (hidden,) = names(directory)
+        export("other.csv")
+        assert hidden in names(directory)
+        process.communicate("go")
+    assert process.returncode == 0
+    assert (directory / "tasks.csv").read_bytes() == b"x" * 8
+    assert len(names(directory)) == 4
+
+
+def test_runs_that_clean_and_begin_at_once_spare_each_other(directory: Path) -> None:
+    # Each of four processes begins 40 exports, cleans what it takes for dead, and ends with a file of its own.
+    script = (
+        "import sys; from pathlib import Path; from orchestration.exports.files import FileSink\n"
+        "for n in range(40):\n"
+        "    sink = FileSink(Path(sys.argv[1]), f'{sys.argv[2]}-{n}.csv'); sink.write(b'x'); sink.commit(b'{}')\n"
+    )
+    command = [sys.executable, "-c", script, str(directory)]
+    processes = [subprocess.Popen([*command, str(number)], cwd=PROJECT) for number in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
+    wanted = {f"{number}-{n}.csv" for number in range(4) for n in range(40)}
+    assert set(names(directory)) == wanted | {f"{name}.manifest.json" for name in wanted}
+
+
+@pytest.fixture
+def small_disk(directory: Path) -> Iterator[Path]:
+    """A disk of 1 MiB at the folder for exports."""
+    directory.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", directory], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        directory.rmdir()
+        pytest.skip("this user may mount no disk")
+    yield directory
+    subprocess.run(["umount", directory], check=True)
+
+
+def test_a_full_disk_leaves_nothing(small_disk: Path) -> None:
+    sink = opened()
+    with pytest.raises(InsightsError, match="No space left on device; nothing is left of the export; make room"):
+        sink.write(b"x" * (2 << 20))
+    sink.abort()
+    assert names(small_disk) == []
+    sink = opened()
+    sink.write(b"x" * ((1 << 20) - 8192))
+    with pytest.raises(InsightsError, match="No space left on device"):
+        sink.commit(b"y" * 65536)  # the manifest finds no room
+    assert names(small_disk) == []
+    export()
+
+
+def test_a_file_that_may_grow_no_more_leaves_nothing(directory: Path) -> None:
+    script = (
+        "import resource, sys; from pathlib import Path; from orchestration.exports.files import FileSink\n"
+        "from orchestration.errors import InsightsError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "sink = FileSink(Path(sys.argv[1]), 'tasks.csv')\n"
+        "try: sink.write(b'x' * 200_000)\n"
+        "except InsightsError as error: print(error)\n"
+        "sink.abort()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(directory)], cwd=PROJECT, text=True, capture_output=True, check=True
+    )
+    assert done.stdout == f"Exporting into {directory} failed: File too large.\n"
+    assert names(directory) == []
+
+
+def _pieces(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 7])
+def test_output_counts_and_hashes_what_lands(size: int, directory: Path) -> None:
+    data = bytes(number * number % 251 for number in range(size))
+    landed = set()
+    for number, step in enumerate((17_001, BLOCK, size + 1)):
+        for compress, name in ((False, f"{number}.csv"), (True, f"{number}.csv.gz")):
+            sink = opened(name, "csv.gz" if compress else "csv")
+            output = Output(sink, compress=compress)
+            for piece in _pieces(data, step):
+                output.write(memoryview(piece))
+            written = output.finish()
+            file = (directory / Path(sink.commit(MANIFEST)).name).read_bytes()
+            assert (len(file), hashlib.sha256(file).hexdigest()) == (written.bytes, written.sha256)
+            assert (gzip.decompress(file) if compress else file) == data
+            landed.add((compress, file))
+    assert len(landed) == 2  # the same bytes, however they were written, and whenever
+
+
+def test_gzip_has_neither_name_nor_time(directory: Path) -> None:
+    sink = opened("tasks", "csv.gz")
+    output = Output(sink, compress=True)
+    output.write(DATA)
+    output.finish()
+    sink.commit(MANIFEST)
+    file = directory / "tasks.csv.gz"
+    assert file.read_bytes()[:8] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00"  # magic, deflate, no flags, no time
+    done = subprocess.run(["gzip", "-dc", file], capture_output=True, check=True)
+    assert done.stdout == DATA
+
+
+def test_a_sink_of_a_file_is_one_of_the_sinks(tmp_path: Path) -> None:
+    sink: Sink = FileSink(tmp_path / "exports", "tasks.csv")
+    sink.abort()
