@@ -111,7 +111,7 @@ class Bucket:
         except BucketError as error:
             if error.status == _NOT_IMPLEMENTED and self.has(key) is False:
                 self._ask(request, key, "ETag", **arguments)
-            elif error.status not in (_EXISTS, _NOT_FOUND) or self._owner(key) != self._run:
+            elif error.status not in (_EXISTS, _NOT_FOUND) or not self._made(key):
                 raise self.exists(key) if error.status in (_EXISTS, _CONFLICT) else error from None
 
     def exists(self, key: str) -> BucketError:
@@ -119,6 +119,13 @@ class Bucket:
         return BucketError(
             f"s3://{self.name}/{key} exists, and an export replaces nothing: take another name.", _EXISTS
         )
+
+    def _made(self, key: str) -> bool:
+        """Whether this run is known to have made an object."""
+        try:
+            return self._owner(key) == self._run
+        except BucketError:
+            return False
 
     def _owner(self, key: str) -> str | None:
         """The run that made an object, '' when no run of ours did, None when there is no object."""
