@@ -34,6 +34,7 @@ _HINTS = {
     "NoSuchBucket": "check INSIGHTS_EXPORT_S3_BUCKET and AWS_ENDPOINT_URL_S3",
     "SignatureDoesNotMatch": _CREDENTIALS,
 }
+_CODE = re.compile(r"(?:[A-Z]+[a-z]+){1,8}")  # as AccessDenied; no id of a key, and no token, looks so
 _NO_ANSWER = "check AWS_ENDPOINT_URL_S3, without which boto3 asks AWS"
 
 
@@ -71,14 +72,13 @@ class Bucket:
 
     def begin(self, key: str, content_type: str) -> str:
         """Begin an upload in parts, and return its id."""
-        answer = self._ask(
-            self._client.create_multipart_upload, key, ContentType=content_type, Metadata={_OWNER: self._run}
-        )
+        own = {"ContentType": content_type, "Metadata": {_OWNER: self._run}}
+        answer = self._ask(self._client.create_multipart_upload, key, "UploadId", **own)
         return str(answer["UploadId"])
 
     def upload(self, key: str, upload: str, number: int, data: bytes | bytearray) -> str:
         """Send one part, counted from 1, and return its tag."""
-        answer = self._ask(self._client.upload_part, key, UploadId=upload, PartNumber=number, Body=data)
+        answer = self._ask(self._client.upload_part, key, "ETag", UploadId=upload, PartNumber=number, Body=data)
         return str(answer["ETag"])
 
     def complete(self, key: str, upload: str, tags: list[str]) -> None:
@@ -89,7 +89,7 @@ class Bucket:
     def give_up(self, key: str, upload: str) -> None:
         """Remove the parts of an upload; none is fine."""
         try:
-            self._ask(self._client.abort_multipart_upload, key, UploadId=upload)
+            self._ask(self._client.abort_multipart_upload, key, None, UploadId=upload)
         except BucketError as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -97,7 +97,7 @@ class Bucket:
     def remove(self, key: str) -> None:
         """Remove an object that this run made; another's, or none, is fine."""
         if self._owner(key) == self._run:
-            self._ask(self._client.delete_object, key)
+            self._ask(self._client.delete_object, key, None)
 
     def _create(self, key: str, request: Callable[..., Any], **arguments: Any) -> None:
         """Make an object where there is none; by the service itself, or by looking first where it knows no conditions.
@@ -107,11 +107,11 @@ class Bucket:
         if self.has(key):
             raise self.exists(key)
         try:
-            self._ask(request, key, IfNoneMatch="*", **arguments)
+            self._ask(request, key, "ETag", IfNoneMatch="*", **arguments)
         except BucketError as error:
             if error.status == _NOT_IMPLEMENTED and self.has(key) is False:
-                self._ask(request, key, **arguments)
-            elif error.status not in (_EXISTS, _NOT_FOUND) or self._owner(key) != self._run:
+                self._ask(request, key, "ETag", **arguments)
+            elif error.status not in (_EXISTS, _NOT_FOUND) or not self._made(key):
                 raise self.exists(key) if error.status in (_EXISTS, _CONFLICT) else error from None
 
     def exists(self, key: str) -> BucketError:
@@ -120,18 +120,28 @@ class Bucket:
             f"s3://{self.name}/{key} exists, and an export replaces nothing: take another name.", _EXISTS
         )
 
+    def _made(self, key: str) -> bool:
+        """Whether this run is known to have made an object."""
+        try:
+            return self._owner(key) == self._run
+        except BucketError:
+            return False
+
     def _owner(self, key: str) -> str | None:
         """The run that made an object, '' when no run of ours did, None when there is no object."""
         try:
-            return str(self._ask(self._client.head_object, key)["Metadata"].get(_OWNER, ""))
+            return str(self._ask(self._client.head_object, key, "ETag")["Metadata"].get(_OWNER, ""))
         except BucketError as error:
             if error.status == _NOT_FOUND:
                 return None
             raise
 
-    def _ask(self, request: Callable[..., Any], key: str, **arguments: Any) -> dict[str, Any]:
+    def _ask(self, request: Callable[..., Any], key: str, wanted: str | None, **arguments: Any) -> dict[str, Any]:
+        """The answer, which must have the field that is wanted: some proxies answer anything, and 200."""
         with self._errors():
             answer: dict[str, Any] = request(Bucket=self.name, Key=key, **arguments)
+            if wanted and not answer.get(wanted):
+                raise ValueError(wanted)
             return answer
 
     @contextmanager
@@ -144,12 +154,12 @@ class Bucket:
             raise BucketError(f"There are no whole credentials for s3://{self.name}: {_CREDENTIALS}.") from None
         except (BotoCoreError, ResponseParserError, OSError, ValueError) as error:
             kind = type(error).__name__
-            raise BucketError(f"No answer that makes sense from s3://{self.name} ({kind}): {_NO_ANSWER}.") from None
+            raise BucketError(f"No answer of use from s3://{self.name} ({kind}): {_NO_ANSWER}.") from None
 
     def _refused(self, error: ClientError) -> BucketError:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = str(error.response.get("Error", {}).get("Code", ""))
-        code = code if re.fullmatch(r"[A-Za-z]{1,50}", code) else ""
+        code = code if _CODE.fullmatch(code) else ""
         hint = _HINTS.get(code) or (_HINTS["AccessDenied"] if status == _FORBIDDEN else "")
         said = " ".join(filter(None, (error.operation_name, "was answered", str(status), code)))
         return BucketError(f"s3://{self.name}: {said}{hint and f'; {hint}'}.", status)

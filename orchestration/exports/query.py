@@ -154,7 +154,10 @@ def _in_finished_months(settings: Settings, scope: Scope, day: sql.Composable) -
     cutoff = sql.Identifier(f"{settings.insights.warehouse.schema_name}_ops", "retention_cutoff")
     return [
         sql.SQL("{} < date_trunc('month', {}::timestamp)").format(day, horizon),
-        sql.SQL("date_trunc('month', {}::timestamp) >= (select {}('raw_event', {}, {}))").format(day, cutoff, horizon, days),
+        # A subquery of its own, so that the function is called once and not for every row.
+        sql.SQL("date_trunc('month', {}::timestamp) >= (select {}('raw_event', {}, {}))").format(
+            day, cutoff, horizon, days
+        ),
     ]
 
 
