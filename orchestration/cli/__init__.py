@@ -9,6 +9,7 @@ import click
 from orchestration.cli import build, prepare, show
 from orchestration.cli.airflow import airflow
 from orchestration.cli.config import config
+from orchestration.cli.dashboard import dashboard, dashboards
 from orchestration.cli.demo import demo
 from orchestration.cli.load_incidents import load_incidents
 from orchestration.cli.manifest import manifest
@@ -37,6 +38,8 @@ for command in (
     load_incidents,
     patterns,
     reviews,
+    dashboards,
+    dashboard,
     config,
     demo,
     airflow,
