@@ -16,6 +16,7 @@ from orchestration.cli.manifest import manifest
 from orchestration.cli.patterns import patterns
 from orchestration.cli.purge import purge
 from orchestration.cli.reviews import reviews
+from orchestration.cli.warm import warm
 from orchestration.errors import InsightsError
 
 
@@ -40,6 +41,7 @@ for command in (
     reviews,
     dashboards,
     dashboard,
+    warm,
     config,
     demo,
     airflow,

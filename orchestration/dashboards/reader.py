@@ -131,6 +131,10 @@ class Reader:
         """What somebody who asks this just now would find in the cache, by the reader's own key."""
         return self.answers.peek(self.request(question))
 
+    def organizations(self) -> list[str]:
+        """The ids of the organizations that somebody may ask for; raises InsightsError."""
+        return self._warehouse.organizations(next(iter(self.dashboards.values())))
+
     def most_asked(self, dashboard: str, limit: int) -> list[tuple[Question, int]]:
         """The questions of a dashboard that were asked most since yesterday, the most first, with how often.
 

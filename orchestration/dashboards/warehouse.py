@@ -70,6 +70,14 @@ class Warehouse:
             raise no_organization(slug)
         return str(rows[0][0])
 
+    def organizations(self, dashboard: Dashboard) -> list[str]:
+        """The ids of all organizations that are active, by slug."""
+        query = sql.SQL("select organization_id::text from {} where status = 'active' order by slug").format(
+            sql.Identifier(*dashboard.relations[ORGANIZATIONS])
+        )
+        with _plain_words(), self._transaction() as connection:
+            return [row[0] for row in connection.execute(query, prepare=False)]
+
     def close(self) -> None:
         """Close the connections that are idle."""
         with self._lock:

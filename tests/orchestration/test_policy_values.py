@@ -129,6 +129,7 @@ CONFIGURATION: dict[str, Any] = {
         "max_keys_per_dashboard": {"dev": 100, "staging": 1000, "prod": 5000},
         "stale_seconds": 900,
         "compute_seconds": 30,
+        "warm_seconds": 600,
         "timeout_ms": 200,
         "pause_seconds": 5,
     },
