@@ -9,6 +9,7 @@ import click
 from orchestration.cli import build, prepare, show
 from orchestration.cli.airflow import airflow
 from orchestration.cli.config import config
+from orchestration.cli.dashboard import dashboard, dashboards
 from orchestration.cli.demo import demo
 from orchestration.cli.export import export, exports
 from orchestration.cli.load_incidents import load_incidents
@@ -16,6 +17,7 @@ from orchestration.cli.manifest import manifest
 from orchestration.cli.patterns import patterns
 from orchestration.cli.purge import purge
 from orchestration.cli.reviews import reviews
+from orchestration.cli.warm import warm
 from orchestration.errors import InsightsError
 
 
@@ -40,6 +42,9 @@ for command in (
     reviews,
     export,
     exports,
+    dashboards,
+    dashboard,
+    warm,
     config,
     demo,
     airflow,

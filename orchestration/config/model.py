@@ -62,6 +62,11 @@ class Cache(Section):
     url: Text = Field(description="URL of the cache; keep it in the environment, not in the file.")
     ttl_seconds: CacheTtl
     max_keys_per_dashboard: PerEnvironment = Field(description="The most entries of one dashboard.")
+    stale_seconds: Count = Field(description="How long an entry stays readable, marked stale, after it was fresh.")
+    compute_seconds: Count = Field(description="How long one computation may take, and others wait for it.")
+    warm_seconds: Seconds = Field(description="How long one warm-up may take.")
+    timeout_ms: Count = Field(description="How long the cache may take to answer, in milliseconds.")
+    pause_seconds: Seconds = Field(description="How long a process leaves a cache alone that did not answer.")
 
 
 class Retention(Section):

@@ -56,6 +56,11 @@ class Settings:
         return key
 
     @cached_property
+    def redis_url(self) -> str | None:
+        """Where results are kept; None when INSIGHTS_REDIS_URL is not set, which means no cache."""
+        return _optional(self.insights.cache.url)
+
+    @cached_property
     def core_api_url(self) -> str | None:
         """Where review cases are posted; None when INSIGHTS_CORE_API_URL is not set, which means a dry run."""
         return _optional(self.insights.reviews.url)

@@ -34,7 +34,7 @@ _FERNET_BYTES = 32
 VARIABLES = (
     Variable("INSIGHTS_ENV", "everything", "dev"),
     Variable("INSIGHTS_WAREHOUSE_URL", "loads, reviews, reports-api"),
-    Variable("INSIGHTS_REDIS_URL", "the cache"),
+    Variable("INSIGHTS_REDIS_URL", "dashboards", "none: no cache"),
     Variable("INSIGHTS_DEFAULT_PROFILE_KEY", "builds and reviews", "patterns.default_profile_key"),
     Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
     Variable("INSIGHTS_EXPORT_DIR", "exports to files"),

@@ -15,10 +15,10 @@ from airflow.models.baseoperator import BaseOperator, chain
 from orchestration.dags.gate import Gate
 from orchestration.dags.operators import (
     LoadLogOperator,
-    NotYetOperator,
     PurgeOperator,
     ReconcileOperator,
     SendReviewsOperator,
+    WarmOperator,
 )
 from orchestration.dags.rendering import Selection, build_task, model_tasks, rendered_nodes, test_task
 from orchestration.dbt import NO_UNIT_TESTS
@@ -110,8 +110,7 @@ def _review(dag_key: str, wait: timedelta, selection: Selection, *before: BaseOp
 
 
 def _cache_warmup_dashboards(wait: timedelta) -> None:
-    warm = NotYetOperator(task_id="warm", what="The cache of the dashboards")
-    chain(_gate("cache_warmup_dashboards", wait), warm)
+    chain(_gate("cache_warmup_dashboards", wait), WarmOperator(task_id="warm"))
 
 
 def _gate(dag_key: str, wait: timedelta, *, loaded: tuple[str, ...] = (), present: tuple[str, ...] = ()) -> Gate:
@@ -182,6 +181,7 @@ FLOWS = {
         run_timeout=timedelta(minutes=14),
         does="""\
 1. `gate`: the warehouse answers.
-2. `warm`: fills the cache of the dashboards; not part of this release yet, and says so.""",
+2. `warm`: fills the cache of the dashboards, what is asked most first, for at most `cache.warm_seconds`, and reads back
+   what it wrote as a reader would.""",
     ),
 }

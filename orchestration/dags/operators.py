@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 from airflow.exceptions import AirflowException, AirflowFailException
@@ -13,6 +14,8 @@ from orchestration import dbt
 from orchestration.config.files import load_settings
 from orchestration.dags.clock import run_as_of
 from orchestration.dags.gate import WRITER_POOL
+from orchestration.dashboards.reader import Reader
+from orchestration.dashboards.warm import warm
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.reviews.outbox import outbox_errors, pending_requests
@@ -140,16 +143,19 @@ class LoadLogOperator(BaseOperator):
         return {name: load.loaded_through.isoformat() for name, load in loads.items()}
 
 
-class NotYetOperator(BaseOperator):
-    """A step whose work is not part of this release: it says so and does nothing."""
+class WarmOperator(BaseOperator):
+    """`insights warm`. Writes no mart, so it is not in the writers' pool: dashboards stay warm while a load runs."""
 
-    ui_color = "#e6e6e6"
+    ui_color = "#fbe3a9"
 
-    def __init__(self, *, what: str, **kwargs: Any) -> None:
-        """`what` begins the sentence."""
-        super().__init__(**kwargs)
-        self.what = what
-
-    def execute(self, context: Context) -> None:
-        """Say so."""
-        self.log.warning("%s is not part of this release yet; nothing was done.", self.what)
+    def execute(self, context: Context) -> dict[str, int]:
+        """Fill the cache; returns how many answers of each dashboard a reader finds. Fails when one is missing."""
+        settings = load_settings()
+        with closing(Reader.open(settings)) as reader:
+            report = warm(reader, settings)
+        for name, warmed in report.dashboards.items():
+            self.log.info("%-20s %s", name, warmed)
+        if not report.is_whole:
+            trouble = next((w.trouble for w in report.dashboards.values() if w.trouble), "see the numbers above")
+            raise AirflowException(f"A reader would not find everything that was to be warmed: {trouble}")
+        return {name: warmed.found for name, warmed in report.dashboards.items()}

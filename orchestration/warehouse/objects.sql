@@ -115,6 +115,9 @@ $$;
 comment on function {ops}.retention_cutoff(text, date, integer) is 'The first event date that a class of retention keeps.';
 
 grant select, insert on {ops}.load_log to {etl};
+-- Dashboards count back from the horizon of a load, and say of which load they are.
+grant usage on schema {ops} to {ro};
+grant select (load_log_id, relation_name, as_of, horizon, logged_at) on {ops}.load_log to {ro};
 grant select, insert, update on {ops}.purge_log to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
 grant select, insert, update, delete on {ops}.review_deliveries to {etl};

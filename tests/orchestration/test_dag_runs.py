@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import airflow_dags
 import pytest
+import redis
 from airflow_dags import run_dag, states
 from core_services import CoreServices
 from warehouse import Warehouse
 
 from orchestration.config.files import Settings
-from orchestration.local import LocalPostgres
+from orchestration.local import LocalPostgres, LocalRedis, remove_state, state_root
 from orchestration.manifest import write_manifest
 from orchestration.operational.sample import SAMPLE_AS_OF
 
@@ -171,16 +173,29 @@ def test_a_review_waits_for_the_loads_and_then_says_what_is_missing(
     assert "The load log has no load of 2026-01-02 yet of: bridge_entity_labels (last: 2026-01-01)" in said
 
 
-def test_the_warm_up_says_that_there_is_no_cache_yet(
+def test_the_warm_up_fills_the_cache_and_fails_without_one(
     dags: dict[str, airflow_dags.DAG],
     built: Warehouse,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     run = run_dag(dags["insights_cache_warmup_dashboards"], "2026-01-01T02:15:00")
-    assert states(run) == {"gate": "success", "warm": "success"}
-    assert "is not part of this release yet; nothing was done" in caplog.text
+    assert states(run) == {"gate": "success", "warm": "failed"}
+    assert "There is no cache to warm: INSIGHTS_REDIS_URL is not set." in caplog.text
+    state = state_root(tmp_path)
+    server = LocalRedis(state)
+    server.start()
+    try:
+        monkeypatch.setenv("INSIGHTS_REDIS_URL", server.url())
+        run = run_dag(dags["insights_cache_warmup_dashboards"], "2026-01-01T02:30:00")
+        assert states(run) == {"gate": "success", "warm": "success"}
+        with redis.Redis.from_url(server.url()) as client:
+            assert list(client.scan_iter("insights:prod:{task_volume}:entry:*"))
+    finally:
+        server.stop()
+        remove_state(state)
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,11 @@ CONFIGURATION: dict[str, Any] = {
             "streaming_like": 30,
         },
         "max_keys_per_dashboard": {"dev": 100, "staging": 1000, "prod": 5000},
+        "stale_seconds": 900,
+        "compute_seconds": 30,
+        "warm_seconds": 600,
+        "timeout_ms": 200,
+        "pause_seconds": 5,
     },
     "retention": {
         "raw_event_retention_days": {"dev": 730, "staging": 730, "prod": 730},

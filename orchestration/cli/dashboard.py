@@ -1,0 +1,119 @@
+"""`insights dashboard` and `insights dashboards`: one answer as a service would get it, and what can be asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from orchestration.cache.answers import Answer
+from orchestration.config.files import load_settings
+from orchestration.dashboards import definitions
+from orchestration.dashboards.definitions import IntegerParameter, MonthParameter, Parameter
+from orchestration.dashboards.question import Asked
+from orchestration.dashboards.reader import Reader
+from orchestration.manifest import read_manifest
+
+OUTCOMES = {
+    "hits": "from the cache",
+    "stale": "from the cache, stale: it is too old, or a newer load is there",
+    "waited": "from the cache, where another asker has just put it",
+    "misses": "computed, and put into the cache",
+    "bypassed": "computed without the cache",
+}
+
+
+def _pair(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or name in given:
+            raise click.BadParameter(f"{text!r} is not name=value, or {name} is given twice.")
+        given[name] = value
+    return given
+
+
+@click.command()
+@click.argument("name")
+@click.option("--org", "organization", required=True, help="Whose: the slug or id of one organization.")
+@click.option("--as", "roles", required=True, multiple=True, help="Code of a role of the reader, not proven here.")
+@click.option("--visibility", "visibilities", multiple=True, help="Only rows of these. Default: all but ANONYMISED.")
+@click.option("--anonymised", is_flag=True, help="The anonymised form: every visibility, small groups left out.")
+@click.option("--parameter", "parameters", multiple=True, callback=_pair, help="name=value; see: insights dashboards")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="Default: table.")
+def dashboard(  # noqa: PLR0913, PLR0917 - one argument an option
+    name: str,
+    organization: str,
+    roles: tuple[str, ...],
+    visibilities: tuple[str, ...],
+    anonymised: bool,
+    parameters: dict[str, str],
+    form: str,
+) -> None:
+    """Print the dashboard NAME of an organization as somebody with these roles sees it.
+
+    It is answered as the reporting service is: access first, then the cache, then the warehouse.
+    """
+    asked = Asked(name, organization, visibilities or None, anonymised, parameters)
+    with closing(Reader.open(load_settings())) as reader:
+        answer = reader.ask(asked, roles)
+        if reader.store is None:
+            click.echo("There is no cache: INSIGHTS_REDIS_URL is not set.", err=True)
+    if form == "json":
+        click.echo(answer.entry.body)
+        return
+    click.echo(_origin(answer), err=True)
+    for panel, content in json.loads(answer.entry.body).items():
+        click.secho(f"{panel}, up to {content['horizon']}", bold=True)
+        for line in _table(content["rows"]):
+            click.echo(f"  {line}".rstrip())
+        if content["left_out"]:
+            click.echo(f"  and {content['left_out']:,} more")
+
+
+@click.command()
+def dashboards() -> None:
+    """List the dashboards with their parameters and panels."""
+    for found in definitions.dashboards(read_manifest(load_settings())).values():
+        click.secho(found.name, bold=True)
+        click.echo(f"  {found.description}")
+        if found.has_anonymised_form:
+            click.echo("  It has an anonymised form.")
+        for name, parameter in found.meta.parameters.items():
+            click.echo(f"  --parameter {name}=...  {parameter.description} {_bounds(parameter)}")
+        for name, panel in found.meta.panels.items():
+            click.echo(f"  {name}: {panel.description}")
+
+
+def _origin(answer: Answer) -> str:
+    entry = answer.entry
+    when = datetime.fromtimestamp(entry.computed_at, UTC).isoformat(" ", "seconds")
+    return f"{OUTCOMES[answer.outcome]}; computed {when} in {entry.seconds:.3f} s from load {entry.load}"
+
+
+def _bounds(parameter: Parameter) -> str:
+    if isinstance(parameter, IntegerParameter):
+        return f"{parameter.min} to {parameter.max}, by default {parameter.default}."
+    if isinstance(parameter, MonthParameter):
+        return f"{parameter.min} to {parameter.max}."
+    return f"Some of {','.join(parameter.values)}; by default all."
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Lines of aligned columns: numbers to the right, what is missing as -."""
+    if not rows:
+        yield "(nothing)"
+        return
+    cells = [list(rows[0])] + [["-" if value is None else str(value) for value in row.values()] for row in rows]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    are_numbers = [any(isinstance(row[name], int | float) for row in rows) for name in rows[0]]
+    for line in cells:
+        padded = (
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(line, widths, are_numbers, strict=True)
+        )
+        yield "  ".join(padded)
