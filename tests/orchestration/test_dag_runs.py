@@ -182,3 +182,14 @@ def test_an_unprepared_database_fails_at_once(
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", database)
     assert _gate(dags["insights_daily_events_load"], "2026-01-01T02:04:00") == "failed"
     assert "This database is not prepared. Run first: insights init" in caplog.text
+
+
+def test_a_clock_in_the_future_fails_at_once(
+    dags: dict[str, airflow_dags.DAG],
+    prepared: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
+    assert _gate(dags["insights_daily_events_load"], "2026-01-01T02:05:00", as_of="2999-01-01") == "failed"
+    assert "as_of 2999-01-01 is in the future; the latest that can be is tomorrow (UTC)." in caplog.text

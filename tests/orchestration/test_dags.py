@@ -273,12 +273,3 @@ def test_a_clock_that_is_no_date_is_refused(asked: object, prod: dict[str, airfl
         run_as_of(context)
     with pytest.raises(ParamValidationError):
         prod["insights_daily_events_load"].params["as_of"] = asked
-
-
-def test_a_clock_in_the_future_is_refused() -> None:
-    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-    context: Any = {"params": {"as_of": tomorrow.isoformat()}}
-    assert run_as_of(context) == tomorrow
-    context["params"]["as_of"] = (tomorrow + timedelta(days=1)).isoformat()
-    with pytest.raises(InsightsError, match="in the future"):
-        run_as_of(context)

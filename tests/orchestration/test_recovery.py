@@ -125,7 +125,7 @@ def test_a_clock_that_went_back_hides_no_change(built: Warehouse) -> None:
 def test_an_as_of_that_cannot_be_is_refused_before_anything_is_built(prepared: Warehouse, as_of: str) -> None:
     if as_of == "the day after tomorrow":
         given = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
-        sentence = f"as_of {given} is in the future; the latest that can be built is tomorrow (UTC)."
+        sentence = f"as_of {given} is in the future; the latest that can be is tomorrow (UTC)."
     else:
         given, sentence = as_of, f"The variable as_of is '{as_of}'; it must be a date like 2026-01-31."
     result = _build_as_of(prepared, given)
