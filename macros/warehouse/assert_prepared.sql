@@ -1,5 +1,5 @@
 {#- on-run-start: stops a run that could only fail half-way, or would use other values than those that were asked for, with
-    the command that mends it. One query, no writes. -#}
+    the command that mends it. Two queries, no writes. -#}
 {% macro assert_prepared() %}
     {% if not execute %}{{ return('') }}{% endif %}
     {% if target.name != (env_var('INSIGHTS_ENV', '') or 'dev') %}
@@ -23,8 +23,8 @@
             to_regclass('{{ ops }}.load_log') is null
             or to_regprocedure('{{ ops }}.try_cast(text, anyelement)') is null
             or to_regprocedure('{{ ops }}.purge_cutoff(text)') is null
+            or to_regprocedure('{{ ops }}.latest_as_of()') is null
             or not exists (select 1 from pg_roles where rolname = '{{ var("read_only_user") }}') as is_unprepared,
-            date '{{ as_of() }}' > cast(now() at time zone 'UTC' as date) + 1 as is_future,
             (
                 select string_agg(c.relname, ', ' order by c.relname)
                 from pg_class as c
@@ -40,8 +40,8 @@
     {% if found['is_unprepared'] %}
         {{ exceptions.raise_compiler_error("This database is not prepared. Run first: insights init") }}
     {% endif %}
-    {% if found['is_future'] %}
-        {{ exceptions.raise_compiler_error("as_of " ~ as_of() ~ " is in the future; the latest that can be built is tomorrow (UTC).") }}
+    {% if run_query("select date '" ~ as_of() ~ "' > " ~ ops ~ ".latest_as_of() as is_future").rows[0]['is_future'] %}
+        {{ exceptions.raise_compiler_error("as_of " ~ as_of() ~ " is in the future; the latest that can be is tomorrow (UTC).") }}
     {% endif %}
     {% if found['foreign_relations'] %}
         {{ exceptions.raise_compiler_error(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from airflow.models.param import Param
 from airflow.utils.context import Context
@@ -25,16 +25,13 @@ def as_of_param() -> Param:
 def run_as_of(context: Context) -> date:
     """The UTC date of a run; a run of 02:00 counts what happened before midnight of the same day.
 
-    Raises InsightsError when the parameter is no date, or lies in the future.
+    Raises InsightsError when the parameter is no date. Whether it lies in the future is asked of the database.
     """
     asked = context["params"].get("as_of")
     if asked is None:
         end: datetime = context["data_interval_end"]
         return end.astimezone(UTC).date()
     try:
-        found = datetime.strptime(asked, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        return datetime.strptime(asked, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except (TypeError, ValueError) as error:
         raise InsightsError(f"The parameter as_of is {asked!r}; it must be a date like 2026-01-31.") from error
-    if found > datetime.now(UTC).date() + timedelta(days=1):
-        raise InsightsError(f"The parameter as_of is {asked}, in the future; the latest that can be is tomorrow (UTC).")
-    return found

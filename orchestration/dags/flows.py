@@ -1,7 +1,7 @@
 """What each DAG does, step by step; called inside the DAG whose steps they make.
 
-What people ask for by name (facts, reports, patterns) has a task of its own, to see and to start again; the rest is one
-`dbt build` a layer. DECISIONS.md has what both cost.
+The models of a review have a task each, to see and to start again; the daily loads are one dbt command a layer.
+DECISIONS.md has what both cost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orchestration.dags.operators import (
     SendReviewsOperator,
     WarmOperator,
 )
-from orchestration.dags.rendering import Selection, build_task, model_tasks, rendered_nodes, test_task
+from orchestration.dags.rendering import Selection, build_task, model_tasks, run_task, test_task
 from orchestration.dbt import NO_UNIT_TESTS
 
 EVENTS = Selection(("tag:daily_events_load",))
@@ -28,7 +28,9 @@ DIMENSIONS = Selection(("tag:daily_dimensions_sync",))
 WEEKLY = Selection(("tag:weekly_pattern_review",))
 MONTHLY = Selection(("tag:monthly_trend_report",))
 YEARLY = Selection(("tag:yearly_systemic_review",))
-EVENTS_MARTS = Selection(EVENTS.select, ("path:models/ops",))
+# dbt's comma is "and".
+FACTS = Selection(("tag:daily_events_load,path:models/marts/core",))
+REPORTS = Selection(("tag:daily_events_load,path:models/marts/reports",))
 # Not what reads marts, which bears the tag of another DAG; nor tests of marts, which dbt would take for buildable
 # all the same: it looks at the ancestors of what it selects before it excludes.
 EVENTS_LAYER = Selection(
@@ -40,7 +42,7 @@ EVENTS_LAYER = Selection(
     ),
     (*DIMENSIONS.select, *WEEKLY.select, *MONTHLY.select, *YEARLY.select, "path:models/marts", "path:tests"),
 )
-# dbt's comma is "and": tests that look at something of the one load and something of the other.
+# Tests that look at something of the one load and something of the other.
 RELATIONSHIPS = Selection(("tag:daily_events_load,tag:daily_dimensions_sync",))
 
 # What a review reads and what its numbers depend on: the marts of the two daily loads (decision D10).
@@ -54,6 +56,7 @@ DIMENSION_MARTS = (
     "dim_persons",
     "dim_roles",
 )
+EVENT_REPORTS = ("report_profile_scores", "report_sla_breaches", "report_task_volume")
 # The review requests are drawn from all three: each must have been built once, if only by `insights build`.
 PATTERNS = ("pattern_weekly", "pattern_monthly", "pattern_yearly")
 
@@ -73,11 +76,11 @@ class Flow:
 def _daily_events_load(wait: timedelta) -> None:
     gate = _gate("daily_events_load", wait)
     layer = build_task("staging_and_intermediate", EVENTS_LAYER)
-    marts = model_tasks("marts", EVENTS_MARTS, ["run"])
+    facts, reports = run_task("facts", FACTS), run_task("reports", REPORTS)
     tests = test_task("tests", EVENTS, "buildable")
     purge = PurgeOperator(task_id="purge")
-    names = [node.name for node in rendered_nodes(marts)]
-    chain(gate, layer, marts, tests, purge, LoadLogOperator(task_id="load_log", relations=names))
+    load_log = LoadLogOperator(task_id="load_log", relations=EVENT_MARTS + EVENT_REPORTS)
+    chain(gate, layer, facts, reports, tests, purge, load_log)
 
 
 def _daily_dimensions_sync(wait: timedelta) -> None:
@@ -129,10 +132,11 @@ FLOWS = {
 1. `gate`: the operational tables can be read and the warehouse is prepared.
 2. `staging_and_intermediate`: the views over the operational tables, what this load recomputes and what is set aside,
    in one dbt build.
-3. `marts`: facts, `dim_tasks` and `dim_cases`, and the daily reports; a task each.
-4. `tests`: every data test that needs no dimension of the sync at 02:30.
-5. `purge`: what is out of retention leaves.
-6. `load_log`: each mart is in the load log as of this run's `as_of`.""",
+3. `facts`: facts, `dim_tasks` and `dim_cases`, in one dbt run.
+4. `reports`: the daily reports, in one dbt run.
+5. `tests`: every data test that needs no dimension of the sync at 02:30.
+6. `purge`: what is out of retention leaves.
+7. `load_log`: each mart is in the load log as of this run's `as_of`.""",
     ),
     "daily_dimensions_sync": Flow(
         _daily_dimensions_sync,

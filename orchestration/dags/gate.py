@@ -15,6 +15,7 @@ from airflow.utils.context import Context
 from orchestration.config.files import Settings, load_settings
 from orchestration.dags.clock import run_as_of
 from orchestration.errors import InsightsError
+from orchestration.warehouse.clock import check_as_of
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.loads import check_source, missing_loads, newest_loads
 
@@ -71,6 +72,7 @@ class Gate(BaseSensorOperator):
             return str(error)
         try:
             with connection:
+                check_as_of(connection, settings, as_of)
                 if not self.loaded:
                     check_source(connection, settings)
                 loads = newest_loads(connection, settings, {*self.loaded, *self.present})

@@ -65,15 +65,15 @@ def model_tasks(group_id: str, selection: Selection, command: Sequence[str]) -> 
     )
 
 
-def rendered_nodes(group: DbtTaskGroup) -> list[DbtNode]:
-    """The models that have a task in this group."""
-    return [node for unique_id, node in group.dbt_graph.filtered_nodes.items() if unique_id in group.tasks_map]
-
-
 def build_task(task_id: str, selection: Selection) -> BaseOperator:
     """One `dbt build` of a whole layer, with those tests that need nothing that is built later."""
     command = ["build", *NO_UNIT_TESTS, *selection.arguments(), "--indirect-selection", "buildable"]
     return DbtOperator(task_id=task_id, command=command)
+
+
+def run_task(task_id: str, selection: Selection) -> BaseOperator:
+    """One `dbt run` of these models, with no test: a failed one must not keep the others from being loaded."""
+    return DbtOperator(task_id=task_id, command=["run", *selection.arguments()])
 
 
 def test_task(task_id: str, selection: Selection, indirect: str) -> BaseOperator:

@@ -1,9 +1,11 @@
-"""A private Airflow: a webserver and a scheduler on this machine, with their metadata in the private PostgreSQL.
+"""A private Airflow: a webserver and a scheduler on this machine, with their metadata in a PostgreSQL of their own.
 
-Its folder, `<state>/airflow`, is AIRFLOW_HOME: logs, secrets, the port. Airflow itself is imported by nothing here.
+Its folder, `<state>/airflow`, is AIRFLOW_HOME: logs, secrets, the port. The metadata's server lives in
+`<state>/metadata`, so a warehouse that is killed leaves Airflow alone. Airflow itself is imported by nothing here.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -47,7 +49,7 @@ COMPONENTS = (Component("webserver"), Component("scheduler", ("--skip-serve-logs
 
 
 class LocalAirflow:
-    """One private Airflow, whose metadata live in the PostgreSQL of the same state folder."""
+    """One private Airflow, and the PostgreSQL of its metadata."""
 
     def __init__(self, state: Path, dags: Path, variables: Mapping[str, str] = NO_VARIABLES) -> None:
         """Describe the Airflow in the folder `state`, which exists.
@@ -59,6 +61,7 @@ class LocalAirflow:
         self._dags = dags
         self._variables = dict(variables)
         self._folder = state / "airflow"
+        self._metadata = LocalPostgres(state / "metadata", {"shared_buffers": "64MB"})
 
     @property
     def folder(self) -> Path:
@@ -72,13 +75,18 @@ class LocalAirflow:
         return f"http://127.0.0.1:{port}" if port else "(no port yet)"
 
     @property
+    def metadata_url(self) -> str:
+        """The URL of the metadata's database, for its owner."""
+        return self._metadata.url(DATABASE, SUPERUSER)
+
+    @property
     def secrets(self) -> Secrets:
         """Its keys, and the password of the user `admin`."""
         return kept_secrets(self._folder)
 
     def is_running(self) -> bool:
-        """Tell whether all its programs are alive (children that outlived one do not count)."""
-        return all(self.programs().values())
+        """Tell whether its programs and its metadata's server are alive (children that outlived one do not count)."""
+        return all(self.programs().values()) and self._metadata.is_running()
 
     def programs(self) -> dict[str, int | None]:
         """Return each program's process id, None where it does not run."""
@@ -105,7 +113,7 @@ class LocalAirflow:
     def start(self) -> None:
         """Start what does not run, and wait until all of it is healthy; what a killed program left is cleared.
 
-        At first it makes the metadata database, the user and the pool; PostgreSQL is started when it does not run.
+        At first it makes the metadata's server and database, the user and the pool.
         Raises InsightsError when Airflow is not installed, or a program does not start.
         """
         with locked(self._state, "airflow"):
@@ -113,13 +121,13 @@ class LocalAirflow:
                 return
             program = _program()
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            postgres = LocalPostgres(self._state)
-            postgres.start()
-            postgres.create_database(DATABASE)
+            self._make_metadata_folder()
+            self._metadata.start()
+            self._metadata.create_database(DATABASE)
             missing = [component for component in COMPONENTS if self.pid(component.name) is None]
             for component in missing:
                 self._clear(component)
-            variables = self._environment(postgres)
+            variables = self._environment()
             self._prepare(program, variables)
             started = datetime.now(UTC)
             for component in missing:
@@ -127,23 +135,31 @@ class LocalAirflow:
             self._wait(started)
 
     def stop(self) -> None:
-        """Stop its programs and wait for their end; a stopped one is fine. PostgreSQL goes on.
+        """Stop its programs and then its metadata's server, and wait for their end; a stopped one is fine.
 
         Raises InsightsError when a program does not end.
         """
         with locked(self._state, "airflow"):
             processes.end(self._marker(), STOP_ATTEMPTS, processes.find_by_environment)
+            if (self._state / "metadata").exists():
+                self._metadata.stop()
 
-    def _environment(self, postgres: LocalPostgres) -> dict[str, str]:
+    def _make_metadata_folder(self) -> None:
+        """Like the state folder's, its mode lets the user who runs PostgreSQL under root through."""
+        folder = self._state / "metadata"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+    def _environment(self) -> dict[str, str]:
         port = kept_port(self._folder) if self.pid("webserver") else None
-        database_url = postgres.url(DATABASE, SUPERUSER).replace("postgresql://", "postgresql+psycopg2://")
+        database_url = self.metadata_url.replace("postgresql://", "postgresql+psycopg2://")
         port = port or choose_port(self._folder)
         return environment(self._folder, self._dags, database_url, port, self._variables)
 
     def _prepare(self, program: Path, variables: Mapping[str, str]) -> None:
-        """Make tables, user and pool; once for each version of Airflow and each private PostgreSQL."""
+        """Make tables, user and pool; once for each version of Airflow and each server of the metadata."""
         stamp = self._folder / "prepared"
-        made = (LocalPostgres(self._state).socket_dir / "data" / "PG_VERSION").stat().st_mtime_ns
+        made = (self._metadata.socket_dir / "data" / "PG_VERSION").stat().st_mtime_ns
         state = f"{program} {_version(program)} {made}\n"
         if stamp.exists() and stamp.read_text() == state:
             return

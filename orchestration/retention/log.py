@@ -11,8 +11,8 @@ from psycopg import sql
 
 from orchestration.config.files import Settings
 from orchestration.config.tokens import PerEnvironment
-from orchestration.errors import InsightsError
 from orchestration.retention.plan import CLASSES, Retained, RetentionClass
+from orchestration.warehouse.clock import check_as_of
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,11 @@ class PurgeLog:
 
 def read_clock(connection: psycopg.Connection, settings: Settings, as_of: date | None) -> Clock:
     """The cutoffs as of a UTC date, by default today; raises InsightsError for a date after tomorrow."""
-    row = connection.execute(
-        """
-        select coalesce(%(as_of)s, today) as as_of, coalesce(%(as_of)s > today + 1, false) as is_future
-        from (select cast(now() at time zone 'UTC' as date) as today) as clock
-        """,
-        {"as_of": as_of},
-    ).fetchone()
-    day, is_future = row or (as_of, True)
-    if is_future:
-        raise InsightsError(f"as_of {day} is in the future; the latest that can be purged as of is tomorrow (UTC).")
+    if as_of is None:
+        day = connection.execute("select cast(now() at time zone 'UTC' as date)").fetchall()[0][0]
+    else:
+        day = as_of
+        check_as_of(connection, settings, day)
     rule = sql.SQL("select {}.retention_cutoff(%s, %s, %s)").format(sql.Identifier(_schema(settings)))
     cutoffs = {name: connection.execute(rule, [name, day, _days(settings, name)]).fetchone() for name in CLASSES}
     return Clock(day, {name: found[0] for name, found in cutoffs.items() if found})

@@ -95,6 +95,13 @@ end
 $$;
 comment on function {ops}.try_cast(text, anyelement) is 'The value in the type of the second argument, or NULL.';
 
+-- The latest date that may be a clock: tomorrow. dbt, the purge and the gates of the DAGs ask it.
+create or replace function {ops}.latest_as_of() returns date
+language sql stable as $$
+    select cast(now() at time zone 'UTC' as date) + 1
+$$;
+comment on function {ops}.latest_as_of() is 'The latest date that as_of may be: tomorrow, UTC.';
+
 -- The highest cutoff that a class of retention was ever purged with; -infinity when it never was.
 create or replace function {ops}.purge_cutoff(wanted_class text) returns date
 language sql stable as $$

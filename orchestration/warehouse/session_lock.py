@@ -12,10 +12,11 @@ from orchestration.errors import InsightsError
 
 @contextmanager
 def session_lock(connection: psycopg.Connection, name: str, doing: str) -> Iterator[None]:
-    """Hold the database's lock `name`; raises InsightsError, naming the holder, when another process has it.
+    """Hold the database's lock `name`.
 
-    `doing` says what its holder does, for that message. `connection` must be in autocommit mode and stay open: the lock
-    is the session's, and dies with it.
+    `doing` says what its holder does, for messages. `connection` must be in autocommit mode and stay open: the lock is
+    the session's, and dies with it. Raises InsightsError, naming the holder, when another process has it, and when the
+    session has died meanwhile, so that another may have had it too.
     """
     row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
     if row != (True,):
@@ -38,4 +39,14 @@ def session_lock(connection: psycopg.Connection, name: str, doing: str) -> Itera
         yield
     finally:
         if not connection.closed:
-            connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+            _unlock(connection, name, doing)
+
+
+def _unlock(connection: psycopg.Connection, name: str, doing: str) -> None:
+    try:
+        connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+    except psycopg.OperationalError as error:
+        raise InsightsError(
+            f"The database ended the session while this process was {doing}: {' '.join(str(error).split())}."
+            " Run the same again: what was written whole stays, the rest is made anew."
+        ) from error

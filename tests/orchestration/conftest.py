@@ -19,7 +19,7 @@ from orchestration.warehouse.init import initialise
 _numbers = count()
 
 # With a process for each core the longest file decides, so it is begun first.
-LONGEST_FIRST = ("test_quarter.py", "test_patterns.py", "test_incremental.py")
+LONGEST_FIRST = ("test_airflow_service.py", "test_quarter.py", "test_patterns.py", "test_incremental.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""A real Airflow: started from nothing, run, killed, stopped and started again, on DAG files of the test's own."""
+"""A real Airflow: started from nothing, run, killed, stopped and started again; and loads whose warehouse is killed."""
 
 from __future__ import annotations
 
@@ -7,62 +7,64 @@ import signal
 import socket
 import stat
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from airflow_place import Place, is_listening, server_pid, wait_until
+from click.testing import CliRunner
+from warehouse import Warehouse
 
+from orchestration import airflow_demo
+from orchestration.cli import commands
+from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.local import LocalAirflow, LocalPostgres, __main__, airflow, remove_state, state_root
 from orchestration.local.airflow_api import AirflowApi
 from orchestration.local.airflow_settings import choose_port, kept_secrets
+from orchestration.manifest import write_manifest
+from orchestration.operational.sample import SAMPLE_AS_OF
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.writer_lock import writer_lock
 
 needs_services = pytest.mark.services
 
-DAG_FILE = '''\
-"""DAGs for Airflow."""
-from datetime import datetime
-
-from airflow import DAG
-from airflow.operators.bash import BashOperator
-
-ARGUMENTS = {{"start_date": datetime(2026, 1, 1), "schedule": "* * * * *", "catchup": False}}
-with DAG("quick", **ARGUMENTS):
-    BashOperator(task_id="env", bash_command='test "$INSIGHTS_ENV" = prod', pool="insights_writer")
-with DAG("patient", **ARGUMENTS):
-    # The first try would take longer than any test waits.
-    BashOperator(task_id="wait", bash_command='echo try >>"{tries}"; test "$(wc -l <"{tries}")" -gt 1 || sleep 3600')
-'''
-BROKEN_FILE = 'raise ValueError("this DAG file of Airflow is broken on purpose")\n'
-
-
-@dataclass(frozen=True)
-class Place:
-    """The Airflow under test, its state folder, and the file in which DAG `patient` counts its tries."""
-
-    airflow: LocalAirflow
-    state: Path
-    tries: Path
+OURS = [
+    "insights_cache_warmup_dashboards",
+    "insights_daily_dimensions_sync",
+    "insights_daily_events_load",
+    "insights_monthly_trend_report",
+    "insights_weekly_pattern_review",
+    "insights_yearly_systemic_review",
+]
+EVENTS, DIMENSIONS = "insights_daily_events_load", "insights_daily_dimensions_sync"
+OF_EVENTS = ["dim_cases", "dim_tasks", "fact_cases", "fact_tasks", "fact_wellbeing_checkins"]
+OF_REPORTS = ["report_profile_scores", "report_sla_breaches", "report_task_volume"]
+OF_DIMENSIONS = [
+    "bridge_entity_labels", "dim_dates", "dim_labels", "dim_learning_groups", "dim_organizations", "dim_persons",
+    "dim_roles",
+]  # fmt: skip
+LAST_WEEK = date(2025, 12, 25)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(
+    tmp_path_factory: pytest.TempPathFactory, postgres: LocalPostgres, settings: Settings, prepared_sample: str
+) -> Iterator[Place]:
     top = tmp_path_factory.mktemp("airflow")
-    state, dags, tries = state_root(top), top / "dags", top / "tries"
-    dags.mkdir()
-    (dags / "good.py").write_text(DAG_FILE.format(tries=tries))
-    (dags / "broken.py").write_text(BROKEN_FILE)
-    yield Place(LocalAirflow(state, dags, {"INSIGHTS_ENV": "prod"}), state, tries)
+    state = state_root(top)
+    write_manifest(settings)
+    found = Place.of(top, state, Warehouse.copy_of(prepared_sample, "loaded_by_airflow", postgres, settings))
+    yield found
     state_root(top)  # `clean` may have removed it
-    LocalAirflow(state, dags).stop()
-    LocalPostgres(state).stop()
+    found.airflow.stop()
     remove_state(state)
+    postgres.start()  # a failed test may have left it killed
 
 
 @pytest.fixture
@@ -74,31 +76,6 @@ def running(place: Place) -> LocalAirflow:
 @pytest.fixture
 def api(running: LocalAirflow) -> AirflowApi:
     return AirflowApi(running)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
-        time.sleep(0.2)
-
-
-def pids_of(place: Place) -> set[int]:
-    """The processes that have this AIRFLOW_HOME in their environment: counted without the code under test."""
-    home = f"AIRFLOW_HOME={place.airflow.folder}\0".encode()
-    found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if home in (process / "environ").read_bytes():
-                found.add(int(process.name))
-        except OSError:
-            continue
-    return found
-
-
-def is_listening(url: str) -> bool:
-    with closing(socket.socket()) as client:
-        return client.connect_ex((urlsplit(url).hostname, urlsplit(url).port)) == 0
 
 
 @needs_services
@@ -132,7 +109,8 @@ def test_a_broken_dag_file_is_shown_and_the_others_live(api: AirflowApi) -> None
     (error,) = api.import_errors().items()
     assert error[0].endswith("/broken.py")
     assert "ValueError: this DAG file of Airflow is broken on purpose" in error[1]
-    assert api.dags() == ["patient", "quick"]
+    api.wait_for_dag(EVENTS, 60)
+    assert api.dags() == [*OURS, "patient", "quick"]
     with pytest.raises(InsightsError, match=r"(?s)no DAG broken after 0 s; import errors: .*on purpose"):
         api.wait_for_dag("broken", 0)
     with pytest.raises(InsightsError, match="404"):
@@ -146,7 +124,7 @@ def test_what_a_killed_scheduler_left_queued_and_running_ends_green(place: Place
     wait_until(place.tries.exists)
     scheduler, webserver = place.airflow.pid("scheduler"), place.airflow.pid("webserver")
     assert scheduler
-    before = pids_of(place)
+    before = place.pids()
     os.kill(scheduler, signal.SIGKILL)
     wait_until(lambda: place.airflow.pid("scheduler") is None)
     assert not place.airflow.is_running()
@@ -160,8 +138,92 @@ def test_what_a_killed_scheduler_left_queued_and_running_ends_green(place: Place
     # Of the killed one's workers none is left: what lives of `before` is the webserver with its own.
     with pytest.raises(ProcessLookupError):
         os.kill(scheduler, 0)
-    for pid in before & pids_of(place):
+    for pid in before & place.pids():
         assert b"webserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _contents(warehouse: Warehouse, names: list[str]) -> dict[str, list[tuple[str]]]:
+    """Every row of each mart, as text, without the moment of its load."""
+    query = "select (to_jsonb(stored) - 'loaded_at')::text as line from insights.{} as stored order by line"
+    return {name: warehouse.rows(query.format(name)) for name in names}
+
+
+@needs_services
+def test_a_load_outlives_another_writer_and_a_crash_and_last_week_is_replayed_after_it(
+    place: Place, api: AirflowApi, built: Warehouse, postgres: LocalPostgres
+) -> None:
+    loaded, metadata = place.warehouse, server_pid(place.state / "metadata" / "postgres")
+    api.wait_for_dag(EVENTS, 60)
+    with connect(loaded.etl_url, autocommit=True) as connection, writer_lock(connection):  # as `insights build` does
+        load = api.trigger(EVENTS, {"as_of": SAMPLE_AS_OF.isoformat()})
+        replay = api.trigger(EVENTS, {"as_of": LAST_WEEK.isoformat()})
+        wait_until(lambda: api.tasks(load)["staging_and_intermediate"] == "up_for_retry")
+    wait_until(lambda: api.tasks(load)["staging_and_intermediate"] == "success")
+    holder = connect(loaded.admin_url)
+    holder.execute("lock table insights_ops.load_log in share mode")
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%load_log%'"
+    wait_until(lambda: loaded.value(waiting) > 0)  # a mart is written, and not yet committed
+    assert {run.run_id: run.state for run in api.runs(EVENTS)}[replay.run_id] == "queued"
+    variables = {"INSIGHTS_WAREHOUSE_URL": loaded.etl_url, "INSIGHTS_ENV": "prod"}
+    by_hand = CliRunner().invoke(commands, ["build"], env=variables)
+    assert "Another process is writing to this warehouse" in str(by_hand.exception)
+    os.kill(server_pid(postgres.socket_dir), signal.SIGKILL)
+    wait_until(lambda: not postgres.is_running())
+    with pytest.raises(psycopg.OperationalError):
+        holder.commit()
+    postgres.start()
+
+    assert api.wait(load, 300).state == "success", api.tasks(load)
+    once = dict.fromkeys(api.tasks(load), 1)
+    assert place.tries_of(load) == once | {"staging_and_intermediate": 2, "facts": 2}
+    sync = api.trigger(DIMENSIONS, {"as_of": SAMPLE_AS_OF.isoformat()})
+    assert api.wait(replay, 300).state == "success", api.tasks(replay)
+    assert api.wait(sync, 300).state == "success", api.tasks(sync)
+    # The two wrote side by side, in turns: the pool has one slot, so that neither met the other's lock.
+    assert place.tries_of(replay) == once
+    assert set(place.tries_of(sync).values()) == {1}
+    began, (_, ended) = place.begun_and_ended(replay)[0], place.begun_and_ended(load)
+    assert ended <= began
+    assert server_pid(place.state / "metadata" / "postgres") == metadata, "Airflow's own server was left alone"
+
+    everything = OF_EVENTS + OF_REPORTS + OF_DIMENSIONS
+    assert _contents(loaded, everything) == _contents(built, everything)
+    for name in OF_EVENTS:
+        assert loaded.value(f"select count(*) from insights.{name} where loaded_at >= %s", began) == 0, name  # noqa: S608
+    whole, again = (SAMPLE_AS_OF, SAMPLE_AS_OF, "prod"), (LAST_WEEK, SAMPLE_AS_OF, "prod")
+    query = (
+        "select as_of, horizon, environment from insights_ops.load_log where relation_name = %s order by load_log_id"
+    )
+    for name in OF_EVENTS:  # what was committed just before the crash is loaded, and logged, once more
+        assert [*dict.fromkeys(loaded.rows(query, name))] == [whole, again], name
+    for name in OF_DIMENSIONS:
+        assert loaded.rows(query, name) == [whole], name
+
+
+@needs_services
+def test_the_command_says_what_runs_and_where(
+    place: Place, running: LocalAirflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airflow_demo, "state_root", lambda project: place.state)
+    done = CliRunner().invoke(commands, ["airflow", "status"])
+    assert done.exit_code == 0
+    for program in ("webserver", "scheduler"):
+        assert f"  {program:<12}running, process {running.pid(program)}\n" in done.output
+    assert "the webserver says of the metadatabase: healthy" in done.output
+    assert f"{running.url}   user admin, password {running.secrets.password}" in done.output
+    unknown = CliRunner().invoke(commands, ["airflow", "run", "insights_hourly"])
+    assert "There is no DAG insights_hourly; config/insights/dags.yaml has insights_daily" in str(unknown.exception)
+
+
+def test_the_command_says_that_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow_demo, "state_root", lambda project: tmp_path)
+    status = CliRunner().invoke(commands, ["airflow", "status"])
+    assert (status.exit_code, status.output) == (0, "  webserver   stopped\n  scheduler   stopped\n")
+    stop = CliRunner().invoke(commands, ["airflow", "stop"])
+    assert (stop.exit_code, stop.output) == (0, "")
+    run = CliRunner().invoke(commands, ["airflow", "run"])
+    assert str(run.exception) == "Airflow does not run. Start it first: ./dev airflow"
+    assert list(tmp_path.iterdir()) == [tmp_path / "airflow.lock"]
 
 
 @needs_services
@@ -171,7 +233,8 @@ def test_it_stops_whole_and_starts_again_with_users_keys_and_history(place: Plac
     secrets, url = place.airflow.secrets, place.airflow.url
     place.airflow.stop()
     place.airflow.stop()
-    assert pids_of(place) == set()
+    assert place.pids() == set()
+    assert not (place.state / "metadata/postgres/data/postmaster.pid").exists()
     assert not is_listening(url)
     assert place.airflow.health() == {}
     with pytest.raises(InsightsError, match="does not answer"):
@@ -203,7 +266,7 @@ def test_a_killed_webserver_is_replaced_and_clean_removes_all(
     assert running.url == url  # although the killed one's workers had held the port
     assert is_listening(url)
     assert __main__.main(["clean"]) == 0
-    assert pids_of(place) == set()
+    assert place.pids() == set()
     assert not place.state.exists()
     assert not running.is_running()
 

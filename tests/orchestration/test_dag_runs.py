@@ -1,4 +1,7 @@
-"""Each DAG run for real, as `airflow dags test` runs it, on the sample with INSIGHTS_ENV=prod."""
+"""DAGs run for real, as `airflow dags test` runs them, on the sample with INSIGHTS_ENV=prod.
+
+The two daily loads run under a scheduler, in test_airflow_service.py.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,6 @@ from orchestration.operational.sample import SAMPLE_AS_OF
 
 pytestmark = pytest.mark.services
 
-EVENTS = ["dim_cases", "dim_tasks", "fact_cases", "fact_tasks", "fact_wellbeing_checkins"]
-DIMENSIONS = [
-    "bridge_entity_labels", "dim_dates", "dim_labels", "dim_learning_groups", "dim_organizations", "dim_persons",
-    "dim_roles",
-]  # fmt: skip
 AS_OF = SAMPLE_AS_OF.isoformat()
 
 
@@ -32,12 +30,6 @@ def airflow(settings: Settings) -> None:
     """Airflow's metadata and dbt's manifest."""
     write_manifest(settings)
     airflow_dags.migrate()
-
-
-@pytest.fixture(scope="module")
-def loaded(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> Warehouse:
-    """The sample before any build; the loads of these tests fill it, in the order of the file."""
-    return Warehouse.copy_of(prepared_sample, "loaded_by_airflow", postgres, settings)
 
 
 @pytest.fixture(autouse=True)
@@ -59,14 +51,6 @@ def _gate(dag: airflow_dags.DAG, run_at: str, **conf: str) -> str:
     return states(run_dag(alone, run_at, **conf))["gate"]
 
 
-def _contents(warehouse: Warehouse, names: list[str]) -> dict[str, tuple[int, int]]:
-    """Rows of each mart and a hash over all of them, without the moment of their load."""
-    query = (
-        "select count(*), coalesce(sum(hashtextextended((to_jsonb(m) - 'loaded_at')::text, 0)), 0) from insights.{} m"
-    )
-    return {name: warehouse.rows(query.format(name))[0] for name in names}
-
-
 def _logged(warehouse: Warehouse, since: int = 0) -> dict[str, list[tuple[date, date, str]]]:
     """What the load log got: as_of, horizon and environment of each load, by relation."""
     found: dict[str, list[tuple[date, date, str]]] = {}
@@ -86,38 +70,6 @@ def test_the_dimensions_wait_for_nobody_where_no_fact_was_ever_loaded(
     assert _gate(dags["insights_daily_dimensions_sync"], "2026-01-01T02:31:00", as_of=AS_OF) == "failed"
     assert "fact_tasks (never loaded)" in caplog.text
     assert "run once: insights build" in caplog.text
-
-
-def test_the_two_daily_loads_bring_what_a_build_brings(
-    dags: dict[str, airflow_dags.DAG], loaded: Warehouse, built: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", loaded.etl_url)
-    # The interval of the scheduled run: it ends on 1 January at 02:00, so that day is the clock.
-    events = run_dag(dags["insights_daily_events_load"], "2026-01-01T02:00:00")
-    assert events.data_interval_end.isoformat() == "2026-01-01T02:00:00+00:00"
-    assert set(states(events).values()) == {"success"}, states(events)
-    assert _contents(loaded, EVENTS) == _contents(built, EVENTS)
-    dimensions = run_dag(dags["insights_daily_dimensions_sync"], "2026-01-01T02:30:00")
-    assert set(states(dimensions).values()) == {"success"}, states(dimensions)
-    assert _contents(loaded, DIMENSIONS) == _contents(built, DIMENSIONS)
-    once = [(SAMPLE_AS_OF, SAMPLE_AS_OF, "prod")]
-    logged = _logged(loaded)
-    assert {name: logged[name] for name in EVENTS + DIMENSIONS} == dict.fromkeys(EVENTS + DIMENSIONS, once)
-
-
-def test_a_load_replayed_for_last_week_changes_nothing(
-    dags: dict[str, airflow_dags.DAG], built: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
-    before, last = _contents(built, ["fact_tasks"]), built.value("select max(load_log_id) from insights_ops.load_log")
-    newest = built.value("select max(loaded_at) from insights.fact_tasks")
-    steps = ["staging_and_intermediate", "marts.fact_tasks"]
-    part = dags["insights_daily_events_load"].partial_subset(steps, include_upstream=False, include_downstream=False)
-    run = run_dag(part, "2026-01-01T02:00:00", as_of="2025-12-25")
-    assert states(run) == dict.fromkeys(steps, "success")
-    assert _contents(built, ["fact_tasks"]) == before
-    assert built.value("select max(loaded_at) from insights.fact_tasks") == newest
-    assert _logged(built, last)["fact_tasks"] == [(date(2025, 12, 25), SAMPLE_AS_OF, "prod")]
 
 
 def test_the_weekly_review_sends_its_cases_once(
@@ -245,3 +197,14 @@ def test_an_unprepared_database_fails_at_once(
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", database)
     assert _gate(dags["insights_daily_events_load"], "2026-01-01T02:04:00") == "failed"
     assert "This database is not prepared. Run first: insights init" in caplog.text
+
+
+def test_a_clock_in_the_future_fails_at_once(
+    dags: dict[str, airflow_dags.DAG],
+    prepared: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
+    assert _gate(dags["insights_daily_events_load"], "2026-01-01T02:05:00", as_of="2999-01-01") == "failed"
+    assert "as_of 2999-01-01 is in the future; the latest that can be is tomorrow (UTC)." in caplog.text
