@@ -3,7 +3,8 @@
     An episode begins when a pattern fires that did not at the review date before. A row keeps the episode that it was first
     stored with, so neither a rerun nor the replay of an older review moves the start of an episode that is under way. -#}
 {% macro with_episodes(cadence, reviewed) -%}
-    {%- set stored = this if is_incremental() %}
+{%- set stored = this if is_incremental() -%}
+episodes as (
     select
         {{ reviewed }}.*,
         {%- if stored %}
@@ -18,6 +19,15 @@
     from {{ reviewed }}
         {%- endif %}
     where {{ reviewed }}.review_date >= {{ purge_cutoff('pattern_result') }} and not {{ is_settled_review(cadence) }}
+),
+
+final as (
+    select
+        *,
+        episode_start = review_date as is_new,
+        now() as loaded_at
+    from episodes
+)
 {%- endmacro %}
 
 {#- post-hook: the rows of this review that it did not find again. All that it found were written in this transaction. -#}

@@ -4,8 +4,9 @@
     location, cross_department_trend by the label's category and subcategory. What the densest stretch of a group holds is
     compared with the threshold of the profile that applies; all else about a group comes from the whole window.
 
-    Most groups are too small to fire and are left out first. The rest are known by a number from then on, so that nothing is
-    sorted by texts. Missing locations are '' inside, so that groups can be joined; they are NULL in the result. -#}
+    Most groups are too small to fire and are left out first. The rest are known by a number from then on: their cases are sorted
+    once, by it and by time, and never by texts. Missing locations and what a trend does not have are '' inside, and missing codes 0,
+    so that groups can be joined; pattern_rows makes them NULL. -#}
 {% macro pattern_review(cadence) %}
 {%- set rule = var('patterns')[cadence] %}
 {%- set day = "date '" ~ review_date(cadence) ~ "'" %}
@@ -33,6 +34,7 @@ cases as (
         cases.domain,
         cases.label,
         coalesce(cases.location, '') as location,
+        {{ row_hash('cases', ['organization_id', 'domain', 'label', 'location']) }} as group_hash,
         cases.is_label_valid,
         cases.label_base,
         cases.label_category,
@@ -42,7 +44,6 @@ cases as (
         {{ visibility_rank('cases.visibility') }} as visibility_rank,
         cases.source_keys,
         cases.opened_at,
-        {{ utc_date('cases.opened_at') }} as opened_on,
         cases.severity in ('MAJOR', 'CRITICAL') or risk_cases.case_id is not null as is_high_risk
     from {{ ref('dim_cases') }} as cases
     left join risk_cases on cases.case_id = risk_cases.case_id
@@ -52,46 +53,78 @@ cases as (
         and cases.opened_at < {{ utc_midnight(day) }}
 ),
 
--- Both groupings in one scan: by domain, label and location, and, of labels that parse, by category and subcategory.
-counted as (
+-- Counting hashes is cheaper than counting texts. Two groups that share a hash come in together, and are told apart afterwards.
+large_enough as (
+    select group_hash
+    from cases
+    group by group_hash
+    having count(*) >= (select least(min(min_events), 3) from profiles)
+),
+
+incidents as (
+    select
+        cases.organization_id,
+        cases.domain,
+        cases.label,
+        cases.location,
+        min(cases.label_base) as label_base,
+        coalesce(min(cases.label_category), 0) as label_category,
+        coalesce(min(cases.label_subcategory), 0) as label_subcategory,
+        min(cases.label_role) as label_role,
+        count(*) as case_count,
+        count(*) filter (where cases.is_high_risk) as high_risk_count
+    from cases
+    inner join large_enough on cases.group_hash = large_enough.group_hash
+    group by cases.organization_id, cases.domain, cases.label, cases.location
+),
+
+trends as (
     select
         organization_id,
-        domain,
-        label,
-        location,
+        '' as domain,
+        '' as label,
+        '' as location,
+        cast(null as integer) as label_base,
         label_category,
         label_subcategory,
-        grouping(label) as is_trend,
-        count(*) filter (where is_label_valid) as valid_count,
-        count(*) filter (where is_high_risk) as high_risk_count,
-        count(*) as case_count,
-        bool_and(is_label_valid) as is_label_valid,
-        min(label_base) as label_base,
-        min(label_category) as least_category,
-        min(label_subcategory) as least_subcategory,
-        min(label_role) as label_role
+        null as label_role,
+        count(*) as case_count
     from cases
-    group by grouping sets ((organization_id, domain, label, location), (organization_id, label_category, label_subcategory))
+    where is_label_valid
+    group by organization_id, label_category, label_subcategory
 ),
 
 kinds as (
-    {%- for kind, is_trend, enough in [
-        ('incident_frequency', 0, 'counted.case_count >= profiles.min_events'),
-        ('high_risk_indicator', 0, 'profiles.high_risk_indicators and counted.high_risk_count >= least(profiles.min_events, 3)'),
-        ('cross_department_trend', 1, 'profiles.cross_departmental_trends and counted.valid_count >= profiles.min_events'),
+    {%- for kind, relation, threshold, condition in [
+        ('incident_frequency', 'incidents', 'profiles.min_events', 'candidates.case_count >= profiles.min_events'),
+        (
+            'high_risk_indicator', 'incidents', 'least(profiles.min_events, 3)',
+            'profiles.high_risk_indicators and candidates.high_risk_count >= least(profiles.min_events, 3)'
+        ),
+        (
+            'cross_department_trend', 'trends', 'profiles.min_events',
+            'profiles.cross_departmental_trends and candidates.case_count >= profiles.min_events'
+        ),
     ] %}
     select
         '{{ kind }}' as kind,
-        counted.*,
+        candidates.organization_id,
+        candidates.domain,
+        candidates.label,
+        candidates.location,
+        candidates.label_base,
+        candidates.label_category,
+        candidates.label_subcategory,
+        candidates.label_role,
         profiles.profile_code,
         profiles.threshold_source,
         profiles.stretch_days,
-        {{ 'least(profiles.min_events, 3)' if kind == 'high_risk_indicator' else 'profiles.min_events' }} as threshold_events
-    from counted
+        {{ threshold }} as threshold_events
+    from {{ relation }} as candidates
     inner join profiles
-        on counted.organization_id = profiles.organization_id
-        and profiles.domain = {{ "'*'" if is_trend else profile_domain('counted.domain') }}
-    where counted.is_trend = {{ is_trend }} and {{ enough }}
+        on candidates.organization_id = profiles.organization_id
+        and profiles.domain = {{ "'*'" if relation == 'trends' else profile_domain('candidates.domain') }}
+    where {{ condition }}
     {%- if not loop.last %}
     union all
     {%- endif %}
@@ -106,12 +139,11 @@ groups as (
 ),
 
 members as (
-    {%- set columns = [
-        'case_id', 'opened_at', 'opened_on', 'label_base', 'severity_rank', 'visibility_rank', 'source_keys'
-    ] %}
+    {%- set columns = ['case_id', 'opened_at', 'label_base', 'severity_rank', 'visibility_rank', 'source_keys'] %}
     select
         groups.group_number,
         groups.stretch_days,
+        {{ utc_date('cases.opened_at') }} - date '2000-01-01' as opened_on,
         cases.{{ columns | join(',
         cases.') }}
     from cases
@@ -125,6 +157,7 @@ members as (
     select
         groups.group_number,
         groups.stretch_days,
+        {{ utc_date('cases.opened_at') }} - date '2000-01-01' as opened_on,
         cases.{{ columns | join(',
         cases.') }}
     from cases
@@ -135,58 +168,43 @@ members as (
     where groups.kind = 'cross_department_trend' and cases.is_label_valid
 ),
 
-days as (
-    select
-        group_number,
-        stretch_days,
-        opened_on,
-        count(*) as case_count
-    from members
-    group by group_number, stretch_days, opened_on
-),
-
 -- Stretches differ by profile and a frame cannot: so days are measured in stretches. Of two days as far apart as a stretch is long
--- the difference is 1, of two that lie within one stretch it is 1 - 1 / stretch_days at most.
+-- the difference is 1, of two that lie within one stretch it is 1 - 1 / stretch_days at most. What is of one day is in one frame.
 stretches as (
     select
-        group_number,
-        opened_on,
-        sum(case_count) over stretch as stretch_count,
-        min(opened_on) over stretch as stretch_first
-    from days
+        *,
+        count(*) over stretch as stretch_count,
+        first_value(opened_on) over stretch as stretch_first
+    from members
     window
         stretch as (
             partition by group_number
-            order by cast(opened_on - date '2000-01-01' as double precision) / stretch_days
+            order by cast(opened_on as double precision) / stretch_days
             range between 0.9999 preceding and current row
         )
 ),
 
--- The densest stretch of each group; of equal ones the latest.
-peaks as (
-    select distinct on (group_number) *
-    from stretches
-    order by group_number, stretch_count desc, opened_on desc
-),
-
-fired as (
+-- The densest stretch of each group, and of equal ones the latest: arrays compare by their first element, then by the next.
+details as (
     select
-        groups.*,
-        peaks.opened_on,
-        peaks.stretch_count,
-        peaks.stretch_first
-    from peaks
-    inner join groups on peaks.group_number = groups.group_number
-    where peaks.stretch_count >= groups.threshold_events
+        group_number,
+        max(array[stretch_count, opened_on, stretch_first]) as peak,
+        count(*) as event_count,
+        max(severity_rank) as severity_rank,
+        max(visibility_rank) as visibility_rank,
+        count(distinct label_base) filter (where label_base not in ({{ broadcast_bases() | join(', ') }})) as department_count,
+        min(opened_at) as first_event_at,
+        max(opened_at) as last_event_at,
+        array_agg(case_id order by opened_at, case_id) as case_ids
+    from stretches
+    group by group_number
 ),
 
 source_keys as (
     select distinct
-        members.group_number,
-        keys.source_key
+        group_number,
+        unnest(source_keys) as source_key
     from members
-    inner join fired on members.group_number = fired.group_number
-    cross join unnest(members.source_keys) as keys (source_key)
 ),
 
 sources as (
@@ -197,43 +215,12 @@ sources as (
     group by group_number
 ),
 
-details as (
-    select
-        members.group_number,
-        count(*) as event_count,
-        max(members.severity_rank) as severity_rank,
-        max(members.visibility_rank) as visibility_rank,
-        count(distinct members.label_base) filter (
-            where members.label_base not in ({{ broadcast_bases() | join(', ') }})
-        ) as department_count,
-        min(members.opened_at) as first_event_at,
-        max(members.opened_at) as last_event_at,
-        array_agg(members.case_id order by members.opened_at, members.case_id) as case_ids
-    from members
-    inner join fired on members.group_number = fired.group_number
-    group by members.group_number
-),
-
 patterns as (
     select
-        fired.kind,
-        fired.organization_id,
-        coalesce(fired.domain, '') as domain,
-        coalesce(fired.label, '') as label,
-        coalesce(fired.location, '') as location,
-        case when fired.is_trend = 0 then fired.label_base end as label_base,
-        coalesce(fired.label_category, fired.least_category, 0) as label_category,
-        coalesce(fired.label_subcategory, fired.least_subcategory, 0) as label_subcategory,
-        case when fired.is_trend = 0 then fired.label_role end as label_role,
-        fired.is_label_valid,
-        fired.profile_code,
-        fired.threshold_source,
-        fired.threshold_events,
-        fired.stretch_days,
-        fired.opened_on,
-        fired.stretch_count,
-        fired.stretch_first,
-        sources.distinct_sources,
+        groups.*,
+        details.peak[1] as stretch_count,
+        date '2000-01-01' + cast(details.peak[2] as integer) as opened_on,
+        date '2000-01-01' + cast(details.peak[3] as integer) as stretch_first,
         details.event_count,
         details.severity_rank,
         details.visibility_rank,
@@ -241,15 +228,19 @@ patterns as (
         details.first_event_at,
         details.last_event_at,
         details.case_ids,
+        sources.distinct_sources,
         {{ rule.min_distinct_sources }} as threshold_sources
-    from fired
-    inner join details on fired.group_number = details.group_number
-    inner join sources on fired.group_number = sources.group_number
+    from groups
+    inner join details on groups.group_number = details.group_number
+    inner join sources on groups.group_number = sources.group_number
     where
-        fired.kind = 'high_risk_indicator'
-        or (
-            sources.distinct_sources >= {{ rule.min_distinct_sources }}
-            and (fired.kind = 'incident_frequency' or details.department_count >= 2)
+        details.peak[1] >= groups.threshold_events
+        and (
+            groups.kind = 'high_risk_indicator'
+            or (
+                sources.distinct_sources >= {{ rule.min_distinct_sources }}
+                and (groups.kind = 'incident_frequency' or details.department_count >= 2)
+            )
         )
 )
 {%- endmacro %}

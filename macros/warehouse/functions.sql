@@ -3,6 +3,12 @@
     cast(cast('x' || left(md5(cast({{ uuid_column }} as text)), 16) as bit(64)) as bigint)
 {%- endmacro %}
 
+{#- A signed 64-bit hash of several columns, NULLs included: within one query only, since another release of PostgreSQL may hash
+    otherwise. Two rows may share one. -#}
+{% macro row_hash(relation, columns) -%}
+    hash_record_extended(row({{ relation }}.{{ columns | join(', ' ~ relation ~ '.') }}), 0)
+{%- endmacro %}
+
 {#- The text of a key of a JSON object; a bare JSON string counts as the value itself. -#}
 {% macro json_text(column, key) -%}
     case jsonb_typeof({{ column }})

@@ -104,7 +104,7 @@ comment on function {ops}.latest_as_of() is 'The latest date that as_of may be: 
 
 -- The highest cutoff that a class of retention was ever purged with; -infinity when it never was.
 create or replace function {ops}.purge_cutoff(wanted_class text) returns date
-language sql stable as $$
+language sql stable parallel safe as $$
     select coalesce(max(cutoff), '-infinity') from {ops}.purge_log where retention_class = wanted_class
 $$;
 comment on function {ops}.purge_cutoff(text) is 'The highest cutoff that a class was ever purged with.';
@@ -112,7 +112,7 @@ comment on function {ops}.purge_cutoff(text) is 'The highest cutoff that a class
 -- The first event date that a class of retention keeps. It never moves back: neither an older horizon nor a longer retention
 -- goes behind a cutoff that a purge, or for raw events a load, has used (decision D8).
 create or replace function {ops}.retention_cutoff(wanted_class text, horizon date, days integer) returns date
-language sql stable as $$
+language sql stable parallel safe as $$
     select greatest(
         horizon - days,
         {ops}.purge_cutoff(wanted_class),

@@ -11,20 +11,10 @@
 
 {{ pattern_review('monthly') }},
 
-reviewed as (
+reviewed as materialized (
     {{ pattern_rows('monthly') }}
 ),
 
-episodes as (
-    {{ with_episodes('monthly', 'reviewed') }}
-),
-
-final as (
-    select
-        episodes.*,
-        episodes.episode_start = episodes.review_date as is_new,
-        now() as loaded_at
-    from episodes
-)
+{{ with_episodes('monthly', 'reviewed') }}
 
 select * from final

@@ -11,21 +11,11 @@
 
 {{ pattern_review('weekly') }},
 
-reviewed as (
+reviewed as materialized (
     {{ pattern_rows('weekly') }}
     {{ needs_attention_rows() }}
 ),
 
-episodes as (
-    {{ with_episodes('weekly', 'reviewed') }}
-),
-
-final as (
-    select
-        episodes.*,
-        episodes.episode_start = episodes.review_date as is_new,
-        now() as loaded_at
-    from episodes
-)
+{{ with_episodes('weekly', 'reviewed') }}
 
 select * from final

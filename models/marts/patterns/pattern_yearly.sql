@@ -11,20 +11,10 @@
 
 {{ pattern_review('yearly') }},
 
-reviewed as (
+reviewed as materialized (
     {{ pattern_rows('yearly') }}
 ),
 
-episodes as (
-    {{ with_episodes('yearly', 'reviewed') }}
-),
-
-final as (
-    select
-        episodes.*,
-        episodes.episode_start = episodes.review_date as is_new,
-        now() as loaded_at
-    from episodes
-)
+{{ with_episodes('yearly', 'reviewed') }}
 
 select * from final
