@@ -138,7 +138,7 @@ class Store:
             next((a for a in [next(answers) for _ in range(size)] if isinstance(a, Exception)), None) for size in sizes
         ]
 
-    def most_asked(self, group: Group, limit: int, now: float) -> list[tuple[str, int]]:
+    def most_asked(self, group: Group, now: float) -> list[tuple[str, int]]:
         """The questions that were asked most today and yesterday, with how often, the most first."""
         today = datetime.fromtimestamp(now, UTC).date()
         pipeline = self._redis.pipeline(transaction=False)
@@ -148,7 +148,7 @@ class Store:
         for member, score in (pair for answer in self._run(pipeline.execute) for pair in answer):
             question = member.decode("utf-8", "replace")
             total[question] = total.get(question, 0) + int(score)
-        return sorted(total.items(), key=lambda item: (-item[1], item[0]))[:limit]
+        return sorted(total.items(), key=lambda item: (-item[1], item[0]))
 
     def counters(self, environment: str) -> dict[str, int]:
         """Every counter of an environment, `<group>:<outcome>`, as kept in Redis."""

@@ -31,7 +31,7 @@ def _pair(_context: click.Context, _option: click.Parameter, values: tuple[str, 
     given: dict[str, str] = {}
     for text in values:
         name, equals, value = text.partition("=")
-        if not equals or name in given:
+        if not name or not equals or name in given:
             raise click.BadParameter(f"{text!r} is not name=value, or {name} is given twice.")
         given[name] = value
     return given

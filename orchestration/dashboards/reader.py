@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -144,12 +145,9 @@ class Reader:
         if self.store is None:
             return []
         group = Group(self._settings.environment, dashboard)
-        found = []
-        for text, count in self.store.most_asked(group, limit, time.time()):
-            question = self._asked(dashboard, text)
-            if question:
-                found.append((question, count))
-        return found
+        asked = self.store.most_asked(group, time.time())
+        found = ((question, count) for text, count in asked if (question := self._asked(dashboard, text)))
+        return list(itertools.islice(found, limit))
 
     def close(self) -> None:
         """Send the counts that are left, and close the connections."""

@@ -11,7 +11,7 @@ import pytest
 from warehouse import Warehouse
 
 from orchestration.config.files import Settings, load_settings
-from orchestration.local import LocalPostgres, remove_state, state_root
+from orchestration.local import LocalPostgres, LocalRedis, remove_state, state_root
 from orchestration.operational.sample import load_sample
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
@@ -48,6 +48,17 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres
     """A started server of this test run's own."""
     state = state_root(tmp_path_factory.mktemp("services"))
     server = LocalPostgres(state)
+    server.start()
+    yield server
+    server.stop()
+    remove_state(state)
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[LocalRedis]:
+    """A started, empty Redis of the test's own."""
+    state = state_root(tmp_path / "redis")
+    server = LocalRedis(state)
     server.start()
     yield server
     server.stop()
