@@ -38,7 +38,7 @@ ROWS = {
     "patterns_weekly": ("pattern_weekly", "review_date", None, None),
     "patterns_monthly": ("pattern_monthly", "review_date", None, None),
     "patterns_yearly": ("pattern_yearly", "review_date", None, None),
-    "monthly_trends": ("report_monthly_trends", "month", None, None),
+    "trends_monthly": ("report_monthly_trends", "month", None, None),
 }
 VISIBLE = ("PUBLIC", "INTERNAL")
 
@@ -134,7 +134,7 @@ def test_rows_are_those_of_the_organization_range_and_visibility(desk: Desk, nam
     dimension = {row[key]: row for row in _relation(desk.warehouse, joined)} if joined else {}
     wanted = [{**dimension.get(row.get(key), {}), **row} for row in expected]
     rows = desk.rows(name, since=date(2025, 3, 10), until=date(2025, 12, 30), file_format=file_format)
-    assert len(rows) == len(wanted) > (0 if name in ("tasks", "cases", "patterns_weekly", "monthly_trends") else -1)
+    assert len(rows) == len(wanted) > (0 if name in ("tasks", "cases", "patterns_weekly", "trends_monthly") else -1)
     unmasked = [c for c in (wanted[0] if wanted else {}) if c not in ("title", "source_keys", "loaded_at")]
     if file_format == "jsonl":
         assert _sorted([{c: row[c] for c in unmasked} for row in rows]) == _sorted(
