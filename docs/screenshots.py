@@ -32,9 +32,8 @@ IMAGES = PROJECT / "docs/images"
 GRAPH_DAG = "insights_daily_events_load"
 LIST_SIZE = (1640, 640)
 GRAPH_SIZE = (1640, 1240)
-# Airflow draws the graph in a shadow tree, and remembers in the browser which groups of tasks are open.
+# Airflow draws the graph in a shadow tree.
 DRAWN = "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.react-flow__node'))"
-OPEN_GROUPS = f"localStorage.setItem('{GRAPH_DAG}/open-groups', JSON.stringify(['marts']))"
 WAIT_SECONDS = 60
 SETTLE_SECONDS = 3  # for what moves into its place
 FLAGS = [
@@ -167,7 +166,6 @@ def main() -> None:
         page.open(f"{airflow.url}/home", "document.querySelector('svg circle')")
         page.save(IMAGES / "airflow-grid.png")
         page.resize(GRAPH_SIZE)
-        page.value(OPEN_GROUPS)
         page.open(f"{airflow.url}/dags/{GRAPH_DAG}/grid?tab=graph&dag_run_id={quote(last_run(airflow))}", DRAWN)
         page.save(IMAGES / "airflow-graph.png")
 
