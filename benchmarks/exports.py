@@ -1,0 +1,232 @@
+"""Time exports of tasks beside psql's COPY of the same query, and take the most memory that an export ever had.
+
+Starts a private PostgreSQL in a temporary folder, fills fact_tasks and dim_tasks with rows of one organization, prints
+one Markdown table and leaves nothing behind. The row limit is raised for this; nothing else is.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+import click
+import psycopg
+
+from orchestration import dbt
+from orchestration.config.files import Settings, load_settings
+from orchestration.config.tokens import PerEnvironment
+from orchestration.exports.definitions import load_definitions
+from orchestration.exports.query import Scope, build_query, read_load, visible_as_rows
+from orchestration.exports.request import Request
+from orchestration.exports.run import run_export
+from orchestration.local import LocalPostgres, binaries, remove_state, state_root
+from orchestration.operational.sample import load_sample
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.init import initialise
+
+AS_OF, SINCE = date(2026, 1, 1), date(2025, 1, 1)
+SERVER = {"shared_buffers": "2GB", "max_wal_size": "8GB", "random_page_cost": "1.1", "autovacuum": "off"}
+SESSION = "set search_path = pg_catalog; set timezone = 'UTC'; set datestyle = 'ISO'; set intervalstyle = 'iso_8601';"
+
+# A year of tasks, as Orgo fills their columns; one title of a role in a hundred begins as a formula would.
+FILL = """
+truncate insights.fact_tasks, insights.dim_tasks;
+create temporary table made as
+select
+    n,
+    md5(n::text)::uuid as task_id,
+    date '2025-01-01' + (n::bigint * 365 / %(tasks)s)::int as day,
+    (array['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'])[1 + n % 4] as priority,
+    (array['MINOR', 'MODERATE', 'MAJOR', 'CRITICAL'])[1 + n % 4] as severity,
+    (array['PUBLIC', 'INTERNAL'])[1 + n % 2] as visibility,
+    (array['email', 'api', 'manual', 'sync'])[1 + n % 4] as source
+from generate_series(0, %(tasks)s - 1) as n;
+insert into insights.dim_tasks (
+    task_id, organization_id, case_id, label, label_base, label_category, label_subcategory, label_role, is_label_valid,
+    type, category, subtype, priority, severity, visibility, source, assignee_role, created_at, closed_at, deadline_at,
+    current_status, quality_flags, loaded_at
+)
+select
+    task_id, '%(organization)s', md5((n / 3)::text)::uuid, '11.1' || n % 5 || '.HR', 11, 1, n % 5, 'HR', true,
+    'maintenance', 'request', 'heating', priority, severity, visibility, source,
+    case when n % 100 = 0 then '=HR' else 'Head of HR' end, day, day + 3, day + 7, 'COMPLETED', '{}', now()
+from made;
+insert into insights.fact_tasks (
+    id, task_id, organization_id, created_date_key, closed_date_key, current_status, priority, severity, source,
+    time_to_first_response_seconds, time_to_completion_seconds, escalation_count, comment_count, event_count,
+    visibility, loaded_at
+)
+select
+    n, task_id, '%(organization)s', day, day + 3, 'COMPLETED', priority, severity, source, n % 9999, 259200, n % 3,
+    n % 7, n % 11, visibility, now()
+from made;
+drop table made;
+vacuum analyze insights.fact_tasks, insights.dim_tasks;
+"""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run: seconds, bytes that landed, MiB of memory at most (None where it is not ours)."""
+
+    seconds: float
+    size: int
+    memory: float | None
+
+
+@click.command()
+@click.option("--tasks", multiple=True, type=int, default=[50_000, 5_000_000], help="Rows; may be repeated.")
+@click.option("--formats", multiple=True, default=["csv", "csv.gz", "jsonl"], help="Formats; may be repeated.")
+@click.option("--repeats", default=3, help="How often each side runs, in turns.")
+def main(tasks: tuple[int, ...], formats: tuple[str, ...], repeats: int) -> None:
+    """Print the table."""
+    folder = Path(tempfile.mkdtemp())
+    os.environ |= dict.fromkeys(("DBT_TARGET_PATH", "DBT_LOG_PATH"), tempfile.mkdtemp())
+    os.environ |= {"INSIGHTS_EXPORT_DIR": str(folder / "exports"), "INSIGHTS_EXPORT_KEY": "of this benchmark" * 2}
+    settings = load_settings()
+    state = state_root(folder)
+    server = LocalPostgres(state, SERVER)
+    server.start()
+    try:
+        etl = os.environ["INSIGHTS_WAREHOUSE_URL"] = _build(server, settings)
+        with connect(etl, autocommit=True) as connection:
+            organization, user = _asker(connection)
+            click.echo("| rows | format | side | s | rows/s | MiB written | most memory, MiB |")
+            click.echo("| --- | --- | --- | --- | --- | --- | --- |")
+            for rows in tasks:
+                for statement in FILL.split(";\n")[:-1]:
+                    given = statement.replace("%(tasks)s", str(rows)).replace("%(organization)s", str(organization))
+                    connection.execute(given)
+                for file_format in formats:
+                    _compare(connection, Case(rows, file_format, organization, user, folder), repeats)
+    finally:
+        server.stop()
+        remove_state(state)
+        subprocess.run(["rm", "-rf", folder], check=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What both sides export."""
+
+    rows: int
+    file_format: str
+    organization: UUID
+    user: UUID
+    folder: Path
+
+
+def _compare(connection: psycopg.Connection, case: Case, repeats: int) -> None:
+    sides: dict[str, list[Side]] = {"insights export": [], "psql COPY": []}
+    statement = _statement(connection, case)
+    for repeat in range(repeats):
+        for name in list(sides)[:: 1 if repeat % 2 else -1]:
+            if name == "psql COPY":
+                sides[name].append(_psql(statement, case))
+            else:
+                spawn = get_context("spawn")  # a process of its own, so that its memory is the export's alone
+                with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+                    sides[name].append(pool.submit(_export, case, f"tasks-{case.rows}-{repeat}").result())
+    for name, runs in sides.items():
+        seconds = sorted(side.seconds for side in runs)[len(runs) // 2]
+        memory = max((side.memory for side in runs if side.memory), default=None)
+        click.echo(
+            f"| {case.rows:,} | {case.file_format} | {name} | {seconds:.2f} | {case.rows / seconds:,.0f}"
+            f" | {runs[0].size / 2**20:,.1f} | {'' if memory is None else f'{memory:.0f}'} |"
+        )
+    written = {side.size for runs in sides.values() for side in runs}
+    if len(written) != 1 and case.file_format != "csv.gz":
+        raise SystemExit(f"the sides wrote different numbers of bytes: {written}")
+
+
+def _settings(rows: int) -> Settings:
+    """The shipped ones, with room for so many rows."""
+    settings = load_settings()
+    limit = PerEnvironment.model_validate(rows)
+    exports = settings.insights.exports.model_copy(update={"max_rows_per_export": limit})
+    return Settings(
+        **{
+            **{name: getattr(settings, name) for name in ("environment", "profiles", "dags", "places", "version")},
+            "insights": settings.insights.model_copy(update={"exports": exports}),
+        }
+    )
+
+
+def _export(case: Case, name: str) -> Side:
+    """One whole export in this process: checks, count, audit, masking, hashing, fsync, manifest."""
+    settings = _settings(case.rows)
+    definitions = load_definitions(settings)
+    request = Request("tasks", str(case.organization), SINCE, AS_OF, case.file_format, str(case.user), name)
+    start = time.perf_counter()
+    exported = run_export(settings, definitions, request)
+    seconds = time.perf_counter() - start
+    if exported.rows != case.rows:
+        raise SystemExit(f"{exported.rows} rows were exported, not {case.rows}")
+    size = Path(exported.location).stat().st_size
+    Path(exported.location).unlink()
+    high_water = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return Side(seconds, size, int(high_water[1]) / 1024 if high_water else None)
+
+
+def _statement(connection: psycopg.Connection, case: Case) -> str:
+    """The COPY that an export makes; the key's table is empty here, which no column of tasks needs."""
+    settings = _settings(case.rows)
+    definition = load_definitions(settings)["tasks"]
+    load = read_load(connection, settings, definition)
+    scope = Scope(case.organization, SINCE, AS_OF, visible_as_rows(settings), load, datetime.now(UTC))
+    return (
+        build_query(settings, definition, scope, is_masked=True).copy_statement(case.file_format).as_string(connection)
+    )
+
+
+def _psql(statement: str, case: Case) -> Side:
+    """The same COPY by psql into a file; for csv.gz through gzip -1, which works beside it."""
+    path = case.folder / "psql"
+    program = binaries.postgres_programs() / "psql"
+    command = [str(program), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", os.environ["INSIGHTS_WAREHOUSE_URL"]]
+    start = time.perf_counter()
+    with path.open("wb") as file:
+        gzip = None
+        if case.file_format == "csv.gz":
+            gzip = subprocess.Popen(["gzip", "-1"], stdin=subprocess.PIPE, stdout=file)
+        target = gzip.stdin if gzip else file
+        subprocess.run(command, input=f"{SESSION}\n{statement};".encode(), stdout=target, check=True)
+        if gzip and gzip.stdin:
+            gzip.stdin.close()
+            gzip.wait()
+        os.fsync(file.fileno())
+    seconds = time.perf_counter() - start
+    size = path.stat().st_size
+    path.unlink()
+    return Side(seconds, size, None)
+
+
+def _build(server: LocalPostgres, settings: Settings) -> str:
+    """An empty warehouse whose facts and users can be asked for; its URL for the ETL role."""
+    server.create_database("bench")
+    with connect(server.url("bench", "postgres")) as connection:
+        load_sample(connection)
+        initialise(connection, settings)
+    etl = server.url("bench", settings.insights.warehouse.write_user)
+    models = ["+dim_tasks", "+fact_tasks", "+dim_organizations", "stg_user_accounts"]
+    build = ["build", "--select", *models, "--exclude-resource-type", "test", "unit_test", "--quiet"]
+    dbt.write(settings, build, url=etl, variables={"as_of": AS_OF.isoformat()})
+    return etl
+
+
+def _asker(connection: psycopg.Connection) -> tuple[UUID, UUID]:
+    """An organization and one of its active users."""
+    query = "select organization_id, user_id from insights_staging.stg_user_accounts where status = 'active' limit 1"
+    return cast(tuple[UUID, UUID], connection.execute(query).fetchone())
+
+
+if __name__ == "__main__":
+    main()
