@@ -22,9 +22,9 @@ REVIEWS = {
     "monthly": "monthly_trend_report",
     "yearly": "yearly_systemic_review",
 }
-# Days from the review before the latest one to the day before the next: that review's rows tell whether a pattern is
-# new, whatever day the latest is run again.
-REVIEW_SPAN_DAYS = {"weekly": 13, "monthly": 61, "yearly": 730}
+# Days from the review before the latest one to the last day before the next, at most: that review's rows tell whether a
+# pattern is new, whatever day the latest is run again.
+REVIEW_SPAN_DAYS = {"weekly": 7 + 7 - 1, "monthly": 31 + 31 - 1, "yearly": 365 + 366 - 1}
 MINUTES_PER_DAY = 1440
 CRITICAL = ("high", "critical")
 

@@ -37,15 +37,12 @@ class Filters:
 
 def latest_patterns(connection: psycopg.Connection, settings: Settings, filters: Filters) -> list[dict[str, Any]]:
     """The rows of each cadence's newest stored review, the largest first, with `cadence` and `slug` added."""
-    query = sql.SQL(
+    chosen = sql.SQL(
         """
-        select patterns.*, organizations.slug
-        from ({union}) as patterns
-        left join {organizations} as organizations on patterns.organization_id = organizations.organization_id
         where
             patterns.review_date = patterns.newest
-            and (%(cadences)s::text[] = '{{}}' or patterns.cadence = any(%(cadences)s))
-            and (%(kinds)s::text[] = '{{}}' or patterns.kind = any(%(kinds)s))
+            and (%(cadences)s::text[] = '{}' or patterns.cadence = any(%(cadences)s))
+            and (%(kinds)s::text[] = '{}' or patterns.kind = any(%(kinds)s))
             and (
                 %(organization)s::text is null
                 or %(organization)s in (organizations.slug, patterns.organization_id::text)
@@ -58,7 +55,7 @@ def latest_patterns(connection: psycopg.Connection, settings: Settings, filters:
         "kinds": list(filters.kinds),
         "organization": filters.organization,
     }
-    return _rows(connection, settings, query, parameters)
+    return _rows(connection, settings, chosen, parameters)
 
 
 def tasks_without_case(connection: psycopg.Connection, settings: Settings, organization: str | None) -> int:
@@ -82,11 +79,8 @@ def find_pattern(
     connection: psycopg.Connection, settings: Settings, pattern_id: UUID, review_date: date | None
 ) -> dict[str, Any]:
     """One pattern at one review date, by default its newest; raises InsightsError when none is stored."""
-    query = sql.SQL(
+    chosen = sql.SQL(
         """
-        select patterns.*, organizations.slug
-        from ({union}) as patterns
-        left join {organizations} as organizations on patterns.organization_id = organizations.organization_id
         where
             patterns.pattern_id = %(pattern_id)s
             and (%(review_date)s::date is null or patterns.review_date = %(review_date)s)
@@ -94,7 +88,7 @@ def find_pattern(
         limit 1
         """
     )
-    rows = _rows(connection, settings, query, {"pattern_id": pattern_id, "review_date": review_date})
+    rows = _rows(connection, settings, chosen, {"pattern_id": pattern_id, "review_date": review_date})
     if not rows:
         when = f" at the review of {review_date}" if review_date else ""
         raise InsightsError(f"No stored pattern has the id {pattern_id}{when}. Its ids are in: insights patterns list")
@@ -161,7 +155,7 @@ def _found(row: dict[str, Any]) -> str:
 
 
 def _rows(
-    connection: psycopg.Connection, settings: Settings, query: sql.SQL, parameters: dict[str, Any]
+    connection: psycopg.Connection, settings: Settings, chosen: sql.SQL, parameters: dict[str, Any]
 ) -> list[dict[str, Any]]:
     schema = settings.insights.warehouse.schema_name
     union = sql.SQL(" union all ").join(
@@ -170,8 +164,14 @@ def _rows(
         )
         for cadence in CADENCES
     )
-    statement = query.format(union=union, organizations=sql.Identifier(schema, "dim_organizations"))
+    every = sql.SQL(
+        """
+        select patterns.*, organizations.slug
+        from ({union}) as patterns
+        left join {organizations} as organizations on patterns.organization_id = organizations.organization_id
+        """
+    ).format(union=union, organizations=sql.Identifier(schema, "dim_organizations"))
     try:
-        return connection.cursor(row_factory=dict_row).execute(statement, parameters).fetchall()
+        return connection.cursor(row_factory=dict_row).execute(every + chosen, parameters).fetchall()
     except psycopg.errors.UndefinedTable as error:
         raise InsightsError("No review has been built here yet. Run: insights init, then insights build") from error
