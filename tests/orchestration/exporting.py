@@ -35,12 +35,15 @@ _names = count()
 
 # An export that waits, once its first row is there, until a line comes in.
 _WAITING = """
+import signal
 import sys
 from datetime import date
 from orchestration.config.files import load_settings
 from orchestration.exports.definitions import load_definitions
 from orchestration.exports.request import Request
 from orchestration.exports.run import run_export
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever began the tests may have it ignored
 
 def wait(done, rows):
     if done == 0:
