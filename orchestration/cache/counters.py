@@ -15,7 +15,7 @@ from orchestration.cache.keys import Group
 from orchestration.cache.store import CacheRefusedError, CacheUnavailableError, Counts, Store
 
 # What came of a question, one each: the sum is how often was asked.
-HIT, STALE, WAITED, MISS, BYPASS = "hits", "stale", "waited", "misses", "bypassed"
+HIT = "hits"  # the others are in orchestration.cache.answers.Outcome
 # What happened beside that.
 IGNORED = "ignored_entries"  # corrupt or foreign, and replaced
 REFUSED = "refused_writes"  # a full or read-only Redis

@@ -6,7 +6,6 @@ The two daily loads run under a scheduler, in test_airflow_service.py.
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import airflow_dags
 import pytest
@@ -16,7 +15,7 @@ from core_services import CoreServices
 from warehouse import Warehouse
 
 from orchestration.config.files import Settings
-from orchestration.local import LocalPostgres, LocalRedis, remove_state, state_root
+from orchestration.local import LocalPostgres, LocalRedis
 from orchestration.manifest import write_manifest
 from orchestration.operational.sample import SAMPLE_AS_OF
 
@@ -128,7 +127,7 @@ def test_a_review_waits_for_the_loads_and_then_says_what_is_missing(
 def test_the_warm_up_fills_the_cache_and_fails_without_one(
     dags: dict[str, airflow_dags.DAG],
     built: Warehouse,
-    tmp_path: Path,
+    redis_server: LocalRedis,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -136,18 +135,12 @@ def test_the_warm_up_fills_the_cache_and_fails_without_one(
     run = run_dag(dags["insights_cache_warmup_dashboards"], "2026-01-01T02:15:00")
     assert states(run) == {"gate": "success", "warm": "failed"}
     assert "There is no cache to warm: INSIGHTS_REDIS_URL is not set." in caplog.text
-    state = state_root(tmp_path)
-    server = LocalRedis(state)
-    server.start()
-    try:
-        monkeypatch.setenv("INSIGHTS_REDIS_URL", server.url())
-        run = run_dag(dags["insights_cache_warmup_dashboards"], "2026-01-01T02:30:00")
-        assert states(run) == {"gate": "success", "warm": "success"}
-        with redis.Redis.from_url(server.url()) as client:
-            assert list(client.scan_iter("insights:prod:{task_volume}:entry:*"))
-    finally:
-        server.stop()
-        remove_state(state)
+    monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
+    run = run_dag(dags["insights_cache_warmup_dashboards"], "2026-01-01T02:30:00")
+    assert states(run) == {"gate": "success", "warm": "success"}
+    active = built.value("select count(*) from organizations where lower(trim(status::text)) = 'active'")
+    with redis.Redis.from_url(redis_server.url()) as client:
+        assert len(list(client.scan_iter("insights:prod:{task_volume}:entry:*"))) == active
 
 
 @pytest.mark.parametrize(

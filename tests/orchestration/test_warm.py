@@ -20,7 +20,7 @@ from orchestration.dashboards.question import Asked, cache_key
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import candidates, warm
 from orchestration.errors import InsightsError
-from orchestration.local import LocalRedis, remove_state, state_root
+from orchestration.local import LocalRedis
 from orchestration.warehouse.connection import connect
 
 pytestmark = pytest.mark.services
@@ -28,33 +28,19 @@ pytestmark = pytest.mark.services
 SEES = ("PUBLIC", "INTERNAL")  # what every role may see in the shipped configuration
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRedis]:
-    """A started Redis of this file's own."""
-    state = state_root(tmp_path_factory.mktemp("redis"))
-    found = LocalRedis(state)
-    found.start()
-    yield found
-    found.stop()
-    remove_state(state)
-
-
 @pytest.fixture
-def client(server: LocalRedis) -> Iterator[redis.Redis]:
-    """The emptied Redis, asked without our code."""
-    with redis.Redis.from_url(server.url()) as found:
-        found.config_set("maxmemory", "64mb")
-        found.config_set("maxmemory-policy", "allkeys-lru")
-        found.flushall()
+def client(redis_server: LocalRedis) -> Iterator[redis.Redis]:
+    """The Redis, asked without our code."""
+    with redis.Redis.from_url(redis_server.url()) as found:
         yield found
 
 
 @pytest.fixture
 def make_reader(
-    built: Warehouse, server: LocalRedis, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    built: Warehouse, redis_server: LocalRedis, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., tuple[Reader, Settings]]]:
     """Makes a reader of the built sample with the shipped configuration, `max_keys_per_dashboard` replaced if given."""
-    monkeypatch.setenv("INSIGHTS_REDIS_URL", server.url())
+    monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     made: list[Reader] = []
 
