@@ -169,9 +169,9 @@ def test_a_load_outlives_another_writer_and_a_crash_and_last_week_is_replayed_af
     assert "Another process is writing to this warehouse" in str(by_hand.exception)
     os.kill(server_pid(postgres.socket_dir), signal.SIGKILL)
     wait_until(lambda: not postgres.is_running())
+    postgres.start()  # ends what outlived the killed one
     with pytest.raises(psycopg.OperationalError):
         holder.commit()
-    postgres.start()
 
     assert api.wait(load, 300).state == "success", api.tasks(load)
     once = dict.fromkeys(api.tasks(load), 1)
