@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -53,20 +54,9 @@ def run(
     configuration's. dbt's output goes where ours goes, or line by line to `on_line`; when that is interrupted, so is
     dbt, which then cancels what the database is doing for it.
     """
-    target = target_path()
-    environment = child_environment(
-        url,
-        {
-            "INSIGHTS_ENV": settings.environment,
-            "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
-            "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
-            "DBT_TARGET_PATH": str(target),
-            "INSIGHTS_PATTERN_CONFIG_PATH": "",  # its thresholds are among the variables below
-        },
-    )
-    arguments = [str(Path(sys.executable).with_name("dbt")), *command, "--profiles-dir", str(PROJECT / "profiles")]
-    arguments += ["--project-dir", str(PROJECT), "--target", settings.environment]
-    arguments += ["--vars", json.dumps(dbt_variables(settings) | dict(variables or {}))]
+    target, environment = target_path(), process_environment(settings, url)
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    arguments = [dbt, *complete(settings, command, variables or {})]
     if on_line is None:
         return DbtRun(subprocess.run(arguments, env=environment, check=False).returncode, target)
     with subprocess.Popen(
@@ -93,12 +83,43 @@ def write(
 
     Raises InsightsError when another process writes, or when the database was never prepared.
     """
+    with writing(settings, url):
+        return run(settings, command, url=url, variables=variables, on_line=on_line)
+
+
+@contextmanager
+def writing(settings: Settings, url: str | None) -> Iterator[None]:
+    """Hold the writer lock of a warehouse whose table of profiles is up to date.
+
+    Raises InsightsError when another process writes, or when the database was never prepared.
+    """
     with connect(url, autocommit=True) as connection, writer_lock(connection):
         try:
             profiles.synchronise(connection, settings)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise InsightsError("This database is not prepared. Run first: insights init") from error
-        return run(settings, command, url=url, variables=variables, on_line=on_line)
+        yield
+
+
+def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:
+    """A dbt command with what each needs to know: where the project is, the target, the configuration's variables."""
+    places = ["--profiles-dir", str(PROJECT / "profiles"), "--project-dir", str(PROJECT)]
+    given = json.dumps(dbt_variables(settings) | dict(variables))
+    return [*command, *places, "--target", settings.environment, "--vars", given]
+
+
+def process_environment(settings: Settings, url: str | None) -> dict[str, str]:
+    """The environment variables of dbt's process."""
+    return child_environment(
+        url,
+        {
+            "INSIGHTS_ENV": settings.environment,
+            "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
+            "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
+            "DBT_TARGET_PATH": str(target_path()),
+            "INSIGHTS_PATTERN_CONFIG_PATH": "",  # its thresholds are among the variables of the command
+        },
+    )
 
 
 def target_path() -> Path:

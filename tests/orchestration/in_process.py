@@ -1,55 +1,55 @@
-"""dbt in the process of the tests, for those that build often: Python starts once, and the project is parsed once."""
+"""dbt in the process of the tests: Python starts once, and the project is parsed once and not for each database."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
+import os
+from collections.abc import Mapping
+from functools import cache
+from itertools import chain
 from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner
-from warehouse import DbtResult, Warehouse
+from dbt.contracts.graph.manifest import Manifest
+from dbt_common.events.base_types import EventLevel, EventMsg
 
 from orchestration import dbt
-from orchestration.config.files import PROJECT, dbt_variables
-from orchestration.operational.sample import SAMPLE_AS_OF
-from orchestration.warehouse.connection import child_environment
+from orchestration.config.files import PROJECT, Settings
 
-PLACES = ("--profiles-dir", str(PROJECT / "profiles"), "--project-dir", str(PROJECT), "--quiet")
+SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 
 
-@dataclass(frozen=True)
-class InProcess:
-    """dbt on the manifest of one warehouse; it neither locks nor updates the profiles, as `Warehouse.build` does."""
+def run(settings: Settings, command: list[str], url: str, variables: Mapping[str, Any]) -> tuple[bool, str]:
+    """Like `dbt.run`, without a process of its own: whether it succeeded, and what it said."""
+    lines: list[str] = []
 
-    warehouse: Warehouse
-    target: Path
-    runner: dbtRunner
+    def listen(event: EventMsg) -> None:
+        if event.info.level in SAID:
+            lines.append(f"{event.info.msg}\n")
 
-    @classmethod
-    def of(cls, warehouse: Warehouse, target: Path) -> InProcess:
-        """Parse the project for a warehouse; the manifest bears the name of its database, but no variable's value."""
-        with _environment(warehouse, target):
-            parsed = dbtRunner().invoke(["parse", *PLACES])
-        assert parsed.success, parsed.exception
-        return cls(warehouse, target, dbtRunner(manifest=parsed.result))  # type: ignore[arg-type]
-
-    def build(self, *arguments: str, as_of: date = SAMPLE_AS_OF, **variables: Any) -> DbtResult:
-        """`dbt build` as the ETL role, with the configuration's variables and these."""
-        given: dict[str, Any] = dbt_variables(self.warehouse.settings) | dbt.as_of_variable(as_of) | variables
-        with _environment(self.warehouse, self.target):
-            done = self.runner.invoke(["build", *arguments, *PLACES, "--no-write-json", "--vars", json.dumps(given)])
-        messages = [f"{r.node.name}: {r.message}" for r in getattr(done.result, "results", ()) if r.message]
-        return DbtResult(done.success, "\n".join([str(done.exception or ""), *messages]))
-
-
-@contextmanager
-def _environment(warehouse: Warehouse, target: Path) -> Iterator[None]:
+    arguments = dbt.complete(settings, command, variables)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in child_environment(warehouse.etl_url, {"DBT_TARGET_PATH": str(target)}).items():
+        for name, value in dbt.process_environment(settings, url).items():
             patch.setenv(name, value)
-        yield
+        manifest = _parsed(settings.environment, settings.insights.warehouse.schema_name)
+        _bind(manifest, os.environ["PGDATABASE"])
+        runner = dbtRunner(manifest=manifest, callbacks=[listen])
+        done = runner.invoke([*arguments, "--quiet", "--no-use-colors"])
+    return done.success, "".join([*lines, str(done.exception or "")])
+
+
+@cache
+def _parsed(environment: str, schema: str) -> Manifest:
+    """The project, parsed under the environment variables of now; no value of a dbt variable is in it."""
+    places = ["--profiles-dir", str(PROJECT / "profiles"), "--project-dir", str(PROJECT), "--target", environment]
+    parsed = dbtRunner().invoke(["parse", *places, "--quiet"])
+    assert isinstance(parsed.result, Manifest), (schema, parsed.exception)
+    return parsed.result
+
+
+def _bind(manifest: Manifest, database: str) -> None:
+    """Move every relation to a database: its name is the only thing of a warehouse that parsing writes down."""
+    for node in chain(manifest.nodes.values(), manifest.sources.values()):
+        if node.relation_name:
+            node.relation_name = node.relation_name.replace(f'"{node.database}".', f'"{database}".', 1)
+        node.database = database

@@ -10,7 +10,6 @@ from uuid import UUID
 import pytest
 import small_world
 from contents import INCREMENTAL, LISTED_CASES, REBUILT, contents, difference, row_changes, written_since
-from in_process import InProcess
 from small_world import NEXT_DAY, names_of, uid
 from warehouse import DbtResult, Warehouse
 
@@ -47,27 +46,24 @@ def _now(warehouse: Warehouse) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def life(
-    postgres: LocalPostgres, settings: Settings, built_sample: str, tmp_path_factory: pytest.TempPathFactory
-) -> Life:
+def life(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Life:
     warehouse = Warehouse.copy_of(built_sample, "life", postgres, settings)
-    dbt = InProcess.of(warehouse, tmp_path_factory.mktemp("life"))
     warehouse.execute(small_world.ARRIVAL)
     started = _now(warehouse)
-    assert dbt.build(*NO_TESTS, scan_all=True).succeeded
+    assert warehouse.build(*NO_TESTS, scan_all=True).succeeded
     arrived = {relation: written_since(warehouse, relation, started) for relation in INCREMENTAL}
 
     changes = [row_changes(warehouse)]
-    assert dbt.build(*NO_TESTS).succeeded
+    assert warehouse.build(*NO_TESTS).succeeded
     changes.append(row_changes(warehouse))
-    assert dbt.build(*NO_TESTS, as_of=LONG_AGO).succeeded
+    assert warehouse.build(*NO_TESTS, as_of=LONG_AGO).succeeded
     changes.append(row_changes(warehouse))
 
     listed = {case for (case,) in warehouse.rows(LISTED_CASES)}
 
     warehouse.execute(small_world.DAY)
     started = _now(warehouse)
-    next_day = dbt.build("--exclude-resource-type", "unit_test", as_of=NEXT_DAY)
+    next_day = warehouse.build("--exclude-resource-type", "unit_test", as_of=NEXT_DAY)
     written = {relation: written_since(warehouse, relation, started) for relation in INCREMENTAL}
     changes.append(row_changes(warehouse))
 

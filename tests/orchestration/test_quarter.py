@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
-from in_process import InProcess
 from small_world import uid
 from warehouse import Warehouse
 
@@ -68,7 +66,7 @@ def is_reviewed(day: date) -> bool:
 
 
 @pytest.fixture
-def hall(postgres: LocalPostgres, settings: Settings, tmp_path: Path) -> tuple[Warehouse, Load]:
+def hall(postgres: LocalPostgres, settings: Settings) -> tuple[Warehouse, Load]:
     """A warehouse with one organization and everything but its cases, and a load of the models it is given."""
     postgres.create_database("quarter")
     warehouse = Warehouse("quarter", postgres, settings)
@@ -84,10 +82,8 @@ def hall(postgres: LocalPostgres, settings: Settings, tmp_path: Path) -> tuple[W
         initialise(connection, settings)
         connection.execute("update insights_ops.profiles set updated_at = '2025-01-01'")
 
-    dbt = InProcess.of(warehouse, tmp_path)
-
     def load(as_of: date, *models: str) -> None:
-        result = dbt.build("--select", *models, "--exclude-resource-type", "test", "unit_test", as_of=as_of)
+        result = warehouse.build("--select", *models, "--exclude-resource-type", "test", "unit_test", as_of=as_of)
         assert result.succeeded, (as_of, result.output)
 
     load(FIRST, "+review_requests", "fact_cases")

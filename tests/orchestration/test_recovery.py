@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from contents import INCREMENTAL, contents, row_changes
 from small_world import NEXT_DAY, event_of_sample
-from warehouse import DbtResult, Warehouse, connect_as
+from warehouse import Warehouse, connect_as
 
 from orchestration import dbt
 from orchestration.errors import InsightsError
@@ -128,18 +128,10 @@ def test_an_as_of_that_cannot_be_is_refused_before_anything_is_built(prepared: W
         sentence = f"as_of {given} is in the future; the latest that can be is tomorrow (UTC)."
     else:
         given, sentence = as_of, f"The variable as_of is '{as_of}'; it must be a date like 2026-01-31."
-    result = _build_as_of(prepared, given)
+    result = prepared.build(as_of=given)
     assert not result.succeeded
     assert sentence in result.output
     assert _relations(prepared) == []
-
-
-def _build_as_of(warehouse: Warehouse, as_of: str) -> DbtResult:
-    lines: list[str] = []
-    run = dbt.write(
-        warehouse.settings, ["build"], url=warehouse.etl_url, variables={"as_of": as_of}, on_line=lines.append
-    )
-    return DbtResult(run.exit_code == 0, "".join(lines))
 
 
 def _relations(warehouse: Warehouse) -> list[str]:

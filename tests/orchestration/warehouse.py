@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import in_process
 import psycopg
 from psycopg import sql
 
@@ -71,14 +72,18 @@ class Warehouse:
         with connect(self.admin_url) as connection:
             connection.execute(script)  # type: ignore[arg-type]
 
-    def build(self, *arguments: str, as_of: date = SAMPLE_AS_OF, command: str = "build", **variables: Any) -> DbtResult:
-        """`insights build` with these arguments, as the ETL role: locks, profiles and variables included."""
+    def build(
+        self, *arguments: str, as_of: date | str = SAMPLE_AS_OF, command: str = "build", **variables: Any
+    ) -> DbtResult:
+        """`insights build` with these arguments, as the ETL role: lock, profiles and variables included.
+
+        It does so without a process of its own; the tests of processes start theirs.
+        """
         if command == "build":
             arguments = (*NO_UNIT_TESTS, *arguments)
-        lines: list[str] = []
-        given = dbt.as_of_variable(as_of) | variables
-        run = dbt.write(self.settings, [command, *arguments], url=self.etl_url, variables=given, on_line=lines.append)
-        return DbtResult(run.exit_code == 0, "".join(lines))
+        given = {"as_of": str(as_of)} | variables
+        with dbt.writing(self.settings, self.etl_url):
+            return DbtResult(*in_process.run(self.settings, [command, *arguments], self.etl_url, given))
 
 
 def connect_as(url: str) -> psycopg.Connection:
