@@ -12,6 +12,7 @@ import pytest
 import redis
 from airflow_dags import run_dag, states
 from core_services import CoreServices
+from dashboard_world import patient_commands
 from warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -136,6 +137,7 @@ def test_the_warm_up_fills_the_cache_and_fails_without_one(
     assert states(run) == {"gate": "success", "warm": "failed"}
     assert "There is no cache to warm: INSIGHTS_REDIS_URL is not set." in caplog.text
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
+    patient_commands(monkeypatch)
     run = run_dag(dags["insights_cache_warmup_dashboards"], "2026-01-01T02:30:00")
     assert states(run) == {"gate": "success", "warm": "success"}
     active = built.value("select count(*) from organizations where lower(trim(status::text)) = 'active'")
