@@ -427,6 +427,37 @@ def test_an_unknown_key_hides_no_broken_invariant(project: ConfigProject) -> Non
     assert len(project.said()) == 2
 
 
+def test_a_value_that_does_not_fit_hides_no_broken_rule_of_the_others(
+    project: ConfigProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = {
+        "insights.reviews.timeout_seconds": project.edit("timeout_seconds: 10", "timeout_seconds: ten"),
+        "insights.etl.default_batch_size": project.edit("default_batch_size: 1000", "default_batch_size: 10001"),
+        "insights.patterns.overrides_by_domain.maintenance": project.edit("maintenance: hospital", "maintenance: hos"),
+        "insights.retention.raw_event_retention_days.prod": project.edit(
+            "raw_event_retention_days: { dev: 730, staging: 730, prod: 730 }", "raw_event_retention_days: 700"
+        ),
+        "etl_dags.daily_events_load.schedule": project.edit('"0 2 * * *"', '"0 2 * *"', DAGS),
+    }
+    said = project.said()
+    assert {text.split(": ")[1].split(" is ")[0]: int(text.split(":")[1]) for text in said} == lines
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    with pytest.raises(InsightsError, match="The configuration has 5 errors") as caught:
+        load_settings(project.folder)
+    assert all(text in str(caught.value) for text in said)
+    monkeypatch.setenv("INSIGHTS_ENV", "dev")  # where no yearly review runs
+    with pytest.raises(InsightsError, match="The configuration has 4 errors"):
+        load_settings(project.folder)
+
+
+def test_a_file_that_cannot_be_read_hides_no_broken_rule_of_the_others(project: ConfigProject) -> None:
+    batch = project.edit("default_batch_size: 1000", "default_batch_size: 10001")
+    project.edit("maintenance: hospital", "maintenance: hospitol")  # which nobody can tell now
+    project.write("profiles: [\n", PROFILES)
+    said = project.said()
+    assert [text.split(": ")[0].split(":")[:2] for text in said] == [[PROFILES, "2"], [CONFIG, str(batch)]]
+
+
 def test_aliases_of_doc_7_are_read(project: ConfigProject) -> None:
     project.edit("notification_scope: user", "notification_scope: individual", PROFILES)
     settings = project.check().settings
