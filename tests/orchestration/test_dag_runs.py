@@ -173,6 +173,14 @@ def test_without_the_pool_of_one_slot_the_gate_says_so(
     assert "airflow pools set insights_writer 1" in said
 
 
+def test_a_configuration_that_was_broken_since_the_parsing_stops_the_run(
+    dags: dict[str, airflow_dags.DAG], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("INSIGHTS_DEFAULT_PROFILE_KEY", "hospitol")
+    assert _gate(dags["insights_weekly_pattern_review"], "2026-01-01T02:06:00") == "failed"
+    assert 'INSIGHTS_DEFAULT_PROFILE_KEY is "hospitol": there is no such profile. Did you mean hospital?' in caplog.text
+
+
 def test_a_warehouse_that_does_not_answer_is_waited_for(
     dags: dict[str, airflow_dags.DAG],
     postgres: LocalPostgres,
