@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,11 +15,9 @@ from orchestration.config.model import ConfigFile, Insights
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile, ProfilesFile
 from orchestration.config.tokens import Environment
-from orchestration.config.variables import EXPORT_KEY, EXPORT_KEY_BYTES
+from orchestration.config.variables import BUCKET, EXPORT_KEY, EXPORT_KEY_BYTES
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import InsightsError
-
-BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def _contents(warehouse: Warehouse, names: list[str]) -> dict[str, list[tuple[st
 
 
 @needs_services
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1200)
 def test_a_load_outlives_another_writer_and_a_crash_and_last_week_is_replayed_after_it(
     place: Place, api: AirflowApi, built: Warehouse, postgres: LocalPostgres
 ) -> None:

@@ -133,7 +133,12 @@ MISTAKES = [
         "{file}:{line}: insights.sauce: this key is unknown. Did you mean",
     ),
     (CONFIG, "  offline:\n    enabled: false\n", "", "{file}:8: insights.offline: this key is missing"),
-    (CONFIG, "    concurrency: 4\n", "", "{file}:21: insights.etl.concurrency: this key is missing"),
+    (
+        CONFIG,
+        "    concurrency: 4\n",
+        "",
+        "{file}:21: insights.etl.concurrency: this key is missing; add it: dbt's threads.",
+    ),
     (
         CONFIG,
         "concurrency: 4",
@@ -610,6 +615,8 @@ def test_profiles_are_looked_up_for_the_variable_too(project: ConfigProject) -> 
             {"INSIGHTS_WAREHOUSE_URL": "mysql://u:pw@h/d"},
             'INSIGHTS_WAREHOUSE_URL is "mysql://u:***@h/d": must',
         ),
+        ("error", {"INSIGHTS_EXPORT_DIR": "exports"}, 'INSIGHTS_EXPORT_DIR is "exports": must be an absolute path'),
+        ("error", {"INSIGHTS_EXPORT_S3_BUCKET": "My bucket"}, 'INSIGHTS_EXPORT_S3_BUCKET is "My bucket": must be the'),
         ("error", {"AIRFLOW__CORE__FERNET_KEY": "pw"}, "AIRFLOW__CORE__FERNET_KEY is ***: must be 32 bytes"),
         ("error", {"AIRFLOW__CORE__FERNET_KEY": "p w!"}, "AIRFLOW__CORE__FERNET_KEY is ***: must be 32 bytes"),
         (
