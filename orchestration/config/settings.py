@@ -10,12 +10,11 @@ from pathlib import Path
 
 from orchestration.config.dag_model import Dag, DagsFile
 from orchestration.config.expansion import expand
-from orchestration.config.masking import shown
 from orchestration.config.model import ConfigFile, Insights
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile, ProfilesFile
 from orchestration.config.tokens import Environment
-from orchestration.config.variables import BUCKET, EXPORT_KEY, EXPORT_KEY_BYTES
+from orchestration.config.variables import EXPORT_KEY, EXPORT_KEY_BYTES
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import InsightsError
 
@@ -93,12 +92,10 @@ class Settings:
 
     @cached_property
     def export_bucket(self) -> str:
-        """The bucket for exported objects; raises InsightsError unless INSIGHTS_EXPORT_S3_BUCKET names one."""
+        """The bucket for exported objects; raises InsightsError when INSIGHTS_EXPORT_S3_BUCKET is not set."""
         bucket = os.environ.get("INSIGHTS_EXPORT_S3_BUCKET", "")
         if not bucket:
             raise InsightsError("The environment variable INSIGHTS_EXPORT_S3_BUCKET, the bucket, is not set.")
-        if not BUCKET.fullmatch(bucket):
-            raise InsightsError(f"INSIGHTS_EXPORT_S3_BUCKET is {shown('', bucket)}, which is no name of a bucket.")
         return bucket
 
     @cached_property

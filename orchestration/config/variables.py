@@ -31,7 +31,7 @@ EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
 EXPORT_KEY_BYTES = 32  # at least: as long as what HMAC-SHA256 makes of it
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
-BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 PREFIX = "INSIGHTS_"
 _FERNET_BYTES = 32
 
@@ -105,7 +105,7 @@ def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
     directory, bucket = environ.get(EXPORT_DIR), environ.get(EXPORT_BUCKET)
     if directory and not Path(directory).is_absolute():
         yield _problem(EXPORT_DIR, directory, "must be an absolute path, such as /srv/insights/exports")
-    if bucket and not BUCKET.fullmatch(bucket):
+    if bucket and not _BUCKET.fullmatch(bucket):
         says = "must be the name of a bucket: 3 to 63 small letters, digits, dots and hyphens"
         yield _problem(EXPORT_BUCKET, bucket, says)
     key = environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")

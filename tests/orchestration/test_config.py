@@ -590,6 +590,14 @@ def test_files_that_name_another_environment_stop_everything(
     assert load_settings(project.folder).environment == "prod"
 
 
+def test_the_export_folder_of_the_file_is_absolute_too(project: ConfigProject) -> None:
+    project.edit('directory: "${INSIGHTS_EXPORT_DIR}"', "directory: exports")
+    settings = project.check().settings
+    assert settings
+    with pytest.raises(InsightsError, match=r"insights\.exports\.directory must be an absolute path, not 'exports'"):
+        _ = settings.export_directory
+
+
 def test_profiles_are_looked_up_for_the_variable_too(project: ConfigProject) -> None:
     assert project.said(INSIGHTS_DEFAULT_PROFILE_KEY="hospitol")[0].startswith(
         'environment: INSIGHTS_DEFAULT_PROFILE_KEY is "hospitol": there is no such profile. Did you mean hospital?'
