@@ -53,14 +53,18 @@ def check(env: str | None) -> None:
 @config.command()
 @_environment
 def show(env: str | None) -> None:
-    """Print every resolved value, where it came from, and the environment variables; secrets are masked."""
+    """Print every resolved value, where it came from, and the environment variables; secrets are masked.
+
+    Exit code 1, with the errors after the values, where nothing would start with them.
+    """
     environ = _environ(env)
     checked = check_files(environ=environ)
-    if checked.settings is None:
+    if checked.settings is None or environ.get("INSIGHTS_ENV", "") not in ("", *ENVIRONMENTS):
         raise_errors(checked.problems)
         return
     for line in resolved_lines(checked.settings, environ):
         click.echo(line)
+    raise_errors(p for p in checked.problems if p.environment in (None, checked.settings.environment))
 
 
 @config.command()

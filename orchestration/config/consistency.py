@@ -14,16 +14,16 @@ EVERY_ROLE = "*"
 AS_ROWS = ("PUBLIC", "INTERNAL")
 
 
-def consistency_problems(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
-    """Everything that contradicts something else, or that this release cannot do."""
+def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Iterator[Problem]]:
+    """What contradicts something else, or is beyond this release: what each rule finds, yet to be looked for."""
     return [
-        *_profiles_exist(settings, environ),
-        *_profiles_agree_with_themselves(settings),
-        *_names_differ(settings),
-        *_batches_fit(settings),
-        *_access_nests(settings),
-        *_exports_keep_rows_back(settings),
-        *_dag_ids_differ(settings),
+        _profiles_exist(settings, environ),
+        _profiles_agree_with_themselves(settings),
+        _names_differ(settings),
+        _batches_fit(settings),
+        _access_nests(settings),
+        _exports_keep_rows_back(settings),
+        _dag_ids_differ(settings),
     ]
 
 
@@ -42,7 +42,7 @@ def _profiles_exist(settings: Settings, environ: Mapping[str, str]) -> Iterator[
 
 
 def _no_profile(settings: Settings, profile: str) -> str:
-    known = ", ".join(settings.profiles)
+    known = ", ".join(settings.profiles) or "none"
     return f"there is no such profile.{nearest(profile, settings.profiles)} The profiles file has: {known}"
 
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
-from orchestration.config.consistency import consistency_problems
-from orchestration.config.dag_model import DagsFile
+from orchestration.config.consistency import contradictions
+from orchestration.config.dag_model import DagsFile, EtlDags
 from orchestration.config.expansion import expand_document
+from orchestration.config.fitting import as_far_as_known, fitting
 from orchestration.config.model import ConfigFile
 from orchestration.config.override import apply_override, read_override
 from orchestration.config.problems import KeyPath, Problem, raise_errors
 from orchestration.config.profile_model import ProfilesFile
-from orchestration.config.rules import REVIEWS, invariant_problems
+from orchestration.config.rules import REVIEWS, invariants
 from orchestration.config.settings import Settings
 from orchestration.config.shape import validate
 from orchestration.config.tokens import ENVIRONMENTS, Environment, PerEnvironment
@@ -65,34 +67,34 @@ def load_settings(project: Path = PROJECT) -> Settings:
     Raises InsightsError with every error, except broken invariants of other environments. Warnings are left to `check`.
     """
     checked = check(project)
-    environment = checked.settings.environment if checked.settings else None
-    raise_errors(p for p in checked.problems if p.environment in (None, environment))
+    raise_errors(p for p in checked.problems if p.environment in (None, _environment(os.environ)))
     return cast(Settings, checked.settings)
 
 
 def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Checked:
     """Read the files below `project` and the variables, and collect what is wrong, in every environment."""
     environ = os.environ if environ is None else environ
-    problems = variable_problems(environ)
-    if environ.get("INSIGHTS_ENV", "dev") not in ENVIRONMENTS:
-        environ = {**environ, "INSIGHTS_ENV": "dev"}  # reported above; the rest is checked all the same
-    environment = cast(Environment, environ.get("INSIGHTS_ENV") or "dev")
+    problems, environment = variable_problems(environ), _environment(environ)
+    environ = {**environ, "INSIGHTS_ENV": environment}
     documents = {file: read_yaml(project / file, str(file)) for file in (CONFIG_FILE, DAGS_FILE, PROFILES_FILE)}
     if override := read_override(environ):
         apply_override(documents[CONFIG_FILE], override)
         problems += [*override.problems, *_disagreements(override, environment)]
-    config = _model(documents[CONFIG_FILE], ConfigFile, environ, problems)
-    dags = _model(documents[DAGS_FILE], DagsFile, environ, problems)
-    profiles = _model(documents[PROFILES_FILE], ProfilesFile, environ, problems)
+    config, config_fits = _model(documents[CONFIG_FILE], ConfigFile, environ, problems)
+    dags, dags_fit = _model(documents[DAGS_FILE], DagsFile, environ, problems)
+    profiles, profiles_fit = _model(documents[PROFILES_FILE], ProfilesFile, environ, problems)
     for document in documents.values():
         problems += _disagreements(document, environment)
-    if not config or not dags or not profiles:
-        return Checked(None, problems)
     places = {path: place for document in reversed(documents.values()) for path, place in document.places.items()}
-    jobs = {name: getattr(dags.etl_dags, name) for name in type(dags.etl_dags).model_fields}
-    settings = Settings(environment, config.insights, profiles.profiles, jobs, config.metadata.version, places)
-    problems += [*invariant_problems(settings), *consistency_problems(settings, environ)]
-    return Checked(settings, problems)
+    if config_fits and dags_fit and profiles_fit:
+        jobs = {name: getattr(dags.etl_dags, name) for name in EtlDags.model_fields}
+        settings = Settings(environment, config.insights, profiles.profiles, jobs, config.metadata.version, places)
+        problems += chain.from_iterable([*invariants(settings), *contradictions(settings, environ)])
+        return Checked(settings, problems)
+    part = Settings.in_part(environment, places, config, dags, profiles)
+    for findings in (*invariants(part), *contradictions(part, environ)):
+        problems += as_far_as_known(findings)
+    return Checked(None, problems)
 
 
 def dbt_variables(settings: Settings) -> dict[str, Any]:
@@ -114,15 +116,23 @@ def per_environment(value: PerEnvironment) -> dict[str, int]:
     return value.model_dump()
 
 
-def _model(document: Document, model: type[Model], environ: Mapping[str, str], problems: list[Problem]) -> Model | None:
-    """The document as a typed model, None when it is unreadable or misshapen; adds what is wrong to `problems`."""
+def _environment(environ: Mapping[str, str]) -> Environment:
+    """The ENVIRONMENT that INSIGHTS_ENV names; dev when it is not set, or names none, which is reported."""
+    named = environ.get("INSIGHTS_ENV")
+    return cast(Environment, named if named in ENVIRONMENTS else "dev")
+
+
+def _model(
+    document: Document, model: type[Model], environ: Mapping[str, str], problems: list[Problem]
+) -> tuple[Model, bool]:
+    """The document as a typed model, and whether all of it fits; adds what is wrong to `problems`."""
     if () not in document.places:
         problems += document.problems
-        return None
+        return fitting({}, model), False
     expand_document(document, environ)
     validated = validate(document, model)
     problems += [*document.problems, *validated.problems]
-    return validated.model
+    return validated.model or fitting(document.data, model), validated.model is not None
 
 
 def _disagreements(document: Document, environment: Environment) -> list[Problem]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from orchestration.config.expansion import expand_document
+from orchestration.config.masking import shown
 from orchestration.config.model import PatternsFile
 from orchestration.config.problems import KeyPath, Problem
 from orchestration.config.shape import validate
@@ -26,6 +28,7 @@ def read_override(environ: Mapping[str, str]) -> Document | None:
         return None
     document = read_yaml(Path(name), name)
     if () not in document.places:
+        document.problems = [_as_named(problem, name) for problem in document.problems]
         return document
     head = Document(name, {"metadata": document.data.get("metadata")}, document.places, document.problems)
     expand_document(head, environ)  # the rest is expanded where it is going to stand
@@ -35,6 +38,15 @@ def read_override(environ: Mapping[str, str]) -> Document | None:
         says = "the thresholds stand either here or below insights, not in both"
         document.problems.append(Problem("error", says, name, document.places[("patterns",)].line, None, "patterns"))
     return document
+
+
+def _as_named(problem: Problem, name: str) -> Problem:
+    """A file without a line cannot be opened: the variable is what is wrong."""
+    if problem.line is not None:
+        return problem
+    where = "" if Path(name).is_absolute() else f" (looked for in {Path.cwd()}; an absolute path is safe)"
+    says = f"{problem.says}{where}; it must name a file of thresholds, or not be set"
+    return replace(problem, says=says, file="environment", key=VARIABLE, value=shown("", name))
 
 
 def apply_override(config: Document, override: Document) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from orchestration.config.model import Cadence
 from orchestration.config.problems import KeyPath, Level, Problem, dotted
@@ -33,12 +33,17 @@ _PATTERNS: KeyPath = ("insights", "patterns")
 
 def invariant_problems(settings: Settings) -> list[Problem]:
     """Every invariant that does not hold, in every environment: see Problem.environment."""
+    return [*chain.from_iterable(invariants(settings))]
+
+
+def invariants(settings: Settings) -> list[Iterator[Problem]]:
+    """What each invariant finds, yet to be looked for."""
     return [
-        *_raw_retention_holds_the_windows(settings),
-        *_aggregates_outlive_facts(settings),
-        *_pattern_results_hold_the_reviews(settings),
-        *_windows_nest(settings),
-        *_recovery_is_within_critical_windows(settings),
+        _raw_retention_holds_the_windows(settings),
+        _aggregates_outlive_facts(settings),
+        _pattern_results_hold_the_reviews(settings),
+        _windows_nest(settings),
+        _recovery_is_within_critical_windows(settings),
     ]
 
 

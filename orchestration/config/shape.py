@@ -7,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from orchestration.config.masking import as_written, is_secret_key, shown
@@ -90,7 +91,9 @@ def _missing(document: Document, model: type[BaseModel], path: KeyPath) -> Probl
     misspelt = [key for key in present if key not in known] if isinstance(present, dict) else []
     if any(closest(key, known) == path[-1] for key in misspelt):
         return None  # the misspelt key is reported, with this one as its remedy
-    return Problem("error", "this key is missing", place.file, place.line, None, dotted(path))
+    field = _fields(model, path[:-1]).get(str(path[-1]))
+    remedy = f"; add it: {field.description}" if field and field.description else ""
+    return Problem("error", f"this key is missing{remedy}", place.file, place.line, None, dotted(path))
 
 
 def _written(key: str, place: Place, value: object) -> str:
@@ -116,18 +119,25 @@ def _says(error: ErrorDetails, place: Place, value: str) -> str:
 
 def _keys(model: type[BaseModel], path: KeyPath) -> list[str]:
     """The keys that a model knows at a path; none where any key may stand."""
+    return list(_fields(model, path))
+
+
+def _fields(model: type[BaseModel], path: KeyPath) -> dict[str, FieldInfo]:
+    """The same with what the model knows of each."""
     kind: Any = model
     for part in path:
         kind = _without_none(kind)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            fields = {field.alias or name: field for name, field in kind.model_fields.items()}
-            kind = fields[str(part)].annotation if str(part) in fields else None
+            field = _by_key(kind).get(str(part))
+            kind = field.annotation if field else None
         else:
             kind = next(iter(get_args(kind)[1:]), None)
     kind = _without_none(kind)
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [field.alias or name for name, field in kind.model_fields.items()]
-    return []
+    return _by_key(kind) if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+
+
+def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _without_none(kind: Any) -> Any:

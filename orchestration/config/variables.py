@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestration.config.masking import MASK, shown
 from orchestration.config.problems import Problem, closest, nearest
@@ -28,6 +29,9 @@ AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
 EXPORT_KEY_BYTES = 32  # at least: as long as what HMAC-SHA256 makes of it
+EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
+EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 PREFIX = "INSIGHTS_"
 _FERNET_BYTES = 32
 
@@ -37,8 +41,8 @@ VARIABLES = (
     Variable("INSIGHTS_REDIS_URL", "dashboards", "none: no cache"),
     Variable("INSIGHTS_DEFAULT_PROFILE_KEY", "builds and reviews", "patterns.default_profile_key"),
     Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
-    Variable("INSIGHTS_EXPORT_DIR", "exports to files"),
-    Variable("INSIGHTS_EXPORT_S3_BUCKET", "exports to object storage"),
+    Variable(EXPORT_DIR, "exports to files"),
+    Variable(EXPORT_BUCKET, "exports to object storage"),
     Variable(EXPORT_KEY, "exports with masked columns", is_secret=True),
     Variable("INSIGHTS_CORE_API_URL", "insights reviews send", "none: a dry run"),
     Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),
@@ -68,7 +72,8 @@ def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None
 
 def variable_problems(environ: Mapping[str, str]) -> list[Problem]:
     """What is wrong with the variables that are set."""
-    return [*_environment(environ), *_unknown(environ), *_schemes(environ), *_export_key(environ), *_airflow(environ)]
+    rules = (_environment, _unknown, _schemes, _exports, _airflow)
+    return [problem for rule in rules for problem in rule(environ)]
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -96,7 +101,13 @@ def _schemes(environ: Mapping[str, str]) -> Iterator[Problem]:
             yield _problem(name, value, f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 
 
-def _export_key(environ: Mapping[str, str]) -> Iterator[Problem]:
+def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
+    directory, bucket = environ.get(EXPORT_DIR), environ.get(EXPORT_BUCKET)
+    if directory and not Path(directory).is_absolute():
+        yield _problem(EXPORT_DIR, directory, "must be an absolute path, such as /srv/insights/exports")
+    if bucket and not _BUCKET.fullmatch(bucket):
+        says = "must be the name of a bucket: 3 to 63 small letters, digits, dots and hyphens"
+        yield _problem(EXPORT_BUCKET, bucket, says)
     key = environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
     if 0 < len(key) < EXPORT_KEY_BYTES:
         says = f"must have at least {EXPORT_KEY_BYTES} bytes; make one with: openssl rand -hex 32"

@@ -27,12 +27,12 @@ from orchestration.local.state import marker as service_marker
 
 DATABASE = "airflow"
 POOL = "insights_writer"
-START_SECONDS = 180
+START_SECONDS = 300
 POLL_SECONDS = 0.2
 # A scheduler that is told to stop waits for its running tasks. Those of a killed one get no polite word: a task that is
 # told to stop counts as failed, one that is gone is begun anew by the next scheduler.
-STOP_ATTEMPTS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0))
-CLEAR_ATTEMPTS = ((signal.SIGKILL, 10.0),)
+STOP_ATTEMPTS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 60.0))
+CLEAR_ATTEMPTS = ((signal.SIGKILL, 60.0),)
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 LAUNCH = 'log=$1 pid=$2; shift 2; "$@" >>"$log" 2>&1 </dev/null & echo $! >"$pid"'
 
@@ -94,10 +94,7 @@ class LocalAirflow:
 
     def pid(self, name: str) -> int | None:
         """Return the process id of `webserver` or `scheduler`, None when it does not run."""
-        try:
-            kept = int((self._folder / f"{name}.pid").read_text())
-        except (FileNotFoundError, ValueError):
-            return None
+        kept = self._kept_pid(name)
         found = processes.find_by_environment(self._marker(name))
         return kept if any(process.pid == kept for process in found) else None
 
@@ -195,7 +192,8 @@ class LocalAirflow:
         deadline = time.monotonic() + START_SECONDS
         while not self._is_healthy(started):
             for name in (component.name for component in COMPONENTS):
-                if self.pid(name) is None or time.monotonic() > deadline:
+                kept = self._kept_pid(name)
+                if kept is None or processes.has_ended(kept) or time.monotonic() > deadline:
                     log = self._log(name)
                     raise InsightsError(f"Airflow's {name} does not start; {log} ends with:\n{last_lines(log, 15)}")
             time.sleep(POLL_SECONDS)
@@ -206,6 +204,13 @@ class LocalAirflow:
         beat = said.get("scheduler", {}).get("latest_scheduler_heartbeat")
         is_well = all(said.get(part, {}).get("status") == "healthy" for part in ("metadatabase", "scheduler"))
         return is_well and beat is not None and datetime.fromisoformat(beat) >= started
+
+    def _kept_pid(self, name: str) -> int | None:
+        """The process id in a program's pid file, which may be that of somebody else by now."""
+        try:
+            return int((self._folder / f"{name}.pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
 
     def _marker(self, name: str = "") -> str:
         """What the processes of a program, or of all, have in their environment."""

@@ -16,6 +16,7 @@ from orchestration.local.airflow import LocalAirflow
 from orchestration.local.airflow_settings import USER
 
 POLL_SECONDS = 0.5
+ANSWER_SECONDS = 120  # of one request: a webserver with one worker may be busy
 ENDED = ("success", "failed")
 
 
@@ -85,7 +86,7 @@ class AirflowApi:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data, self._headers)  # noqa: S310 - http, see LocalAirflow
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
                 said: dict[str, Any] = json.load(answer)
                 return said
         except urllib.error.HTTPError as error:

@@ -24,6 +24,9 @@ SETTINGS = {
         "LOAD_EXAMPLES": "False",
         "PARALLELISM": "4",
         "MAX_ACTIVE_TASKS_PER_DAG": "4",
+        # A busy machine needs longer for a DAG file than Airflow's 30 s, after which the file counts as broken.
+        "DAGBAG_IMPORT_TIMEOUT": "180",
+        "DAG_FILE_PROCESSOR_TIMEOUT": "240",
         # A DAG that is paused when it is first seen leaves the runs that people trigger queued. None is paused, and
         # none starts by itself: the sample ends in the past, and a review of last Monday would wait for its loads.
         "DAGS_ARE_PAUSED_AT_CREATION": "False",

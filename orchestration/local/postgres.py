@@ -17,8 +17,8 @@ from orchestration.local.state import check_socket, last_lines, locked, marker
 SUPERUSER = "postgres"
 PORT = 5432  # a part of the socket's file name: nothing listens on TCP
 SOCKET_NAME = f".s.PGSQL.{PORT}"
-START_SECONDS = 60
-STOP_ATTEMPTS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))  # fast, immediate, by force
+START_SECONDS = 180
+STOP_ATTEMPTS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 60.0))  # fast, immediate, by force
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 DEFAULTS = {

@@ -51,17 +51,33 @@ def end(
     Each attempt is a signal and the seconds that the processes get to end after it. The signal goes to the processes
     whose parent is not one of them: a server ends its own children, and orphans have no server left. SIGKILL goes to
     all, because whoever gets it ends nothing any more.
-    Raises InsightsError when some are alive after the last attempt.
+    Returns when their files, sockets and shared memory are free too. Raises InsightsError when some are alive after the
+    last attempt.
     """
+    seen: set[int] = set()
     for number, seconds in attempts:
         found = lookup(marker)
         pids = {process.pid for process in found}
+        seen |= pids
         for process in found:
             if process.parent not in pids or number == signal.SIGKILL:
                 _send(process.pid, number)
-        if _gone(marker, seconds, lookup):
+        if _gone(marker, seen, seconds, lookup):
             return
     raise InsightsError(f"these processes do not end: {', '.join(str(process.pid) for process in lookup(marker))}")
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether a process is gone, or dead and not yet asked for its exit code.
+
+    One that has just been started, or is about to end, shows neither command line nor environment, so that `find` does
+    not see it: this does.
+    """
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state in ("Z", "X")
 
 
 def _living(text: str, file: str) -> Iterator[tuple[Process, str]]:
@@ -92,9 +108,9 @@ def _send(pid: int, number: signal.Signals) -> None:
         raise InsightsError(f"process {pid} belongs to somebody else and cannot be ended") from error
 
 
-def _gone(marker: str, seconds: float, lookup: Callable[[str], list[Process]]) -> bool:
+def _gone(marker: str, seen: set[int], seconds: float, lookup: Callable[[str], list[Process]]) -> bool:
     deadline = time.monotonic() + seconds
-    while lookup(marker):
+    while lookup(marker) or not all(has_ended(pid) for pid in seen):
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)

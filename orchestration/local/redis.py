@@ -11,8 +11,8 @@ from orchestration.errors import InsightsError
 from orchestration.local import binaries, processes
 from orchestration.local.state import check_socket, last_lines, locked, marker
 
-START_SECONDS = 10
-STOP_ATTEMPTS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+START_SECONDS = 60
+STOP_ATTEMPTS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 60.0))
 
 CONFIG = """\
 port 0

@@ -81,6 +81,12 @@ class Place:
             query = "select task_id, try_number from task_instance where dag_id = %s and run_id = %s"
             return dict(metadata.execute(query, [run.dag, run.run_id]).fetchall())
 
+    def has_failed(self, run: Run, task: str) -> bool:
+        """Whether a task of a run failed at least once, whatever became of it since."""
+        with connect(self.airflow.metadata_url) as metadata:
+            query = "select from task_fail where dag_id = %s and run_id = %s and task_id = %s"
+            return bool(metadata.execute(query, [run.dag, run.run_id, task]).fetchall())
+
     def begun_and_ended(self, run: Run) -> tuple[object, object]:
         """The moments at which a run began and ended, as the metadata have them."""
         with connect(self.airflow.metadata_url) as metadata:
@@ -89,8 +95,8 @@ class Place:
             return begun, ended
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for a condition, and fail when it does not come true."""
+def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
+    """Wait for a condition, and fail when it does not come true; only a failing test waits that long."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain"

@@ -85,7 +85,7 @@ def row_changes(warehouse: Warehouse) -> dict[str, int]:
 
     A session hands in its counts when it ends, so this waits until all other sessions have.
     """
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     while warehouse.value(others):
         assert time.monotonic() < deadline, "another session stays connected"

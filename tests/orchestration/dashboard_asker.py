@@ -9,13 +9,16 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from dashboard_world import changed
 
+from orchestration.cache.answers import Answer
 from orchestration.cache.entries import Entry
+from orchestration.cache.single_flight import SingleFlight
 from orchestration.config.files import load_settings
 from orchestration.dashboards.definitions import dashboards
 from orchestration.dashboards.question import Asked, Question
@@ -23,14 +26,38 @@ from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warehouse import Warehouse
 
 
+class CountedFlights(SingleFlight[Answer]):
+    """Knows which threads wait for another one."""
+
+    def __init__(self) -> None:
+        """Nobody waits yet."""
+        super().__init__()
+        self.waiting: list[int] = []
+
+    def run(
+        self, key: str, work: Callable[[], Answer], instead: Callable[[], Answer | None], patience: float
+    ) -> tuple[Answer, bool]:
+        """Do as SingleFlight does: whoever looks for something instead will be answered by the other thread."""
+
+        def counted() -> Answer | None:
+            self.waiting.append(threading.get_ident())
+            return instead()
+
+        return super().run(key, work, counted, patience)
+
+
 class SlowReader(Reader):
-    """A reader that says when it computes, and takes its time for it."""
+    """A reader that says when it computes, and takes its time: until all other threads wait for it, and longer."""
 
     slowness = 0.0
+    others = 0
+    flights: CountedFlights
 
     def compute(self, question: Question) -> Entry:
         """Compute as the reader does, after a while."""
         print("computing", flush=True)  # noqa: T201
+        while len(self.flights.waiting) < self.others:
+            time.sleep(0.01)
         time.sleep(self.slowness)
         return super().compute(question)
 
@@ -41,7 +68,8 @@ def main() -> None:
     settings = changed(load_settings(), task["settings"])
     manifest = json.loads(Path(task["manifest"]).read_text("utf-8"))
     reader = SlowReader(settings, dashboards(manifest), Warehouse(settings, task["url"]))
-    reader.slowness = task["slowness"]
+    reader.slowness, reader.others = task["slowness"], task["threads"] - 1
+    reader.flights = reader.answers._flights = CountedFlights()
     asked = Asked(task["dashboard"], task["organization"], task["visibilities"])
     start = threading.Barrier(task["threads"])
 

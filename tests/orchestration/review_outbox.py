@@ -81,9 +81,12 @@ class Outbox:
                 [case_id, status, attempts, answer],
             )
 
-    def send(self, settings: Settings, url: str, token: str | None = TOKEN) -> SendReport:
-        """One run of the sender, as the ETL role."""
-        core = CoreServices(url, token, settings.insights.reviews.timeout_seconds)
+    def send(self, settings: Settings, url: str, token: str | None = TOKEN, seconds: float = 600) -> SendReport:
+        """One run of the sender, as the ETL role.
+
+        It gives an answer more time than is configured: a test that stood still for a while means no second try.
+        """
+        core = CoreServices(url, token, seconds)
         with connect(self.url, autocommit=True) as connection:
             return send_reviews(connection, settings, core)
 
@@ -98,7 +101,7 @@ class Outbox:
     def wait_for_no_sender(self) -> None:
         """PostgreSQL needs a moment to see that a client was killed; then the client's lock is free."""
         with connect(self.admin_url, autocommit=True) as connection:
-            for _ in range(1000):
+            for _ in range(18_000):
                 rows = connection.execute(
                     "select 1 from pg_stat_activity"
                     " where usename = 'orgo_insights_etl' and datname = current_database()"

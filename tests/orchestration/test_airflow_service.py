@@ -14,7 +14,6 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from airflow_place import Place, is_listening, server_pid, wait_until
 from click.testing import CliRunner
@@ -50,6 +49,19 @@ OF_DIMENSIONS = [
     "dim_roles",
 ]  # fmt: skip
 LAST_WEEK = date(2025, 12, 25)
+PATIENCE = 300  # seconds: a busy machine is no fault, and only a failing test waits that long
+
+# A load of fact_tasks stops at its line in the load log, its rows written and not committed, while the gate has a row.
+GATED = """
+    create table public.gate as select 'closed' as state;
+    create function public.wait_at_the_gate() returns trigger language plpgsql security definer as $$
+    begin
+        while exists (select from public.gate) loop perform pg_sleep(0.05); end loop;
+        return new;
+    end $$;
+    create trigger gate before insert on insights_ops.load_log
+    for each row when (new.relation_name = 'fact_tasks') execute function public.wait_at_the_gate();
+"""
 
 
 @pytest.fixture(scope="module")
@@ -81,22 +93,19 @@ def api(running: LocalAirflow) -> AirflowApi:
 @needs_services
 def test_it_starts_healthy_and_closed_to_others(running: LocalAirflow) -> None:
     assert running.is_running()
-    health = running.health()
-    assert {part: health[part]["status"] for part in ("metadatabase", "scheduler")} == {
-        "metadatabase": "healthy",
-        "scheduler": "healthy",
-    }
+    parts = ("metadatabase", "scheduler")  # unhealthy for a moment where a busy machine lets a heartbeat be late
+    wait_until(lambda: [running.health().get(part, {}).get("status") for part in parts] == ["healthy", "healthy"])
     assert urlsplit(running.url).hostname == "127.0.0.1"
     assert stat.S_IMODE(running.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((running.folder / "secrets.json").stat().st_mode) == 0o600
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(f"{running.url}/api/v1/dags", timeout=10)  # noqa: S310 - http, see url
+        urllib.request.urlopen(f"{running.url}/api/v1/dags", timeout=120)  # noqa: S310 - http, see url
 
 
 @needs_services
 def test_a_dag_runs_when_it_is_triggered_and_not_by_its_schedule(api: AirflowApi) -> None:
-    api.wait_for_dag("quick", 60)
-    run = api.wait(api.trigger("quick", {}), 60)
+    api.wait_for_dag("quick", PATIENCE)
+    run = api.wait(api.trigger("quick", {}), PATIENCE)
     assert run.state == "success"
     assert api.tasks(run) == {"env": "success"}
     assert [other.run_id for other in api.runs("quick")] == [run.run_id]
@@ -104,12 +113,12 @@ def test_a_dag_runs_when_it_is_triggered_and_not_by_its_schedule(api: AirflowApi
 
 @needs_services
 def test_a_broken_dag_file_is_shown_and_the_others_live(api: AirflowApi) -> None:
-    api.wait_for_dag("quick", 60)
+    api.wait_for_dag("quick", PATIENCE)
     wait_until(lambda: bool(api.import_errors()))
     (error,) = api.import_errors().items()
     assert error[0].endswith("/broken.py")
     assert "ValueError: this DAG file of Airflow is broken on purpose" in error[1]
-    api.wait_for_dag(EVENTS, 60)
+    api.wait_for_dag(EVENTS, PATIENCE)
     assert api.dags() == [*OURS, "patient", "quick"]
     with pytest.raises(InsightsError, match=r"(?s)no DAG broken after 0 s; import errors: .*on purpose"):
         api.wait_for_dag("broken", 0)
@@ -119,7 +128,7 @@ def test_a_broken_dag_file_is_shown_and_the_others_live(api: AirflowApi) -> None
 
 @needs_services
 def test_what_a_killed_scheduler_left_queued_and_running_ends_green(place: Place, api: AirflowApi) -> None:
-    api.wait_for_dag("patient", 60)
+    api.wait_for_dag("patient", PATIENCE)
     interrupted = api.trigger("patient", {})
     wait_until(place.tries.exists)
     scheduler, webserver = place.airflow.pid("scheduler"), place.airflow.pid("webserver")
@@ -132,13 +141,13 @@ def test_what_a_killed_scheduler_left_queued_and_running_ends_green(place: Place
     assert queued.state == "queued"
     place.airflow.start()
     assert place.airflow.pid("webserver") == webserver
-    assert api.wait(queued, 60).state == "success"
-    assert api.wait(interrupted, 120).state == "success"
+    assert api.wait(queued, PATIENCE).state == "success"
+    assert api.wait(interrupted, PATIENCE).state == "success"
     assert place.tries.read_text() == "try\n" * 2
     # Of the killed one's workers none is left: what lives of `before` is the webserver with its own.
-    with pytest.raises(ProcessLookupError):
-        os.kill(scheduler, 0)
-    for pid in before & place.pids():
+    living = place.pids()
+    assert scheduler not in living
+    for pid in before & living:
         assert b"webserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
@@ -149,20 +158,20 @@ def _contents(warehouse: Warehouse, names: list[str]) -> dict[str, list[tuple[st
 
 
 @needs_services
+@pytest.mark.timeout(1200)
 def test_a_load_outlives_another_writer_and_a_crash_and_last_week_is_replayed_after_it(
     place: Place, api: AirflowApi, built: Warehouse, postgres: LocalPostgres
 ) -> None:
     loaded, metadata = place.warehouse, server_pid(place.state / "metadata" / "postgres")
-    api.wait_for_dag(EVENTS, 60)
+    api.wait_for_dag(EVENTS, PATIENCE)
+    loaded.execute(GATED)
     with connect(loaded.etl_url, autocommit=True) as connection, writer_lock(connection):  # as `insights build` does
         load = api.trigger(EVENTS, {"as_of": SAMPLE_AS_OF.isoformat()})
         replay = api.trigger(EVENTS, {"as_of": LAST_WEEK.isoformat()})
-        wait_until(lambda: api.tasks(load)["staging_and_intermediate"] == "up_for_retry")
-    wait_until(lambda: api.tasks(load)["staging_and_intermediate"] == "success")
-    holder = connect(loaded.admin_url)
-    holder.execute("lock table insights_ops.load_log in share mode")
-    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%load_log%'"
+        wait_until(lambda: place.has_failed(load, "staging_and_intermediate"))
+    waiting = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and query like '%load_log%'"
     wait_until(lambda: loaded.value(waiting) > 0)  # a mart is written, and not yet committed
+    assert api.tasks(load)["staging_and_intermediate"] == "success"
     assert {run.run_id: run.state for run in api.runs(EVENTS)}[replay.run_id] == "queued"
     variables = {"INSIGHTS_WAREHOUSE_URL": loaded.etl_url, "INSIGHTS_ENV": "prod"}
     by_hand = CliRunner().invoke(commands, ["build"], env=variables)
@@ -170,15 +179,16 @@ def test_a_load_outlives_another_writer_and_a_crash_and_last_week_is_replayed_af
     os.kill(server_pid(postgres.socket_dir), signal.SIGKILL)
     wait_until(lambda: not postgres.is_running())
     postgres.start()  # ends what outlived the killed one
-    with pytest.raises(psycopg.OperationalError):
-        holder.commit()
+    loaded.execute("delete from public.gate")
 
-    assert api.wait(load, 300).state == "success", api.tasks(load)
-    once = dict.fromkeys(api.tasks(load), 1)
-    assert place.tries_of(load) == once | {"staging_and_intermediate": 2, "facts": 2}
+    assert api.wait(load, PATIENCE).state == "success", api.tasks(load)
+    once, tries = dict.fromkeys(api.tasks(load), 1), place.tries_of(load)
+    # Twice each; a third time where a busy machine was slow to free the lock, or to start the server.
+    assert tries.pop("staging_and_intermediate") >= 2 and tries.pop("facts") >= 2
+    assert tries.items() <= once.items() and len(tries) == len(once) - 2
     sync = api.trigger(DIMENSIONS, {"as_of": SAMPLE_AS_OF.isoformat()})
-    assert api.wait(replay, 300).state == "success", api.tasks(replay)
-    assert api.wait(sync, 300).state == "success", api.tasks(sync)
+    assert api.wait(replay, PATIENCE).state == "success", api.tasks(replay)
+    assert api.wait(sync, PATIENCE).state == "success", api.tasks(sync)
     # The two wrote side by side, in turns: the pool has one slot, so that neither met the other's lock.
     assert place.tries_of(replay) == once
     assert set(place.tries_of(sync).values()) == {1}
@@ -205,12 +215,14 @@ def test_the_command_says_what_runs_and_where(
     place: Place, running: LocalAirflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(airflow_demo, "state_root", lambda project: place.state)
-    done = CliRunner().invoke(commands, ["airflow", "status"])
-    assert done.exit_code == 0
+
+    def status() -> str:
+        return CliRunner().invoke(commands, ["airflow", "status"], catch_exceptions=False).output
+
+    wait_until(lambda: "the webserver says of the metadatabase: healthy" in status())
     for program in ("webserver", "scheduler"):
-        assert f"  {program:<12}running, process {running.pid(program)}\n" in done.output
-    assert "the webserver says of the metadatabase: healthy" in done.output
-    assert f"{running.url}   user admin, password {running.secrets.password}" in done.output
+        assert f"  {program:<12}running, process {running.pid(program)}\n" in status()
+    assert f"{running.url}   user admin, password {running.secrets.password}" in status()
     unknown = CliRunner().invoke(commands, ["airflow", "run", "insights_hourly"])
     assert "There is no DAG insights_hourly; config/insights/dags.yaml has insights_daily" in str(unknown.exception)
 
@@ -228,8 +240,8 @@ def test_the_command_says_that_nothing_runs(tmp_path: Path, monkeypatch: pytest.
 
 @needs_services
 def test_it_stops_whole_and_starts_again_with_users_keys_and_history(place: Place, api: AirflowApi) -> None:
-    api.wait_for_dag("quick", 60)
-    run = api.wait(api.trigger("quick", {}), 60)
+    api.wait_for_dag("quick", PATIENCE)
+    run = api.wait(api.trigger("quick", {}), PATIENCE)
     secrets, url = place.airflow.secrets, place.airflow.url
     place.airflow.stop()
     place.airflow.stop()

@@ -133,7 +133,12 @@ MISTAKES = [
         "{file}:{line}: insights.sauce: this key is unknown. Did you mean",
     ),
     (CONFIG, "  offline:\n    enabled: false\n", "", "{file}:8: insights.offline: this key is missing"),
-    (CONFIG, "    concurrency: 4\n", "", "{file}:21: insights.etl.concurrency: this key is missing"),
+    (
+        CONFIG,
+        "    concurrency: 4\n",
+        "",
+        "{file}:21: insights.etl.concurrency: this key is missing; add it: dbt's threads.",
+    ),
     (
         CONFIG,
         "concurrency: 4",
@@ -427,6 +432,37 @@ def test_an_unknown_key_hides_no_broken_invariant(project: ConfigProject) -> Non
     assert len(project.said()) == 2
 
 
+def test_a_value_that_does_not_fit_hides_no_broken_rule_of_the_others(
+    project: ConfigProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = {
+        "insights.reviews.timeout_seconds": project.edit("timeout_seconds: 10", "timeout_seconds: ten"),
+        "insights.etl.default_batch_size": project.edit("default_batch_size: 1000", "default_batch_size: 10001"),
+        "insights.patterns.overrides_by_domain.maintenance": project.edit("maintenance: hospital", "maintenance: hos"),
+        "insights.retention.raw_event_retention_days.prod": project.edit(
+            "raw_event_retention_days: { dev: 730, staging: 730, prod: 730 }", "raw_event_retention_days: 700"
+        ),
+        "etl_dags.daily_events_load.schedule": project.edit('"0 2 * * *"', '"0 2 * *"', DAGS),
+    }
+    said = project.said()
+    assert {text.split(": ")[1].split(" is ")[0]: int(text.split(":")[1]) for text in said} == lines
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    with pytest.raises(InsightsError, match="The configuration has 5 errors") as caught:
+        load_settings(project.folder)
+    assert all(text in str(caught.value) for text in said)
+    monkeypatch.setenv("INSIGHTS_ENV", "dev")  # where no yearly review runs
+    with pytest.raises(InsightsError, match="The configuration has 4 errors"):
+        load_settings(project.folder)
+
+
+def test_a_file_that_cannot_be_read_hides_no_broken_rule_of_the_others(project: ConfigProject) -> None:
+    batch = project.edit("default_batch_size: 1000", "default_batch_size: 10001")
+    project.edit("maintenance: hospital", "maintenance: hospitol")  # which nobody can tell now
+    project.write("profiles: [\n", PROFILES)
+    said = project.said()
+    assert [text.split(": ")[0].split(":")[:2] for text in said] == [[PROFILES, "2"], [CONFIG, str(batch)]]
+
+
 def test_aliases_of_doc_7_are_read(project: ConfigProject) -> None:
     project.edit("notification_scope: user", "notification_scope: individual", PROFILES)
     settings = project.check().settings
@@ -554,6 +590,14 @@ def test_files_that_name_another_environment_stop_everything(
     assert load_settings(project.folder).environment == "prod"
 
 
+def test_the_export_folder_of_the_file_is_absolute_too(project: ConfigProject) -> None:
+    project.edit('directory: "${INSIGHTS_EXPORT_DIR}"', "directory: exports")
+    settings = project.check().settings
+    assert settings
+    with pytest.raises(InsightsError, match=r"insights\.exports\.directory must be an absolute path, not 'exports'"):
+        _ = settings.export_directory
+
+
 def test_profiles_are_looked_up_for_the_variable_too(project: ConfigProject) -> None:
     assert project.said(INSIGHTS_DEFAULT_PROFILE_KEY="hospitol")[0].startswith(
         'environment: INSIGHTS_DEFAULT_PROFILE_KEY is "hospitol": there is no such profile. Did you mean hospital?'
@@ -579,6 +623,8 @@ def test_profiles_are_looked_up_for_the_variable_too(project: ConfigProject) -> 
             {"INSIGHTS_WAREHOUSE_URL": "mysql://u:pw@h/d"},
             'INSIGHTS_WAREHOUSE_URL is "mysql://u:***@h/d": must',
         ),
+        ("error", {"INSIGHTS_EXPORT_DIR": "exports"}, 'INSIGHTS_EXPORT_DIR is "exports": must be an absolute path'),
+        ("error", {"INSIGHTS_EXPORT_S3_BUCKET": "My bucket"}, 'INSIGHTS_EXPORT_S3_BUCKET is "My bucket": must be the'),
         ("error", {"AIRFLOW__CORE__FERNET_KEY": "pw"}, "AIRFLOW__CORE__FERNET_KEY is ***: must be 32 bytes"),
         ("error", {"AIRFLOW__CORE__FERNET_KEY": "p w!"}, "AIRFLOW__CORE__FERNET_KEY is ***: must be 32 bytes"),
         (

@@ -47,7 +47,7 @@ def test_check_fails_on_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         f"error: {path}:3: insights.patterns.monthly.max_events: this key is unknown. Did you mean min_events? Known"
         " here: window_days, min_events, min_distinct_sources",
     ]
-    assert result.output.splitlines()[-1].startswith("2 errors, 0 warnings, 5 notes")
+    assert result.output.splitlines()[-1].startswith("2 errors, 3 warnings, 5 notes")
     with pytest.raises(InsightsError, match="has 2 errors"):
         commands.main(["config", "show"], standalone_mode=False)
 
@@ -77,6 +77,22 @@ def test_show_resolves_values_and_says_where_each_came_from() -> None:
     assert shown_lines("dev")["insights.cache.ttl_seconds.dashboard_slow"] == f"60  # {CONFIG}:{slow}"
 
 
+def test_show_says_why_nothing_would_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSIGHTS_DEFAULT_PROFILE_KEY", "hospitol")
+    result = insights("show", "--env", "prod")
+    assert result.exit_code == 1
+    assert "insights.etl.concurrency = 4" in result.output  # and then, on the other stream:
+    assert 'INSIGHTS_DEFAULT_PROFILE_KEY is "hospitol": there is no such profile. Did you mean hospital?' in str(
+        result.exception
+    )
+    monkeypatch.setenv("INSIGHTS_ENV", "production")  # whose values would these be?
+    result = insights("show")
+    assert (result.exit_code, result.output) == (1, "")
+    assert 'INSIGHTS_ENV is "production": must be one of dev, staging, prod, offline. Did you mean prod?' in str(
+        result.exception
+    )
+
+
 def test_show_has_every_key_of_the_files() -> None:
     shown_keys = set(shown_lines("dev"))
     written = {
@@ -103,7 +119,7 @@ def test_show_masks_secrets_and_says_what_wins(tmp_path: Path, monkeypatch: pyte
         "INSIGHTS_CORE_API_TOKEN": "pw-four",
         "INSIGHTS_DEFAULT_PROFILE_KEY": "hospital",
         "INSIGHTS_PATTERN_CONFIG_PATH": str(path),
-        "AIRFLOW__CORE__FERNET_KEY": "pw-five",
+        "AIRFLOW__CORE__FERNET_KEY": f"pw-five{'A' * 36}=",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://a:pw-six@h/airflow",
     }.items():
         monkeypatch.setenv(name, value)

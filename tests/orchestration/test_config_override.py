@@ -127,9 +127,16 @@ def test_a_file_without_thresholds_changes_nothing(project: ConfigProject, text:
     assert project.said(**variables) == []
 
 
-def test_a_file_that_is_not_there_stops_everything(project: ConfigProject) -> None:
-    path = str(project.folder / "none.yaml")
-    assert project.said(INSIGHTS_PATTERN_CONFIG_PATH=path) == [f"{path}: cannot be read: No such file or directory"]
+def test_a_file_that_is_not_there_stops_everything(project: ConfigProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.folder)
+    path, remedy = str(project.folder / "none.yaml"), "; it must name a file of thresholds, or not be set"
+    for name, why in (
+        (path, "No such file or directory"),
+        ("none.yaml", f"No such file or directory (looked for in {Path.cwd()}; an absolute path is safe)"),
+        (str(project.folder), "Is a directory"),
+    ):
+        said = project.said(INSIGHTS_PATTERN_CONFIG_PATH=name)
+        assert said == [f'environment: INSIGHTS_PATTERN_CONFIG_PATH is "{name}": cannot be read: {why}{remedy}']
 
 
 def test_its_problems_are_said_even_when_the_configuration_cannot_be_read(project: ConfigProject) -> None:

@@ -12,6 +12,7 @@ import pytest
 import redis
 from airflow_dags import run_dag, states
 from core_services import CoreServices
+from dashboard_world import patient_commands
 from warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -136,6 +137,7 @@ def test_the_warm_up_fills_the_cache_and_fails_without_one(
     assert states(run) == {"gate": "success", "warm": "failed"}
     assert "There is no cache to warm: INSIGHTS_REDIS_URL is not set." in caplog.text
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
+    patient_commands(monkeypatch)
     run = run_dag(dags["insights_cache_warmup_dashboards"], "2026-01-01T02:30:00")
     assert states(run) == {"gate": "success", "warm": "success"}
     active = built.value("select count(*) from organizations where lower(trim(status::text)) = 'active'")
@@ -169,6 +171,14 @@ def test_without_the_pool_of_one_slot_the_gate_says_so(
     said = caplog.text
     assert f"pool insights_writer {'has 2 slots' if slots else 'does not exist'}; it must have one slot" in said
     assert "airflow pools set insights_writer 1" in said
+
+
+def test_a_configuration_that_was_broken_since_the_parsing_stops_the_run(
+    dags: dict[str, airflow_dags.DAG], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("INSIGHTS_DEFAULT_PROFILE_KEY", "hospitol")
+    assert _gate(dags["insights_weekly_pattern_review"], "2026-01-01T02:06:00") == "failed"
+    assert 'INSIGHTS_DEFAULT_PROFILE_KEY is "hospitol": there is no such profile. Did you mean hospital?' in caplog.text
 
 
 def test_a_warehouse_that_does_not_answer_is_waited_for(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shutil
+import socket
+import sys
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any
 
 import airflow_dags
 import pytest
+from airflow.configuration import conf
 from airflow.exceptions import ParamValidationError
 from airflow.timetables.base import TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
@@ -118,6 +122,38 @@ def test_policy(prod: dict[str, airflow_dags.DAG]) -> None:
         gate = dag.get_task("gate")
         assert gate.reschedule and timedelta(seconds=gate.timeout) < dag.dagrun_timeout, dag_id
         assert timedelta(seconds=gate.poke_interval) < timedelta(seconds=gate.timeout), dag_id
+
+
+# What Python tells of processes, connections and databases that are begun.
+OUTSIDE = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.", "sqlite3.connect")
+
+
+def test_the_one_dag_file_is_short_and_reads_files_only(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file,) = (PROJECT / "dags").glob("*.py")
+    assert len(file.read_text().splitlines()) < 60
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    seen: list[str] = []
+    is_parsing = True
+    sys.addaudithook(lambda event, _: seen.append(event) if is_parsing else None)  # cannot be taken away again
+    try:
+        found = runpy.run_path(str(file))
+        begun = [event for event in seen if event.startswith(OUTSIDE)]
+        socket.socket().close()
+    finally:
+        is_parsing = False
+    assert {dag_id for dag_id, *_ in INVENTORY} <= found.keys()
+    assert begun == []
+    assert "open" in seen and seen[-1].startswith(OUTSIDE), "the hook sees both"
+
+
+def test_airflow_takes_the_old_name_of_its_database_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+    monkeypatch.setenv(old, "postgresql+psycopg2://a:b@old/airflow")
+    now = os.environ[new]
+    assert conf.get("database", "sql_alchemy_conn") == now
+    monkeypatch.delenv(new)
+    with pytest.warns(DeprecationWarning, match="sql_alchemy_conn"):
+        assert conf.get("database", "sql_alchemy_conn") == "postgresql+psycopg2://a:b@old/airflow"
 
 
 def test_the_warm_up_ends_before_the_next_begins(prod: dict[str, airflow_dags.DAG]) -> None:

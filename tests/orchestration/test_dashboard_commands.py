@@ -6,7 +6,7 @@ import json
 
 import pytest
 from click.testing import CliRunner, Result
-from dashboard_world import HOSPITAL
+from dashboard_world import HOSPITAL, patient_commands
 from warehouse import Warehouse
 
 from orchestration.cli import commands
@@ -41,6 +41,7 @@ def test_a_dashboard_is_printed_computed_at_first_and_then_from_the_cache(
     asked = ("dashboard", "task_volume", "--org", HOSPITAL, "--as", "teacher", *OPEN, "--parameter", "days=3")
     assert "There is no cache: INSIGHTS_REDIS_URL is not set." in run(*asked).stderr
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
+    patient_commands(monkeypatch)
     first, second = run(*asked), run(*asked)
     assert first.stderr.startswith("computed, and put into the cache; computed 20")
     assert second.stderr.startswith("from the cache; computed 20")

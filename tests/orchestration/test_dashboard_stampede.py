@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 import redis
-from dashboard_world import HOSPITAL, OPEN
+from dashboard_world import HOSPITAL, OPEN, PATIENT
 from policy import manifest
 from warehouse import Warehouse
 
@@ -49,7 +48,6 @@ def askers(warehouse: Warehouse, tmp_path: Path, count: int, **given: Any) -> It
     written = tmp_path / "manifest.json"
     written.write_text(json.dumps(manifest()), "utf-8")
     task = {
-        "settings": {},
         "manifest": str(written),
         "url": warehouse.reader_url,
         "slowness": 0,
@@ -57,7 +55,8 @@ def askers(warehouse: Warehouse, tmp_path: Path, count: int, **given: Any) -> It
         "organization": str(warehouse.value("select id from organizations where slug = %s", HOSPITAL)),
         "visibilities": OPEN,
         "threads": THREADS,
-    }
+    } | given
+    task["settings"] = PATIENT | given["settings"]
     environment = {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{ASKER.parent}"}
     started = [
         subprocess.Popen(
@@ -67,7 +66,7 @@ def askers(warehouse: Warehouse, tmp_path: Path, count: int, **given: Any) -> It
     ]
     try:
         for process in started:
-            tell(process, json.dumps(task | given))
+            tell(process, json.dumps(task))
         for process in started:
             assert listen(process) == "ready"
         yield started
@@ -114,7 +113,7 @@ def test_64_askers_of_a_cold_dashboard_cost_the_warehouse_one_query(
 def test_a_killed_computer_holds_nobody_up_for_longer_than_its_lease(
     logged: Warehouse, redis_server: LocalRedis, tmp_path: Path
 ) -> None:
-    given = {"settings": {"cache.url": redis_server.url(), "cache.compute_seconds": 2}, "threads": 1}
+    given = {"settings": {"cache.url": redis_server.url()}, "threads": 1}
     with (
         askers(logged, tmp_path, 1, slowness=600, **given) as (doomed,),
         askers(logged, tmp_path, 2, **given) as (first, second),
@@ -122,23 +121,23 @@ def test_a_killed_computer_holds_nobody_up_for_longer_than_its_lease(
     ):
         tell(doomed, "go")
         assert listen(doomed) == "computing"
-        assert client.keys("*:lease:*")
+        (lease,) = client.keys("*:lease:*")
+        assert 0 < client.pttl(lease) <= PATIENT["cache.compute_seconds"] * 1000
         os.kill(doomed.pid, signal.SIGKILL)
         doomed.wait()
-        started = time.monotonic()
         for process in (first, second):
             tell(process, "go")
+        client.pexpire(lease, 1000)  # what is left of its time passes; theirs would be longer than the test
         found = [answer for process in (first, second) for answer in answers(process)]
-        waited = time.monotonic() - started
         assert client.keys("*:lease:*") == []
-    assert sorted(outcome for outcome, _ in found) == ["misses", "waited"]
-    assert waited < 60  # the lease is 2 s; this only says that it ended
+    outcomes = {outcome for outcome, _ in found}
+    assert outcomes in ({"misses", "waited"}, {"misses", "hits"})  # "hits" is who came when the other had finished
     assert queries(logged) == 1
 
 
 def test_without_redis_each_process_asks_the_warehouse_once(logged: Warehouse, tmp_path: Path) -> None:
     away = {"cache.url": f"unix://{tmp_path}/nothing"}
-    with askers(logged, tmp_path, 2, settings=away, slowness=1) as started:
+    with askers(logged, tmp_path, 2, settings=away) as started:
         for process in started:
             tell(process, "go")
         found = [answer for process in started for answer in answers(process)]

@@ -9,6 +9,7 @@ import hmac
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -367,10 +368,17 @@ def test_the_key_in_the_servers_log_and_in_pg_stat_activity(own_desk: Desk, post
             while not finished.is_set():
                 seen.update(q for (q,) in connection.execute("select query from pg_stat_activity") if q)
 
+    def until_seen(done: int, rows: int) -> None:
+        deadline = time.monotonic() + 120
+        while not any("row_to_json(export)" in query for query in seen.copy()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     watcher = threading.Thread(target=poll)
     watcher.start()
     errors = []
     try:
+        run_export(desk.settings, desk.definitions, desk.request("cases", file_format="jsonl"), until_seen)
         for file_format in ("csv", "csv.gz", "jsonl"):
             done = desk.export("cases", file_format=file_format)
             desk.export("tasks", file_format=file_format)
@@ -446,12 +454,12 @@ def test_twenty_parallel_starts(desk: Desk, tmp_path: Path) -> None:
         def wait(done: int, rows: int) -> None:
             if not waited.is_set():
                 waited.set()
-                gate.wait(60)
+                gate.wait(300)
 
         try:
             run_export(settings.settings, settings.definitions, request, wait)
         except InsightsError as error:
-            gate.wait(60)
+            gate.wait(300)
             return str(error)
         return "done"
 

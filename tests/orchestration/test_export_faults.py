@@ -62,7 +62,7 @@ def _states(desk: Desk) -> dict[str, str]:
 
 
 def _finally(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.05)

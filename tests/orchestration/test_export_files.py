@@ -270,7 +270,7 @@ def test_a_folder_of_no_use_is_said_so(directory: Path, monkeypatch: pytest.Monk
     with pytest.raises(InsightsError, match="No such file or directory; the folder above it must exist"):
         opened()
     monkeypatch.setenv("INSIGHTS_EXPORT_DIR", "exports")
-    with pytest.raises(InsightsError, match=r"insights\.exports\.directory must be an absolute path, not 'exports'"):
+    with pytest.raises(InsightsError, match='INSIGHTS_EXPORT_DIR is "exports": must be an absolute path'):
         opened()
     monkeypatch.delenv("INSIGHTS_EXPORT_DIR")
     with pytest.raises(InsightsError, match="environment variable INSIGHTS_EXPORT_DIR, which is not set"):

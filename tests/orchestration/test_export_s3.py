@@ -389,7 +389,7 @@ def test_other_urls_are_refused_before_anything_is_asked(url: str, says: str, st
 
 def test_the_bucket_must_be_set_and_be_one(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INSIGHTS_EXPORT_S3_BUCKET", "arn:aws:s3:eu-central-1:1:accesspoint/x")
-    with pytest.raises(InsightsError, match=r"INSIGHTS_EXPORT_S3_BUCKET is .*, which is no name of a bucket"):
+    with pytest.raises(InsightsError, match=r"INSIGHTS_EXPORT_S3_BUCKET is .*: must be the name of a bucket"):
         opened()
     monkeypatch.delenv("INSIGHTS_EXPORT_S3_BUCKET")
     with pytest.raises(InsightsError, match="INSIGHTS_EXPORT_S3_BUCKET, the bucket, is not set"):

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from orchestration.errors import InsightsError
-from orchestration.local import LocalPostgres, LocalRedis, __main__, binaries, remove_state, state_root
+from orchestration.local import LocalPostgres, LocalRedis, __main__, binaries, processes, remove_state, state_root
 from orchestration.local.account import service_account
 
 needs_services = pytest.mark.services
@@ -49,9 +49,9 @@ def postmaster(server: LocalPostgres) -> int:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while not condition():
-        assert time.monotonic() < deadline, "waited 30 s in vain"
+        assert time.monotonic() < deadline, "waited 180 s in vain"
         time.sleep(0.01)
 
 
@@ -98,6 +98,14 @@ def test_postgres_starts_again_after_its_postmaster_was_killed(postgres: LocalPo
     assert ask(postgres, "select seven from kept") == 7
 
 
+def test_a_process_has_ended_when_it_is_dead_or_gone() -> None:
+    with subprocess.Popen(["sleep", "600"]) as sleeper:
+        assert not processes.has_ended(sleeper.pid)
+        sleeper.kill()
+        wait_until(lambda: processes.has_ended(sleeper.pid))  # before its parent has asked for the exit code
+    assert processes.has_ended(sleeper.pid)
+
+
 @needs_services
 def test_stale_pid_files_that_name_a_living_process_do_no_harm(postgres: LocalPostgres) -> None:
     postgres.stop()
@@ -115,7 +123,9 @@ def test_stale_pid_files_that_name_a_living_process_do_no_harm(postgres: LocalPo
 
 @needs_services
 def test_a_half_finished_initdb_is_recovered(state: Path) -> None:
-    script = f"from pathlib import Path; from orchestration.local import *; LocalPostgres(Path('{state}')).start()"
+    # However late the kill is, the folder has its passing name yet.
+    script = "import time; from pathlib import Path; from orchestration.local import *;"
+    script += f" Path.rename = lambda *_: time.sleep(600); LocalPostgres(Path('{state}')).start()"
     with subprocess.Popen([sys.executable, "-c", script], start_new_session=True) as starter:
         wait_until(lambda: any((state / "postgres").glob("new-*/PG_VERSION")))
         os.killpg(starter.pid, signal.SIGKILL)

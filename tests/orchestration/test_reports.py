@@ -180,7 +180,7 @@ def _locks_of_a_waiting_refresh(warehouse: Warehouse, run: Any) -> set[str]:
         where waiting.relation = 'insights_ops.load_log'::regclass and not waiting.granted
             and mine.relation = 'insights.report_task_volume'::regclass and mine.granted
     """
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while True:
         found = {mode for (mode,) in warehouse.rows(query)}
         if found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -36,8 +37,15 @@ class Warehouse:
 
     @classmethod
     def copy_of(cls, template: str, name: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
-        """A new database that is a copy of `template`, to which nobody may be connected."""
+        """A new database that is a copy of `template`, to which nobody may be connected.
+
+        A session that was closed just now may need a moment to end: on a busy machine longer than PostgreSQL waits.
+        """
         with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
+            deadline = time.monotonic() + 120
+            while connection.execute("select from pg_stat_activity where datname = %s", [template]).fetchall():
+                assert time.monotonic() < deadline, f"somebody stays connected to {template}"
+                time.sleep(0.05)
             connection.execute(
                 sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
             )
