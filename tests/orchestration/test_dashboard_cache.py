@@ -20,7 +20,7 @@ from warehouse import Warehouse
 
 from orchestration.cache.answers import Answer
 from orchestration.cache.entries import Entry, Lifetime, UnusableEntryError, pack, unpack
-from orchestration.cache.keys import Group
+from orchestration.cache.keys import Group, Key
 from orchestration.config.files import Settings
 from orchestration.dashboards.question import Asked, Question, cache_key
 from orchestration.dashboards.reader import Reader
@@ -430,6 +430,24 @@ def test_what_a_warm_up_renews_is_not_warmer_for_it(
     time.sleep(0.002)
     outcome(asking, asked[3])
     assert entries(admin) == {key(asking, one) for one in asked[1:]}
+
+
+@needs_services
+def test_what_another_has_just_computed_is_not_computed_again(
+    warehouse: Warehouse, redis_server: LocalRedis, asking: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, store = reader(warehouse, redis_server), asking.store
+    assert store
+    take = store.take_lease
+    theirs = []
+
+    def after_another(key: Key, token: str, seconds: float) -> bool:
+        theirs.append(other.ask(OVERVIEW, ROLES).entry)  # between our look and our lease
+        return take(key, token, seconds)
+
+    monkeypatch.setattr(store, "take_lease", after_another)
+    answer = asking.ask(OVERVIEW, ROLES)
+    assert (answer.outcome, [answer.entry]) == ("waited", theirs)
 
 
 @needs_services
