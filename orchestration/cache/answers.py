@@ -17,7 +17,7 @@ from typing import Literal
 
 from orchestration.cache import counters
 from orchestration.cache.counters import Counters
-from orchestration.cache.entries import Entry, Lifetime, Question, UnusableEntryError, canonical, pack, unpack
+from orchestration.cache.entries import Entry, Lifetime, UnusableEntryError, pack, unpack
 from orchestration.cache.keys import Key
 from orchestration.cache.single_flight import SingleFlight
 from orchestration.cache.store import CacheRefusedError, CacheUnavailableError, Store, Write
@@ -30,10 +30,10 @@ Compute = Callable[[], Entry]
 
 @dataclass(frozen=True)
 class Request:
-    """A question, where its entry lies, for how long it is good, and how many its group keeps."""
+    """A question as its one text, where its entry lies, for how long it is good, and how many its group keeps."""
 
     key: Key
-    question: Question
+    question: str
     lifetime: Lifetime
     max_keys: int
 
@@ -76,7 +76,7 @@ class Answers:
             )
             if was_shared:
                 answer = replace(answer, outcome="waited")
-        self.counters.count_ask(request.key.group, canonical(request.question), answer.outcome, request.max_keys)
+        self.counters.count_ask(request.key.group, request.question, answer.outcome, request.max_keys)
         return answer
 
     def peek(self, request: Request) -> Answer | None:
@@ -156,12 +156,12 @@ class Answers:
                 self.counters.count(request.key.group, counters.ERRORS)
 
     def _compute(self, request: Request, look: _Look, compute: Compute) -> Answer:
-        """Compute and keep; what is stale but still readable is better than an error."""
+        """Compute and keep; what is stale, but readable even now, is better than an error."""
         try:
             entry = compute()
         except Exception:
             self.counters.count(request.key.group, counters.FAILED)
-            if look.answer is None:
+            if look.answer is None or look.answer.entry.age(time.time()) >= request.lifetime.hard:
                 raise
             return look.answer
         if look.is_cached:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from orchestration.cache.keys import Group
@@ -32,21 +32,21 @@ class Counters:
         """Count into `store`; None keeps the counts here."""
         self._store = store
         self._lock = threading.Lock()
-        self._outcomes: dict[Group, Counter[str]] = {}
-        self._asks: dict[Group, Counter[str]] = {}
+        self._outcomes: defaultdict[Group, Counter[str]] = defaultdict(Counter)
+        self._asks: defaultdict[Group, Counter[str]] = defaultdict(Counter)
         self._bounds: dict[Group, int] = {}
         self._gathered = 0
 
     def count(self, group: Group, outcome: str) -> None:
         """One more of something."""
         with self._lock:
-            self._outcomes.setdefault(group, Counter())[outcome] += 1
+            self._outcomes[group][outcome] += 1
 
     def count_ask(self, group: Group, question: str, outcome: str, max_asks: int) -> None:
         """A question was answered so; of `max_asks` questions of its group it is kept how often each was asked."""
-        self.count(group, outcome)
         with self._lock:
-            asks = self._asks.setdefault(group, Counter())
+            self._outcomes[group][outcome] += 1
+            asks = self._asks[group]
             if question in asks or len(asks) < MOST_ASKS_HERE:
                 asks[question] += 1
             self._bounds[group] = max_asks
@@ -60,8 +60,8 @@ class Counters:
         if self._store is None:
             return
         with self._lock:
-            outcomes, self._outcomes = self._outcomes, {}
-            asks, self._asks = self._asks, {}
+            outcomes, self._outcomes = self._outcomes, defaultdict(Counter)
+            asks, self._asks = self._asks, defaultdict(Counter)
             self._gathered = 0
         counts = [
             Counts(group, outcomes.get(group, {}), asks.get(group, {}), self._bounds.get(group, 1))
@@ -82,5 +82,5 @@ class Counters:
 
     def _take_back(self, count: Counts) -> None:
         with self._lock:
-            self._outcomes.setdefault(count.group, Counter()).update(count.outcomes)
-            self._asks.setdefault(count.group, Counter()).update(count.asks)
+            self._outcomes[count.group].update(count.outcomes)
+            self._asks[count.group].update(count.asks)

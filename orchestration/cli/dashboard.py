@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from orchestration.cache.answers import Answer
+from orchestration.cli.texts import printable
 from orchestration.config.files import load_settings
 from orchestration.dashboards import definitions
 from orchestration.dashboards.definitions import IntegerParameter, MonthParameter, Parameter
@@ -108,7 +109,9 @@ def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     if not rows:
         yield "(nothing)"
         return
-    cells = [list(rows[0])] + [["-" if value is None else str(value) for value in row.values()] for row in rows]
+    cells = [list(rows[0])] + [
+        ["-" if value is None else printable(str(value)) for value in row.values()] for row in rows
+    ]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     are_numbers = [any(isinstance(row[name], int | float) for row in rows) for name in rows[0]]
     for line in cells:

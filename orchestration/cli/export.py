@@ -10,6 +10,7 @@ from datetime import date
 import click
 
 from orchestration.cli import options
+from orchestration.cli.texts import printable
 from orchestration.config.files import load_settings
 from orchestration.exports.audit import newest_tries
 from orchestration.exports.definitions import load_definitions
@@ -72,13 +73,14 @@ def audit(organization: str | None, limit: int) -> None:
     for found in tries:
         rows = "" if found.row_count is None else f", {found.row_count:,} rows"
         masked = "" if found.is_masked else ", not masked"
-        click.echo(
+        lines = [
             f"{found.logged_at:%Y-%m-%d %H:%M:%S}  {found.state:<8}  {found.export_name} of {found.organization},"
-            f" {found.from_date} to {found.to_date}, {found.format}{rows}{masked}"
-        )
-        click.echo(f"    by {found.requested_by}, to {found.output}")
-        if found.reason:
-            click.echo(f"    {found.reason}")
+            f" {found.from_date} to {found.to_date}, {found.format}{rows}{masked}",
+            f"    by {found.requested_by}, to {found.output}",
+            *([f"    {found.reason}"] if found.reason else []),
+        ]
+        for line in lines:
+            click.echo(printable(line))
     if not tries:
         click.echo("No try to export.")
 

@@ -10,6 +10,7 @@ from orchestration.config.tokens import (
     Count,
     Days,
     Environment,
+    GroupSize,
     Metadata,
     PerEnvironment,
     Seconds,
@@ -93,7 +94,9 @@ class Exports(Section):
     allowed_visibilities: list[Visibility] = Field(
         description="What may leave as rows: PUBLIC, INTERNAL; others never do."
     )
-    min_group_size: Count = Field(description="Smaller groups are suppressed in aggregates (decision D12).")
+    min_group_size: GroupSize = Field(
+        description="Smaller groups are suppressed in aggregates (decision D12); 2 or more."
+    )
     directory: Text = Field(description="The one folder that files are exported into; an absolute path.")
 
 

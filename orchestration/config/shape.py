@@ -27,6 +27,7 @@ _WANTED = {
     "dict_type": "must be a mapping, lines such as key: value below it",
     "model_type": "must be a mapping, lines such as key: value below it",
     "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
     "string_too_short": "must not be empty",

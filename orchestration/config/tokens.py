@@ -40,6 +40,7 @@ def _calendar_date(value: str) -> str:
 
 
 Count = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**31)]
+GroupSize = Annotated[int, BeforeValidator(_number), Field(ge=2, lt=2**31)]  # a group of one is somebody
 Days = Annotated[int, BeforeValidator(_number), Field(gt=0, le=36500)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Switch = Annotated[bool, BeforeValidator(_boolean)]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, cast
 
 from orchestration.cache.entries import canonical
@@ -59,9 +60,10 @@ class Question:
     min_group_size: int | None
     definition: str
 
-    def as_dict(self) -> dict[str, Any]:
-        """The whole question for JSON; equal questions give equal texts."""
-        return {
+    @cached_property
+    def text(self) -> str:
+        """The whole question in one line of JSON, worked out once; equal questions have equal texts."""
+        whole = {
             "environment": self.environment,
             "dashboard": self.dashboard,
             "organization_id": self.organization_id,
@@ -71,11 +73,12 @@ class Question:
             "min_group_size": self.min_group_size,
             "definition": self.definition,
         }
+        return canonical(whole)
 
 
 def cache_key(question: Question) -> Key:
     """Where the answer lies in the cache: readable in its beginning, and a digest of the whole question at the end."""
-    digest = hashlib.sha256(canonical(question.as_dict()).encode()).hexdigest()[:DIGITS_OF_DIGEST]
+    digest = hashlib.sha256(question.text.encode()).hexdigest()[:DIGITS_OF_DIGEST]
     sees = "+".join(question.visibilities)
     name = f"{question.organization_id}:{question.form}:{sees}:{digest}"
     return Key(Group(question.environment, question.dashboard), name)
@@ -87,13 +90,14 @@ def organization_id(text: str) -> str | None:
     return lowered if _ID.fullmatch(lowered) else None
 
 
-def normal_visibilities(asked: Collection[str] | None) -> tuple[Visibility, ...]:
+def normal_visibilities(asked: Iterable[str] | None) -> tuple[Visibility, ...]:
     """The set of a plain question in its one order; None is everything that can be shown as it is.
 
     Raises InsightsError for an empty set, an unknown token, or ANONYMISED.
     """
     if asked is None:
         return AS_THEY_ARE
+    asked = tuple(asked)  # looked at once: what a caller gives may be used up, or change
     for visibility in asked:
         if visibility == "ANONYMISED":
             raise InsightsError(

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from orchestration.cache.answers import Answer, Answers, Request
@@ -33,6 +34,7 @@ from orchestration.errors import InsightsError
 from orchestration.manifest import read_manifest
 
 SLUGS_KEPT, SLUG_SECONDS = 10_000, 60.0  # ids of slugs that this process remembers, and for how long
+REQUESTS_KEPT = 4096  # keys of questions that this process remembers
 
 
 class Reader:
@@ -57,6 +59,7 @@ class Reader:
             self._statements[name, "plain"] = statement(dashboard, "plain", schema)
             if dashboard.has_anonymised_form:
                 self._statements[name, "anonymised"] = statement(dashboard, "anonymised", schema)
+        self._requests = lru_cache(REQUESTS_KEPT)(self._request)
         self._lock = threading.Lock()
         self._slugs: dict[str, tuple[str, float]] = {}
 
@@ -72,19 +75,21 @@ class Reader:
         no sense, an organization that is not there, or a warehouse that does not answer.
         """
         rules, known = self._settings.insights.access, access.checked_roles(roles)
-        find(self.dashboards, asked.dashboard)
+        dashboard = find(self.dashboards, asked.dashboard)
+        sees = _sees(asked)
         if asked.is_anonymised:
             access.check_anonymised(rules, known)
         else:
-            access.check_plain(rules, known, normal_visibilities(asked.visibilities))
-        question = self.question(asked)
+            access.check_plain(rules, known, sees)
+        question = self._question(asked, dashboard, sees)  # of what was decided on, not of another look at it
         return self.answers.get(self.request(question), lambda: self.compute(question))
 
     def question(self, asked: Asked) -> Question:
         """The normal form of a question; access is not looked at. Raises InsightsError when it makes no sense."""
-        dashboard = find(self.dashboards, asked.dashboard)
+        return self._question(asked, find(self.dashboards, asked.dashboard), _sees(asked))
+
+    def _question(self, asked: Asked, dashboard: Dashboard, sees: tuple[Visibility, ...]) -> Question:
         form: Form = "plain"
-        sees: Sequence[Visibility] = ALL_VISIBILITIES
         min_group_size = None
         if asked.is_anonymised:
             form, min_group_size = "anonymised", self._settings.insights.exports.min_group_size
@@ -93,27 +98,28 @@ class Reader:
                 raise InsightsError(f"Dashboard {dashboard.name} has no anonymised form. These have one: {having}.")
             if asked.visibilities is not None:
                 raise InsightsError("The anonymised form counts every visibility; leave out --visibility.")
-        else:
-            sees = normal_visibilities(asked.visibilities)
         return Question(
             environment=self._settings.environment,
             dashboard=dashboard.name,
             parameters=normal_parameters(dashboard, asked.parameters),
             organization_id=self._organization(asked.organization, dashboard),
             form=form,
-            visibilities=tuple(sees),
+            visibilities=sees,
             min_group_size=min_group_size,
             definition=self._statements[dashboard.name, form].digest,
         )
 
     def request(self, question: Question) -> Request:
         """The question as the cache knows it: its key, how long its answer is good, how many its dashboard keeps."""
+        return self._requests(question)  # equal questions have equal ones, whoever asks
+
+    def _request(self, question: Question) -> Request:
         cache, environment = self._settings.insights.cache, self._settings.environment
         ttl = self.dashboards[question.dashboard].meta.ttl
         fresh = getattr(cache.ttl_seconds, ttl).of(environment)
         stale = 0 if ttl == "streaming_like" else cache.stale_seconds  # decision D11
         most = cache.max_keys_per_dashboard.of(environment)
-        return Request(cache_key(question), question.as_dict(), Lifetime(fresh, stale), most)
+        return Request(cache_key(question), question.text, Lifetime(fresh, stale), most)
 
     def compute(self, question: Question) -> Entry:
         """Ask the warehouse; the cache is neither read nor written. Raises InsightsError."""
@@ -170,7 +176,7 @@ class Reader:
             question = self.question(asked)
         except (InsightsError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return question if question.as_dict() == said else None
+        return question if question.text == text else None
 
     def _organization(self, text: str, dashboard: Dashboard) -> str:
         """The id: as it was given (that it exists, the query says), or that of a slug, remembered for a minute."""
@@ -187,3 +193,7 @@ class Reader:
                 self._slugs.clear()
             self._slugs[text] = (found, time.monotonic())
         return found
+
+
+def _sees(asked: Asked) -> tuple[Visibility, ...]:
+    return ALL_VISIBILITIES if asked.is_anonymised else normal_visibilities(asked.visibilities)

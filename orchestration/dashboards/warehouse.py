@@ -144,4 +144,4 @@ def _entry(question: Question, row: tuple[Any, ...] | None, now: float, seconds:
         raise InsightsError(NEVER_BUILT)
     if not is_known:
         raise no_organization(question.organization_id)
-    return Entry(question.as_dict(), body.encode(), load, now, seconds)
+    return Entry(question.text, body.encode(), load, now, seconds)

@@ -19,7 +19,8 @@ from orchestration.dashboards.question import Asked, Question
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import InsightsError
 
-BATCH = 50  # questions that are computed, and kept, in one round trip each
+BATCH = 50  # questions that are computed, and kept, in one round trip each, at most
+FIRST_BATCH = 5  # until it is known how long they take
 
 
 @dataclass
@@ -69,12 +70,16 @@ def warm(reader: Reader, settings: Settings, names: Sequence[str] = (), seconds:
     chosen = [name for name in reader.dashboards if not names or name in names]
     report = WarmReport({name: Warmed() for name in chosen})
     questions = iter(candidates(reader, settings, chosen))
-    while batch := list(islice(questions, BATCH)):
-        if time.monotonic() - started >= budget:
+    ends, slowest = started + budget, 0.0
+    while batch := list(islice(questions, _size(slowest, ends))):
+        before = time.monotonic()
+        if before >= ends:
             for question in (*batch, *questions):
                 report.dashboards[question.dashboard].unreached += 1
             break
-        _warm_batch(reader, report, batch)
+        computed = _warm_batch(reader, report, batch, ends)
+        if computed:
+            slowest = max(slowest, (time.monotonic() - before) / computed)
     report.seconds = time.monotonic() - started
     return report
 
@@ -116,7 +121,15 @@ def _usual_visibilities(settings: Settings) -> Iterator[tuple[str, ...]]:
     yield from (found for found in dict.fromkeys(sets) if found)
 
 
-def _warm_batch(reader: Reader, report: WarmReport, batch: Sequence[Question]) -> None:
+def _size(slowest: float, ends: float) -> int:
+    """How many questions there is time for in one go, by what the slowest batch took for each that it computed."""
+    if not slowest:
+        return FIRST_BATCH
+    return max(1, min(BATCH, int((ends - time.monotonic()) / slowest)))
+
+
+def _warm_batch(reader: Reader, report: WarmReport, batch: Sequence[Question], ends: float) -> int:
+    """Warm some questions; returns how many were asked of the warehouse."""
     missing = []
     for question in batch:
         answer = reader.read_back(question)
@@ -125,7 +138,7 @@ def _warm_batch(reader: Reader, report: WarmReport, batch: Sequence[Question]) -
             report.dashboards[question.dashboard].found += 1
         else:
             missing.append(question)
-    entries = list(_computed(reader, report, missing))
+    entries = list(_computed(reader, report, missing, ends))
     for (question, _), refusal in zip(entries, reader.keep(entries), strict=True):
         warmed = report.dashboards[question.dashboard]
         if refusal:
@@ -133,25 +146,31 @@ def _warm_batch(reader: Reader, report: WarmReport, batch: Sequence[Question]) -
             continue
         warmed.kept += 1
         warmed.found += reader.read_back(question) is not None
+    return len(missing)
 
 
-def _computed(reader: Reader, report: WarmReport, questions: Sequence[Question]) -> Iterator[tuple[Question, Entry]]:
+def _computed(
+    reader: Reader, report: WarmReport, questions: Sequence[Question], ends: float
+) -> Iterator[tuple[Question, Entry]]:
     """The answers of the warehouse, in one go; one by one where one of them fails, so that the others are there."""
     try:
         entries: list[Entry | None] = list(reader.compute_all(questions)) if questions else []
     except InsightsError:
-        entries = [_one(reader, report, question) for question in questions]
+        entries = [_one(reader, report, question, ends) for question in questions]
     for question, entry in zip(questions, entries, strict=True):
         if entry:
             report.dashboards[question.dashboard].computed += 1
             yield question, entry
 
 
-def _one(reader: Reader, report: WarmReport, question: Question) -> Entry | None:
+def _one(reader: Reader, report: WarmReport, question: Question, ends: float) -> Entry | None:
+    warmed = report.dashboards[question.dashboard]
+    if time.monotonic() >= ends:
+        warmed.unreached += 1
+        return None
     try:
         return reader.compute(question)
     except InsightsError as error:
-        warmed = report.dashboards[question.dashboard]
         warmed.failed += 1
         warmed.trouble = warmed.trouble or str(error)
         return None

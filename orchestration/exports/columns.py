@@ -9,13 +9,18 @@ from psycopg import sql
 from orchestration.exports.definitions import Definition
 from orchestration.exports.masking import HOW, masked
 
-# What no spreadsheet takes for a formula, whatever is in it; an array begins with a brace.
+# What no spreadsheet takes for a formula, whatever is in it, arrays of these included.
 HARMLESS_TYPES = ("integer", "bigint", "numeric", "date", "timestamp", "boolean", "uuid")
 # Blanks before the sign do not make it harmless everywhere; the last four are full-width = + - @.
-_FORMULA = r"^([\t\r\n]|\s*[=+@\-\uff1d\uff0b\uff0d\uff20])"
+_SIGNS = r"=+@\-\uff1d\uff0b\uff0d\uff20"
+# A program that takes semicolons or tabs for separators, as Excel does in half of Europe, begins a cell after one, and
+# after a line end in a quoted text: what looks like a formula there is one.
+_BEGINNING = rf"^(?=[\t\r\n]|\s*[{_SIGNS}])|(?<=[;\t\r\n])(?=[ \f\v\"]*[{_SIGNS}])"
+_SUSPECT = rf"[{_SIGNS}\t\r\n]"  # most texts have none of these, and this is found out in a third of the time
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _SAFE = sql.SQL(
-    "case when {value} ~ {formula} and {value} !~ {number} then chr(39) || {value} else {value} end"  # 39: apostrophe
+    "case when {value} ~ {suspect} and {value} !~ {number}"
+    " then regexp_replace({value}, {beginning}, {apostrophe}, 'g') else {value} end"
 )
 
 
@@ -30,11 +35,11 @@ class OutColumn:
 
 
 def row_columns(definition: Definition, *, is_masked: bool) -> list[OutColumn]:
-    """The columns of an export of rows: all of the first relation, then what the others add to them."""
+    """The columns of an export of rows: all of the first relation, what the others add, without what it leaves out."""
     found: dict[str, OutColumn] = {}
     for part in definition.parts:
         for column in part.columns.values():
-            if column.name not in found:
+            if column.name not in found and column.name not in definition.without:
                 value: sql.Composable = sql.Identifier(part.name, column.name)
                 data_type, mask = column.data_type, HOW[column.pii] if is_masked else None
                 if mask:
@@ -44,7 +49,8 @@ def row_columns(definition: Definition, *, is_masked: bool) -> list[OutColumn]:
 
 
 def safe_in_spreadsheets(column: OutColumn) -> sql.Composable:
-    """Its value, with an apostrophe before what a spreadsheet would take for a formula; a number like -12.5 is none."""
-    if column.data_type.startswith(HARMLESS_TYPES) or column.data_type.endswith("[]") or column.mask:
+    """Its value, with an apostrophe before all that could be taken for a formula; a number like -12.5 is none."""
+    if column.data_type.startswith(HARMLESS_TYPES) or column.mask:
         return column.value
-    return _SAFE.format(value=column.value, formula=_FORMULA, number=_NUMBER)
+    value = sql.SQL("({})::text").format(column.value) if column.data_type.endswith("[]") else column.value
+    return _SAFE.format(value=value, suspect=_SUSPECT, number=_NUMBER, beginning=_BEGINNING, apostrophe="'")

@@ -14,7 +14,7 @@ Kind = Literal["rows", "aggregate"]
 Pii = Literal["identifier", "name", "free_text", "birth_date", "key", "none"]
 
 KEYS: dict[str, set[str]] = {
-    "rows": {"kind", "from", "with", "date"},
+    "rows": {"kind", "from", "with", "date", "without"},
     "aggregate": {"kind", "from", "with", "date", "dimensions", "group_size", "measures"},
 }
 NUMBERS = ("integer", "bigint", "numeric")  # what a measure may be, a precision aside
@@ -68,6 +68,7 @@ class Measure:
 class Definition:
     """One export. `parts` begins with the relation whose column `date` the range is about.
 
+    Rows have all columns of all parts but those in `without`.
     An aggregate has `measures` for each month and each combination of `dimensions`; `group_size`, an SQL aggregate,
     says how many are behind them.
     """
@@ -77,6 +78,7 @@ class Definition:
     kind: Kind
     parts: tuple[Part, ...]
     date: str
+    without: frozenset[str] = frozenset()
     dimensions: tuple[Dimension, ...] = ()
     measures: tuple[Measure, ...] = ()
     group_size: str = ""
@@ -115,12 +117,17 @@ def definition(exposure: Exposure, models: Mapping[str, dict[str, Any]]) -> Defi
         raise _wrong(exposure, f"its date is {meta.get('date')}, which is no column of {first.name}")
     if not first.has_visibility:
         raise _wrong(exposure, f"{first.name} has no visibility")
+    without = frozenset(meta.get("without") or ())
+    if unknown := sorted(without - {name for part in parts for name in part.columns}):
+        raise _wrong(exposure, f"{', '.join(unknown)} in without is no column of it")
     dimensions = tuple(_dimension(exposure, parts, *item) for item in (meta.get("dimensions") or {}).items())
     measures = tuple(_measure(exposure, *item) for item in (meta.get("measures") or {}).items())
     group_size = meta.get("group_size", "")
     if kind == "aggregate" and not (measures and group_size and first.retention_class == "raw_event"):
         raise _wrong(exposure, "an aggregate needs measures, a group_size, and a fact (retention class raw_event)")
-    return Definition(exposure.name, exposure.description, kind, parts, meta["date"], dimensions, measures, group_size)
+    return Definition(
+        exposure.name, exposure.description, kind, parts, meta["date"], without, dimensions, measures, group_size
+    )
 
 
 def _part(exposure: Exposure, models: Mapping[str, dict[str, Any]], name: str | None, key: str | None) -> Part:

@@ -26,10 +26,11 @@ from orchestration.warehouse.connection import connect
 Progress = Callable[[int, int], None]  # is told the rows that have left and those that will
 PROGRESS_ROWS = 1000  # between two calls
 
-# Nobody's function or operator stands in for PostgreSQL's; dates are written one way; a server whose client was killed
-# notices it even while it counts.
+# Nobody's function or operator stands in for PostgreSQL's; dates and letters are written one way, whatever the
+# environment says; a server whose client was killed notices it even while it counts.
 _SESSION = """
     set search_path = pg_catalog;
+    set client_encoding = 'UTF8';
     set timezone = 'UTC';
     set datestyle = 'ISO';
     set intervalstyle = 'iso_8601';

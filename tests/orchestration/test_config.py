@@ -209,6 +209,12 @@ MISTAKES = [
     ),
     (
         CONFIG,
+        "min_group_size: 5",
+        "min_group_size: 1",
+        "{file}:{line}: insights.exports.min_group_size is 1: must be at least 2",
+    ),
+    (
+        CONFIG,
         "{ dev: 100, staging: 1000, prod: 5000 }",
         "{ dev: 100, staging: 1000, prod: -1 }",
         "{file}:{line}: insights.cache.max_keys_per_dashboard.prod is -1: must be greater than 0",

@@ -196,6 +196,21 @@ def test_anonymised_rows_asked_for_plainly_or_a_set_that_is_none(asking: Reader,
             asking.ask(Asked("open_patterns", HOSPITAL, visibilities), roles)
 
 
+class Changing(list[str]):
+    """A set of visibilities that is another one each time it is looked at."""
+
+    def __iter__(self) -> Iterator[str]:
+        seen, self[:] = self.copy(), ["RESTRICTED"]
+        return iter(seen)
+
+
+def test_visibilities_that_change_after_they_were_checked(asking: Reader) -> None:
+    right = asking.ask(Asked("overview", HOSPITAL, OPEN), ["teacher"])
+    for sets in (Changing(OPEN), iter(OPEN)):
+        answer = asking.ask(Asked("overview", HOSPITAL, sets), ["teacher"])  # type: ignore[arg-type]
+        assert answer.entry == right.entry
+
+
 def test_the_anonymised_form_without_the_right_or_of_a_dashboard_that_has_none(asking: Reader) -> None:
     for roles in (["teacher"], ["auditor"], ["Analyst"]):
         with pytest.raises(AccessRefusedError):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,12 +20,13 @@ from warehouse import Warehouse
 
 from orchestration.cache.answers import Answer
 from orchestration.cache.entries import Entry, Lifetime, UnusableEntryError, pack, unpack
-from orchestration.cache.keys import Group
+from orchestration.cache.keys import Group, Key
 from orchestration.config.files import Settings
 from orchestration.dashboards.question import Asked, Question, cache_key
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import InsightsError
 from orchestration.local import LocalPostgres, LocalRedis
+from orchestration.warehouse.connection import connect
 
 needs_services = pytest.mark.services
 ROLES = ["teacher"]
@@ -68,7 +71,7 @@ def entries(admin: redis.Redis, dashboard: str = "overview") -> set[str]:
 
 def aged(admin: redis.Redis, reader: Reader, seconds: float) -> None:
     """Make the entry older than it is, and keep it in Redis for ever."""
-    raw, asked = admin.get(key(reader)), question(reader).as_dict()
+    raw, asked = admin.get(key(reader)), question(reader).text
     assert isinstance(raw, bytes)
     entry = unpack(raw, asked)
     older = dataclasses.replace(entry, computed_at=entry.computed_at - seconds)
@@ -76,26 +79,46 @@ def aged(admin: redis.Redis, reader: Reader, seconds: float) -> None:
 
 
 def test_an_entry_is_what_was_put_in() -> None:
-    entry = Entry({"a": 1, "b": ["x"]}, '{"ü": "\n"}'.encode(), 7, 1000.5, 0.25)
+    entry = Entry('{"a":1}', '{"ü": "\n"}'.encode(), 7, 1000.5, 0.25)
     raw = pack(entry, Lifetime(60, 900))
-    assert unpack(raw, {"b": ["x"], "a": 1}) == entry
-    header = json.loads(raw.split(b"\n")[0])
-    assert (header["load"], header["computed_at"], header["seconds"]) == (7, 1000.5, 0.25)
-    assert (header["fresh_seconds"], header["hard_seconds"], header["question"]) == (60, 960, {"a": 1, "b": ["x"]})
+    assert unpack(raw, '{"a":1}') == entry
+    prefix, header, asked, body = raw.split(b"\n", 3)
+    assert (prefix, asked, body) == (b"2 %08x" % zlib.crc32(raw[11:]), b'{"a":1}', entry.body)
+    assert json.loads(header) == {
+        **{"load": 7, "computed_at": 1000.5, "seconds": 0.25},
+        **{"fresh_seconds": 60, "hard_seconds": 960},
+    }
 
 
 def test_no_cut_or_changed_entry_is_believed() -> None:
-    asked = {"a": 1}
+    asked = '{"a":1}'
     raw = pack(Entry(asked, b"0123456789", 7, 1000.5, 0.25), Lifetime(60, 900))
     cut = [raw[:size] for size in range(len(raw))]
-    flipped = [raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :] for at in range(raw.index(b"\n"), len(raw))]
-    foreign = [b"", b"\n", b"null\n", b"[]\n", b"{}\n", b"\x80\x04K\x01.", raw.replace(b'"format":1', b'"format":2')]
-    foreign += [raw.replace(b'"load":7', b'"load":"x"'), b"[" * 100_000 + b"\n", raw.replace(b"1000.5", b"NaN1")]
+    flipped = [raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :] for at in range(len(raw))]
+    foreign = [b"", b"\n", b"null\n", b"\x80\x04K\x01.", raw + b"0", b"1" + raw[1:], raw.replace(b"0123", b"3210")]
+    # Those have a checksum that is right.
+    for header in (b"null", b"[]", b"{}", b"[" * 100_000, b"{}}", b"", b"\xff"):
+        foreign.append(_sealed(header + b"\n" + asked.encode() + b"\n0123456789"))
+    for wrong in ('"load":"x"', '"load":Infinity', '"seconds":null', '"computed_at":NaN', '"computed_at":Infinity'):
+        name = wrong.split(":")[0]
+        header = raw.split(b"\n")[1].decode()
+        changed_header = re.sub(rf"{name}:[0-9.]+", wrong, header)
+        assert changed_header != header
+        foreign.append(_sealed(f"{changed_header}\n{asked}\n0123456789".encode()))
+    foreign.append(_sealed(raw.split(b"\n")[1]))
     for other in (*cut, *flipped, *foreign):
         with pytest.raises(UnusableEntryError):
             unpack(other, asked)
     with pytest.raises(UnusableEntryError, match="another question"):
-        unpack(raw, {"a": 2})
+        unpack(raw, '{"a":2}')
+    for nearly in ('{"a":1} ', '{"a":1.0}', '{"a":true}', ""):
+        with pytest.raises(UnusableEntryError, match="another question"):
+            unpack(raw, nearly)
+
+
+def _sealed(content: bytes) -> bytes:
+    """What somebody would write who knows the format."""
+    return b"2 %08x\n" % zlib.crc32(content) + content
 
 
 @needs_services
@@ -173,6 +196,20 @@ def test_no_entry_is_served_past_its_hard_limit(
     assert outcome(asking) == "misses"
     aged(admin, asking, 901)
     assert cut_off.ask(by_id, ROLES).is_stale
+
+
+@needs_services
+def test_an_entry_that_passes_its_hard_limit_while_a_computation_fails_is_not_served(asking: Reader) -> None:
+    request = asking.request(question(asking))
+    request = dataclasses.replace(request, lifetime=Lifetime(0, 0.5))  # stale at once
+    assert asking.answers.keep([(request, asking.compute(question(asking)))]) == [None]
+
+    def fails_late() -> Entry:
+        time.sleep(0.6)
+        raise InsightsError("the warehouse is away")
+
+    with pytest.raises(InsightsError, match="the warehouse is away"):
+        asking.answers.get(request, fails_late)
 
 
 @needs_services
@@ -335,7 +372,7 @@ def test_a_corrupt_or_foreign_entry_is_ignored_and_replaced(admin: redis.Redis, 
             "garbage": os.urandom(500),
             "cut": raw[:-1],
             "flipped": raw.replace(b'"tasks"', b'"tusks"'),
-            "other version": raw.replace(b'"format":1', b'"format":0'),
+            "other version": b"1" + raw[1:],
             "pickle": b"\x80\x04\x95" + raw,
         }
         admin.set(key(asking), wrong[kind])
@@ -380,6 +417,66 @@ def test_a_dashboard_keeps_as_many_entries_as_it_may_and_the_coldest_leave(
     questions = [question(asking, one) for one in asked]
     assert asking.keep(list(zip(questions, asking.compute_all(questions), strict=True))) == [None] * 19
     assert len(entries(admin)) == 5
+
+
+@needs_services
+def test_what_a_warm_up_renews_is_not_warmer_for_it(
+    admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis
+) -> None:
+    asking = reader(warehouse, redis_server, cache__max_keys_per_dashboard=3)
+    asked = [dataclasses.replace(OVERVIEW, parameters={"days": days}) for days in range(1, 5)]
+    for one in asked[:3]:
+        outcome(asking, one)
+        time.sleep(0.002)
+    coldest = question(asking, asked[0])
+    assert asking.keep([(coldest, asking.compute(coldest))]) == [None]
+    time.sleep(0.002)
+    outcome(asking, asked[3])
+    assert entries(admin) == {key(asking, one) for one in asked[1:]}
+
+
+@needs_services
+def test_what_another_has_just_computed_is_not_computed_again(
+    warehouse: Warehouse, redis_server: LocalRedis, asking: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, store = reader(warehouse, redis_server), asking.store
+    assert store
+    take = store.take_lease
+    theirs = []
+
+    def after_another(key: Key, token: str, seconds: float) -> bool:
+        theirs.append(other.ask(OVERVIEW, ROLES).entry)  # between our look and our lease
+        return take(key, token, seconds)
+
+    monkeypatch.setattr(store, "take_lease", after_another)
+    answer = asking.ask(OVERVIEW, ROLES)
+    assert (answer.outcome, [answer.entry]) == ("waited", theirs)
+
+
+@needs_services
+def test_nobody_gives_back_the_lease_of_another(admin: redis.Redis, asking: Reader) -> None:
+    store, mine = asking.store, cache_key(question(asking))
+    assert store
+    assert store.take_lease(mine, "ours", 60)
+    assert not store.take_lease(mine, "theirs", 60)
+    admin.set(mine.lease, "theirs")  # ours had ended, and somebody else computes
+    store.release_lease(mine, "ours")
+    assert admin.get(mine.lease) == b"theirs"
+    store.release_lease(mine, "theirs")
+    assert admin.get(mine.lease) is None
+
+
+@needs_services
+def test_a_computation_that_takes_too_long_is_ended_by_the_database(
+    admin: redis.Redis, built: Warehouse, redis_server: LocalRedis
+) -> None:
+    built.execute(f"alter role orgo_insights_ro in database {built.name} set lock_timeout = '20s'")  # not for ever
+    asking = reader(built, redis_server, cache__compute_seconds=1)
+    with connect(built.admin_url) as holder:
+        holder.execute("lock table insights.pattern_weekly in access exclusive mode")
+        with pytest.raises(InsightsError, match="The dashboard took longer than"):
+            asking.ask(OVERVIEW, ROLES)
+    assert outcome(asking) == "misses"
 
 
 @needs_services

@@ -13,6 +13,7 @@ from orchestration.cli import commands
 from orchestration.config.files import Settings
 from orchestration.local import LocalPostgres, LocalRedis
 
+KIND = "kinds=incident_frequency"
 OPEN = ("--visibility", "PUBLIC", "--visibility", "INTERNAL")
 
 
@@ -57,6 +58,12 @@ def test_a_dashboard_is_printed_computed_at_first_and_then_from_the_cache(
     assert sum(row["tasks"] for row in printed["by_day"]["rows"]) == total > 0
     empty = run("dashboard", "open_patterns", "--org", HOSPITAL, "--as", "teacher", "--visibility", "PUBLIC")
     assert "yearly, up to 2026-01-01\n  (nothing)\n" in empty.stdout
+    spiteful = (
+        "update insights.pattern_weekly set label = e'a\\n2026\\u001b[2J\\u202eb' where review_date = '2025-12-29'"
+    )
+    warehouse.execute(spiteful)
+    printed_label = run("dashboard", "open_patterns", "--org", HOSPITAL, "--as", "teacher", *OPEN, "--parameter", KIND)
+    assert "  a\\n2026\\x1b[2J\\u202eb  " in printed_label.stdout
     refused = run("dashboard", "task_volume", "--org", HOSPITAL, "--as", "teacher")
     assert "Ask for these alone: --visibility PUBLIC --visibility INTERNAL" in str(refused.exception)
 

@@ -20,10 +20,12 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from exporting import AGGREGATES, CLUB, HOSPITAL, KEY, STORES, Desk, mask
 from pooler import Pooler
 from warehouse import Warehouse, connect_as
 
+from orchestration.cli import commands
 from orchestration.cli.export import export as export_command
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
@@ -225,6 +227,23 @@ def test_totals_minus_subgroups(desk: Desk) -> None:
         grain = [(c["month"], c["domain"], c["severity"], c["visibility"]) for c in cells]
         assert len(set(grain)) == len(grain)
         assert all(None not in (month, severity, visibility) for month, _, severity, visibility in grain)
+
+
+def test_tasks_that_may_not_leave_by_what_is_counted_of_their_case(own_desk: Desk) -> None:
+    """What a case says of its tasks, less the tasks that leave, would be the number of the others."""
+    strict = (
+        "select count(*) from insights.fact_cases as c join insights.dim_tasks as t using (case_id)"
+        " where c.visibility in ('PUBLIC', 'INTERNAL') and t.visibility not in ('PUBLIC', 'INTERNAL')"
+        " and c.organization_id = %s"
+    )
+    assert own_desk.warehouse.value(strict, own_desk.organization_id()) > 0
+    before = own_desk.rows("cases", file_format="jsonl")
+    own_desk.warehouse.execute(
+        "update insights.fact_cases set linked_task_count = linked_task_count + 1,"
+        " escalation_count = escalation_count + 1, review_count = review_count + 1"
+    )
+    after = own_desk.rows("cases", file_format="jsonl")
+    assert sorted(map(str, after)) == sorted(map(str, before))
 
 
 def test_a_small_group_through_the_visibility_dimension(own_desk: Desk) -> None:
@@ -532,6 +551,19 @@ def test_writing_a_second_end_for_a_try(desk: Desk) -> None:
                 connection.execute(copy, [event, reason])
         with pytest.raises(psycopg.errors.CheckViolation):  # a finished one without size and hash
             connection.execute(copy, ["finished", None])
+
+
+def test_lines_of_ones_own_in_what_the_audit_shows(desk: Desk) -> None:
+    forged = "x\n2026-01-01 00:00:00  finished  cases of sample-stores\x1b[2J\r\u202e\u2028"
+    for option in ("organization", "user", "output", "name", "file_format"):
+        request = {"name": "tasks", "organization": HOSPITAL, "output": "x"} | {option: forged}
+        desk.refusal(request.pop("name"), **request)
+    shown = CliRunner().invoke(commands, ["exports", "audit", "--limit", "5"], color=True).stdout
+    assert shown.count("x\\n2026-01-01 00:00:00  finished  cases of sample-stores\\x1b[2J\\r\\u202e\\u2028") >= 5
+    lines = shown.split("\n")
+    assert (len(lines), lines[-1]) == (5 * 3 + 1, "")
+    assert all(line.isprintable() for line in lines)
+    assert [line.split()[2] for line in lines if line and not line.startswith(" ")] == ["refused"] * 5
 
 
 def test_a_role_that_is_renamed_keeps_its_name_in_the_audit(

@@ -5,19 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
-from dashboard_world import patient_commands
+from dashboard_world import changed, patient_commands
 from warehouse import Warehouse
 
+from orchestration.cache.entries import Entry
 from orchestration.config.files import Settings, load_settings
 from orchestration.config.tokens import PerEnvironment
-from orchestration.dashboards.question import Asked, cache_key
+from orchestration.dashboards.question import Asked, Question, cache_key
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import candidates, warm
 from orchestration.errors import InsightsError
@@ -132,6 +133,50 @@ def test_what_there_is_no_time_for_is_said(
         len(_organizations(built)),
         None,
     )
+
+
+def test_a_slow_warehouse_is_not_asked_more_than_there_is_time_for(
+    make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, settings = make_reader()
+    compute_all = reader.compute_all
+
+    def slowly(questions: Sequence[Question]) -> list[Entry]:
+        time.sleep(0.1 * len(questions))
+        return compute_all(questions)
+
+    monkeypatch.setattr(reader, "compute_all", slowly)
+    warmed = warm(reader, settings, seconds=0.5).dashboards.values()
+    # All of them at once would have taken more than three times as long.
+    assert sum(w.computed + w.unreached for w in warmed) == len(reader.dashboards) * len(_organizations(built)) >= 15
+    assert sum(w.unreached for w in warmed) >= 5
+
+
+def test_answers_that_were_kept_where_no_reader_looks_are_no_success(
+    make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, settings = make_reader()
+    keep = reader.keep
+
+    def elsewhere(entries: Sequence[tuple[Question, Entry]]) -> list[str | None]:
+        return keep([(replace(question, definition="another"), entry) for question, entry in entries])
+
+    monkeypatch.setattr(reader, "keep", elsewhere)
+    report = warm(reader, settings, ["overview"])
+    number = len(_organizations(built))
+    assert (report.dashboards["overview"].kept, report.dashboards["overview"].found) == (number, 0)
+    assert (report.dashboards["overview"].share, report.is_whole) == (0.0, False)
+
+
+def test_what_the_widest_role_sees_is_warmed_where_somebody_has_it(
+    make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse
+) -> None:
+    reader, settings = make_reader()
+    organizations = _organizations(built)
+    for roles, sets in (([], [SEES]), (["auditor"], [SEES, (*SEES, "RESTRICTED")])):
+        access = changed(settings, {"access.restricted_roles": roles})
+        wanted = [Asked("overview", organization, sees) for organization in organizations for sees in sets]
+        assert candidates(reader, access, ["overview"]) == [reader.question(asked) for asked in wanted]
 
 
 def test_a_full_redis_is_said_and_is_no_success(
