@@ -30,8 +30,10 @@ MONTHLY = Selection(("tag:monthly_trend_report",))
 YEARLY = Selection(("tag:yearly_systemic_review",))
 # dbt's comma is "and".
 FACTS = Selection(("tag:daily_events_load,path:models/marts/core",))
-REPORTS = Selection(("tag:daily_events_load,path:models/marts/reports",))
-# Not what reads marts, which bears the tag of another DAG; nor tests of marts, which dbt would take for buildable
+# What the reports of the day read of the facts, and the reports.
+OUTCOMES = "tag:daily_events_load,path:models/intermediate"
+REPORTS = Selection((OUTCOMES, "tag:daily_events_load,path:models/marts/reports"))
+# Not what reads marts, which bears the tag of a DAG; nor tests of marts, which dbt would take for buildable
 # all the same: it looks at the ancestors of what it selects before it excludes.
 EVENTS_LAYER = Selection(
     (
@@ -40,7 +42,7 @@ EVENTS_LAYER = Selection(
         "path:models/ops/rejects.sql",
         "path:models/ops/source_drift.sql",
     ),
-    (*DIMENSIONS.select, *WEEKLY.select, *MONTHLY.select, *YEARLY.select, "path:models/marts", "path:tests"),
+    (OUTCOMES, *DIMENSIONS.select, *WEEKLY.select, *MONTHLY.select, *YEARLY.select, "path:models/marts", "path:tests"),
 )
 # Tests that look at something of the one load and something of the other.
 RELATIONSHIPS = Selection(("tag:daily_events_load,tag:daily_dimensions_sync",))
@@ -133,7 +135,7 @@ FLOWS = {
 2. `staging_and_intermediate`: the views over the operational tables, what this load recomputes and what is set aside,
    in one dbt build.
 3. `facts`: facts, `dim_tasks` and `dim_cases`, in one dbt run.
-4. `reports`: the daily reports, in one dbt run.
+4. `reports`: the daily reports, and the view that they read, in one dbt run.
 5. `tests`: every data test that needs no dimension of the sync at 02:30.
 6. `purge`: what is out of retention leaves.
 7. `load_log`: each mart is in the load log as of this run's `as_of`.""",

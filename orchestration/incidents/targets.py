@@ -69,47 +69,27 @@ from (
 group by kind, token
 """
 
-_USERS = """
-create temporary table incident_users on commit drop as
+_OF_A_KIND = sql.SQL(
+    """
+create temporary table {relation} on commit drop as
 select
     id,
     (select id from incident_organization) as organization_id,
-    pg_temp.incident_email(name) as email,
-    name as display_name,
+    {called},
     min(created_at) as created_at,
     min(created_at) as updated_at
 from incident_names
-where kind = 'user'
+where kind = {kind}
 group by id, name
 """
+)
 
-_PERSONS = """
-create temporary table incident_persons on commit drop as
-select
-    id,
-    (select id from incident_organization) as organization_id,
-    name as external_reference,
-    name as full_name,
-    min(created_at) as created_at,
-    min(created_at) as updated_at
-from incident_names
-where kind = 'person'
-group by id, name
-"""
-
-_ROLES = """
-create temporary table incident_roles on commit drop as
-select
-    id,
-    (select id from incident_organization) as organization_id,
-    name as code,
-    name as display_name,
-    min(created_at) as created_at,
-    min(created_at) as updated_at
-from incident_names
-where kind = 'role'
-group by id, name
-"""
+# What is made of the names of each kind, and what the names are there.
+_KINDS = {
+    "user": ("incident_users", sql.SQL("pg_temp.incident_email(name) as email, name as display_name")),
+    "person": ("incident_persons", sql.SQL("name as external_reference, name as full_name")),
+    "role": ("incident_roles", sql.SQL("name as code, name as display_name")),
+}
 
 # The last row of every incident. A case once opened stays, even where a later snapshot counts less.
 _FINALS = """
@@ -224,8 +204,10 @@ def stage_names(cursor: Cursor[TupleRow]) -> None:
     """Make the rows of the organization, its profile, users, persons and roles from incident_rows."""
     cursor.execute(_ORGANIZATION.format(slug=sql.Literal(ORGANIZATION_SLUG)))
     cursor.execute(_PROFILE.format(code=sql.Literal(PROFILE_CODE)))
-    for statement in (_NAMES, "analyze incident_names", _USERS, _PERSONS, _ROLES):
-        cursor.execute(statement)
+    cursor.execute(_NAMES)
+    cursor.execute("analyze incident_names")
+    for kind, (relation, called) in _KINDS.items():
+        cursor.execute(_OF_A_KIND.format(relation=sql.Identifier(relation), called=called, kind=sql.Literal(kind)))
 
 
 def stage_work(cursor: Cursor[TupleRow]) -> None:

@@ -17,7 +17,7 @@ from orchestration.operational.sample_signals import add_checkins, add_entity_la
 from orchestration.operational.sample_ugly import UGLY, spoil
 from orchestration.operational.sample_world import SAMPLE_AS_OF
 
-__all__ = ["SAMPLE_AS_OF", "SampleSummary", "load_sample"]
+__all__ = ["SAMPLE_AS_OF", "SampleSummary", "copy_rows", "load_sample"]
 
 MARK = "Orgo Insights sample: "
 SAMPLE_VERSION = 1  # goes up whenever the sample's rows change
@@ -52,7 +52,7 @@ def load_sample(connection: psycopg.Connection) -> SampleSummary:
         _apply_drift(connection)
         rows = make_rows()
         for table in TABLES:
-            _copy(connection, table, rows.tables[table])
+            copy_rows(connection, table, rows.tables[table])
         summary = SampleSummary({table: len(rows.tables[table]) for table in TABLES}, dict(UGLY))
         _store_summary(connection, summary)
         connection.execute(sql.SQL("analyze {}").format(sql.SQL(", ").join(map(sql.Identifier, TABLES))))
@@ -123,7 +123,8 @@ def _apply_drift(connection: psycopg.Connection) -> None:
             ) from error
 
 
-def _copy(connection: psycopg.Connection, table: str, rows: list[Row]) -> None:
+def copy_rows(connection: psycopg.Connection, table: str, rows: list[Row]) -> None:
+    """Write rows, which all name the same columns, into an operational table; raises psycopg.Error as COPY does."""
     columns = list(rows[0])
     statement = sql.SQL("copy {} ({}) from stdin").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
@@ -13,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from http_servers import Handler, Server, serving
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,17 @@ class CoreServices:
     @contextmanager
     def started(cls, certificate: Path | None = None) -> Iterator[CoreServices]:
         """A server on a free port of this machine, with TLS when `certificate` (and its key, in one file) is given."""
-        server = _Server(("127.0.0.1", 0), _Handler)
+        server = _Server(_Handler)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
             server.socket = context.wrap_socket(server.socket, server_side=True)
         server.core = cls(f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}/api/cases?from=insights")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.core
-        finally:
-            server.core.released.set()
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with serving(server):
+            try:
+                yield server.core
+            finally:
+                server.core.released.set()
 
     def next(self, *behaviours: Behaviour) -> None:
         """Behave so to the next requests, in turn; to those after them as always."""
@@ -98,25 +93,19 @@ class CoreServices:
             return 201
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(Server):
     core: CoreServices
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, *_: object) -> None:
-        """A client that is gone is what these tests are about."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: _Server
-    protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:
+    def _handle(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = Received(self.path, dict(self.headers), body)
         self.server.core._take(request)(self, request)
 
-    do_GET = do_POST  # noqa: N815 - a redirect may be followed so
+    do_GET = do_POST = _handle  # noqa: N815 - a redirect may be followed by GET
 
     def answer(self, status: int, body: str = "", headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
@@ -124,14 +113,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-    def cut(self) -> None:
-        self.close_connection = True
-        with suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
 
 
 Behaviour = Callable[[_Handler, Received], None]

@@ -8,9 +8,11 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
+from warehouse import Warehouse
 
 from orchestration.incidents import ImportResult, import_incidents
 from orchestration.operational import create_operational_schema
+from orchestration.warehouse.init import initialise
 
 TABLES = (
     "organizations",
@@ -32,6 +34,15 @@ def operational_database(url: str) -> Iterator[Database]:
         create_operational_schema(connection)
         connection.commit()
         yield connection
+
+
+def imported(warehouse: Warehouse, log: Path, report: Path) -> Warehouse:
+    """The warehouse, its database made with the log in the operational tables, and prepared for a build."""
+    warehouse.postgres.create_database(warehouse.name)
+    with operational_database(warehouse.admin_url) as connection:
+        load(connection, log, report)
+        initialise(connection, warehouse.settings)
+    return warehouse
 
 
 def load(database: Database, file: Path, report: Path | None = None, schema: str = "public") -> ImportResult:

@@ -11,12 +11,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
+from http_servers import Handler, Server, serving
 
 BUCKET = "orgo-insights-exports"
 KEY_ID, SECRET = "AKIATHEKEYIDOFTESTS", "the+secret/of+tests"
@@ -106,17 +105,11 @@ def moto() -> Iterator[Storage]:
 @contextmanager
 def front(back: Storage) -> Iterator[Storage]:
     """A server that hands requests on to `back`, unless one of its `rules` says otherwise."""
-    server = _Server(("127.0.0.1", 0), _Handler)
+    server = _Server(_Handler)
     server.back = urlsplit(back.url).netloc
     server.storage = Storage(f"http://127.0.0.1:{server.server_port}", back.url)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(server):
         yield server.storage
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -129,19 +122,13 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(Server):
     back: str
     storage: Storage
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, *_: object) -> None:
-        """A client that is gone is what these tests are about."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: _Server
-    protocol_version = "HTTP/1.1"
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -184,14 +171,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body.encode())
-
-    def cut(self) -> None:
-        self.close_connection = True
-        with suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
 
 
 Rule = Callable[[_Handler, Request, bytes], bool]

@@ -12,9 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import sql
 
 from orchestration.operational import create_operational_schema
+from orchestration.operational.sample import copy_rows
 
 Row = dict[str, Any]
 Choice = TypeVar("Choice")
@@ -219,14 +219,4 @@ def load_worlds(connection: psycopg.Connection, number: int, edges: Iterable[dat
     edges = tuple(edges)
     worlds = [World(n, edges) for n in range(number)]
     for table in TABLES:
-        _copy(connection, table, [row for world in worlds for row in world.rows[table]])
-
-
-def _copy(connection: psycopg.Connection, table: str, rows: list[Row]) -> None:
-    columns = list(rows[0])
-    statement = sql.SQL("copy {} ({}) from stdin").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    with connection.cursor().copy(statement) as copy:
-        for row in rows:
-            copy.write_row([row[column] for column in columns])
+        copy_rows(connection, table, [row for world in worlds for row in world.rows[table]])

@@ -182,9 +182,9 @@ def task_volume(tasks: list[Task]) -> Table:
 
 
 def profile_scores(tasks: list[Task], horizon: date) -> Table:
-    """Organization, domain: score, tasks, kept, missed, undecided, without a deadline, visibility."""
+    """Organization, domain, visibility: score, tasks, kept, missed, undecided, without a deadline."""
     end, table = _midnight(horizon), {}
-    for key, found in _grouped(tasks, lambda t: (t.organization_id, t.domain)).items():
+    for key, found in _grouped(tasks, lambda t: (t.organization_id, t.domain, t.visibility)).items():
         due = [(t.deadline_at, t.closed_at) for t in found if t.deadline_at is not None]
         kept = sum(closed_at is not None and closed_at <= deadline_at for deadline_at, closed_at in due)
         undecided = sum(closed_at is None and deadline_at >= end for deadline_at, closed_at in due)
@@ -192,7 +192,6 @@ def profile_scores(tasks: list[Task], horizon: date) -> Table:
         table[key] = (
             _rounded(Fraction(100 * kept, kept + missed), 2) if kept + missed else None,
             *(len(found), kept, missed, undecided, len(found) - len(due)),
-            max((t.visibility for t in found), key=VISIBILITIES.index),
         )
     return table
 

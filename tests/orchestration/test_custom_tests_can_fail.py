@@ -202,9 +202,9 @@ CORRUPTIONS = {
             where others.organization_id = wrong.organization_id order by day, domain, visibility limit 1
         );
         update insights.report_profile_scores as wrong set task_count = task_count - 1, kept_count = kept_count + 2
-        where domain = (
-            select min(domain) from insights.report_profile_scores as others
-            where others.organization_id = wrong.organization_id
+        where (domain, visibility) = (
+            select domain, visibility from insights.report_profile_scores as others
+            where others.organization_id = wrong.organization_id order by domain, visibility limit 1
         );
         """,
     ),

@@ -137,7 +137,7 @@ def test_a_miss_is_kept_and_then_a_hit_whoever_asks(
             *(
                 "dim_organizations",
                 "pattern_weekly",
-                "report_monthly_trends",
+                "report_profile_scores",
                 "report_sla_breaches",
                 "report_task_volume",
             )

@@ -161,17 +161,28 @@ def test_monthly_trends(  # noqa: PLR0913, PLR0917
 
 @pytest.mark.parametrize(("slug", "sees"), ASKERS)
 def test_profile_score(warehouse: Warehouse, asking: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
-    counted = trends(tasks, organization(warehouse, slug), sees, MONTHS)
+    mine = organization(warehouse, slug)
+    chosen = dict(warehouse.rows("select organization_id, profile_code from organization_profiles"))
+    overrides = warehouse.settings.insights.patterns.overrides_by_domain
+    counted = [
+        (key[1], values)
+        for key, values in by_hand.profile_scores(tasks, SAMPLE_AS_OF).items()
+        if key[0] == mine and key[2] in sees
+    ]
+
+    def score(found: list[Any]) -> dict[str, Any]:
+        kept, missed = (sum(values[place] for _, values in found) for place in (2, 3))
+        due = kept + missed
+        return {"deadlines": due, "kept": kept, "score": ratio(kept, due, 2, 100)}
+
     answer = asking.ask(Asked("profile_score", slug, sees), ROLES)
-    domains = grouped(counted, lambda row: row[0][4])
-    due = {domain: sum(v[7] for _, v in found) for domain, found in domains.items()}
-    kept = {domain: due[domain] - sum(v[8] for _, v in found) for domain, found in domains.items()}
-    assert {r["domain"]: (r["deadlines"], r["kept"], r["score"]) for r in rows(answer, "by_domain")} == {
-        domain: (due[domain], kept[domain], ratio(kept[domain], due[domain], 2, 100)) for domain in due
-    }
-    total, all_kept = sum(due.values()), sum(kept.values())
-    assert total
-    assert rows(answer, "total") == [{"deadlines": total, "kept": all_kept, "score": ratio(all_kept, total, 2, 100)}]
+    expected = [
+        {"domain": domain, "profile": overrides.get(domain) or chosen[mine]} | score(found)
+        for domain, found in grouped(counted, lambda row: row[0]).items()
+    ]
+    assert sorted(rows(answer, "by_domain"), key=str) == sorted(expected, key=str)
+    assert rows(answer, "total") == [score(counted)]
+    assert score(counted)["deadlines"]
 
 
 def stored(warehouse: Warehouse, cadence: str, slug: str) -> list[dict[str, Any]]:
@@ -228,13 +239,13 @@ def test_the_anonymised_form_of_open_patterns(warehouse: Warehouse, slug: str, l
 
 @pytest.mark.parametrize(("slug", "sees"), ASKERS)
 def test_overview_is_of_the_others(warehouse: Warehouse, asking: Reader, slug: str, sees: Any) -> None:
-    overview = asking.ask(Asked("overview", slug, sees, parameters={"days": 60, "months": 2}), ROLES)
+    overview = asking.ask(Asked("overview", slug, sees, parameters={"days": 60}), ROLES)
     volume = asking.ask(Asked("task_volume", slug, sees, parameters={"days": 60}), ROLES)
     by_status: Counter[str] = Counter()
     for row in rows(volume, "by_day"):
         by_status[row["status"]] += row["tasks"]
     assert {r["status"]: r["tasks"] for r in rows(overview, "tasks")} == by_status
-    score = asking.ask(Asked("profile_score", slug, sees, parameters={"months": 2}), ROLES)
+    score = asking.ask(Asked("profile_score", slug, sees), ROLES)
     assert rows(overview, "deadlines") == rows(score, "total")
     broken = asking.ask(Asked("sla_breaches", slug, sees, parameters={"days": 60}), ROLES)
     (one,) = rows(overview, "limits")

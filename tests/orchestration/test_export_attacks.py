@@ -27,36 +27,18 @@ from warehouse import Warehouse, connect_as
 
 from orchestration.cli import commands
 from orchestration.cli.export import export as export_command
-from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.exports.masking import key_blocks
 from orchestration.exports.run import run_export
 from orchestration.local import LocalPostgres
 
+pytest_plugins = ["export_desks"]
 pytestmark = pytest.mark.services
 
 VISIBLE = ("PUBLIC", "INTERNAL")
 STRICT = ("RESTRICTED", "ANONYMISED")
 SQL = ["'; drop table insights.fact_tasks; --", "x' or '1'='1", '") or true --', "%s", "{}", "$1", "\\", "a;b"]
 AUDIT = "insights_ops.export_audit"
-
-
-@pytest.fixture(scope="module")
-def shared(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
-    """One copy of the built sample for tests that change nothing but the audit."""
-    return Warehouse.copy_of(built_sample, "export_attacks", postgres, settings)
-
-
-@pytest.fixture
-def desk(shared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Where exports of that copy are asked for."""
-    return Desk.at(shared, tmp_path / "exports", monkeypatch)
-
-
-@pytest.fixture
-def own_desk(built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Where exports of a copy of the test's own are asked for."""
-    return Desk.at(built, tmp_path / "exports", monkeypatch)
 
 
 @pytest.fixture

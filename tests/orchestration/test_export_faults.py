@@ -10,27 +10,20 @@ from pathlib import Path
 
 import pytest
 from exporting import Desk
-from warehouse import Warehouse
 
-from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.exports.audit import newest_tries
 from orchestration.local import LocalPostgres
 from orchestration.warehouse.connection import connect
 
+pytest_plugins = ["export_desks"]
 pytestmark = pytest.mark.services
 
 
-@pytest.fixture(scope="module")
-def shared(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
-    """One copy of the built sample, of which only the audit changes."""
-    return Warehouse.copy_of(built_sample, "export_faults", postgres, settings)
-
-
 @pytest.fixture
-def desk(shared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Where exports of that copy are asked for, two at a time for one user."""
-    return Desk.at(shared, tmp_path / "exports", monkeypatch).changed(max_parallel_exports_per_user=2)
+def desk(desk: Desk) -> Desk:
+    """Where exports of the shared copy are asked for, two at a time for one user."""
+    return desk.changed(max_parallel_exports_per_user=2)
 
 
 @pytest.fixture

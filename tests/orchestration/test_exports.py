@@ -28,8 +28,9 @@ from orchestration.errors import InsightsError
 from orchestration.exports.definitions import KEYS, definition, definitions
 from orchestration.exports.masking import key_blocks, masked, send_blocks
 from orchestration.exports.run import run_export
-from orchestration.local import LocalPostgres
 from orchestration.manifest import Exposure, exposures
+
+pytest_plugins = ["export_desks"]
 
 # Each export of rows: its fact, the date of it, what is joined and by what.
 ROWS = {
@@ -43,24 +44,6 @@ ROWS = {
 VISIBLE = ("PUBLIC", "INTERNAL")
 # What counts tasks and reviews of every visibility.
 COUNTS_OF_OTHERS = {"linked_task_count", "escalation_count", "review_count"}
-
-
-@pytest.fixture(scope="module")
-def shared(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
-    """One copy of the built sample for tests that change nothing but the audit."""
-    return Warehouse.copy_of(built_sample, "exports", postgres, settings)
-
-
-@pytest.fixture
-def desk(shared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Where exports of that copy are asked for."""
-    return Desk.at(shared, tmp_path / "exports", monkeypatch)
-
-
-@pytest.fixture
-def own_desk(built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Where exports of a copy of the test's own are asked for."""
-    return Desk.at(built, tmp_path / "exports", monkeypatch)
 
 
 def _relation(warehouse: Warehouse, name: str) -> list[dict[str, Any]]:

@@ -5,15 +5,14 @@ from datetime import date
 from itertools import pairwise
 
 import pytest
+from incident_database import imported
 from incident_files import Row
 from incident_real_log import PATH, STATUS, RealLog, moment
 from warehouse import Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.demo import INCIDENTS_AS_OF
-from orchestration.incidents import import_incidents
 from orchestration.local import LocalPostgres
-from orchestration.operational import create_operational_schema
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
 
@@ -32,13 +31,8 @@ def log() -> RealLog:
 @pytest.fixture(scope="module")
 def incidents(postgres: LocalPostgres, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """The log imported and built as of the day after its last event."""
-    warehouse = Warehouse("incident_warehouse", postgres, settings)
-    postgres.create_database(warehouse.name)
-    with connect(warehouse.admin_url) as connection:
-        create_operational_schema(connection)
-        connection.commit()
-        import_incidents(connection, PATH, report=tmp_path_factory.mktemp("import") / "rejected.csv")
-        initialise(connection, settings)
+    rejected = tmp_path_factory.mktemp("import") / "rejected.csv"
+    warehouse = imported(Warehouse("incident_warehouse", postgres, settings), PATH, rejected)
     result = warehouse.build(as_of=INCIDENTS_AS_OF)
     assert result.succeeded, result.output
     return warehouse

@@ -6,17 +6,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from incident_database import imported
 from operational_rows import read_operational
 from pattern_rows import Pattern, differences, stored_patterns
 from reviews_by_hand import CADENCES, expected_patterns, read_rules, review_date
 from warehouse import Warehouse
 
 from orchestration.config.files import PROJECT, Settings
-from orchestration.incidents import import_incidents
 from orchestration.local import LocalPostgres
-from orchestration.operational import create_operational_schema
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
 
 pytestmark = [pytest.mark.services, pytest.mark.incident_log]
 
@@ -32,14 +30,8 @@ def incidents(
     postgres: LocalPostgres, settings: Settings, incident_log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Warehouse:
     """The log, imported, before any build."""
-    warehouse = Warehouse("incident_patterns", postgres, settings)
-    postgres.create_database(warehouse.name)
-    with connect(warehouse.admin_url) as connection:
-        create_operational_schema(connection)
-        connection.commit()
-        import_incidents(connection, incident_log, report=tmp_path_factory.mktemp("import") / "rejected.csv")
-        initialise(connection, settings)
-    return warehouse
+    rejected = tmp_path_factory.mktemp("import") / "rejected.csv"
+    return imported(Warehouse("incident_patterns", postgres, settings), incident_log, rejected)
 
 
 def reviewed(warehouse: Warehouse) -> dict[str, list[Pattern]]:

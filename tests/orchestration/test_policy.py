@@ -74,7 +74,7 @@ GRAINS = {
     "report_monthly_trends": [
         *("month", "organization_id", "label_base", "label_category", "domain", "location", "severity", "visibility"),
     ],
-    "report_profile_scores": ["organization_id", "domain"],
+    "report_profile_scores": ["organization_id", "domain", "visibility"],
     "report_sla_breaches": ["day", "organization_id", "domain", "visibility"],
     "report_task_volume": ["day", "organization_id", "status", "type", "priority", "severity", "visibility"],
 }
@@ -287,8 +287,6 @@ def test_as_of_and_configured_values_are_compiled_into_tables_only(
         "int_task_lifecycle",
         *(f"pattern_{cadence}" for cadence in CADENCES),
         "rejects",  # overlap
-        "report_profile_scores",  # overrides
-        "report_sla_breaches",
     }
     assert {before[name]["config"]["materialized"] for name in changed} == {"table", "incremental"}
     views = [name for name, node in before.items() if node["config"]["materialized"] in ("view", "materialized_view")]

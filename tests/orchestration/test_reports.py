@@ -139,8 +139,8 @@ def test_profile_scores_agree(reported: Warehouse, tasks: list[by_hand.Task]) ->
     found = stored(
         reported,
         "report_profile_scores",
-        "organization_id, domain",
-        "score, task_count, kept_count, missed_count, undecided_count, without_deadline_count, visibility",
+        "organization_id, domain, visibility",
+        "score, task_count, kept_count, missed_count, undecided_count, without_deadline_count",
     )
     assert found == by_hand.profile_scores(tasks, SAMPLE_AS_OF)
 

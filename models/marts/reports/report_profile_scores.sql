@@ -1,63 +1,40 @@
--- Grain: one row per organization and domain.
+-- Grain: one row per organization, domain and visibility.
 {{ config(meta={'load_of': 'fact_tasks'}) }}
 
-with facts as (
-    select * from {{ ref('fact_tasks') }}
-),
-
-dimensions as (
-    select * from {{ ref('dim_tasks') }}
-),
-
-profiles as (
-    select * from {{ ref('int_applicable_profiles') }}
-),
-
-load as (
-    {{ latest_load('fact_tasks') }}
-),
-
-tasks as (
-    select
-        facts.organization_id,
-        dimensions.type as domain,
-        {{ visibility_rank('facts.visibility') }} as visibility_rank,
-        {{ deadline_outcome('dimensions.closed_at', 'dimensions.deadline_at', 'load.horizon') }} as outcome
-    from facts
-    left join dimensions on facts.task_id = dimensions.task_id
-    cross join load
+with tasks as (
+    select * from {{ ref('int_task_outcomes') }}
 ),
 
 counts as (
     select
         organization_id,
         domain,
-        max(visibility_rank) as visibility_rank,
-        count(*) as task_count,
-        count(*) filter (where outcome = 'kept') as kept_count,
-        count(*) filter (where outcome = 'missed') as missed_count,
-        count(*) filter (where outcome = 'undecided') as undecided_count,
-        count(*) filter (where outcome is null) as without_deadline_count
+        visibility,
+        profile_code,
+        cast(count(*) as integer) as task_count,
+        cast(count(*) filter (where deadline_outcome in ('kept', 'missed')) as integer) as decided_count,
+        cast(count(*) filter (where deadline_outcome = 'kept') as integer) as kept_count,
+        cast(count(*) filter (where deadline_outcome = 'missed') as integer) as missed_count,
+        cast(count(*) filter (where deadline_outcome = 'undecided') as integer) as undecided_count,
+        cast(count(*) filter (where deadline_outcome is null) as integer) as without_deadline_count
     from tasks
-    group by organization_id, domain
+    group by organization_id, domain, visibility, profile_code
 ),
 
 final as (
     select
-        counts.organization_id,
-        counts.domain,
-        profiles.profile_code,
-        cast(round(100.0 * counts.kept_count / nullif(counts.kept_count + counts.missed_count, 0), 2) as numeric(5, 2)) as score,
-        cast(counts.task_count as integer) as task_count,
-        cast(counts.kept_count + counts.missed_count as integer) as decided_count,
-        cast(counts.kept_count as integer) as kept_count,
-        cast(counts.missed_count as integer) as missed_count,
-        cast(counts.undecided_count as integer) as undecided_count,
-        cast(counts.without_deadline_count as integer) as without_deadline_count,
-        {{ visibility_of_rank('counts.visibility_rank') }} as visibility
+        organization_id,
+        domain,
+        visibility,
+        profile_code,
+        cast(round(100.0 * kept_count / nullif(decided_count, 0), 2) as numeric(5, 2)) as score,
+        task_count,
+        decided_count,
+        kept_count,
+        missed_count,
+        undecided_count,
+        without_deadline_count
     from counts
-    left join profiles
-        on counts.organization_id = profiles.organization_id and {{ profile_domain('counts.domain') }} = profiles.domain
 )
 
 select * from final
