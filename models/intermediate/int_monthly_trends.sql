@@ -32,6 +32,10 @@ tasks as (
             ~ ', case when cases.location is not null then ' ~ visibility_rank('cases.visibility') ~ ' end)'
         ) }} as visibility,
         facts.created_date_key,
+        -- What a task is counted with leaves by its own date: the task, and the case whose location it has.
+        least(
+            facts.created_date_key, case when cases.location is not null then {{ utc_date('cases.opened_at') }} end
+        ) as oldest_date,
         {{ first_of_month('facts.created_date_key') }} as opened_month,
         {{ first_of_month('facts.closed_date_key') }} as closed_month,
         {{ first_of_month(utc_date('dimensions.deadline_at')) }} as deadline_month,
@@ -40,8 +44,9 @@ tasks as (
         facts.time_to_completion_seconds
     from facts
     left join dimensions on facts.task_id = dimensions.task_id
-    left join cases on dimensions.case_id = cases.case_id
     cross join span
+    -- A case out of raw retention counts no more than a task that is, whether or not it is purged yet.
+    left join cases on dimensions.case_id = cases.case_id and cases.opened_at >= {{ utc_midnight('span.cutoff') }}
     where facts.created_date_key >= span.cutoff
 ),
 
@@ -49,7 +54,7 @@ tasks as (
 waiting as (
     select
         {{ group }},
-        tasks.created_date_key,
+        tasks.oldest_date,
         cast(backlog.month as date) as month
     from tasks
     cross join span
@@ -69,7 +74,7 @@ counted as (
         time_to_first_response_seconds as seconds,
         1 as task_count,
         0 as missed_count,
-        created_date_key as oldest_date
+        oldest_date
     from tasks
     union all
     select
@@ -79,7 +84,7 @@ counted as (
         time_to_completion_seconds as seconds,
         1 as task_count,
         0 as missed_count,
-        created_date_key as oldest_date
+        oldest_date
     from tasks
     where closed_month is not null
     union all
@@ -90,7 +95,7 @@ counted as (
         null as seconds,
         count(*) as task_count,
         count(*) filter (where deadline_outcome = 'missed') as missed_count,
-        min(created_date_key) as oldest_date
+        min(oldest_date) as oldest_date
     from tasks
     where deadline_month is not null
     group by {{ group }}, deadline_month
@@ -102,16 +107,18 @@ counted as (
         null as seconds,
         count(*) as task_count,
         0 as missed_count,
-        min(created_date_key) as oldest_date
+        min(oldest_date) as oldest_date
     from waiting
     group by {{ group }}, month
 ),
 {% if stored %}
--- What a month of an organization counts of tasks that are out of raw retention by now. Without them it would be too low, so it stays.
+-- What a month of an organization counts with tasks, or with locations of cases, that are out of raw retention by now. Without them
+-- it would be too low, or know fewer places, so it stays.
 settled as (
     select
         stored.organization_id,
         stored.month,
+        coalesce(min(stored.opened_oldest_date) < min(span.cutoff), false) as opened_is_settled,
         coalesce(min(stored.closed_oldest_date) < min(span.cutoff), false) as closed_is_settled,
         coalesce(min(stored.backlog_oldest_date) < min(span.cutoff), false) as backlog_is_settled,
         coalesce(min(stored.deadline_oldest_date) < min(span.cutoff), false) as deadline_is_settled
@@ -133,6 +140,7 @@ recounted as (
         and counted.month < span.until
     {%- if stored %}
         and case counted.kind
+            when 'opened' then settled.opened_is_settled
             when 'closed' then settled.closed_is_settled
             when 'backlog' then settled.backlog_is_settled
             when 'deadline' then settled.deadline_is_settled
@@ -153,6 +161,7 @@ measured as (
         percentile_cont(0.9) within group (order by seconds) filter (where kind = 'closed') as p90_completion_seconds,
         coalesce(sum(task_count) filter (where kind = 'deadline'), 0) as deadline_count,
         sum(missed_count) as missed_count,
+        min(oldest_date) filter (where kind = 'opened') as opened_oldest_date,
         min(oldest_date) filter (where kind = 'closed') as closed_oldest_date,
         min(oldest_date) filter (where kind = 'backlog') as backlog_oldest_date,
         min(oldest_date) filter (where kind = 'deadline') as deadline_oldest_date
@@ -163,15 +172,16 @@ measured as (
     select
         stored.month,
         stored.{{ trend_group() | join(',\n        stored.') }},
-        0 as opened,
+        case when settled.opened_is_settled then stored.opened else 0 end as opened,
         case when settled.closed_is_settled then stored.closed else 0 end as closed,
         case when settled.backlog_is_settled then stored.backlog else 0 end as backlog,
-        null as median_first_response_seconds,
-        null as p90_first_response_seconds,
+        case when settled.opened_is_settled then stored.median_first_response_seconds end as median_first_response_seconds,
+        case when settled.opened_is_settled then stored.p90_first_response_seconds end as p90_first_response_seconds,
         case when settled.closed_is_settled then stored.median_completion_seconds end as median_completion_seconds,
         case when settled.closed_is_settled then stored.p90_completion_seconds end as p90_completion_seconds,
         case when settled.deadline_is_settled then stored.deadline_count else 0 end as deadline_count,
         case when settled.deadline_is_settled then stored.missed_count else 0 end as missed_count,
+        case when settled.opened_is_settled then stored.opened_oldest_date end as opened_oldest_date,
         case when settled.closed_is_settled then stored.closed_oldest_date end as closed_oldest_date,
         case when settled.backlog_is_settled then stored.backlog_oldest_date end as backlog_oldest_date,
         case when settled.deadline_is_settled then stored.deadline_oldest_date end as deadline_oldest_date
@@ -196,6 +206,7 @@ final as (
         cast(sum(deadline_count) as integer) as deadline_count,
         cast(sum(missed_count) as integer) as missed_count,
         cast(round(sum(missed_count) / nullif(sum(deadline_count), 0), 4) as numeric(5, 4)) as missed_share,
+        min(opened_oldest_date) as opened_oldest_date,
         min(closed_oldest_date) as closed_oldest_date,
         min(backlog_oldest_date) as backlog_oldest_date,
         min(deadline_oldest_date) as deadline_oldest_date

@@ -15,7 +15,7 @@ from orchestration.reviews.patterns import (
     Filters,
     explanation,
     find_pattern,
-    latest_patterns,
+    newest_reviews,
     summary,
     tasks_without_case,
 )
@@ -35,21 +35,16 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
     """List the patterns of each newest review, the largest first; + marks the beginning of an episode."""
     settings = load_settings()
     with connect(settings.warehouse_url) as connection:
-        rows = latest_patterns(connection, settings, Filters(cadences, kinds, organization))
+        reviews = newest_reviews(connection, settings, Filters(cadences, kinds, organization))
         without_case = tasks_without_case(connection, settings, organization)
-    review = None
-    for row in rows:
-        if review != (row["cadence"], row["review_date"]):
-            review = (row["cadence"], row["review_date"])
-            click.secho(f"The {row['cadence']} review of {row['review_date']}", bold=True)
-        mark = "+" if row["is_new"] else " "
-        cases, about = (
-            row["event_count"],
-            f"{row['severity']:<8} {row['slug'] or row['organization_id']}  {summary(row)}",
-        )
-        click.echo(f"{mark} {row['pattern_id']} {row['kind']:<22} {cases:>5} cases  {about}")
-    if not rows:
-        click.echo("No pattern.")
+    for review in reviews:
+        click.secho(f"The {review.cadence} review of {review.date}", bold=True)
+        for row in review.patterns:
+            mark, cases = "+" if row["is_new"] else " ", f"{row['event_count']:>5} cases"
+            about = f"{row['severity']:<8} {row['slug'] or row['organization_id']}  {summary(row)}"
+            click.echo(f"{mark} {row['pattern_id']} {row['kind']:<22} {cases}  {about}")
+        if not review.patterns:
+            click.echo("  No such pattern is stored.")
     click.echo(f"{without_case:,} tasks belong to no case and so are in no pattern.", err=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,6 +18,8 @@ from orchestration.config.rules import REVIEWS
 from orchestration.errors import InsightsError
 
 CADENCES = tuple(REVIEWS)
+# A review's date is the first day of one of these (decision D7).
+UNITS = {"weekly": "week", "monthly": "month", "yearly": "year"}
 PROFILE_NUMBERS = "cyclic_overview.threshold_triggers.incident_frequency"
 RULES = {
     "incident_frequency": "cases of one domain, label and location",
@@ -35,27 +38,74 @@ class Filters:
     organization: str | None = None
 
 
-def latest_patterns(connection: psycopg.Connection, settings: Settings, filters: Filters) -> list[dict[str, Any]]:
-    """The rows of each cadence's newest stored review, the largest first, with `cadence` and `slug` added."""
+@dataclass(frozen=True)
+class Review:
+    """The newest review of a cadence, with those of its patterns that were asked for, the largest first."""
+
+    cadence: str
+    date: date
+    patterns: list[dict[str, Any]]
+
+
+def newest_reviews(connection: psycopg.Connection, settings: Settings, filters: Filters) -> list[Review]:
+    """The newest review of each cadence that a load made, even one that found nothing, the newest first.
+
+    A pattern is its row with `cadence` and `slug` added. Raises InsightsError for an organization that is unknown, and
+    when no review was built.
+    """
+    made = _made_reviews(connection, settings, filters.cadences)
     chosen = sql.SQL(
         """
+        inner join unnest(%(cadences)s::text[], %(dates)s::date[]) as made (cadence, review_date)
+            on patterns.cadence = made.cadence and patterns.review_date = made.review_date
         where
-            patterns.review_date = patterns.newest
-            and (%(cadences)s::text[] = '{}' or patterns.cadence = any(%(cadences)s))
-            and (%(kinds)s::text[] = '{}' or patterns.kind = any(%(kinds)s))
+            (%(kinds)s::text[] = '{}' or patterns.kind = any(%(kinds)s))
             and (
                 %(organization)s::text is null
                 or %(organization)s in (organizations.slug, patterns.organization_id::text)
             )
-        order by patterns.review_date desc, patterns.cadence, patterns.event_count desc, patterns.pattern_id
+        order by patterns.event_count desc, patterns.pattern_id
         """
     )
     parameters = {
-        "cadences": list(filters.cadences),
+        "cadences": [cadence for cadence, _ in made],
+        "dates": [day for _, day in made],
         "kinds": list(filters.kinds),
         "organization": filters.organization,
     }
-    return _rows(connection, settings, chosen, parameters)
+    rows = _rows(connection, settings, chosen, parameters)
+    if filters.organization is not None and not rows:
+        _check_organization(connection, settings, filters.organization)
+    return [Review(cadence, day, [row for row in rows if row["cadence"] == cadence]) for cadence, day in made]
+
+
+def _made_reviews(
+    connection: psycopg.Connection, settings: Settings, cadences: tuple[str, ...]
+) -> list[tuple[str, date]]:
+    """Cadence and date of the newest review of each of these cadences, or of all when there are none."""
+    ops = f"{settings.insights.warehouse.schema_name}_ops"
+    query = sql.SQL(
+        """
+        select units.cadence, max(cast(date_trunc(units.unit, cast(loads.as_of as timestamp)) as date))
+        from {load_log} as loads
+        inner join unnest(%(cadences)s::text[], %(units)s::text[]) as units (cadence, unit)
+            on loads.relation_name = 'pattern_' || units.cadence
+        group by units.cadence
+        order by 2 desc, 1
+        """
+    ).format(load_log=sql.Identifier(ops, "load_log"))
+    wanted = {cadence: unit for cadence, unit in UNITS.items() if not cadences or cadence in cadences}
+    with _no_review_yet():
+        return connection.execute(query, {"cadences": list(wanted), "units": list(wanted.values())}).fetchall()
+
+
+def _check_organization(connection: psycopg.Connection, settings: Settings, organization: str) -> None:
+    organizations = sql.Identifier(settings.insights.warehouse.schema_name, "dim_organizations")
+    query = sql.SQL("select exists (select from {} where %(one)s in (slug, organization_id::text))")
+    if connection.execute(query.format(organizations), {"one": organization}).fetchone() == (False,):
+        raise InsightsError(
+            f"No organization has the slug or id {organization}. The table dim_organizations has every slug."
+        )
 
 
 def tasks_without_case(connection: psycopg.Connection, settings: Settings, organization: str | None) -> int:
@@ -108,43 +158,73 @@ def explanation(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Pairs of a heading and a sentence: what was found, by which rule, over which threshold, set where."""
     yield "Pattern", f"{row['pattern_id']}, the {row['cadence']} review of {row['review_date']}"
     yield "Organization", f"{row['slug'] or 'unknown'} ({row['organization_id']})"
-    yield "About", summary(row)
+    yield "About", _about(row)
     yield "Rule", f"{row['kind']}: {RULES[row['kind']]}"
     yield "Threshold", _threshold(row)
-    yield "Set by", _threshold_source(row)
+    yield from (("Set by", sentence) for sentence in _threshold_sources(row))
     yield "Found", _found(row)
     yield "Severity", f"{row['severity']}, the highest; visibility {row['visibility']}, the strictest"
     yield "Episode", f"since {row['episode_start']}" + (", begins with this review" if row["is_new"] else "")
     if row["review_label"]:
-        yield "Review case", row["review_label"]
+        yield "Review case", _review_label(row)
     if row["visibility"] == "ANONYMISED":
         yield "Cases", "withheld, since one of them is ANONYMISED"
     else:
         yield from (("Case", str(case_id)) for case_id in row["case_ids"])
 
 
+def _about(row: dict[str, Any]) -> str:
+    if row["visibility"] == "ANONYMISED" or row["kind"] == "cross_department_trend":
+        return summary(row)
+    location = f"location {row['location']}" if row["location"] else "no location"
+    return f"label {row['label'] or '(none)'}, domain {row['domain'] or '(none)'}, {location}"
+
+
+def _review_label(row: dict[str, Any]) -> str:
+    """The label of the review case; of an ANONYMISED pattern without the role, which is text of the source."""
+    label, role = str(row["review_label"]), row["label_role"]
+    return label.replace(f".{role}.", ".", 1) if role and row["visibility"] == "ANONYMISED" else label
+
+
 def _threshold(row: dict[str, Any]) -> str:
-    if row["threshold_days"] is None:
+    days, sources = row["threshold_days"], row["threshold_sources"]
+    if days is None:
         return "every such case, whatever its age"
-    sources = row["threshold_sources"]
-    return f"at least {row['threshold_events']} cases within {row['threshold_days']} days" + (
-        f", from at least {sources} sources" if sources else ", from any number of sources"
+    is_whole = days == (row["window_end"] - row["window_start"]).days + 1
+    return "".join(
+        (
+            f"at least {_counted(row['threshold_events'], 'case')} within {_counted(days, 'day')}",
+            ", the review's whole window" if is_whole else "",
+            f", from at least {_counted(sources, 'source')}" if sources else ", from any number of sources",
+        )
     )
 
 
-def _threshold_source(row: dict[str, Any]) -> str:
+def _threshold_sources(row: dict[str, Any]) -> Iterator[str]:
+    """What set the numbers of the threshold, and in which file."""
+    ours = f"insights.patterns.{row['cadence']}"
+    file = f"{CONFIG_FILE}, or the file of INSIGHTS_PATTERN_CONFIG_PATH"
     profile = f"its numbers: profiles.{row['profile_code']}.{PROFILE_NUMBERS} in {PROFILES_FILE}"
-    return {
+    yield {
         "rule": "the rule itself (decision D6)",
-        "config": f"insights.patterns.{row['cadence']} in {CONFIG_FILE}, or the file of INSIGHTS_PATTERN_CONFIG_PATH",
-        "domain_profile": f"insights.patterns.overrides_by_domain in {CONFIG_FILE}; {profile}",
+        "config": f"{ours} in {file}",
+        "domain_profile": f"insights.patterns.overrides_by_domain in {file}; {profile}",
         "organization_profile": f"the profile that the organization chose (organization_profiles); {profile}",
-        "default_profile": f"INSIGHTS_DEFAULT_PROFILE_KEY or default_profile_key in {CONFIG_FILE}; {profile}",
+        "default_profile": f"INSIGHTS_DEFAULT_PROFILE_KEY, or default_profile_key in {file}; {profile}",
     }[row["threshold_source"]]
+    if row["threshold_source"] not in ("rule", "config"):
+        sources = ", and the sources" if row["threshold_sources"] else ""
+        yield f"{ours} in {file}: the window, beyond which no profile's days reach{sources}"
+    if row["kind"] == "high_risk_indicator":
+        yield "the rule itself (decision D6): of a high-risk indicator 3 cases are enough where more are set"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _found(row: dict[str, Any]) -> str:
-    parts = [f"{row['event_count']} cases from {row['window_start']} to {row['window_end']}"]
+    parts = [f"{_counted(row['event_count'], 'case')} from {row['window_start']} to {row['window_end']}"]
     if row["threshold_days"] is not None:
         parts.append(f"{row['peak_count']} of them from {row['peak_first_date']} to {row['peak_last_date']}")
     if row["distinct_sources"] is not None:
@@ -159,7 +239,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     schema = settings.insights.warehouse.schema_name
     union = sql.SQL(" union all ").join(
-        sql.SQL("select {cadence} as cadence, max(review_date) over () as newest, * from {table}").format(
+        sql.SQL("select {cadence} as cadence, * from {table}").format(
             cadence=sql.Literal(cadence), table=sql.Identifier(schema, f"pattern_{cadence}")
         )
         for cadence in CADENCES
@@ -171,7 +251,13 @@ def _rows(
         left join {organizations} as organizations on patterns.organization_id = organizations.organization_id
         """
     ).format(union=union, organizations=sql.Identifier(schema, "dim_organizations"))
-    try:
+    with _no_review_yet():
         return connection.cursor(row_factory=dict_row).execute(every + chosen, parameters).fetchall()
+
+
+@contextmanager
+def _no_review_yet() -> Iterator[None]:
+    try:
+        yield
     except psycopg.errors.UndefinedTable as error:
         raise InsightsError("No review has been built here yet. Run: insights init, then insights build") from error

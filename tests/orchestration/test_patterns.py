@@ -197,3 +197,21 @@ def test_reviews_over_time(worlds: Warehouse, rules: Rules) -> None:
     assert new_ids(worlds, "weekly", next_monday) == after - before
     assert ids(worlds, "weekly", NEW_YEAR) and not versions(worlds, "weekly", NEW_YEAR) & first["weekly"]
     assert worlds.value("select count(distinct review_date) from insights.pattern_weekly") == 2
+
+
+def test_a_review_whose_window_is_cut_stays_as_it_was_made(worlds: Warehouse) -> None:
+    # 730 days before 2 January are 2 January 2022: the first day of the yearly window has left, of the others none.
+    second_of_january = date(2024, 1, 2)
+    shipped = {"raw_event_retention_days": {"dev": 730, "prod": 730}}
+    first = {cadence: versions(worlds, cadence, NEW_YEAR) for cadence in CADENCES}
+
+    build(worlds, second_of_january, *REVIEWS_ONLY, **shipped)
+    assert versions(worlds, "yearly", NEW_YEAR) == first["yearly"]
+    for cadence in ("weekly", "monthly"):
+        assert not versions(worlds, cadence, NEW_YEAR) & first[cadence], "every row is written anew"
+
+    # One that no load has made is made all the same, of what there is.
+    worlds.execute("delete from insights_ops.load_log where relation_name = 'pattern_yearly'")
+    build(worlds, second_of_january, *REVIEWS_ONLY, **shipped)
+    again = versions(worlds, "yearly", NEW_YEAR)
+    assert again and not again & first["yearly"]

@@ -18,11 +18,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 from contents import INCREMENTAL, contents, row_changes
 from purge_world import LEAVING, LOADED, SOURCE, STAYING, WAREHOUSE
 from small_world import uid
 from warehouse import Warehouse, connect_as
 
+from orchestration.cli import commands
 from orchestration.config.files import Settings
 from orchestration.config.tokens import PerEnvironment
 from orchestration.errors import InsightsError
@@ -207,6 +209,37 @@ def test_batches_keep_to_their_size_and_what_belongs_together_goes_together(
     assert logged["fact_tasks"] == logged["dim_tasks"] == count
     unfinished = "select count(*) from insights_ops.purge_log where finished_at is null or finished_at < started_at"
     assert built.value(unfinished) == 0
+
+
+def test_the_command_counts_and_deletes_only_when_told_to(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
+    # In dev 730 days before 2026-01-05 for events, and 90 for what reviews found: 5, 31, 30, and 24 of October.
+    first_days = "created_at >= '2024-01-02 00:00+00' and created_at < '2024-01-06 00:00+00'"
+    leaving = built.value(f"select count(*) from tasks where {first_days} and {LOADS}")
+    patterns = built.value("select count(*) from insights.pattern_weekly where review_date < '2025-10-07'")
+    tasks = "select count(*) from insights.fact_tasks"
+    before = built.value(tasks)
+
+    counted, said = _command("--as-of", "2026-01-05")
+    assert counted["fact_tasks"] == counted["dim_tasks"] == ["raw_event", "2024-01-06", str(leaving)]
+    assert counted["pattern_weekly"] == ["pattern_result", "2025-10-07", str(patterns)]
+    assert said.endswith("Dry run: nothing was deleted. Add --yes to delete these rows.\n")
+    assert built.value(tasks) == before
+
+    deleted, said = _command("--as-of", "2026-01-05", "--yes")
+    assert deleted == counted and "Dry run" not in said
+    assert built.value(tasks) == before - leaving
+    left, _ = _command("--as-of", "2026-01-05")
+    assert left == {name: [*row[:2], "0"] for name, row in counted.items()}
+
+
+def _command(*options: str) -> tuple[dict[str, list[str]], str]:
+    """What `insights purge` printed: class, cutoff and number by relation, and the rest from standard error."""
+    done = CliRunner().invoke(commands, ["purge", *options], catch_exceptions=False)
+    assert done.exit_code == 0
+    _, heading, *rows = [line.split() for line in done.stdout.splitlines()]
+    assert heading == ["relation", "class", "before", "rows"]
+    return {relation: row for relation, *row in rows}, done.stderr
 
 
 # What a purge may hold on a relation: readers and loads pass by.

@@ -33,6 +33,7 @@ MEASURES = """
     opened, closed, backlog, median_first_response_seconds, p90_first_response_seconds, median_completion_seconds,
     p90_completion_seconds, deadline_count, missed_count, missed_share
 """
+KINDS = ("opened", "closed", "backlog", "deadline")
 KEEP_MONTHS: dict[str, Any] = {"aggregated_retention_days": dict.fromkeys(("dev", "staging", "prod", "offline"), 3650)}
 ONE_YEAR: dict[str, Any] = {"raw_event_retention_days": dict.fromkeys(("dev", "staging", "prod", "offline"), 365)}
 
@@ -207,25 +208,23 @@ def test_months_outlive_the_facts(own: Warehouse) -> None:
 
 
 def _settled(warehouse: Warehouse) -> dict[tuple[Any, ...], tuple[bool, ...]]:
-    """By month and organization: do closings, backlog and deadlines count a task that the later cutoff takes away?"""
-    oldest = ", ".join(
-        f"coalesce(min({kind}_oldest_date) < '{LATER_CUTOFF}', false)" for kind in ("closed", "backlog", "deadline")
-    )
+    """By month and organization: what of each kind was counted with a row that the later cutoff takes away?"""
+    oldest = ", ".join(f"coalesce(min({kind}_oldest_date) < '{LATER_CUTOFF}', false)" for kind in KINDS)
     rows = warehouse.rows(f"select month, organization_id, {oldest} from insights.report_monthly_trends group by 1, 2")
     found = {row[:2]: row[2:] for row in rows if row[0] >= LATER_CUTOFF}
-    closed, backlog, deadline = zip(*found.values(), strict=True)
-    assert set(closed) == set(deadline) == {True, False} and set(backlog) == {True}
+    opened, closed, backlog, deadline = zip(*found.values(), strict=True)
+    assert set(opened) == set(closed) == set(deadline) == {True, False} and set(backlog) == {True}
     return found
 
 
 def _kept(before: Table, recounted: Table, settled: dict[tuple[Any, ...], tuple[bool, ...]]) -> Table:
-    """The recounted rows, but settled closings, backlogs and deadlines as they were."""
+    """The recounted rows, but what is settled as it was."""
     nothing = (0, 0, 0, None, None, None, None, 0, 0, None)
     expected = {}
     for key in before | recounted:
         if key[0] >= LATER_CUTOFF:
-            closed, backlog, deadline = settled.get(key[:2], (False, False, False))
-            as_they_were = (False, closed, backlog, False, False, closed, closed, deadline, deadline, deadline)
+            opened, closed, backlog, deadline = settled.get(key[:2], (False, False, False, False))
+            as_they_were = (opened, closed, backlog, opened, opened, closed, closed, deadline, deadline, deadline)
             old, new = before.get(key, nothing), recounted.get(key, nothing)
             row = tuple(o if keep else n for keep, o, n in zip(as_they_were, old, new, strict=True))
             if row != nothing:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from core_services import Behaviour, CoreServices, accept, answer, cut, hang, later, make_certificate, pour
@@ -16,6 +17,7 @@ from review_outbox import TOKEN, Outbox, configured, payload
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.local import LocalPostgres
+from orchestration.reviews import send as send_module
 from orchestration.reviews.send import SendReport
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.writer_lock import writer_lock
@@ -211,6 +213,25 @@ def test_no_retry_after_keeps_the_sender_for_long(
     outbox.ask(1)
     core.next(answer(status, Retry_After=wait))
     assert outbox.send(configured(settings, max_pause_seconds=0.01), core.url) == SendReport(sent=1)
+
+
+def test_pauses_double_with_jitter_up_to_the_longest(
+    outbox: Outbox, core: CoreServices, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(send_module, "time", SimpleNamespace(sleep=pauses.append))
+    outbox.ask(8)
+    core.always(answer(500))
+    slow = configured(
+        settings, attempts_per_run=5, backoff_seconds=100, max_pause_seconds=700, stop_after_undelivered=8
+    )
+    assert outbox.send(slow, core.url).pending == 8
+    # Four pauses between the five tries of a case: 100, 200, 400 and 800 s, each times 0.5 to 1.5, at most 700 s.
+    cases = list(zip(*[iter(pauses)] * 4, strict=True))
+    assert len(cases) == 8
+    for first, second, third, fourth in cases:
+        assert 50 <= first <= 150 and 100 <= second <= 300 and 200 <= third <= 600 and 400 <= fourth <= 700
+    assert len({first for first, *_ in cases}) > 1, "no jitter"
 
 
 def test_nobody_listens(outbox: Outbox, core: CoreServices, settings: Settings) -> None:

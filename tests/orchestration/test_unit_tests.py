@@ -10,7 +10,6 @@ WITHOUT_RULES = {
     "stg_label_definitions": "renames",
     "stg_learning_group_memberships": "renames; its updated_at is that of stg_tasks",
     "stg_learning_groups": "renames",
-    "stg_profiles": "renames",
     "stg_roles": "renames",
     "stg_task_assignments": "renames",
     "stg_task_comments": "renames; its updated_at is that of stg_tasks",

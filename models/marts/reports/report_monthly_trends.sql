@@ -34,6 +34,7 @@ final as (
         deadline_count,
         missed_count,
         missed_share,
+        opened_oldest_date,
         closed_oldest_date,
         backlog_oldest_date,
         deadline_oldest_date

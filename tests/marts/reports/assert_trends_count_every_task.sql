@@ -1,6 +1,6 @@
 -- The recomputed months count every task within raw retention: by organization and month, as many are opened, closed and due as the
--- facts and their dimension have. What a month holds of tasks that have left (its *_oldest_date is before the cutoff) is not
--- compared, and a report that is older than the facts waits for its own load.
+-- facts and their dimension have. What a month counted with tasks or cases that have left (its *_oldest_date is before the cutoff) is
+-- not compared, and a report that is older than the facts waits for its own load.
 with span as (
     {{ trend_span() }}
 ),
@@ -55,7 +55,7 @@ reported as (
         month,
         'opened' as measure,
         sum(opened) as task_count,
-        cast(null as date) as oldest_date
+        min(opened_oldest_date) as oldest_date
     from {{ ref('report_monthly_trends') }}
     group by organization_id, month
     union all
