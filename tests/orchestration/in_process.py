@@ -31,7 +31,7 @@ def run(settings: Settings, command: list[str], url: str, variables: Mapping[str
     with pytest.MonkeyPatch.context() as patch:
         for name, value in dbt.process_environment(settings, url).items():
             patch.setenv(name, value)
-        manifest = _parsed(settings.environment, settings.insights.warehouse.schema_name)
+        manifest = parsed(settings.environment, settings.insights.warehouse.schema_name)
         _bind(manifest, os.environ["PGDATABASE"])
         runner = dbtRunner(manifest=manifest, callbacks=[listen])
         done = runner.invoke([*arguments, "--quiet", "--no-use-colors"])
@@ -39,12 +39,12 @@ def run(settings: Settings, command: list[str], url: str, variables: Mapping[str
 
 
 @cache
-def _parsed(environment: str, schema: str) -> Manifest:
+def parsed(environment: str, schema: str) -> Manifest:
     """The project, parsed under the environment variables of now; no value of a dbt variable is in it."""
     places = ["--profiles-dir", str(PROJECT / "profiles"), "--project-dir", str(PROJECT), "--target", environment]
-    parsed = dbtRunner().invoke(["parse", *places, "--quiet"])
-    assert isinstance(parsed.result, Manifest), (schema, parsed.exception)
-    return parsed.result
+    done = dbtRunner().invoke(["parse", *places, "--quiet"])
+    assert isinstance(done.result, Manifest), (schema, done.exception)
+    return done.result
 
 
 def _bind(manifest: Manifest, database: str) -> None:
