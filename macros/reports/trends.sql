@@ -37,10 +37,10 @@
 {#- pre-hook: what a recomputed month has no longer leaves it, in the transaction that writes the rest. A frozen month stays. -#}
 {% macro delete_vanished_trends() %}
     {% if is_incremental() %}
-    delete from {{ this }} as stored
+    delete from {{ this }} as former
     using ({{ trend_span() }}) as span
     where
-        stored.month >= span.first_day
-        and not exists (select 1 from {{ ref('int_monthly_trends') }} as trends where trends.trend_id = stored.trend_id)
+        former.month >= span.first_day
+        and not exists (select 1 from {{ ref('int_monthly_trends') }} as trends where trends.trend_id = former.trend_id)
     {% endif %}
 {% endmacro %}

@@ -38,7 +38,7 @@ from {{ candidates }}
 {%- if is_incremental() and columns %}
 where not exists (
     select 1
-    from {{ this }} as stored
+    from {{ this }} as former
     where
         stored.{{ key }} = {{ candidates }}.{{ key }}
         and row(stored.{{ columns | join(', stored.') }})

@@ -43,10 +43,10 @@ changed as ( -- noqa: ST03
     {%- if is_incremental %}
     union
     -- A case that lost a task has no change of its own: its stored count betrays it.
-    select stored.case_id
-    from {{ stored_mart('fact_cases') }} as stored
-    left join task_counts on stored.case_id = task_counts.case_id
-    where {{ few('stored.linked_task_count <> coalesce(task_counts.task_count, 0)') }}
+    select former.case_id
+    from {{ stored_mart('fact_cases') }} as former
+    left join task_counts on former.case_id = task_counts.case_id
+    where {{ few('former.linked_task_count <> coalesce(task_counts.task_count, 0)') }}
     {%- endif %}
 ),
 
@@ -75,9 +75,7 @@ cases as (
         is_accepted
         and opened_at < {{ horizon }}
         and opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
-    {% if is_incremental %}
-        and case_id in (select changed.case_id from changed)
-    {% endif %}
+        and {{ 'case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
 ),
 
 linked_tasks as (

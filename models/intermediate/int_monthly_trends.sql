@@ -1,6 +1,14 @@
 {{ config(materialized='table', post_hook='analyze {{ this }}') }}
 {%- set group = trend_group() | join(', ') %}
 {%- set stored = stored_trends() %}
+{%- set is_open -%}
+    case counted.kind
+            when 'opened' then settled.opened_is_settled
+            when 'closed' then settled.closed_is_settled
+            when 'backlog' then settled.backlog_is_settled
+            when 'deadline' then settled.deadline_is_settled
+        end is not true
+{%- endset %}
 
 with facts as (
     select * from {{ ref('fact_tasks') }}
@@ -116,16 +124,16 @@ counted as (
 -- it would be too low, or know fewer places, so it stays.
 settled as (
     select
-        stored.organization_id,
-        stored.month,
-        coalesce(min(stored.opened_oldest_date) < min(span.cutoff), false) as opened_is_settled,
-        coalesce(min(stored.closed_oldest_date) < min(span.cutoff), false) as closed_is_settled,
-        coalesce(min(stored.backlog_oldest_date) < min(span.cutoff), false) as backlog_is_settled,
-        coalesce(min(stored.deadline_oldest_date) < min(span.cutoff), false) as deadline_is_settled
-    from {{ stored }} as stored
+        former.organization_id,
+        former.month,
+        coalesce(min(former.opened_oldest_date) < min(span.cutoff), false) as opened_is_settled,
+        coalesce(min(former.closed_oldest_date) < min(span.cutoff), false) as closed_is_settled,
+        coalesce(min(former.backlog_oldest_date) < min(span.cutoff), false) as backlog_is_settled,
+        coalesce(min(former.deadline_oldest_date) < min(span.cutoff), false) as deadline_is_settled
+    from {{ stored }} as former
     cross join span
-    where stored.month >= span.first_day
-    group by stored.organization_id, stored.month
+    where former.month >= span.first_day
+    group by former.organization_id, former.month
 ),
 {% endif %}
 recounted as (
@@ -138,14 +146,7 @@ recounted as (
     where
         counted.month >= span.first_day
         and counted.month < span.until
-    {%- if stored %}
-        and case counted.kind
-            when 'opened' then settled.opened_is_settled
-            when 'closed' then settled.closed_is_settled
-            when 'backlog' then settled.backlog_is_settled
-            when 'deadline' then settled.deadline_is_settled
-        end is not true
-    {%- endif %}
+        and {{ is_open if stored else 'true' }}
 ),
 
 measured as (
@@ -170,23 +171,23 @@ measured as (
     {%- if stored %}
     union all
     select
-        stored.month,
-        stored.{{ trend_group() | join(',\n        stored.') }},
-        case when settled.opened_is_settled then stored.opened else 0 end as opened,
-        case when settled.closed_is_settled then stored.closed else 0 end as closed,
-        case when settled.backlog_is_settled then stored.backlog else 0 end as backlog,
-        case when settled.opened_is_settled then stored.median_first_response_seconds end as median_first_response_seconds,
-        case when settled.opened_is_settled then stored.p90_first_response_seconds end as p90_first_response_seconds,
-        case when settled.closed_is_settled then stored.median_completion_seconds end as median_completion_seconds,
-        case when settled.closed_is_settled then stored.p90_completion_seconds end as p90_completion_seconds,
-        case when settled.deadline_is_settled then stored.deadline_count else 0 end as deadline_count,
-        case when settled.deadline_is_settled then stored.missed_count else 0 end as missed_count,
-        case when settled.opened_is_settled then stored.opened_oldest_date end as opened_oldest_date,
-        case when settled.closed_is_settled then stored.closed_oldest_date end as closed_oldest_date,
-        case when settled.backlog_is_settled then stored.backlog_oldest_date end as backlog_oldest_date,
-        case when settled.deadline_is_settled then stored.deadline_oldest_date end as deadline_oldest_date
-    from {{ stored }} as stored
-    inner join settled on stored.organization_id = settled.organization_id and stored.month = settled.month
+        former.month,
+        former.{{ trend_group() | join(',\n        former.') }},
+        case when settled.opened_is_settled then former.opened else 0 end as opened,
+        case when settled.closed_is_settled then former.closed else 0 end as closed,
+        case when settled.backlog_is_settled then former.backlog else 0 end as backlog,
+        case when settled.opened_is_settled then former.median_first_response_seconds end as median_first_response_seconds,
+        case when settled.opened_is_settled then former.p90_first_response_seconds end as p90_first_response_seconds,
+        case when settled.closed_is_settled then former.median_completion_seconds end as median_completion_seconds,
+        case when settled.closed_is_settled then former.p90_completion_seconds end as p90_completion_seconds,
+        case when settled.deadline_is_settled then former.deadline_count else 0 end as deadline_count,
+        case when settled.deadline_is_settled then former.missed_count else 0 end as missed_count,
+        case when settled.opened_is_settled then former.opened_oldest_date end as opened_oldest_date,
+        case when settled.closed_is_settled then former.closed_oldest_date end as closed_oldest_date,
+        case when settled.backlog_is_settled then former.backlog_oldest_date end as backlog_oldest_date,
+        case when settled.deadline_is_settled then former.deadline_oldest_date end as deadline_oldest_date
+    from {{ stored }} as former
+    inner join settled on former.organization_id = settled.organization_id and former.month = settled.month
     {%- endif %}
 ),
 

@@ -51,9 +51,7 @@ tasks as (
         is_accepted
         and created_at < {{ horizon }}
         and created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
-    {% if window.loaded_from != '-infinity' %}
-        and task_id in (select changed.task_id from changed)
-    {% endif %}
+        and {{ 'task_id in (select changed.task_id from changed)' if window.loaded_from != '-infinity' else 'true' }}
 ),
 
 events as (

@@ -45,8 +45,8 @@ resolved as (
         earlier.rejected_value,
         now() as resolved_at
     from {{ this }} as earlier
-    left join {{ relation }} as checked on earlier.source_id = checked.{{ id }}
-    where earlier.source_table = '{{ source_table }}' and earlier.resolved_at is null and coalesce(checked.is_accepted, true)
+    left join {{ relation }} as source_row on earlier.source_id = source_row.{{ id }}
+    where earlier.source_table = '{{ source_table }}' and earlier.resolved_at is null and coalesce(source_row.is_accepted, true)
     {%- if not loop.last %}
     union all
     {%- endif %}

@@ -42,16 +42,7 @@ firing as (
     from patterns
     inner join newest on patterns.cadence = newest.cadence and patterns.review_date = newest.review_date
 ),
-{% if is_incremental() %}
-asked as (
-    select
-        pattern_id,
-        episode_start,
-        max(array_position(array[{{ enum_tokens('task_severity') }}], severity)) as severity_rank
-    from {{ this }}
-    group by pattern_id, episode_start
-),
-{% endif %}
+
 final as (
     select
         cast(md5(cast(jsonb_build_array(firing.pattern_id, firing.episode_start, firing.severity) as text)) as uuid) as case_id,
@@ -66,8 +57,15 @@ final as (
         now() as requested_at
     from firing
     {%- if is_incremental() %}
-    left join asked on firing.pattern_id = asked.pattern_id and firing.episode_start = asked.episode_start
-    where firing.severity_rank > coalesce(asked.severity_rank, 0)
+    where
+        not exists (
+            select 1
+            from {{ this }} as asked
+            where
+                asked.pattern_id = firing.pattern_id
+                and asked.episode_start = firing.episode_start
+                and array_position(array[{{ enum_tokens('task_severity') }}], asked.severity) >= firing.severity_rank
+        )
     {%- endif %}
 )
 

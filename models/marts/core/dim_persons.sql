@@ -24,7 +24,11 @@ final as (
     where
         created_at >= {{ utc_midnight(purge_cutoff('raw_event')) }}
         {%- if is_incremental() %}
-        or exists (select 1 from {{ this }} as stored where stored.person_id = persons.person_id)
+        or exists (
+            select 1
+            from {{ this }} as former
+            where former.person_id = persons.person_id
+        )
         {%- endif %}
         or person_id in (select needs.person_id from needs)
     {%- if is_incremental() %}
@@ -37,8 +41,13 @@ final as (
         null as external_reference,
         confidentiality_level,
         true as is_gone
-    from {{ this }} as stored
-    where not exists (select 1 from persons where persons.person_id = stored.person_id)
+    from {{ this }} as former
+    where
+        not exists (
+            select 1
+            from persons
+            where persons.person_id = former.person_id
+        )
     {%- endif %}
 )
 
