@@ -40,8 +40,8 @@ where not exists (
     select 1
     from {{ this }} as former
     where
-        stored.{{ key }} = {{ candidates }}.{{ key }}
-        and row(stored.{{ columns | join(', stored.') }})
+        former.{{ key }} = {{ candidates }}.{{ key }}
+        and row(former.{{ columns | join(', former.') }})
         is not distinct from row({{ candidates }}.{{ columns | join(', ' ~ candidates ~ '.') }})
 )
 {%- endif %}
