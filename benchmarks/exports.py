@@ -1,7 +1,8 @@
-"""Time exports of tasks beside psql's COPY of the same query, and take the most memory that an export ever had.
+"""Time exports of tasks and of cases beside psql's COPY of the same masked query, and take the most memory they had.
 
-Starts a private PostgreSQL in a temporary folder, fills fact_tasks and dim_tasks with rows of one organization, prints
-one Markdown table and leaves nothing behind. The row limit is raised for this; nothing else is.
+Starts a private PostgreSQL in a temporary folder, fills facts and dimensions of both with rows of one organization,
+prints one Markdown table and leaves nothing behind. The row limit is raised for this; nothing else is. Cases have
+masked columns, tasks a column that names a case. Above a million rows cases are exported once, as csv.
 """
 
 import os
@@ -24,7 +25,9 @@ from orchestration import dbt
 from orchestration.config.files import Settings, load_settings
 from orchestration.config.tokens import PerEnvironment
 from orchestration.exports.definitions import load_definitions
-from orchestration.exports.query import Scope, build_query, read_load, visible_as_rows
+from orchestration.exports.masking import key_blocks
+from orchestration.exports.query import build_query, read_load, visible_as_rows
+from orchestration.exports.relations import Scope
 from orchestration.exports.request import Request
 from orchestration.exports.run import run_export
 from orchestration.local import LocalPostgres, binaries, remove_state, state_root
@@ -34,21 +37,23 @@ from orchestration.warehouse.init import initialise
 
 AS_OF, SINCE = date(2026, 1, 1), date(2025, 1, 1)
 SERVER = {"shared_buffers": "2GB", "max_wal_size": "8GB", "random_page_cost": "1.1", "autovacuum": "off"}
+LARGE = 1_000_000  # rows; above it cases are exported once, as csv
 SESSION = "set search_path = pg_catalog; set timezone = 'UTC'; set datestyle = 'ISO'; set intervalstyle = 'iso_8601';"
 
-# A year of tasks, as Orgo fills their columns; one title of a role in a hundred begins as a formula would.
+# A year of tasks and of cases, as Orgo fills their columns; one title of a role in a hundred begins as a formula would.
+# Three tasks have one case. A case was reported by a user, two of five by another one too.
 FILL = """
-truncate insights.fact_tasks, insights.dim_tasks;
+truncate insights.fact_tasks, insights.dim_tasks, insights.fact_cases, insights.dim_cases;
 create temporary table made as
 select
     n,
     md5(n::text)::uuid as task_id,
-    date '2025-01-01' + (n::bigint * 365 / %(tasks)s)::int as day,
+    date '2025-01-01' + (n::bigint * 365 / %(rows)s)::int as day,
     (array['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'])[1 + n % 4] as priority,
     (array['MINOR', 'MODERATE', 'MAJOR', 'CRITICAL'])[1 + n % 4] as severity,
     (array['PUBLIC', 'INTERNAL'])[1 + n % 2] as visibility,
     (array['email', 'api', 'manual', 'sync'])[1 + n % 4] as source
-from generate_series(0, %(tasks)s - 1) as n;
+from generate_series(0, %(rows)s - 1) as n;
 insert into insights.dim_tasks (
     task_id, organization_id, case_id, label, label_base, label_category, label_subcategory, label_role, is_label_valid,
     type, category, subtype, priority, severity, visibility, source, assignee_role, created_at, closed_at, deadline_at,
@@ -68,8 +73,27 @@ select
     n, task_id, '%(organization)s', day, day + 3, 'COMPLETED', priority, severity, source, n % 9999, 259200, n % 3,
     n % 7, n % 11, visibility, now()
 from made;
+insert into insights.dim_cases (
+    case_id, organization_id, label, label_base, label_category, label_subcategory, label_role, is_label_valid, domain,
+    location, source_keys, is_own_review, title, status, severity, origin_role, opened_at, closed_at, visibility,
+    quality_flags, loaded_at
+)
+select
+    task_id, '%(organization)s', '11.1' || n % 5 || '.HR', 11, 1, n % 5, 'HR', true, 'maintenance', 'ward ' || n % 40,
+    array['user:' || md5((n % 900)::text)::uuid]
+    || case when n % 5 < 2 then array['user:' || md5((n % 700)::text)::uuid] else '{}' end,
+    false, 'Heating of ward ' || n % 40 || ' fails again, as said by phone', 'closed', severity, 'Head of HR', day,
+    day + 3, visibility, '{}', now()
+from made;
+insert into insights.fact_cases (
+    id, case_id, organization_id, opened_date_key, closed_date_key, status, severity, linked_task_count,
+    escalation_count, review_count, visibility, loaded_at
+)
+select
+    n, task_id, '%(organization)s', day, day + 3, 'closed', severity, 3, n % 3, n % 2, visibility, now()
+from made;
 drop table made;
-vacuum analyze insights.fact_tasks, insights.dim_tasks;
+vacuum analyze insights.fact_tasks, insights.dim_tasks, insights.fact_cases, insights.dim_cases;
 """
 
 
@@ -83,10 +107,11 @@ class Side:
 
 
 @click.command()
-@click.option("--tasks", multiple=True, type=int, default=[50_000, 5_000_000], help="Rows; may be repeated.")
+@click.option("--exports", multiple=True, default=["tasks", "cases"], help="Which of the two; may be repeated.")
+@click.option("--rows", "sizes", multiple=True, type=int, default=[50_000, 5_000_000], help="Rows; may be repeated.")
 @click.option("--formats", multiple=True, default=["csv", "csv.gz", "jsonl"], help="Formats; may be repeated.")
 @click.option("--repeats", default=3, help="How often each side runs, in turns.")
-def main(tasks: tuple[int, ...], formats: tuple[str, ...], repeats: int) -> None:
+def main(exports: tuple[str, ...], sizes: tuple[int, ...], formats: tuple[str, ...], repeats: int) -> None:
     """Print the table."""
     folder = Path(tempfile.mkdtemp())
     os.environ |= dict.fromkeys(("DBT_TARGET_PATH", "DBT_LOG_PATH"), tempfile.mkdtemp())
@@ -99,14 +124,17 @@ def main(tasks: tuple[int, ...], formats: tuple[str, ...], repeats: int) -> None
         etl = os.environ["INSIGHTS_WAREHOUSE_URL"] = _build(server, settings)
         with connect(etl, autocommit=True) as connection:
             organization, user = _asker(connection)
-            click.echo("| rows | format | side | s | rows/s | MiB written | most memory, MiB |")
-            click.echo("| --- | --- | --- | --- | --- | --- | --- |")
-            for rows in tasks:
+            click.echo("| export | rows | format | side | s | rows/s | MiB written | most memory, MiB |")
+            click.echo("| --- | ---: | --- | --- | ---: | ---: | ---: | ---: |")
+            for rows in sizes:
                 for statement in FILL.split(";\n")[:-1]:
-                    given = statement.replace("%(tasks)s", str(rows)).replace("%(organization)s", str(organization))
+                    given = statement.replace("%(rows)s", str(rows)).replace("%(organization)s", str(organization))
                     connection.execute(given)
-                for file_format in formats:
-                    _compare(connection, Case(rows, file_format, organization, user, folder), repeats)
+                for export in exports:
+                    is_short = export == "cases" and rows > LARGE
+                    for file_format in ("csv",) if is_short else formats:
+                        case = Case(export, rows, file_format, organization, user, folder)
+                        _compare(connection, case, 1 if is_short else repeats)
     finally:
         server.stop()
         remove_state(state)
@@ -117,6 +145,7 @@ def main(tasks: tuple[int, ...], formats: tuple[str, ...], repeats: int) -> None
 class Case:
     """What both sides export."""
 
+    export: str
     rows: int
     file_format: str
     organization: UUID
@@ -134,13 +163,14 @@ def _compare(connection: psycopg.Connection, case: Case, repeats: int) -> None:
             else:
                 spawn = get_context("spawn")  # a process of its own, so that its memory is the export's alone
                 with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-                    sides[name].append(pool.submit(_export, case, f"tasks-{case.rows}-{repeat}").result())
+                    sides[name].append(pool.submit(_export, case, f"{case.export}-{case.rows}-{repeat}").result())
+    what = f"{case.export} | {case.rows:,} | {case.file_format}"
     for name, runs in sides.items():
         seconds = sorted(side.seconds for side in runs)[len(runs) // 2]
         memory = max((side.memory for side in runs if side.memory), default=None)
         click.echo(
-            f"| {case.rows:,} | {case.file_format} | {name} | {seconds:.2f} | {case.rows / seconds:,.0f}"
-            f" | {runs[0].size / 2**20:,.1f} | {'' if memory is None else f'{memory:.0f}'} |"
+            f"| {what} | {name} | {seconds:.2f} | {case.rows / seconds:,.0f} | {runs[0].size / 2**20:,.1f}"
+            f" | {'' if memory is None else f'{memory:.0f}'} |"
         )
     written = {side.size for runs in sides.values() for side in runs}
     if len(written) != 1 and case.file_format != "csv.gz":
@@ -164,7 +194,7 @@ def _export(case: Case, name: str) -> Side:
     """One whole export in this process: checks, count, audit, masking, hashing, fsync, manifest."""
     settings = _settings(case.rows)
     definitions = load_definitions(settings)
-    request = Request("tasks", str(case.organization), SINCE, AS_OF, case.file_format, str(case.user), name)
+    request = Request(case.export, str(case.organization), SINCE, AS_OF, case.file_format, str(case.user), name)
     start = time.perf_counter()
     exported = run_export(settings, definitions, request)
     seconds = time.perf_counter() - start
@@ -177,14 +207,15 @@ def _export(case: Case, name: str) -> Side:
 
 
 def _statement(connection: psycopg.Connection, case: Case) -> str:
-    """The COPY that an export makes; the key's table is empty here, which no column of tasks needs."""
+    """The COPY that an export makes, after what makes the table of the key that it masks with."""
     settings = _settings(case.rows)
-    definition = load_definitions(settings)["tasks"]
+    definition = load_definitions(settings)[case.export]
     load = read_load(connection, settings, definition)
     scope = Scope(case.organization, SINCE, AS_OF, visible_as_rows(settings), load, datetime.now(UTC))
-    return (
-        build_query(settings, definition, scope, is_masked=True).copy_statement(case.file_format).as_string(connection)
-    )
+    copy = build_query(settings, definition, scope, is_masked=True).copy_statement(case.file_format)
+    blocks = key_blocks(settings.export_key, case.organization)
+    key = f"select '\\x{blocks.inner.hex()}'::bytea as inner_block, '\\x{blocks.outer.hex()}'::bytea as outer_block"
+    return f"create temporary table export_key as {key};{copy.as_string(connection)}"
 
 
 def _psql(statement: str, case: Case) -> Side:
@@ -216,7 +247,8 @@ def _build(server: LocalPostgres, settings: Settings) -> str:
         load_sample(connection)
         initialise(connection, settings)
     etl = server.url("bench", settings.insights.warehouse.write_user)
-    models = ["+dim_tasks", "+fact_tasks", "+dim_organizations", "stg_user_accounts"]
+    facts = ["+dim_tasks", "+fact_tasks", "+dim_cases", "+fact_cases"]
+    models = [*facts, "+dim_organizations", "stg_user_accounts"]
     build = ["build", "--select", *models, "--exclude-resource-type", "test", "unit_test", "--quiet"]
     dbt.write(settings, build, url=etl, variables={"as_of": AS_OF.isoformat()})
     return etl

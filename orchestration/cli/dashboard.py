@@ -32,8 +32,13 @@ def _pair(_context: click.Context, _option: click.Parameter, values: tuple[str, 
     given: dict[str, str] = {}
     for text in values:
         name, equals, value = text.partition("=")
-        if not name or not equals or name in given:
-            raise click.BadParameter(f"{text!r} is not name=value, or {name} is given twice.")
+        if not name or not equals:
+            raise click.BadParameter(f"{text!r} is not name=value. The names are listed by: insights dashboards")
+        if name in given:
+            raise click.BadParameter(
+                f"{name} is given twice, as {given[name]!r} and as {value!r}. Give it once; several tokens are one"
+                " value, with commas between."
+            )
         given[name] = value
     return given
 

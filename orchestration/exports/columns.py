@@ -8,6 +8,7 @@ from psycopg import sql
 
 from orchestration.exports.definitions import Definition
 from orchestration.exports.masking import HOW, masked
+from orchestration.exports.relations import Scope, only_leaving
 
 # What no spreadsheet takes for a formula, whatever is in it, arrays of these included.
 HARMLESS_TYPES = ("integer", "bigint", "numeric", "date", "timestamp", "boolean", "uuid")
@@ -26,25 +27,39 @@ _SAFE = sql.SQL(
 
 @dataclass(frozen=True)
 class OutColumn:
-    """A column of the file: its name, its type, the SQL of its value, and how it was masked, if it was."""
+    """A column of the file: its name, its type, the SQL of its value, and how it was masked, if it was.
+
+    `refers_to` is the export and the column of what it names, if that is another's row: only of those that may leave.
+    `join` is what must be joined for its value, if anything.
+    """
 
     name: str
     data_type: str
     value: sql.Composable
     mask: str | None = None
+    refers_to: str | None = None
+    join: sql.Composable | None = None
 
 
-def row_columns(definition: Definition, *, is_masked: bool) -> list[OutColumn]:
-    """The columns of an export of rows: all of the first relation, what the others add, without what it leaves out."""
+def row_columns(definition: Definition, scope: Scope, *, is_masked: bool) -> list[OutColumn]:
+    """The columns of an export of rows: all of the first relation, what the others add, without what it leaves out.
+
+    What names another's row is there only where that row may leave too, masked or not.
+    """
     found: dict[str, OutColumn] = {}
     for part in definition.parts:
         for column in part.columns.values():
             if column.name not in found and column.name not in definition.without:
                 value: sql.Composable = sql.Identifier(part.name, column.name)
+                join: sql.Composable | None = None
+                reference = definition.references.get(column.name)
+                if reference:
+                    value, join = only_leaving(column.name, value, reference, scope)
                 data_type, mask = column.data_type, HOW[column.pii] if is_masked else None
                 if mask:
                     value, data_type = masked(value, data_type, column.pii)
-                found[column.name] = OutColumn(column.name, data_type, value, mask)
+                refers_to = reference.text if reference else None
+                found[column.name] = OutColumn(column.name, data_type, value, mask, refers_to, join)
     return list(found.values())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from orchestration.config.files import Settings
@@ -14,7 +14,7 @@ Kind = Literal["rows", "aggregate"]
 Pii = Literal["identifier", "name", "free_text", "birth_date", "key", "none"]
 
 KEYS: dict[str, set[str]] = {
-    "rows": {"kind", "from", "with", "date", "without"},
+    "rows": {"kind", "from", "with", "date", "without", "refers"},
     "aggregate": {"kind", "from", "with", "date", "dimensions", "group_size", "measures"},
 }
 NUMBERS = ("integer", "bigint", "numeric")  # what a measure may be, a precision aside
@@ -65,10 +65,26 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What a column names: rows of an export of rows, by the column `key` of its relation `part`; one, or an array."""
+
+    export: Definition
+    part: Part
+    key: str
+    is_array: bool
+
+    @property
+    def text(self) -> str:
+        """As it is declared: `cases.case_id`."""
+        return f"{self.export.name}.{self.key}"
+
+
+@dataclass(frozen=True)
 class Definition:
     """One export. `parts` begins with the relation whose column `date` the range is about.
 
-    Rows have all columns of all parts but those in `without`.
+    Rows have all columns of all parts but those in `without`; `references` says, by name, which of them name rows of
+    another export.
     An aggregate has `measures` for each month and each combination of `dimensions`; `group_size`, an SQL aggregate,
     says how many are behind them.
     """
@@ -79,6 +95,7 @@ class Definition:
     parts: tuple[Part, ...]
     date: str
     without: frozenset[str] = frozenset()
+    references: Mapping[str, Reference] = field(default_factory=dict)
     dimensions: tuple[Dimension, ...] = ()
     measures: tuple[Measure, ...] = ()
     group_size: str = ""
@@ -92,11 +109,27 @@ def load_definitions(settings: Settings) -> dict[str, Definition]:
 def definitions(manifest: dict[str, Any]) -> dict[str, Definition]:
     """Every export of a manifest, by name; raises InsightsError, naming it, for one that cannot be followed."""
     models = {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
-    return {name: definition(exposure, models) for name, exposure in exposures(manifest, "export").items()}
+    found = exposures(manifest, "export")
+    plain = {name: definition(exposure, models) for name, exposure in found.items()}
+    return {name: referring(found[name], plain) for name in plain}
+
+
+def referring(exposure: Exposure, plain: Mapping[str, Definition]) -> Definition:
+    """The definition of this exposure, of those in `plain`, with what its columns name (`refers`).
+
+    Raises InsightsError when a column or a row is named that is not there, or that it does not depend on.
+    """
+    own = plain[exposure.name]
+    declared: dict[str, str] = exposure.meta.get("refers") or {}
+    references = {column: _reference(exposure, own, plain, column, to) for column, to in declared.items()}
+    return replace(own, references=references)
 
 
 def definition(exposure: Exposure, models: Mapping[str, dict[str, Any]]) -> Definition:
-    """One export; `models` are the manifest's, by name. Raises InsightsError when it cannot be followed."""
+    """One export by itself, without what its columns name of others; `models` are the manifest's, by name.
+
+    Raises InsightsError when it cannot be followed.
+    """
     meta = exposure.meta
     kind = meta.get("kind")
     if kind not in KEYS:
@@ -126,7 +159,15 @@ def definition(exposure: Exposure, models: Mapping[str, dict[str, Any]]) -> Defi
     if kind == "aggregate" and not (measures and group_size and first.retention_class == "raw_event"):
         raise _wrong(exposure, "an aggregate needs measures, a group_size, and a fact (retention class raw_event)")
     return Definition(
-        exposure.name, exposure.description, kind, parts, meta["date"], without, dimensions, measures, group_size
+        exposure.name,
+        exposure.description,
+        kind,
+        parts,
+        meta["date"],
+        without,
+        dimensions=dimensions,
+        measures=measures,
+        group_size=group_size,
     )
 
 
@@ -159,6 +200,27 @@ def _dimension(exposure: Exposure, parts: tuple[Part, ...], name: str, column: s
     raise _wrong(
         exposure, f"its dimension {name} is {column}; it must be a relation and its column, with a dot between"
     )
+
+
+def _reference(exposure: Exposure, own: Definition, plain: Mapping[str, Definition], column: str, to: str) -> Reference:
+    name, _, key = to.partition(".")
+    target = plain.get(name)
+    if target is None or target.kind != "rows":
+        raise _wrong(
+            exposure, f"{column} refers to {to}; it must be an export of rows and its column, with a dot between"
+        )
+    part = next((part for part in target.parts if key in part.columns), None)
+    if part is None:
+        raise _wrong(exposure, f"{column} refers to {to}, which is no column of the export {name}")
+    if missing := sorted({part.name for part in target.parts} - exposure.depends_on):
+        raise _wrong(exposure, f"{column} refers to {to}, and it does not depend on {', '.join(missing)}")
+    naming = next((part.columns[column] for part in own.parts if column in part.columns), None)
+    if naming is None or column in own.without:
+        raise _wrong(exposure, f"{column} in refers is no column of it")
+    kind = part.columns[key].data_type
+    if naming.data_type.removesuffix("[]") != kind:
+        raise _wrong(exposure, f"{column} is {naming.data_type} and refers to {to}, which is {kind}")
+    return Reference(target, part, key, is_array=naming.data_type != kind)
 
 
 def _measure(exposure: Exposure, name: str, says: dict[str, str]) -> Measure:

@@ -6,11 +6,8 @@ typed is in them but an id that was found in the warehouse and two dates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import get_args
-from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -20,7 +17,8 @@ from orchestration.config.files import Settings
 from orchestration.config.tokens import Visibility
 from orchestration.errors import InsightsError
 from orchestration.exports.columns import OutColumn, row_columns, safe_in_spreadsheets
-from orchestration.exports.definitions import Definition, Part
+from orchestration.exports.definitions import Definition
+from orchestration.exports.relations import Scope, is_of, is_visible, joined, texts
 from orchestration.warehouse.loads import Load, newest_loads
 
 _Typed = tuple[str, str, sql.Composable]  # a column's name, type and value
@@ -35,27 +33,13 @@ _JSON_LINES = sql.SQL(
 
 
 @dataclass(frozen=True)
-class Scope:
-    """What one export is about: days are UTC, `until` is the day after the last; `visible` may leave as rows.
-
-    `load` is what the data is of, `read_at` the moment of the snapshot.
-    """
-
-    organization_id: UUID
-    since: date
-    until: date
-    visible: list[Visibility]
-    load: Load
-    read_at: datetime
-
-
-@dataclass(frozen=True)
 class Query:
-    """An export as SQL: its columns, where its rows come from, and how they are grouped and ordered ('' when not)."""
+    """An export as SQL: its columns, what its rows come from, which of them and in what order ('' when not said)."""
 
     columns: list[OutColumn]
     source: sql.Composable
-    tail: sql.Composable
+    where: sql.Composable
+    order: sql.Composable
 
     @property
     def masked_columns(self) -> list[str]:
@@ -64,8 +48,8 @@ class Query:
 
     def count(self, connection: psycopg.Connection, at_most: int) -> int:
         """How many rows there are, counted to `at_most`."""
-        query = sql.SQL("select count(*) from (select 1 from {source} limit {limit}) as counted")
-        row = connection.execute(query.format(source=self.source, limit=at_most)).fetchone()
+        query = sql.SQL("select count(*) from (select 1 from {source}{where} limit {limit}) as counted")
+        row = connection.execute(query.format(source=self.source, where=self.where, limit=at_most)).fetchone()
         return int(row[0]) if row else 0
 
     def copy_statement(self, file_format: str) -> sql.Composed:
@@ -75,7 +59,10 @@ class Query:
             sql.SQL("{} as {}").format(safe_in_spreadsheets(c) if is_csv else c.value, sql.Identifier(c.name))
             for c in self.columns
         ]
-        query = sql.SQL("select {} from {}{}").format(sql.SQL(", ").join(columns), self.source, self.tail)
+        joins = sql.SQL("").join(c.join for c in self.columns if c.join)
+        query = sql.SQL("select {} from {}{}{}{}").format(
+            sql.SQL(", ").join(columns), self.source, joins, self.where, self.order
+        )
         return (_CSV if is_csv else _JSON_LINES).format(query=query)
 
 
@@ -91,9 +78,9 @@ def read_load(connection: psycopg.Connection, settings: Settings, definition: De
 def build_query(settings: Settings, definition: Definition, scope: Scope, *, is_masked: bool) -> Query:
     """The statements of one export."""
     if definition.kind == "rows":
-        where = [*_in_range(definition, scope), *(_is_visible(part, scope.visible) for part in definition.parts)]
-        source = sql.SQL("{} where {}").format(_joined(definition), sql.SQL(" and ").join(where))
-        return Query(row_columns(definition, is_masked=is_masked), source, sql.SQL(""))
+        where = [*_in_range(definition, scope), is_visible(definition, scope.visible)]
+        columns = row_columns(definition, scope, is_masked=is_masked)
+        return Query(columns, joined(definition), sql.SQL(" where ") + sql.SQL(" and ").join(where), sql.SQL(""))
     return _cells(settings, definition, scope)
 
 
@@ -124,24 +111,24 @@ def _cells(settings: Settings, definition: Definition, scope: Scope) -> Query:
         columns=sql.SQL(", ").join(
             sql.SQL("{} as {}").format(v, sql.Identifier(name)) for name, _, v in keys + numbers
         ),
-        joined=_joined(definition),
+        joined=joined(definition),
         where=sql.SQL(" and ").join(where),
         keys=sql.SQL(", ").join(value for _, _, value in keys),
         visibility=visibility,
-        visible=_texts(scope.visible),
+        visible=texts(scope.visible),
         group_size=sql.SQL(definition.group_size),
         least=settings.insights.exports.min_group_size,
     )
     columns = [OutColumn(name, data_type, sql.Identifier("cells", name)) for name, data_type, _ in keys + numbers]
     order = sql.SQL(" order by {}").format(sql.SQL(", ").join(sql.Identifier("cells", name) for name, _, _ in keys))
-    return Query(columns, source, order)
+    return Query(columns, source, sql.SQL(""), order)
 
 
 def _in_range(definition: Definition, scope: Scope) -> list[sql.Composable]:
     first = definition.parts[0].name
     day = sql.Identifier(first, definition.date)
     return [
-        sql.SQL("{} = {}::uuid").format(sql.Identifier(first, "organization_id"), str(scope.organization_id)),
+        is_of(definition, scope.organization_id),
         sql.SQL("{} >= {}::date").format(day, scope.since.isoformat()),
         sql.SQL("{} < {}::date").format(day, scope.until.isoformat()),
     ]
@@ -161,40 +148,9 @@ def _in_finished_months(settings: Settings, scope: Scope, day: sql.Composable) -
     ]
 
 
-def _joined(definition: Definition) -> sql.Composable:
-    """The relations of an export; a row of another organization joins nothing."""
-    first, *others = definition.parts
-    joined: list[sql.Composable] = [_relation(first)]
-    for part in others:
-        key = part.key or ""
-        joined.append(
-            sql.SQL("left join {} on {} = {} and {} = {}").format(
-                _relation(part),
-                sql.Identifier(first.name, key),
-                sql.Identifier(part.name, key),
-                sql.Identifier(first.name, "organization_id"),
-                sql.Identifier(part.name, "organization_id"),
-            )
-        )
-    return sql.SQL(" ").join(joined)
-
-
-def _relation(part: Part) -> sql.Composable:
-    return sql.SQL("{} as {}").format(sql.Identifier(part.schema, part.identifier), sql.Identifier(part.name))
-
-
-def _is_visible(part: Part, visible: Sequence[Visibility]) -> sql.Composable:
-    """Whether a row may leave; a joined relation that has no row for it says nothing."""
-    if not part.has_visibility:
-        return sql.SQL("true")
-    column = sql.Identifier(part.name, "visibility")
-    query = "{} = any({})" if part.key is None else "coalesce({} = any({}), true)"
-    return sql.SQL(query).format(column, _texts(visible))
-
-
 def _strictest(definition: Definition) -> sql.Composable:
     """The strictest visibility of what is under a row (design, rule 4); an unknown one is RESTRICTED."""
-    tokens, restricted = _texts(STRICTNESS), STRICTNESS.index("RESTRICTED") + 1
+    tokens, restricted = texts(STRICTNESS), STRICTNESS.index("RESTRICTED") + 1
     columns = [(part, sql.Identifier(part.name, "visibility")) for part in definition.parts if part.has_visibility]
     ranks = [
         sql.SQL("case when {} is not null then coalesce(array_position({}, {}), {}) end").format(
@@ -203,7 +159,3 @@ def _strictest(definition: Definition) -> sql.Composable:
         for part, column in columns
     ]
     return sql.SQL("({})[greatest({})]").format(tokens, sql.SQL(", ").join(ranks))
-
-
-def _texts(values: Sequence[Visibility]) -> sql.Composable:
-    return sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(sql.Literal(v) for v in values))

@@ -16,7 +16,8 @@ from orchestration.exports.audit import Trail
 from orchestration.exports.definitions import Definition
 from orchestration.exports.masking import key_blocks, send_blocks
 from orchestration.exports.output import Output, Written
-from orchestration.exports.query import Query, Scope, build_query, read_load, visible_as_rows
+from orchestration.exports.query import Query, build_query, read_load, visible_as_rows
+from orchestration.exports.relations import Scope
 from orchestration.exports.request import Request, check_user, find_definition, find_organization
 from orchestration.exports.sidecar import sidecar
 from orchestration.exports.sinks import Sink, open_sink

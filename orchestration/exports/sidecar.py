@@ -8,7 +8,8 @@ from uuid import UUID
 
 from orchestration.config.files import Settings
 from orchestration.exports.output import Written
-from orchestration.exports.query import Query, Scope
+from orchestration.exports.query import Query
+from orchestration.exports.relations import Scope
 from orchestration.exports.request import Request
 
 
@@ -21,7 +22,9 @@ def sidecar(  # noqa: PLR0913 - each is one fact of the file
         "export": request.name,
         "export_id": export_id,
         "format": request.file_format,
-        "columns": [{"name": c.name, "type": c.data_type, "masked": c.mask} for c in query.columns],
+        "columns": [
+            {"name": c.name, "type": c.data_type, "masked": c.mask, "refers_to": c.refers_to} for c in query.columns
+        ],
         "rows": rows,
         "bytes": written.bytes,
         "sha256": written.sha256,

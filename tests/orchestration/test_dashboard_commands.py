@@ -68,8 +68,16 @@ def test_a_dashboard_is_printed_computed_at_first_and_then_from_the_cache(
     assert "Ask for these alone: --visibility PUBLIC --visibility INTERNAL" in str(refused.exception)
 
 
-@pytest.mark.parametrize("pair", ["days", "=7", "days=7 days=8"])
-def test_a_parameter_that_is_no_pair_is_a_usage_error(pair: str) -> None:
-    parameters = [part for text in pair.split() for part in ("--parameter", text)]
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        (["days"], "'days' is not name=value. The names are listed by: insights dashboards"),
+        (["=7"], "'=7' is not name=value."),
+        (["days=7", "days=8"], "days is given twice, as '7' and as '8'. Give it once;"),
+    ],
+)
+def test_a_parameter_that_is_no_pair_or_is_there_twice_is_a_usage_error(pairs: list[str], says: str) -> None:
+    parameters = [part for pair in pairs for part in ("--parameter", pair)]
     result = run("dashboard", "task_volume", "--org", "x", "--as", "y", *parameters)
     assert result.exit_code == 2
+    assert says in result.stderr

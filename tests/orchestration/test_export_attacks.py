@@ -171,6 +171,63 @@ def test_a_stricter_row_of_a_joined_relation(own_desk: Desk, visibility: str) ->
     assert left == {row["case_id"] for row in rows} - {victim}
 
 
+EVER = {"since": date(2000, 1, 1), "until": date(2100, 1, 1), "file_format": "jsonl"}
+
+
+def _case_of_task(desk: Desk) -> dict[str, str | None]:
+    return dict(desk.warehouse.rows("select task_id::text, case_id::text from insights.dim_tasks"))
+
+
+@pytest.mark.parametrize("allowed", [("PUBLIC", "INTERNAL"), ("PUBLIC",), ("INTERNAL",)])
+def test_which_tasks_belong_together_by_a_case_that_may_not_leave(desk: Desk, allowed: tuple[str, ...]) -> None:
+    asking = desk.changed(allowed_visibilities=list(allowed))
+    cases = {row["case_id"] for row in asking.rows("cases", **EVER)}
+    case_of, kept, hidden = _case_of_task(desk), 0, 0
+    rows = asking.rows("tasks", **EVER)
+    assert {row["visibility"] for row in rows} <= set(allowed)
+    for row in rows:
+        case_id = case_of[row["task_id"]]
+        assert row["case_id"] == (case_id if case_id in cases else None)
+        kept += row["case_id"] is not None
+        hidden += case_id is not None and row["case_id"] is None
+    assert kept > 0
+    assert hidden > 100
+    as_texts = {r["task_id"]: r["case_id"] for r in asking.rows("tasks", **EVER | {"file_format": "csv"})}
+    assert as_texts == {row["task_id"]: row["case_id"] or "" for row in rows}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update insights.fact_cases set visibility = 'RESTRICTED'",
+        "update insights.dim_cases set visibility = 'ANONYMISED'",
+        "update insights.dim_cases set visibility = 'CONFIDENTIAL'",
+        "update insights.fact_cases set organization_id = '{other}'",
+        "delete from insights.fact_cases",
+    ],
+)
+def test_a_case_that_stopped_leaving_is_named_by_no_task_and_no_pattern(own_desk: Desk, change: str) -> None:
+    patterns = {row["pattern_id"]: row for row in own_desk.rows("patterns_weekly", **EVER)}
+    tasks = {row["task_id"]: row["case_id"] for row in own_desk.rows("tasks", **EVER)}
+    longest = max((row["case_ids"] for row in patterns.values()), key=len)
+    assert len(longest) >= 3
+    victim = next(c for c in longest if c in tasks.values())
+    statement = change.format(other=own_desk.organization_id(STORES))
+    own_desk.warehouse.execute(f"{statement} where case_id = '{victim}'")
+    after = own_desk.rows("tasks", **EVER)
+    assert {row["task_id"]: row["case_id"] for row in after} == {
+        task_id: None if case_id == victim else case_id for task_id, case_id in tasks.items()
+    }
+    # The patterns themselves still leave; of each, the other cases are left, in the same order.
+    changed = 0
+    for row in own_desk.rows("patterns_weekly", **EVER):
+        before = patterns.pop(row["pattern_id"])["case_ids"]
+        assert row["case_ids"] == [case_id for case_id in before if case_id != victim]
+        changed += row["case_ids"] != before
+    assert changed > 0
+    assert not patterns
+
+
 # What is left out of aggregates
 
 
@@ -276,6 +333,33 @@ def test_many_checkins_of_one_person_are_no_group(own_desk: Desk) -> None:
         )
         > 5
     )
+
+
+def test_the_score_of_each_where_all_have_the_same(own_desk: Desk) -> None:
+    def cells() -> list[tuple[int, float | None]]:
+        march = {"since": date(2025, 3, 1), "until": date(2025, 4, 1)}
+        rows = own_desk.rows("monthly_checkin_totals", **march, file_format="jsonl")
+        return [(r["checkins"], r["mean_score"]) for r in rows if r["learning_group"] is None]
+
+    organization = own_desk.organization_id()
+    own_desk.warehouse.execute(
+        "delete from insights.fact_wellbeing_checkins where organization_id ="
+        f" '{organization}' and date_key between '2025-03-01' and '2025-03-31'"
+    )
+    six = (
+        "select min(checkin_id::text)::uuid from insights.fact_wellbeing_checkins"
+        f" where organization_id = '{organization}' and person_id is not null group by person_id order by 1 limit 6"
+    )
+    ids = [row[0] for row in own_desk.warehouse.rows(six)]
+    with connect_as(own_desk.warehouse.admin_url) as connection:
+        connection.execute(
+            "update insights.fact_wellbeing_checkins set date_key = '2025-03-05', learning_group_id = null, score = 7,"
+            " visibility = 'RESTRICTED' where checkin_id = any(%s)",
+            [ids],
+        )
+        assert cells() == [(6, None)]
+        connection.execute("update insights.fact_wellbeing_checkins set score = 1 where checkin_id = %s", [ids[0]])
+        assert cells() == [(6, 6.0)]  # (5 * 7 + 1) / 6
 
 
 def test_the_current_month_and_one_that_is_partly_out_of_retention(own_desk: Desk) -> None:

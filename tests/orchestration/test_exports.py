@@ -25,7 +25,7 @@ from warehouse import Warehouse, connect_as
 
 from orchestration.config.files import Settings, check
 from orchestration.errors import InsightsError
-from orchestration.exports.definitions import KEYS, definition, definitions
+from orchestration.exports.definitions import KEYS, definition, definitions, referring
 from orchestration.exports.masking import key_blocks, masked, send_blocks
 from orchestration.exports.run import run_export
 from orchestration.manifest import Exposure, exposures
@@ -60,7 +60,27 @@ def test_the_exports_are_declared_as_exposures() -> None:
 
 def test_an_export_depends_on_exactly_what_it_reads() -> None:
     for exposure in exposures(project(), "export").values():
-        assert {exposure.meta["from"], *exposure.meta.get("with", {})} == exposure.depends_on, exposure.name
+        read = {exposure.meta["from"], *exposure.meta.get("with", {})}
+        if "refers" in exposure.meta:
+            read |= {"fact_cases", "dim_cases"}  # each of them names cases
+        assert read == exposure.depends_on, exposure.name
+
+
+def test_every_id_in_a_row_is_its_own_or_declared_to_name_another_row() -> None:
+    own = {"organization_id", "task_id of tasks", "case_id of cases", "trend_id of trends_monthly"}
+    own |= {f"pattern_id of patterns_{cadence}" for cadence in ("weekly", "monthly", "yearly")}
+    for name, found in definitions(project()).items():
+        ids = {c.name for part in found.parts for c in part.columns.values() if c.data_type in ("uuid", "uuid[]")}
+        if found.kind == "rows":
+            naming = {column for column in ids if column not in own and f"{column} of {name}" not in own}
+            assert naming == found.references.keys(), name
+    refers = {name: {c: r.text for c, r in d.references.items()} for name, d in definitions(project()).items()}
+    assert {name: to for name, to in refers.items() if to} == {
+        "tasks": {"case_id": "cases.case_id"},
+        "patterns_weekly": {"case_ids": "cases.case_id"},
+        "patterns_monthly": {"case_ids": "cases.case_id"},
+        "patterns_yearly": {"case_ids": "cases.case_id"},
+    }
 
 
 def test_every_fact_has_one_family_of_cells() -> None:
@@ -105,6 +125,51 @@ def test_a_column_left_out_must_be_there() -> None:
         definition(wrong, models())
 
 
+@pytest.mark.parametrize(
+    ("refers", "says"),
+    [
+        ({"case_id": "fact_cases.case_id"}, "case_id refers to fact_cases.case_id; it must be an export of rows"),
+        ({"case_id": "monthly_case_totals.month"}, "case_id refers to monthly_case_totals.month; it must be an export"),
+        ({"case_id": "cases"}, "case_id refers to cases, which is no column of the export cases"),
+        ({"case_id": "cases.id_of_case"}, "case_id refers to cases.id_of_case, which is no column of the export cases"),
+        ({"case_ids": "cases.case_id"}, "case_ids in refers is no column of it"),
+        ({"label_role": "cases.label_role"}, "label_role in refers is no column of it"),
+        ({"label": "cases.case_id"}, "label is text and refers to cases.case_id, which is uuid"),
+        (
+            {"task_id": "patterns_weekly.pattern_id"},
+            "task_id refers to patterns_weekly.pattern_id, and it does not depend",
+        ),
+    ],
+)
+def test_a_reference_that_cannot_be_followed_is_refused(refers: dict[str, str], says: str) -> None:
+    found = exposures(project(), "export")
+    right, wrong = found["tasks"], {"refers": refers, "without": ["label_role"]}
+    exposure = Exposure(right.name, "", right.meta | wrong, right.depends_on)
+    plain = {name: definition(other, models()) for name, other in (found | {"tasks": exposure}).items()}
+    with pytest.raises(InsightsError) as caught:
+        referring(exposure, plain)
+    assert str(caught.value).startswith(f"models/exposures: the export tasks cannot be followed: {says}")
+
+
+@pytest.mark.services
+def test_a_row_that_is_named_is_one_row(shared: Warehouse) -> None:
+    unique = {
+        tuple(row)
+        for row in shared.rows(
+            "select c.relnamespace::regnamespace::text, c.relname::text, a.attname::text from pg_index as i"
+            " join pg_class as c on i.indrelid = c.oid join pg_attribute as a on a.attrelid = c.oid"
+            " and a.attnum = i.indkey[0] where i.indisunique and i.indnatts = 1"
+        )
+    }
+    named = {
+        (r.part.schema, r.part.identifier, r.key)
+        for d in definitions(project()).values()
+        for r in d.references.values()
+    }
+    assert named == {("insights", "fact_cases", "case_id")}
+    assert named <= unique
+
+
 def test_the_documentation_names_every_export_and_every_key() -> None:
     text = Path("docs/exports.md").read_text("utf-8")
     for name in {*definitions(project()), *KEYS["rows"], *KEYS["aggregate"]}:
@@ -127,6 +192,13 @@ def test_rows_are_those_of_the_organization_range_and_visibility(desk: Desk, nam
     ]
     dimension = {row[key]: row for row in _relation(desk.warehouse, joined)} if joined else {}
     wanted = [{**dimension.get(row.get(key), {}), **row} for row in expected]
+    # Of a case that may not leave itself, the id does not leave with another row either.
+    leaving = _visible_cases(desk)
+    for row in wanted:
+        if name == "tasks" and row["case_id"] not in leaving:
+            row["case_id"] = None
+        if name.startswith("patterns"):
+            row["case_ids"] = [case_id for case_id in row["case_ids"] if case_id in leaving]
     rows = desk.rows(name, since=date(2025, 3, 10), until=date(2025, 12, 30), file_format=file_format)
     assert len(rows) == len(wanted) > (0 if name in ("tasks", "cases", "patterns_weekly", "trends_monthly") else -1)
     left_out = COUNTS_OF_OTHERS if name == "cases" else set()
@@ -144,6 +216,13 @@ def test_rows_are_those_of_the_organization_range_and_visibility(desk: Desk, nam
         assert _sorted([{c: row[c] for c in texts} for row in rows]) == _sorted(
             [{c: row[c] for c in texts} for row in wanted]
         )
+
+
+def _visible_cases(desk: Desk) -> set[str]:
+    fact, dimension = (_relation(desk.warehouse, name) for name in ("fact_cases", "dim_cases"))
+    ours = [row for row in fact if row["organization_id"] == desk.organization_id() and row["visibility"] in VISIBLE]
+    hidden = {row["case_id"] for row in dimension if row["visibility"] not in VISIBLE}
+    return {row["case_id"] for row in ours} - hidden
 
 
 def _sorted(rows: list[dict[str, Any]]) -> list[str]:
@@ -185,7 +264,12 @@ def test_cells_of_checkins_count_persons(desk: Desk) -> None:
             scores[cell].append(row["score"])
             # Of an anonymous check-in nobody knows the person: the row stands for one.
             people[cell].add(row["person_id"] or row["checkin_id"])
-    kept = {cell: (len(of), sum(of) / len(of)) for cell, of in scores.items() if len(people[cell]) >= 5}
+    kept = {
+        # Where all have the same score, their mean would be the score of each.
+        cell: (len(of), sum(of) / len(of) if len(set(of)) > 1 else None)
+        for cell, of in scores.items()
+        if len(people[cell]) >= 5
+    }
     assert 0 < len(kept) < len(scores)
     found = {
         (r["month"], r["learning_group"], r["visibility"]): (r["checkins"], r["mean_score"])
@@ -193,7 +277,7 @@ def test_cells_of_checkins_count_persons(desk: Desk) -> None:
     }
     assert found.keys() == kept.keys()
     for cell, (checkins, mean) in kept.items():
-        assert found[cell] == (checkins, pytest.approx(mean, abs=0.00501))
+        assert found[cell] == (checkins, None if mean is None else pytest.approx(mean, abs=0.00501))
 
 
 @pytest.mark.services
@@ -227,6 +311,12 @@ def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_desk: Desk
             assert row[column] == (None if value is None else mask(value, organization))
         named += person is not None
     assert 0 < named < len(rows)
+    # One value has one mask; `person:` and the id, as who reported a case, is another value.
+    cases = replace(own_desk).rows("cases", file_format="jsonl")
+    reporters = {element for row in cases for element in row["source_keys"]}
+    ids = {row["person_id"] for row in persons.values()}
+    assert reporters & {mask(f"person:{person_id}", organization) for person_id in ids}
+    assert not reporters & {mask(person_id, organization) for person_id in ids}
 
 
 @pytest.mark.services
@@ -364,6 +454,7 @@ def test_the_manifest_beside_it_tells_what_the_file_is(desk: Desk) -> None:
     columns = {column["name"]: column for column in beside.pop("columns")}
     header = gzip.decompress(data).split(b"\n")[0].decode()
     assert header.split(",") == list(columns)
+    assert all(column.pop("refers_to") is None for column in columns.values())
     assert columns["title"] == {"name": "title", "type": "text", "masked": "redacted"}
     assert columns["source_keys"] == {"name": "source_keys", "type": "text[]", "masked": "hmac-sha256"}
     assert columns["opened_at"] == {"name": "opened_at", "type": "timestamp with time zone", "masked": None}
@@ -399,6 +490,16 @@ def test_the_manifest_beside_it_tells_what_the_file_is(desk: Desk) -> None:
         "environment": "dev",
         "config_version": "3.0",
     }
+
+
+@pytest.mark.services
+def test_the_manifest_tells_which_column_names_rows_of_another_export(desk: Desk) -> None:
+    for name, column, data_type in (("tasks", "case_id", "uuid"), ("patterns_weekly", "case_ids", "uuid[]")):
+        done = desk.export(name)
+        told = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))["columns"]
+        assert [found for found in told if found["refers_to"]] == [
+            {"name": column, "type": data_type, "masked": None, "refers_to": "cases.case_id"}
+        ]
 
 
 # What is refused, and what the audit says

@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 import redis
 from dashboard_world import changed, patient_commands
+from dashboard_world import reader as reader_with
+from slow_line import SlowLine
 from warehouse import Warehouse
 
 from orchestration.cache.entries import Entry
 from orchestration.config.files import Settings, load_settings
 from orchestration.config.tokens import PerEnvironment
+from orchestration.dashboards import warm as warm_module
 from orchestration.dashboards.question import Asked, Question, cache_key
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import candidates, warm
@@ -189,6 +192,46 @@ def test_a_full_redis_is_said_and_is_no_success(
     assert not report.is_whole
     assert (report.dashboards["overview"].kept, report.dashboards["overview"].found) == (0, 0)
     assert "maxmemory" in (report.dashboards["overview"].trouble or "")
+
+
+def _with_large_answers(reader: Reader, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer has so many bytes more; they are blanks after the JSON."""
+    compute_all = reader.compute_all
+
+    def larger(questions: Sequence[Question]) -> list[Entry]:
+        return [replace(entry, body=entry.body + b" " * size) for entry in compute_all(questions)]
+
+    monkeypatch.setattr(reader, "compute_all", larger)
+
+
+def test_a_large_batch_may_take_longer_than_redis_may_be_silent(
+    built: Warehouse, redis_server: LocalRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`timeout_ms` is for each answer that is sent, and for each silence, not for all that goes in one round trip."""
+    monkeypatch.setattr(warm_module, "FIRST_BATCH", warm_module.BATCH)  # all questions in one go
+    with (
+        SlowLine(redis_server, 1_000_000) as line,
+        closing(reader_with(built, cache__url=line.url(), cache__timeout_ms=2000)) as reader,
+    ):
+        _with_large_answers(reader, 150_000, monkeypatch)
+        report = warm(reader, built.settings)
+        number = len(reader.dashboards) * len(_organizations(built))
+        assert sum(warmed.found for warmed in report.dashboards.values()) == number <= warm_module.BATCH
+        assert report.is_whole
+        assert line.seconds > 2
+
+
+def test_an_answer_that_the_line_does_not_carry_in_time_is_said_and_is_no_success(
+    built: Warehouse, redis_server: LocalRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        SlowLine(redis_server, 1_000_000) as line,
+        closing(reader_with(built, cache__url=line.url(), cache__timeout_ms=1000)) as reader,
+    ):
+        _with_large_answers(reader, 3_000_000, monkeypatch)
+        report = warm(reader, built.settings, ["overview"])
+        assert (report.dashboards["overview"].kept, report.is_whole) == (0, False)
+        assert "Redis did not keep it: Timeout" in (report.dashboards["overview"].trouble or "")
 
 
 def test_one_question_that_fails_takes_no_other_with_it(
