@@ -49,7 +49,9 @@ def reconcile(
                 f"dbt failed with exit code {run.exit_code}; its messages are above. Nothing is half-written."
             )
 
-    select = ["run", "--select", *(f"+{name}" for name in (*RELATIONS, "rejects")), "--quiet"]
+    # The view int_task_outcomes reads a table that is made anew for the marts, and leaves with the old one.
+    models = [*(f"+{name}" for name in (*RELATIONS, "rejects")), "int_task_outcomes"]
+    select = ["run", "--select", *models, "--quiet"]
     load(scan_all=False)
     with connect(url, autocommit=True) as connection:
         (started,) = connection.execute("select clock_timestamp()").fetchone() or (None,)
