@@ -46,21 +46,6 @@ def find_definition(definitions: dict[str, Definition], request: Request) -> Def
     return definition
 
 
-def find_organization(connection: psycopg.Connection, settings: Settings, given: str) -> UUID:
-    """The id of the one organization whose slug or id this is; raises InsightsError when there is none or two."""
-    table = sql.Identifier(settings.insights.warehouse.schema_name, "dim_organizations")
-    query = "select organization_id from {} where slug = %(given)s or organization_id::text = lower(%(given)s)"
-    try:
-        rows = connection.execute(sql.SQL(query).format(table), {"given": given}).fetchall()
-    except psycopg.errors.UndefinedTable as error:
-        raise InsightsError("Nothing has been built here yet. Run: insights init, then insights build") from error
-    if len(rows) != 1:
-        number = "Two organizations have" if rows else "No organization has"
-        raise InsightsError(f"{number} the slug or id {given}; an export is of exactly one.")
-    found: UUID = rows[0][0]
-    return found
-
-
 def check_user(connection: psycopg.Connection, settings: Settings, organization_id: UUID, given: str) -> UUID:
     """The id of the user who asks; raises InsightsError unless the organization has such a user, who is active.
 

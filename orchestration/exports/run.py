@@ -18,11 +18,12 @@ from orchestration.exports.masking import key_blocks, send_blocks
 from orchestration.exports.output import Output, Written
 from orchestration.exports.query import Query, build_query, read_load, visible_as_rows
 from orchestration.exports.relations import Scope
-from orchestration.exports.request import Request, check_user, find_definition, find_organization
+from orchestration.exports.request import Request, check_user, find_definition
 from orchestration.exports.sidecar import sidecar
 from orchestration.exports.sinks import Sink, open_sink
 from orchestration.exports.slots import mark_running, refuse_pooler, take_slot
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.organizations import find_organization
 
 Progress = Callable[[int, int], None]  # is told the rows that have left and those that will
 PROGRESS_ROWS = 1000  # between two calls

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from orchestration.config.files import CONFIG_FILE, PROFILES_FILE, Settings
 from orchestration.config.rules import REVIEWS
 from orchestration.errors import InsightsError
+from orchestration.warehouse.organizations import find_organization
 
 CADENCES = tuple(REVIEWS)
 # A review's date is the first day of one of these (decision D7).
@@ -75,7 +76,7 @@ def newest_reviews(connection: psycopg.Connection, settings: Settings, filters: 
     }
     rows = _rows(connection, settings, chosen, parameters)
     if filters.organization is not None and not rows:
-        _check_organization(connection, settings, filters.organization)
+        find_organization(connection, settings, filters.organization)
     return [Review(cadence, day, [row for row in rows if row["cadence"] == cadence]) for cadence, day in made]
 
 
@@ -97,15 +98,6 @@ def _made_reviews(
     wanted = {cadence: unit for cadence, unit in UNITS.items() if not cadences or cadence in cadences}
     with _no_review_yet():
         return connection.execute(query, {"cadences": list(wanted), "units": list(wanted.values())}).fetchall()
-
-
-def _check_organization(connection: psycopg.Connection, settings: Settings, organization: str) -> None:
-    organizations = sql.Identifier(settings.insights.warehouse.schema_name, "dim_organizations")
-    query = sql.SQL("select exists (select from {} where %(one)s in (slug, organization_id::text))")
-    if connection.execute(query.format(organizations), {"one": organization}).fetchone() == (False,):
-        raise InsightsError(
-            f"No organization has the slug or id {organization}. The table dim_organizations has every slug."
-        )
 
 
 def tasks_without_case(connection: psycopg.Connection, settings: Settings, organization: str | None) -> int:
