@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import reports_by_hand as by_hand
+from contents import contents
 from reports_by_hand import Table
 from warehouse import Warehouse, connect_as
 
@@ -230,3 +231,11 @@ def _kept(before: Table, recounted: Table, settled: dict[tuple[Any, ...], tuple[
             if row != nothing:
                 expected[key] = row
     return expected
+
+
+def test_trends_from_before_a_column_gain_it_and_stay_as_they_were(built: Warehouse) -> None:
+    before = contents(built, "insights.report_monthly_trends", "trend_id")
+    built.execute("alter table insights.report_monthly_trends drop column opened_oldest_date")
+    assert built.build("--select", "int_monthly_trends", "report_monthly_trends", command="run").succeeded
+    assert contents(built, "insights.report_monthly_trends", "trend_id") == before
+    assert built.value("select count(opened_oldest_date) from insights.report_monthly_trends where opened > 0") > 0
