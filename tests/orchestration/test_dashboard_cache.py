@@ -9,7 +9,7 @@ import re
 import signal
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -384,6 +384,13 @@ def test_a_corrupt_or_foreign_entry_is_ignored_and_replaced(admin: redis.Redis, 
     assert asking.store.counters("dev")["overview:ignored_entries"] >= 1
 
 
+def ask_in_turn(asking: Reader, asked: Sequence[Asked]) -> None:
+    """Ask each a moment after the one before, so that the first is the coldest."""
+    for one in asked:
+        outcome(asking, one)
+        time.sleep(0.002)
+
+
 @needs_services
 def test_a_dashboard_keeps_as_many_entries_as_it_may_and_the_coldest_leave(
     admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis
@@ -395,9 +402,7 @@ def test_a_dashboard_keeps_as_many_entries_as_it_may_and_the_coldest_leave(
         there = entries(admin)
         return {one.parameters["days"] for one in asked if key(asking, one) in there}  # type: ignore[misc]
 
-    for one in asked[:5]:
-        outcome(asking, one)
-        time.sleep(0.002)
+    ask_in_turn(asking, asked[:5])
     assert outcome(asking, asked[0]) == "hits"  # warm again: asked[1] is the coldest now
     time.sleep(0.002)
     outcome(asking, asked[5])
@@ -425,9 +430,7 @@ def test_what_a_warm_up_renews_is_not_warmer_for_it(
 ) -> None:
     asking = reader(warehouse, redis_server, cache__max_keys_per_dashboard=3)
     asked = [dataclasses.replace(OVERVIEW, parameters={"days": days}) for days in range(1, 5)]
-    for one in asked[:3]:
-        outcome(asking, one)
-        time.sleep(0.002)
+    ask_in_turn(asking, asked[:3])
     coldest = question(asking, asked[0])
     assert asking.keep([(coldest, asking.compute(coldest))]) == [None]
     time.sleep(0.002)
