@@ -13,12 +13,12 @@
 {% macro label_is_valid(label) -%}
     {{ label }} ~ '^({{ label_bases() | join("|") }})[.][1-9][1-5]([.][^.]*[^. ][^.]*)*$'
 {%- endmacro %}
-{#- The vertical levels of the contract, then the broadcasts. -#}
+{#- Every base of seeds/label_bases.csv, as a list. -#}
 {% macro label_bases() -%}
-    {{- return([1, 2, 11, 101, 1001] + broadcast_bases()) -}}
+    {{- return(reference_rows('label_bases', ['base']) | map(attribute='base') | list) -}}
 {%- endmacro %}
 
 {#- Broadcast labels inform; they spawn no tasks and do not count as a department. -#}
 {% macro broadcast_bases() -%}
-    {{- return([10, 100, 1000]) -}}
+    {{- return(reference_rows('label_bases', ['base'], 'is_broadcast') | map(attribute='base') | list) -}}
 {%- endmacro %}

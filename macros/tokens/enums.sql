@@ -1,16 +1,27 @@
-{#- The tokens of an enum as a SQL list: 'A', 'B'. The enums are in dbt_project.yml and nowhere else. -#}
+{#- The tokens of an enum of seeds/tokens.csv as a SQL list by rank: 'A', 'B'. -#}
 {% macro enum_tokens(enum) -%}
-    '{{ var("enums")[enum] | join("', '") }}'
+    {{- sql_list(tokens_of(enum)) -}}
+{%- endmacro %}
+
+{#- The tokens of a status that close a task or case, as a SQL list. -#}
+{% macro closed_tokens(enum) -%}
+    {{- sql_list(tokens_of(enum, 'is_closed')) -}}
+{%- endmacro %}
+
+{#- Texts as a SQL list. -#}
+{% macro sql_list(texts) -%}
+    {%- for text in texts %}'{{ text | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
 {%- endmacro %}
 
 {#- Today's token for a stored one: trimmed, in the case of the enum, historical tokens mapped. Unknown tokens stay as they are.
     Nearly every stored token is one of today's already, and looking it up is cheaper than changing its case. -#}
 {% macro canonical_token(column, enum) -%}
-    {%- set change_case = 'upper' if var('enums')[enum][0] | upper == var('enums')[enum][0] else 'lower' -%}
+    {%- set tokens = tokens_of(enum) -%}
+    {%- set change_case = 'upper' if tokens | join == tokens | join | upper else 'lower' -%}
     case
-        when {{ column }} in ({{ enum_tokens(enum) }}) then {{ column }}
-        {%- for old, new in var('historical_tokens').get(enum, {}).items() %}
-        when {{ change_case }}(trim({{ column }})) = '{{ old }}' then '{{ new }}'
+        when {{ column }} in ({{ sql_list(tokens) }}) then {{ column }}
+        {%- for row in reference_rows('historical_tokens', ['historical_token', 'token'], "enum = '" ~ enum ~ "'") %}
+        when {{ change_case }}(trim({{ column }})) = {{ sql_list([row.historical_token]) }} then {{ sql_list([row.token]) }}
         {%- endfor %}
         else {{ change_case }}(trim({{ column }}))
     end

@@ -170,7 +170,7 @@ final as (
         origin_vertical_level,
         origin_role,
         opened_at,
-        case when status in ({{ enum_tokens('case_status_closed') }}) then updated_at end as closed_at,
+        case when status in ({{ closed_tokens('case_status') }}) then updated_at end as closed_at,
         timezone('UTC', timezone('UTC', opened_at) + reactivity_time) as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
         cast(linked_task_count as integer) as linked_task_count,

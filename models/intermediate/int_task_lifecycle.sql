@@ -106,7 +106,7 @@ joined as (
         coalesce(task_comments.comment_count, 0) as comment_count,
         least(task_events.first_response_at, task_comments.first_comment_at) as first_response_at,
         case
-            when tasks.status in ({{ enum_tokens('task_status_closed') }})
+            when tasks.status in ({{ closed_tokens('task_status') }})
                 then coalesce(tasks.closed_at, task_events.status_reached_at, tasks.updated_at)
         end as known_closed_at
     from tasks

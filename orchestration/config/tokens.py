@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+# Types cannot be read from a file: these repeat four enums of seeds/tokens.csv, and a test compares them.
 Environment = Literal["dev", "staging", "prod", "offline"]
 Visibility = Literal["PUBLIC", "INTERNAL", "RESTRICTED", "ANONYMISED"]
 Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]

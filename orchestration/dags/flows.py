@@ -37,6 +37,7 @@ REPORTS = Selection((OUTCOMES, "tag:daily_events_load,path:models/marts/reports"
 # all the same: it looks at the ancestors of what it selects before it excludes.
 EVENTS_LAYER = Selection(
     (
+        "path:seeds",
         "path:models/staging",
         "path:models/intermediate",
         "path:models/ops/rejects.sql",
@@ -132,8 +133,8 @@ FLOWS = {
         run_timeout=timedelta(hours=4),
         does="""\
 1. `gate`: the operational tables can be read and the warehouse is prepared.
-2. `staging_and_intermediate`: the views over the operational tables, what this load recomputes and what is set aside,
-   in one dbt build.
+2. `staging_and_intermediate`: the reference data, the views over the operational tables, what this load recomputes and
+   what is rejected, in one dbt build.
 3. `facts`: facts, `dim_tasks` and `dim_cases`, in one dbt run.
 4. `reports`: the daily reports, and the view that they read, in one dbt run.
 5. `tests`: every data test that needs no dimension of the sync at 02:30.

@@ -28,8 +28,9 @@ def contract_tables(project: Path = PROJECT) -> list[ContractTable]:
 
 
 def mart_names(project: Path = PROJECT) -> list[str]:
-    """The relations that dbt builds in the schema of the marts."""
-    return sorted(file.stem for file in (project / "models" / "marts").rglob("*.sql"))
+    """The relations that dbt builds in the schema of the marts: marts, and reference data."""
+    files = [*(project / "models" / "marts").rglob("*.sql"), *(project / "seeds").rglob("*.csv")]
+    return sorted(file.stem for file in files)
 
 
 def _nullable(column: dict[str, dict[str, dict[str, bool]]]) -> bool:

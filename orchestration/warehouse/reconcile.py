@@ -51,7 +51,9 @@ def reconcile(
 
     # The view int_task_outcomes reads a table that is made anew for the marts, and leaves with the old one.
     models = [*(f"+{name}" for name in (*RELATIONS, "rejects")), "int_task_outcomes"]
-    select = ["run", "--select", *models, "--quiet"]
+    # With the reference data that they read, and without tests.
+    kinds = ["--resource-type", "model", "--resource-type", "seed"]
+    select = ["build", *kinds, "--select", *models, "--quiet"]
     load(scan_all=False)
     with connect(url, autocommit=True) as connection:
         (started,) = connection.execute("select clock_timestamp()").fetchone() or (None,)

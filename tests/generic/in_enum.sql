@@ -1,4 +1,4 @@
-{#- Every value is a token of an enum of dbt_project.yml, the one place where tokens are listed. NULL passes. -#}
+{#- Every value is a token of an enum of seeds/tokens.csv. NULL passes. -#}
 {% test in_enum(model, column_name, enum) %}
 select
     {{ column_name }} as unknown_token,

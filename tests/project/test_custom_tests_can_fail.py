@@ -59,6 +59,19 @@ CORRUPTIONS = {
         );
         """,
     ),
+    "ranks_are_counted": Corruption(
+        "ranks_are_counted_tokens",
+        1,
+        "update insights.tokens set rank = 9 where (enum, token) = ('environment', 'offline');",
+    ),
+    "means_a_token": Corruption(
+        "means_a_token_historical_tokens",
+        13,
+        """
+        insert into insights.historical_tokens (enum, historical_token, token)
+        select 'environment', 'former ' || number, 'nowhere' from generate_series(1, 13) as number;
+        """,
+    ),
     "assert_fact_tasks_recounts": Corruption(
         "assert_fact_tasks_recounts",
         5,

@@ -97,6 +97,17 @@ NOT_PERSONAL = {
     "dim_labels.display_name": "of a label",
     "dim_labels.description": "of a label",
     "dim_learning_groups.name": "of a group",
+    **dict.fromkeys(
+        (
+            *(
+                f"dim_{kind}.label_{part}_name"
+                for kind in ("tasks", "cases")
+                for part in ("base", "category", "subcategory")
+            ),
+            *(f"report_monthly_trends.label_{part}_name" for part in ("base", "category")),
+        ),
+        "of a code",
+    ),
     "fact_tasks.comment_count": "a number",
     "fact_wellbeing_checkins.tags": "words to count, a part of the public contract",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from pathlib import Path
@@ -75,7 +76,6 @@ STAR_SCHEMA = {
 # Specification, section 1.2; source contract, sections 1 and 5.
 ENUMS = {
     "task_status": "PENDING IN_PROGRESS ON_HOLD COMPLETED FAILED ESCALATED CANCELLED",
-    "task_status_closed": "COMPLETED FAILED CANCELLED",
     "task_priority": "LOW MEDIUM HIGH CRITICAL",
     "task_severity": "MINOR MODERATE MAJOR CRITICAL",
     "visibility": "PUBLIC INTERNAL RESTRICTED ANONYMISED",
@@ -83,7 +83,6 @@ ENUMS = {
     "task_category": "request incident update report distribution",
     "source": "email api manual sync",
     "case_status": "open in_progress resolved archived",
-    "case_status_closed": "resolved archived",
     "organization_status": "active suspended archived",
     "confidentiality_level": "normal sensitive highly_sensitive",
     "labelled_entity": "task case person learning_group",
@@ -95,10 +94,17 @@ ENUMS = {
     "threshold_source": "config domain_profile organization_profile default_profile rule",
     "pattern_kind": "incident_frequency high_risk_indicator cross_department_trend needs_attention",
 }
+CLOSED = {"task_status": {"COMPLETED", "FAILED", "CANCELLED"}, "case_status": {"resolved", "archived"}}
 HISTORICAL_TOKENS = {
     "task_severity": {"INFO": "MINOR"},
     "source": {"ui": "manual", "import": "sync", "insight": "api", "email_thread": "email"},
 }
+
+# Source contract, section 3. It has no names for the broadcasts.
+LABEL_BASES = {"1": "CEO", "2": "C-level", "11": "Department head", "101": "Team lead", "1001": "Staff"}
+BROADCAST_BASES = {"10", "100", "1000"}
+LABEL_CATEGORIES = "Operational Strategic Compliance Customer Training Communication Financial Technical Crisis"
+LABEL_SUBCATEGORIES = "Request Update Decision Report Distribution"
 
 # Specification, sections 3.1 and 2.1 to 2.6, and the keys of decision D2. The environment is INSIGHTS_ENV's.
 CONFIGURATION: dict[str, Any] = {
@@ -215,16 +221,37 @@ def test_every_fact_and_report_has_a_visibility_and_an_organization(built: Wareh
 
 
 def test_enums_are_those_of_the_specification() -> None:
-    variables = _project_variables()
-    assert {name: " ".join(tokens) for name, tokens in variables["enums"].items()} == ENUMS
-    assert variables["historical_tokens"] == HISTORICAL_TOKENS
+    rows = _seed("tokens")
+    enums = {name: sorted(group, key=lambda row: int(row["rank"])) for name, group in _groups(rows, "enum").items()}
+    assert {name: " ".join(row["token"] for row in group) for name, group in enums.items()} == ENUMS
+    flagged = [row for row in rows if row["is_closed"]]
+    assert {row["enum"] for row in flagged} == set(CLOSED)
+    assert all((row["is_closed"] == "true") is (row["token"] in CLOSED[row["enum"]]) for row in flagged)
+    assert all(row["is_closed"] for row in rows if row["enum"] in CLOSED)
+    historical = _groups(_seed("historical_tokens"), "enum")
+    assert {
+        name: {row["historical_token"]: row["token"] for row in group} for name, group in historical.items()
+    } == HISTORICAL_TOKENS
+
+
+def test_labels_are_those_of_the_contract() -> None:
+    bases = _groups(_seed("label_bases"), "is_broadcast")
+    assert {row["base"]: row["name"] for row in bases["false"]} == LABEL_BASES
+    assert {row["base"] for row in bases["true"]} == BROADCAST_BASES
+    for level, names in (("category", LABEL_CATEGORIES), ("subcategory", LABEL_SUBCATEGORIES)):
+        rows = _seed("label_categories" if level == "category" else "label_subcategories")
+        assert [(row[level], row["name"]) for row in rows] == [
+            (str(n), name) for n, name in enumerate(names.split(), 1)
+        ]
 
 
 def test_the_configurations_enums_are_the_same() -> None:
-    assert " ".join(get_args(tokens.Environment)) == ENUMS["environment"]
-    assert " ".join(get_args(tokens.Visibility)) == ENUMS["visibility"]
-    assert " ".join(get_args(tokens.Priority)) == ENUMS["task_priority"]
-    assert " ".join(get_args(tokens.Severity)) == ENUMS["task_severity"]
+    # Types cannot be read from a file, so the Literals repeat four enums of seeds/tokens.csv.
+    enums = {name: [row["token"] for row in group] for name, group in _groups(_seed("tokens"), "enum").items()}
+    assert list(get_args(tokens.Environment)) == enums["environment"]
+    assert list(get_args(tokens.Visibility)) == enums["visibility"]
+    assert list(get_args(tokens.Priority)) == enums["task_priority"]
+    assert list(get_args(tokens.Severity)) == enums["task_severity"]
     fields = Profile.model_fields
     assert get_args(fields["transparency_level"].annotation) == ("full", "balanced", "restricted", "private")
     assert get_args(fields["escalation_granularity"].annotation) == ("relaxed", "moderate", "detailed", "aggressive")
@@ -262,9 +289,7 @@ def test_a_profile_does_not_contradict_itself(settings: Settings) -> None:
 
 
 def test_defaults_of_dbt_are_those_of_the_configuration(settings: Settings) -> None:
-    variables = _project_variables()
-    ours = {name: value for name, value in variables.items() if name not in ("enums", "historical_tokens")}
-    assert ours == dbt_variables(settings)
+    assert _project_variables() == dbt_variables(settings)
 
 
 @pytest.mark.parametrize(
@@ -304,6 +329,18 @@ def test_dbt_gets_exactly_the_variables_that_it_reads() -> None:
 def _project_variables() -> dict[str, Any]:
     variables: dict[str, Any] = yaml.safe_load((PROJECT / "dbt_project.yml").read_text("utf-8"))["vars"]
     return variables
+
+
+def _seed(name: str) -> list[dict[str, str]]:
+    with (PROJECT / "seeds" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _groups(rows: list[dict[str, str]], column: str) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row[column], []).append(row)
+    return found
 
 
 def _as_in_the_table(profile: Profile) -> list[str]:

@@ -12,31 +12,49 @@ with lifecycle as (
     select * from {{ ref('int_case_lifecycle') }}
 ),
 
+bases as (
+    select * from {{ ref('label_bases') }}
+),
+
+categories as (
+    select * from {{ ref('label_categories') }}
+),
+
+subcategories as (
+    select * from {{ ref('label_subcategories') }}
+),
+
 final as (
     select
-        case_id,
-        organization_id,
-        label,
-        label_base,
-        label_category,
-        label_subcategory,
-        label_role,
-        is_label_valid,
-        domain,
-        location,
-        source_keys,
-        is_own_review,
-        title,
-        status,
-        severity,
-        origin_vertical_level,
-        origin_role,
-        opened_at,
-        closed_at,
-        deadline_at,
-        visibility,
-        quality_flags
+        lifecycle.case_id,
+        lifecycle.organization_id,
+        lifecycle.label,
+        lifecycle.label_base,
+        lifecycle.label_category,
+        lifecycle.label_subcategory,
+        lifecycle.label_role,
+        bases.name as label_base_name,
+        categories.name as label_category_name,
+        subcategories.name as label_subcategory_name,
+        lifecycle.is_label_valid,
+        lifecycle.domain,
+        lifecycle.location,
+        lifecycle.source_keys,
+        lifecycle.is_own_review,
+        lifecycle.title,
+        lifecycle.status,
+        lifecycle.severity,
+        lifecycle.origin_vertical_level,
+        lifecycle.origin_role,
+        lifecycle.opened_at,
+        lifecycle.closed_at,
+        lifecycle.deadline_at,
+        lifecycle.visibility,
+        lifecycle.quality_flags
     from lifecycle
+    left join bases on lifecycle.label_base = bases.base
+    left join categories on lifecycle.label_category = categories.category
+    left join subcategories on lifecycle.label_subcategory = subcategories.subcategory
 )
 
 {{ only_changed('final', 'case_id') }}

@@ -12,31 +12,49 @@ with lifecycle as (
     select * from {{ ref('int_task_lifecycle') }}
 ),
 
+bases as (
+    select * from {{ ref('label_bases') }}
+),
+
+categories as (
+    select * from {{ ref('label_categories') }}
+),
+
+subcategories as (
+    select * from {{ ref('label_subcategories') }}
+),
+
 final as (
     select
-        task_id,
-        organization_id,
-        case_id,
-        label,
-        label_base,
-        label_category,
-        label_subcategory,
-        label_role,
-        is_label_valid,
-        type,
-        category,
-        subtype,
-        priority,
-        severity,
-        visibility,
-        source,
-        assignee_role,
-        created_at,
-        closed_at,
-        deadline_at,
-        current_status,
-        quality_flags
+        lifecycle.task_id,
+        lifecycle.organization_id,
+        lifecycle.case_id,
+        lifecycle.label,
+        lifecycle.label_base,
+        lifecycle.label_category,
+        lifecycle.label_subcategory,
+        lifecycle.label_role,
+        bases.name as label_base_name,
+        categories.name as label_category_name,
+        subcategories.name as label_subcategory_name,
+        lifecycle.is_label_valid,
+        lifecycle.type,
+        lifecycle.category,
+        lifecycle.subtype,
+        lifecycle.priority,
+        lifecycle.severity,
+        lifecycle.visibility,
+        lifecycle.source,
+        lifecycle.assignee_role,
+        lifecycle.created_at,
+        lifecycle.closed_at,
+        lifecycle.deadline_at,
+        lifecycle.current_status,
+        lifecycle.quality_flags
     from lifecycle
+    left join bases on lifecycle.label_base = bases.base
+    left join categories on lifecycle.label_category = categories.category
+    left join subcategories on lifecycle.label_subcategory = subcategories.subcategory
 )
 
 {{ only_changed('final', 'task_id') }}
