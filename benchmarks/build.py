@@ -27,10 +27,10 @@ from psycopg import sql
 from orchestration import dbt
 from orchestration.cli.build import NO_UNIT_TESTS
 from orchestration.config.files import Settings, load_settings
-from orchestration.local import LocalPostgres, remove_state, state_root
-from orchestration.local.binaries import postgres_programs
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
+from workshop.services import LocalPostgres, remove_state, state_root
+from workshop.services.binaries import postgres_programs
 
 HERE = Path(__file__).parent
 FIRST_DAY = date(2026, 1, 1)

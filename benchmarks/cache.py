@@ -26,10 +26,10 @@ from orchestration.dashboards.query import bound, statement
 from orchestration.dashboards.question import Asked, Question, cache_key
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import BATCH, warm
-from orchestration.local import LocalPostgres, LocalRedis, remove_state, state_root
-from orchestration.operational.sample import SAMPLE_AS_OF, load_sample
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
+from workshop.sample.load import SAMPLE_AS_OF, load_sample
+from workshop.services import LocalPostgres, LocalRedis, remove_state, state_root
 
 SEES = ("PUBLIC", "INTERNAL")
 ROLES = ("nurse",)

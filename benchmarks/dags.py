@@ -26,12 +26,12 @@ from psycopg import sql
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, load_settings
-from orchestration.local import LocalAirflow, LocalPostgres, remove_state, state_root
-from orchestration.local.airflow_api import AirflowApi
 from orchestration.manifest import write_manifest
-from orchestration.operational.sample import SAMPLE_AS_OF, load_sample
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
+from workshop.sample.load import SAMPLE_AS_OF, load_sample
+from workshop.services import LocalAirflow, LocalPostgres, remove_state, state_root
+from workshop.services.airflow_api import AirflowApi
 
 REVIEWS = ("tag:weekly_pattern_review", "tag:monthly_trend_report", "tag:yearly_systemic_review")
 DAG_ID = "insights_daily_events_load"

@@ -30,10 +30,10 @@ from orchestration.exports.query import build_query, read_load, visible_as_rows
 from orchestration.exports.relations import Scope
 from orchestration.exports.request import Request
 from orchestration.exports.run import run_export
-from orchestration.local import LocalPostgres, binaries, remove_state, state_root
-from orchestration.operational.sample import load_sample
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
+from workshop.sample.load import load_sample
+from workshop.services import LocalPostgres, binaries, remove_state, state_root
 
 AS_OF, SINCE = date(2026, 1, 1), date(2025, 1, 1)
 SERVER = {"shared_buffers": "2GB", "max_wal_size": "8GB", "random_page_cost": "1.1", "autovacuum": "off"}

@@ -23,7 +23,7 @@ from pathlib import Path
 import click
 import psycopg
 
-from orchestration.operational import create_operational_schema
+from workshop.operational import create_operational_schema
 
 HERE = Path(__file__).parent
 STEP = re.compile(r"^-- step: (.+)\n", re.MULTILINE)

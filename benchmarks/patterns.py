@@ -22,10 +22,10 @@ import psycopg
 
 from orchestration import dbt
 from orchestration.config.files import Settings, load_settings
-from orchestration.local import LocalPostgres, remove_state, state_root
-from orchestration.operational import create_operational_schema
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
+from workshop.operational import create_operational_schema
+from workshop.services import LocalPostgres, remove_state, state_root
 
 AS_OF = date(2026, 1, 5)  # a Monday: the weekly review bears this date, the others that of 1 January
 NO_TESTS = ("--exclude-resource-type", "test", "unit_test")

@@ -18,12 +18,12 @@ import psycopg
 
 from orchestration import dbt
 from orchestration.config.files import load_settings
-from orchestration.local import LocalPostgres, remove_state, state_root
-from orchestration.operational.sample import load_sample
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
+from workshop.sample.load import load_sample
+from workshop.services import LocalPostgres, remove_state, state_root
 
 AS_OF = date(2026, 1, 1)
 CUTOFF = "date '2024-01-02'"

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from orchestration import airflow_demo
 from orchestration.config.files import PROJECT, load_settings
 from orchestration.errors import InsightsError
-from orchestration.local import LocalAirflow
-from orchestration.local.airflow_api import AirflowApi
-from orchestration.local.airflow_settings import USER
+from workshop import airflow_demo
+from workshop.services import LocalAirflow
+from workshop.services.airflow_api import AirflowApi
+from workshop.services.airflow_settings import USER
 
 IMAGES = PROJECT / "docs/images"
 GRAPH_DAG = "insights_daily_events_load"

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from orchestration.cli import build, prepare, show
-from orchestration.cli.airflow import airflow
 from orchestration.cli.config import config
 from orchestration.cli.dashboard import dashboard, dashboards
-from orchestration.cli.demo import demo
+from orchestration.cli.entry import run
 from orchestration.cli.export import export, exports
-from orchestration.cli.load_incidents import load_incidents
 from orchestration.cli.manifest import manifest
 from orchestration.cli.patterns import patterns
 from orchestration.cli.purge import purge
 from orchestration.cli.reviews import reviews
 from orchestration.cli.warm import warm
-from orchestration.errors import InsightsError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,7 +32,6 @@ for command in (
     purge,
     show.status,
     show.docs,
-    load_incidents,
     patterns,
     reviews,
     export,
@@ -46,22 +40,10 @@ for command in (
     dashboard,
     warm,
     config,
-    demo,
-    airflow,
 ):
     commands.add_command(command)
 
 
 def main() -> None:
-    """Entry point: an error that the user can mend becomes one message and exit code 1."""
-    try:
-        commands.main(standalone_mode=False)
-    except InsightsError as error:
-        click.secho(f"Error: {error}", fg="red", err=True)
-        sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        sys.exit(130)
+    """Entry point of the command `insights`."""
+    run(commands)

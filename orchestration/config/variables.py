@@ -47,7 +47,7 @@ VARIABLES = (
     Variable("INSIGHTS_CORE_API_URL", "insights reviews send", "none: a dry run"),
     Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),
     Variable("INSIGHTS_ADMIN_URL", "insights init", "libpq's variables"),
-    Variable("INSIGHTS_OPERATIONAL_URL", "insights load-incidents", "libpq's variables"),
+    Variable("INSIGHTS_OPERATIONAL_URL", "workshop load-incidents", "libpq's variables"),
     Variable("INSIGHTS_SCHEMA", "plain dbt", "insights"),
     Variable("INSIGHTS_THREADS", "plain dbt", "4"),
     Variable("INSIGHTS_INCIDENT_LOG", "tests and benchmarks", "../shared/data/incident_event_log.zip"),

@@ -1,0 +1,26 @@
+"""The frame of a command line: how errors reach the person at the keyboard."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from orchestration.errors import InsightsError
+
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+
+
+def run(commands: click.Group) -> None:
+    """Run a command line; an InsightsError becomes one message on standard error and exit code 1."""
+    try:
+        commands.main(standalone_mode=False)
+    except InsightsError as error:
+        click.secho(f"Error: {error}", fg="red", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)

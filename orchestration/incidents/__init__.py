@@ -1,5 +1,0 @@
-"""The offline import of a ServiceNow incident audit log into an operational Orgo database."""
-
-from orchestration.incidents.importer import ImportResult, import_incidents
-
-__all__ = ["ImportResult", "import_incidents"]

@@ -1,0 +1,43 @@
+"""dbt works with the values that the configuration resolves to, or refuses to start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.plain_dbt import libpq_variables, plain_dbt
+from support.warehouse import Warehouse
+
+from orchestration.config.files import load_settings
+
+pytestmark = pytest.mark.services
+
+
+def test_plain_dbt_refuses_what_it_would_get_wrong(prepared: Warehouse, tmp_path: Path) -> None:
+    variables = libpq_variables(prepared.postgres, prepared.name, prepared.settings.insights.warehouse.write_user)
+    command = ("run", "--select", "dim_dates", "--target", "prod")
+    other = plain_dbt(variables | {"INSIGHTS_ENV": "dev"}, *command)
+    assert not other.succeeded
+    assert "The dbt target is prod, and INSIGHTS_ENV is dev; they must agree" in " ".join(other.output.split())
+    patterns = {"INSIGHTS_ENV": "prod", "INSIGHTS_PATTERN_CONFIG_PATH": str(tmp_path / "patterns.yaml")}
+    unread = plain_dbt(variables | patterns, *command)
+    assert not unread.succeeded
+    assert "INSIGHTS_PATTERN_CONFIG_PATH is set, and plain dbt does not read that file" in " ".join(
+        unread.output.split()
+    )
+    assert prepared.value("select to_regclass('insights.dim_dates') is null")
+
+
+def test_overridden_thresholds_reach_the_patterns(
+    built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "patterns.yaml"
+    path.write_text("patterns:\n  monthly: { min_events: 4, min_distinct_sources: 1 }\n", "utf-8")
+    monkeypatch.setenv("INSIGHTS_PATTERN_CONFIG_PATH", str(path))
+    warehouse = replace(built, settings=load_settings())
+    result = warehouse.build("--select", "pattern_monthly", command="run")
+    assert result.succeeded, result.output
+    # Whatever the profile, the distinct sources that a pattern needs are the cadence's (decision D3); 2 are shipped.
+    sources = "select distinct threshold_sources from insights.pattern_monthly where kind = 'incident_frequency'"
+    assert warehouse.rows(sources) == [(1,)]

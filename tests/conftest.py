@@ -1,0 +1,114 @@
+"""Fixtures: a private PostgreSQL for the whole run, and databases in it - empty, or with the built sample."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from support.warehouse import Warehouse
+
+from orchestration.config.files import Settings, load_settings
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.init import initialise
+from workshop.sample.load import load_sample
+from workshop.services import LocalPostgres, LocalRedis, remove_state, state_root
+
+_numbers = count()
+
+# With a process for each core the longest file decides, so it is begun first.
+LONGEST_FIRST = ("test_airflow_service.py", "test_quarter.py", "test_patterns.py", "test_incremental.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first; the others stay in their order."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No variable of the caller's shell reaches a test, and dbt's artifacts go to a folder of their own."""
+    for name in [n for n in os.environ if n.startswith(("PG", "INSIGHTS_", "DBT_")) and n != "INSIGHTS_INCIDENT_LOG"]:
+        del os.environ[name]
+    os.environ["DBT_TARGET_PATH"] = str(tmp_path_factory.mktemp("target"))
+    os.environ["DBT_LOG_PATH"] = str(tmp_path_factory.mktemp("logs"))
+
+
+@pytest.fixture(scope="session")
+def settings(clean_environment: None) -> Settings:
+    """The shipped configuration, for dev."""
+    return load_settings()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
+    """A started server of this test run's own."""
+    state = state_root(tmp_path_factory.mktemp("services"))
+    server = LocalPostgres(state)
+    server.start()
+    yield server
+    server.stop()
+    remove_state(state)
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[LocalRedis]:
+    """A started, empty Redis of the test's own."""
+    state = state_root(tmp_path / "redis")
+    server = LocalRedis(state)
+    server.start()
+    yield server
+    server.stop()
+    remove_state(state)
+
+
+@pytest.fixture
+def database(postgres: LocalPostgres) -> str:
+    """The URL of a fresh, empty database."""
+    name = f"test_{next(_numbers)}"
+    postgres.create_database(name)
+    return postgres.url(name, "postgres")
+
+
+@pytest.fixture(scope="session")
+def prepared_sample(postgres: LocalPostgres, settings: Settings) -> str:
+    """Name of a database with the sample, after `insights init`, before any build. Only to be copied."""
+    postgres.create_database("prepared_sample")
+    with connect(postgres.url("prepared_sample", "postgres")) as connection:
+        load_sample(connection)
+        initialise(connection, settings)
+    return "prepared_sample"
+
+
+@pytest.fixture(scope="session")
+def built_sample(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> str:
+    """Name of a database with the sample, built and tested. Only to be copied."""
+    warehouse = Warehouse.copy_of(prepared_sample, "built_sample", postgres, settings)
+    result = warehouse.build()
+    assert result.succeeded, result.output
+    return "built_sample"
+
+
+@pytest.fixture
+def prepared(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> Warehouse:
+    """The sample after `insights init`, in a database of the test's own."""
+    return Warehouse.copy_of(prepared_sample, f"test_{next(_numbers)}", postgres, settings)
+
+
+@pytest.fixture
+def built(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
+    """The built sample, in a database of the test's own."""
+    return Warehouse.copy_of(built_sample, f"test_{next(_numbers)}", postgres, settings)
+
+
+@pytest.fixture(scope="session")
+def incident_log() -> Path:
+    """The real incident log; tests that need it are skipped where it is absent."""
+    here = Path(__file__).resolve()
+    path = Path(os.environ.get("INSIGHTS_INCIDENT_LOG", here.parents[2] / "shared/data/incident_event_log.zip"))
+    if not path.exists():
+        pytest.skip(f"the incident log is not at {path}; INSIGHTS_INCIDENT_LOG can name another place")
+    return path

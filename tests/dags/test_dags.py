@@ -1,0 +1,311 @@
+"""The six DAGs as Airflow parses them, in each environment: from files alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import shutil
+import socket
+import sys
+from datetime import UTC, date, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.configuration import conf
+from airflow.exceptions import ParamValidationError
+from airflow.timetables.base import TimeRestriction
+from airflow.timetables.interval import CronDataIntervalTimetable
+from airflow.utils.dag_cycle_tester import check_cycle
+from click.testing import CliRunner
+from dbt.cli.main import dbtRunner
+from support.airflow import airflow_dags
+
+from orchestration.cli import commands
+from orchestration.config.files import PROJECT, Settings, check
+from orchestration.dags import flows
+from orchestration.dags.clock import run_as_of
+from orchestration.dags.factory import build_dags
+from orchestration.dags.operators import DbtOperator
+from orchestration.errors import InsightsError
+from orchestration.manifest import manifest_file, manifest_problem, write_manifest
+
+# Section 4.1 of the specification, by hand: id, schedule, where it is enabled, name in the queue.
+INVENTORY = [
+    ("insights_daily_events_load", "0 2 * * *", ["staging", "prod"], "orgo.analytics.export-facts"),
+    ("insights_daily_dimensions_sync", "30 2 * * *", ["staging", "prod"], "orgo.analytics.export-facts"),
+    ("insights_weekly_pattern_review", "0 3 * * 1", ["staging", "prod"], "orgo.insights.weekly-pattern-review"),
+    ("insights_monthly_trend_report", "0 4 1 * *", ["staging", "prod"], "orgo.insights.monthly-trend-report"),
+    ("insights_yearly_systemic_review", "0 5 1 1 *", ["prod"], "orgo.insights.yearly-systemic-review"),
+    ("insights_cache_warmup_dashboards", "*/15 * * * *", ["staging", "prod"], "orgo.insights.cache-warmup-dashboards"),
+]
+DESCRIPTIONS = {
+    "insights_daily_events_load": "Load operational tasks/cases into the insights fact tables (insights.fact_tasks,"
+    " insights.fact_cases, insights.fact_wellbeing_checkins, etc.)",
+    "insights_daily_dimensions_sync": "Sync dimension tables (organizations, roles, labels) into insights.dim_*",
+    "insights_weekly_pattern_review": "Compute weekly patterns based on patterns.weekly.window_days",
+    "insights_monthly_trend_report": "Generate monthly trend aggregates and store in summary tables /"
+    " materialized views",
+    "insights_yearly_systemic_review": "Compute yearly systemic patterns used by leadership overviews",
+    "insights_cache_warmup_dashboards": "Pre\u2011warm caches for high\u2011traffic dashboards",
+}
+ENVIRONMENTS = ["dev", "staging", "prod", "offline"]
+# The steps that write marts.
+WRITERS = {
+    "insights_daily_events_load": {"staging_and_intermediate", "facts", "reports", "tests", "purge"},
+    "insights_daily_dimensions_sync": {"dimensions", "relationship_tests"},
+    "insights_weekly_pattern_review": {"reconcile", "review."},
+    "insights_monthly_trend_report": {"review."},
+    "insights_yearly_systemic_review": {"review."},
+    "insights_cache_warmup_dashboards": set(),
+}
+REVIEWS = ["insights_weekly_pattern_review", "insights_monthly_trend_report", "insights_yearly_systemic_review"]
+
+
+@pytest.fixture(scope="module")
+def manifest(settings: Settings) -> Path:
+    """A current manifest."""
+    return write_manifest(settings)
+
+
+@pytest.fixture
+def prod(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, airflow_dags.DAG]:
+    """The DAGs of prod, by id."""
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    return dict(airflow_dags.bag().dags)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_each_environment_has_the_inventory(environment: str, manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSIGHTS_ENV", environment)
+    found = airflow_dags.bag()
+    assert found.import_errors == {}
+    assert set(found.dags) == {dag_id for dag_id, *_ in INVENTORY}
+    for dag_id, schedule, enabled, queue_job_id in INVENTORY:
+        dag = found.dags[dag_id]
+        assert dag.description == DESCRIPTIONS[dag_id]
+        assert dag.schedule_interval == (schedule if environment in enabled else None)
+        assert dag.tags == [queue_job_id]
+        assert dag.params["queue_job_id"] == queue_job_id
+        assert dag.owner == "data-team@example.org"
+        assert dag.timezone.name == "UTC"
+
+
+def test_offline_runs_on_schedule_only_where_it_is_enabled(
+    manifest: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offline = settings.insights.offline.model_copy(update={"enabled": True})
+    insights = settings.insights.model_copy(update={"offline": offline})
+    enabled = Settings("offline", insights, settings.profiles, settings.dags, settings.version)
+    assert [dag.schedule_interval for dag in build_dags(enabled)] == [schedule for _, schedule, *_ in INVENTORY]
+
+
+def test_policy(prod: dict[str, airflow_dags.DAG]) -> None:
+    for dag_id, dag in prod.items():
+        check_cycle(dag)
+        assert (dag.catchup, dag.max_active_runs) == (False, 1), dag_id
+        assert isinstance(dag.timetable, CronDataIntervalTimetable), dag_id
+        assert timedelta(0) < dag.dagrun_timeout <= timedelta(hours=6), dag_id
+        assert dag.doc_md.startswith(DESCRIPTIONS[dag_id]), dag_id
+        assert all(f"`{step.split('.')[0]}`" in dag.doc_md for step in dag.task_ids), dag_id
+        for task in dag.tasks:
+            where = f"{dag_id}.{task.task_id}"
+            assert task.retries == 3 and task.retry_exponential_backoff and task.max_retry_delay, where
+            assert timedelta(0) < task.execution_timeout < dag.dagrun_timeout, where
+            is_writer = any(re.match(f"{name}$" if name[-1] != "." else name, task.task_id) for name in WRITERS[dag_id])
+            assert task.pool == ("insights_writer" if is_writer else "default_pool"), where
+            assert task.pool_slots == 1, where
+        assert [task.task_id for task in dag.roots] == ["gate"], dag_id
+        gate = dag.get_task("gate")
+        assert gate.reschedule and timedelta(seconds=gate.timeout) < dag.dagrun_timeout, dag_id
+        assert timedelta(seconds=gate.poke_interval) < timedelta(seconds=gate.timeout), dag_id
+
+
+# What Python tells of processes, connections and databases that are begun.
+OUTSIDE = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.", "sqlite3.connect")
+
+
+def test_the_one_dag_file_is_short_and_reads_files_only(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file,) = (PROJECT / "dags").glob("*.py")
+    assert len(file.read_text().splitlines()) < 60
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    seen: list[str] = []
+    is_parsing = True
+    sys.addaudithook(lambda event, _: seen.append(event) if is_parsing else None)  # cannot be taken away again
+    try:
+        found = runpy.run_path(str(file))
+        begun = [event for event in seen if event.startswith(OUTSIDE)]
+        socket.socket().close()
+    finally:
+        is_parsing = False
+    assert {dag_id for dag_id, *_ in INVENTORY} <= found.keys()
+    assert begun == []
+    assert "open" in seen and seen[-1].startswith(OUTSIDE), "the hook sees both"
+
+
+def test_airflow_takes_the_old_name_of_its_database_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+    monkeypatch.setenv(old, "postgresql+psycopg2://a:b@old/airflow")
+    now = os.environ[new]
+    assert conf.get("database", "sql_alchemy_conn") == now
+    monkeypatch.delenv(new)
+    with pytest.warns(DeprecationWarning, match="sql_alchemy_conn"):
+        assert conf.get("database", "sql_alchemy_conn") == "postgresql+psycopg2://a:b@old/airflow"
+
+
+def test_the_warm_up_ends_before_the_next_begins(prod: dict[str, airflow_dags.DAG]) -> None:
+    assert prod["insights_cache_warmup_dashboards"].dagrun_timeout < timedelta(minutes=15)
+
+
+def _ls(*arguments: str) -> list[dict[str, Any]]:
+    """`dbt ls --output json`, in this process."""
+    command = ["ls", "--output", "json", "--output-keys", "unique_id", "name", "resource_type", "tags"]
+    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT / "profiles")]
+    types = chain.from_iterable(("--resource-type", kind) for kind in ("model", "snapshot", "test"))
+    done = dbtRunner().invoke([*command, *arguments, *types, *folders, "--quiet"])
+    assert done.success, done.exception
+    return [json.loads(line) for line in done.result]  # type: ignore[union-attr]
+
+
+def _ids(nodes: list[dict[str, Any]], *kinds: str) -> set[str]:
+    return {node["unique_id"] for node in nodes if node["resource_type"] in kinds}
+
+
+def test_each_dag_has_the_nodes_that_dbt_selects(prod: dict[str, airflow_dags.DAG]) -> None:
+    everything = _ls()
+    rendered = {
+        dag_id: {task.unique_id for task in dag.tasks if isinstance(task, DbtOperator) and task.unique_id}
+        for dag_id, dag in prod.items()
+    }
+    groups = [_ls(*s.arguments(), "--indirect-selection", "eager") for s in (flows.WEEKLY, flows.MONTHLY, flows.YEARLY)]
+    for dag_id, nodes in zip(REVIEWS, groups, strict=True):
+        assert rendered[dag_id] == _ids(nodes, "model") != set(), dag_id
+
+    # What is one command: the selection in it is dbt's own.
+    layers: dict[str, list[dict[str, Any]]] = {}
+    for dag in prod.values():
+        for task in dag.tasks:
+            if isinstance(task, DbtOperator) and task.unique_id is None:
+                arguments = task.command[task.command.index("--select") :]
+                layers[task.task_id] = _ls(*arguments)
+    tests = {"tests", "relationship_tests"}
+    assert set(layers) == {"staging_and_intermediate", "facts", "reports", "dimensions"} | tests
+
+    built = [unique_id for step in layers.keys() - tests for unique_id in _ids(layers[step], "model", "snapshot")]
+    built += [unique_id for ids in rendered.values() for unique_id in ids]
+    by_all = {f"model.orgo_insights.{name}" for name in ("review_requests", "int_review_request_needs")}
+    assert {unique_id for unique_id in built if built.count(unique_id) == len(REVIEWS)} == by_all
+    assert sorted({*built}) == sorted(_ids(everything, "model", "snapshot"))
+    assert len(built) - len(by_all) * (len(REVIEWS) - 1) == len({*built}), "nothing else is built twice"
+
+    # A plain run tests nothing, whatever its selection says.
+    commands = [layers[step] for step in layers.keys() - {"facts", "reports"}]
+    tested = set[str]().union(*(_ids(nodes, "test") for nodes in [*groups, *commands]))
+    assert tested == _ids(everything, "test")
+
+
+def test_reviews_wait_for_every_mart_of_the_daily_loads(prod: dict[str, airflow_dags.DAG]) -> None:
+    marts = {
+        tag: {n["name"] for n in _ls("--select", f"tag:{tag},path:models/marts/core") if n["resource_type"] == "model"}
+        for tag in ("daily_events_load", "daily_dimensions_sync")
+    }
+    assert set(flows.EVENT_MARTS) == marts["daily_events_load"]
+    assert set(flows.DIMENSION_MARTS) == marts["daily_dimensions_sync"]
+    of_load = _ls("--select", "tag:daily_events_load,path:models/marts")
+    names = {node["name"] for node in of_load if node["resource_type"] == "model"}
+    assert set(prod["insights_daily_events_load"].get_task("load_log").relations) == names
+    for dag_id in REVIEWS:
+        assert set(prod[dag_id].get_task("gate").loaded) == marts["daily_events_load"] | marts["daily_dimensions_sync"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A dags folder with our file and somebody else's."""
+    shutil.copy(PROJECT / "dags" / "insights.py", tmp_path)
+    other = (
+        "import datetime\nfrom airflow.models.dag import DAG\nDAG('other', start_date=datetime.datetime(2026, 1, 1))"
+    )
+    (tmp_path / "other.py").write_text(other.replace("DAG('", "dag = DAG('"))
+    return tmp_path
+
+
+def test_a_broken_configuration_is_the_import_error_of_our_file(
+    folder: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSIGHTS_ENV", "production")
+    monkeypatch.setenv("INSIGHTS_REDIS_URL", "http://redis")
+    errors = [str(problem) for problem in check().problems if problem.level == "error"]
+    assert len(errors) >= 2
+    found = airflow_dags.bag(folder)
+    assert list(found.dags) == ["other"]
+    assert [Path(file).name for file in found.import_errors] == ["insights.py"]
+    (message,) = found.import_errors.values()
+    assert all(error in message for error in errors)
+
+
+def test_a_missing_manifest_is_said_with_the_command(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "nothing"))
+    found = airflow_dags.bag(folder)
+    assert list(found.dags) == ["other"]
+    (message,) = found.import_errors.values()
+    assert f"{tmp_path}/nothing/parsed/manifest.json is missing. Run: insights manifest" in message
+
+
+def test_a_stale_manifest_is_said_with_the_file_that_is_newer(
+    folder: Path, tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    manifest_file().parent.mkdir()
+    shutil.copy(manifest, manifest_file())
+    assert manifest_problem() is None
+    newest = max((PROJECT / "models").rglob("*.sql"), key=lambda file: file.stat().st_mtime).stat().st_mtime
+    os.utime(manifest_file(), (newest - 1, newest - 1))
+    (message,) = airflow_dags.bag(folder).import_errors.values()
+    assert re.search(r"is older than [\w/.]+\.(sql|yml)\. Run: insights manifest", message)
+
+
+def test_the_command_makes_the_manifest(tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(manifest.parent / "work", tmp_path / "parsed" / "work")  # so that dbt parses fast
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    done = CliRunner().invoke(commands, ["manifest"])
+    assert (done.exit_code, done.output.strip()) == (0, str(tmp_path / "parsed" / "manifest.json"))
+    assert manifest_problem() is None
+
+
+def test_the_clock_of_a_run_is_the_end_of_its_interval(prod: dict[str, airflow_dags.DAG]) -> None:
+    # The Monday run of 5 January 2026 at 03:00, by the timetable itself.
+    before = datetime(2026, 1, 2, tzinfo=UTC)
+    timetable = prod["insights_weekly_pattern_review"].timetable
+    info = timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(before, None, catchup=True)
+    )
+    assert info is not None
+    monday = datetime(2026, 1, 5, 3, tzinfo=UTC)
+    assert (info.run_after, info.data_interval.end) == (monday + timedelta(days=7), monday + timedelta(days=7))
+    context: Any = {"params": {"as_of": None}, "data_interval_end": info.data_interval.end}
+    assert run_as_of(context) == date(2026, 1, 12)
+
+
+def test_the_clock_of_a_run_is_its_utc_date() -> None:
+    new_york = datetime.fromisoformat("2026-01-04T22:30:00-05:00")
+    context: Any = {"params": {}, "data_interval_end": new_york}
+    assert run_as_of(context) == date(2026, 1, 5)
+
+
+def test_the_parameter_is_the_clock() -> None:
+    context: Any = {"params": {"as_of": "2025-12-24"}, "data_interval_end": datetime(2026, 1, 5, tzinfo=UTC)}
+    assert run_as_of(context) == date(2025, 12, 24)
+
+
+@pytest.mark.parametrize("asked", ["2026-02-30", "24.12.2025", "", 20251224])
+def test_a_clock_that_is_no_date_is_refused(asked: object, prod: dict[str, airflow_dags.DAG]) -> None:
+    context: Any = {"params": {"as_of": asked}, "data_interval_end": datetime(2026, 1, 5, tzinfo=UTC)}
+    with pytest.raises(InsightsError, match=re.escape(f"as_of is {asked!r}; it must be a date like 2026-01-31")):
+        run_as_of(context)
+    with pytest.raises(ParamValidationError):
+        prod["insights_daily_events_load"].params["as_of"] = asked

@@ -1,0 +1,93 @@
+"""Raw retention: what is older than the cutoff is not loaded, and the cutoff never moves back (decision D8)."""
+
+# ruff: noqa: S608 -- every statement is made of literals of the tests
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+import pytest
+from support import small_world
+from support.contents import contents
+from support.policy import PACKAGE, manifest, models
+from support.small_world import NEXT_DAY, names_of, task
+from support.warehouse import Warehouse
+
+pytestmark = pytest.mark.services
+
+RELATIONS = {
+    "dim_tasks": "task_id",
+    "fact_tasks": "task_id",
+    "dim_cases": "case_id",
+    "fact_cases": "case_id",
+    "fact_wellbeing_checkins": "checkin_id",
+}
+RUN = ("--select", *(f"+{name}" for name in RELATIONS))
+ONE_YEAR = dict.fromkeys(("dev", "staging", "prod", "offline"), 365)
+
+# The rows of 2025, counted in the operational tables; the sample's unknown tokens are set aside.
+IN_2025 = "created_at >= '2025-01-01 00:00+00' and created_at < '2026-01-01 00:00+00'"
+TASKS_OF_2025 = f"""
+    select id from tasks where {IN_2025}
+    and status not in ('WAITING_FOR_PARTS', 'NONSENSE')
+    and priority <> 'URGENT' and severity <> 'SEVERE' and source <> 'fax'
+"""
+EXPECTED = {
+    "dim_tasks": TASKS_OF_2025,
+    "fact_tasks": TASKS_OF_2025,
+    "dim_cases": f"select id from cases where {IN_2025}",
+    "fact_cases": f"select id from cases where {IN_2025}",
+    "fact_wellbeing_checkins": f"select id from wellbeing_checkins where {IN_2025}",
+}
+
+
+def _stored(warehouse: Warehouse) -> dict[str, dict[UUID, str]]:
+    return {name: contents(warehouse, f"insights.{name}", key) for name, key in RELATIONS.items()}
+
+
+def test_rows_before_the_cutoff_are_not_loaded_and_nothing_brings_them_back(prepared: Warehouse) -> None:
+    prepared.execute(small_world.ARRIVAL)
+    prepared.execute(task("first_moment", None, "2025-01-01 00:00:00"))
+    prepared.execute(task("moment_before", None, "2024-12-31 23:59:59.999999"))
+    assert prepared.build(*RUN, command="run", raw_event_retention_days=ONE_YEAR).succeeded
+    loaded = _stored(prepared)
+    for name, query in EXPECTED.items():
+        assert set(loaded[name]) == {key for (key,) in prepared.rows(query)}
+    assert small_world.uid("first_moment") in loaded["fact_tasks"]
+    assert small_world.uid("moment_before") not in loaded["fact_tasks"]
+
+    # The shipped 730 days, an older day, and every source row looked at.
+    assert prepared.build(*RUN, command="run", as_of=date(2025, 6, 1), scan_all=True).succeeded
+    assert _stored(prepared) == loaded
+
+    # A rebuild does not either, whatever else it does.
+    assert prepared.build(*RUN, "--full-refresh", command="run", as_of=NEXT_DAY, rebuild=True).succeeded
+    rebuilt = _stored(prepared)
+    # docs/sample.md: three tasks, two cases and three check-ins are of 2026-01-01.
+    arrived = {name: len(set(rebuilt[name]) - set(loaded[name])) for name in RELATIONS}
+    assert arrived == {"dim_tasks": 3, "fact_tasks": 3, "dim_cases": 2, "fact_cases": 2, "fact_wellbeing_checkins": 3}
+    assert not any(names_of(set(loaded[name]) - set(rebuilt[name])) for name in RELATIONS)
+
+
+def test_unit_tests_pass_whatever_was_purged(built: Warehouse) -> None:
+    # A plain `dbt build` in production runs them too, and skips every model behind one that fails.
+    built.execute(
+        """
+        insert into insights_ops.purge_log (relation_name, retention_class, as_of, cutoff, environment)
+        select 'fact_tasks', retention_class, date '2026-01-01', date '2026-01-01', 'dev'
+        from unnest(array['raw_event', 'aggregated', 'pattern_result']) as retention_class
+        """
+    )
+    asking = _askers({f"macro.{PACKAGE}.purge_cutoff", f"macro.{PACKAGE}.retention_cutoff"})
+    assert {"int_monthly_trends", "dim_persons", "pattern_weekly"} <= asking
+    result = built.build("--select", *(f"test_type:unit,{name}" for name in asking), command="test")
+    assert result.succeeded, result.output
+
+
+def _askers(macros: set[str]) -> set[str]:
+    """The models that call one of these macros, directly or through others."""
+    callers = {name for name, macro in manifest()["macros"].items() if macros & {*macro["depends_on"]["macros"]}}
+    if callers - macros:
+        return _askers(macros | callers)
+    return {model["name"] for model in models() if macros & {*model["depends_on"]["macros"]}}

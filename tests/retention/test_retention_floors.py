@@ -1,0 +1,151 @@
+"""What a purge must not take (specification 2.1, decision D1), and declarations of retention that cannot be kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.policy import manifest, models
+
+from orchestration.config.files import Settings
+from orchestration.errors import InsightsError
+from orchestration.manifest import Relation, relations
+from orchestration.retention.floors import check_floors
+from orchestration.retention.plan import retention_plan
+
+
+def _changed(settings: Settings, environment: str, days: dict[str, int], windows: dict[str, int]) -> Settings:
+    """The settings in an environment, with other days of retention in it and other windows."""
+    insights = settings.insights
+    retention = {
+        f"{name}_retention_days": getattr(insights.retention, f"{name}_retention_days").model_copy(
+            update={environment: value}
+        )
+        for name, value in days.items()
+    }
+    patterns = {
+        name: getattr(insights.patterns, name).model_copy(update={"window_days": value})
+        for name, value in windows.items()
+    }
+    insights = insights.model_copy(
+        update={
+            "retention": insights.retention.model_copy(update=retention),
+            "patterns": insights.patterns.model_copy(update=patterns),
+        }
+    )
+    return replace(settings, environment=environment, insights=insights)
+
+
+# Shipped: raw 730 everywhere, aggregated and pattern results 90 in dev, at least 730 elsewhere; windows 28, 180, 730.
+@pytest.mark.parametrize(("environment", "warnings"), [("dev", 3), ("staging", 0), ("prod", 0), ("offline", 0)])
+def test_the_shipped_configuration_can_be_purged_with(settings: Settings, environment: str, warnings: int) -> None:
+    # dev: aggregates below the facts, and results below the monthly and the yearly review.
+    assert len(check_floors(_changed(settings, environment, {}, {}))) == warnings
+
+
+RAW, AGGREGATED, RESULTS = "raw_event", "aggregated", "pattern_result"
+
+
+@pytest.mark.parametrize(
+    ("environment", "days", "windows", "sentence"),
+    [
+        # The edge is 730: a yearly window of as many days is whole on 1 January.
+        (
+            "prod",
+            {RAW: 729},
+            {},
+            "prod is 729: must be at least patterns.yearly.window_days (730)",
+        ),
+        (
+            "prod",
+            {},
+            {"yearly": 731},
+            "prod is 730: must be at least patterns.yearly.window_days (731)",
+        ),
+        ("prod", {RAW: 179}, {"yearly": 179}, "is 179: must be at least patterns.monthly.window_days (180)"),
+        ("staging", {RAW: 27}, {}, "is 27: must be at least patterns.weekly.window_days (28)"),
+        (
+            "prod",
+            {AGGREGATED: 729},
+            {},
+            "prod is 729: must be at least raw_event_retention_days (730)",
+        ),
+        ("staging", {AGGREGATED: 729}, {}, "aggregated_retention_days.staging is 729"),
+        (
+            "prod",
+            {RESULTS: 729},
+            {},
+            "is 729: must be at least 730, what the yearly review",
+        ),
+        # A rerun on 31 December 2025 asks the review of 1 January 2024 what is new: 730 days before it.
+        ("prod", {RESULTS: 729}, {"yearly": 200}, "must be at least 730, what the yearly review looks back over"),
+        # A rerun on 31 August asks the review of 1 July, 61 days before it.
+        ("staging", {RESULTS: 60}, {"monthly": 29}, "must be at least 61, what the monthly review looks back over"),
+        # A rerun on Sunday asks the review of the Monday before last, 13 days before it.
+        ("staging", {RESULTS: 12}, {"weekly": 7}, "must be at least 13, what the weekly review looks back over"),
+        ("staging", {RESULTS: 179}, {}, "must be at least 180, what the monthly review looks back over"),
+    ],
+)
+def test_what_an_enabled_review_needs_is_refused(
+    settings: Settings, environment: str, days: dict[str, int], windows: dict[str, int], sentence: str
+) -> None:
+    with pytest.raises(InsightsError) as refused:
+        check_floors(_changed(settings, environment, days, windows))
+    assert sentence in str(refused.value)
+    assert str(refused.value).startswith("Nothing was purged")
+
+
+@pytest.mark.parametrize(
+    ("environment", "days", "sentence"),
+    [
+        # Staging makes no yearly review, dev and offline make none.
+        ("staging", {RAW: 729, AGGREGATED: 730}, "must be at least patterns.yearly.window_days (730)"),
+        ("staging", {RESULTS: 729}, "must be at least 730, what the yearly review looks back over"),
+        ("dev", {RAW: 10, AGGREGATED: 90, RESULTS: 730}, "must be at least patterns.weekly.window_days (28)"),
+        ("offline", {RAW: 27}, "raw_event_retention_days.offline is 27"),
+    ],
+)
+def test_what_only_reviews_need_that_are_not_enabled_is_warned_about(
+    settings: Settings, environment: str, days: dict[str, int], sentence: str
+) -> None:
+    assert any(sentence in warning for warning in check_floors(_changed(settings, environment, days, {})))
+
+
+def test_offline_takes_the_days_of_prod(settings: Settings) -> None:
+    assert settings.insights.retention.pattern_result_retention_days.of("offline") == 1825
+
+
+FACT: dict[str, Any] = {"class": "raw_event", "date": "day", "key": "id"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        ({"class": "forever", "date": "day"}, "its class is forever; it must be none or one of raw_event"),
+        ({"class": "none"}, "class none needs a reason"),
+        ({"class": "raw_event"}, "it needs a date"),
+        ({"class": "raw_event", "date": "day", "days": 3}, "days is no key of it"),
+        ({"with": "fact"}, "with and dated_by need a key"),
+        ({"with": "nothing", "key": "id"}, "it goes with nothing, which must have a class and a key"),
+        ({"class": "raw_event", "date": "day", "dated_by": "nothing", "key": "id"}, "dated_by names nothing"),
+    ],
+)
+def test_a_declaration_that_cannot_be_followed_is_refused(declared: dict[str, Any], problem: str) -> None:
+    project = {
+        "fact": Relation("fact", "insights", "fact", {"retention": FACT}),
+        "wrong": Relation("wrong", "insights", "wrong", {"retention": declared}),
+    }
+    with pytest.raises(InsightsError, match="retention of wrong cannot be followed") as refused:
+        retention_plan(project)
+    assert problem in str(refused.value)
+
+
+def test_every_relation_that_keeps_rows_says_for_how_long() -> None:
+    keeping = [m for m in models() if m["config"]["materialized"] == "incremental"]
+    assert [m["name"] for m in keeping if "retention" not in m["config"]["meta"]] == []
+    planned = {retained.relation.name for retained in retention_plan(relations(manifest()))}
+    kept_for_ever = {m["name"] for m in keeping} - planned
+    assert kept_for_ever == {"dim_learning_groups"}
+    # What is rebuilt whole needs no purge; the log of deliveries goes with the outbox.
+    assert planned == {m["name"] for m in keeping} - kept_for_ever | {"review_deliveries"}

@@ -1,0 +1,306 @@
+"""`insights reviews` as an operator meets it: what it prints, its exit codes, and a sender that is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from support.core_services import CoreServices, accept, answer
+from support.review_outbox import ORGANIZATION, PATTERN, TOKEN, Outbox, configured, payload
+
+from orchestration.cli import main
+from orchestration.config.files import PROJECT, Settings
+from orchestration.reviews import core_services, send
+from workshop.services import LocalPostgres
+
+pytestmark = pytest.mark.services
+UNKNOWN = "00000000-0000-4000-8000-0000000000ff"
+PATIENCE = 600  # seconds
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+Insights = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def outbox(postgres: LocalPostgres, settings: Settings) -> Outbox:
+    return Outbox.prepared(postgres, settings, "review_commands")
+
+
+@pytest.fixture
+def core() -> Iterator[CoreServices]:
+    with CoreServices.started() as server:
+        yield server
+
+
+@pytest.fixture
+def environment(outbox: Outbox, core: CoreServices, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", outbox.url)
+    monkeypatch.setenv("INSIGHTS_CORE_API_URL", core.url)
+    monkeypatch.setenv("INSIGHTS_CORE_API_TOKEN", TOKEN)
+    # No second try because this process and its server stood still for a while.
+    monkeypatch.setattr(send, "CoreServices", lambda url, token, _: core_services.CoreServices(url, token, PATIENCE))
+    return monkeypatch
+
+
+@pytest.fixture
+def insights(environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Insights:
+    """Run `insights ...` in this process; whatever it prints is looked through for the token."""
+
+    def run(*arguments: str) -> Done:
+        environment.setattr(sys, "argv", ["insights", *arguments])
+        exit_code = 0
+        try:
+            main()
+        except SystemExit as end:
+            exit_code = int(end.code or 0)
+        done = Done(exit_code, *capfd.readouterr())
+        assert TOKEN not in done.out + done.err
+        return done
+
+    return run
+
+
+@pytest.mark.parametrize("url", [None, ""])
+def test_without_a_url_it_prints_what_it_would_send(
+    outbox: Outbox, core: CoreServices, insights: Insights, environment: pytest.MonkeyPatch, url: str | None
+) -> None:
+    case_ids = outbox.ask(2)
+    outbox.deliver(outbox.ask(3)[2], "sent", 1, "201")
+    if url is None:
+        environment.delenv("INSIGHTS_CORE_API_URL")
+    else:
+        environment.setenv("INSIGHTS_CORE_API_URL", url)
+    before = outbox.deliveries()
+    done = insights("reviews", "send")
+    assert [json.loads(line) for line in done.out.splitlines()] == [payload(case_id) for case_id in case_ids]
+    assert done.err == "Dry run: INSIGHTS_CORE_API_URL is not set, nothing was sent.\n"
+    assert done.exit_code == 0
+    assert outbox.deliveries() == before
+    assert core.requests == []
+
+
+def test_send_ends_with_the_counts(outbox: Outbox, core: CoreServices, insights: Insights) -> None:
+    outbox.ask(2)
+    assert insights("reviews", "send") == Done(0, "2 sent, 0 pending, 0 failed\n", "")
+    assert insights("reviews", "send") == Done(0, "0 sent, 0 pending, 0 failed\n", "")
+    outbox.ask(2)
+    core.next(answer(422))
+    assert insights("reviews", "send") == Done(1, "1 sent, 0 pending, 1 failed\n", "")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_is_one_sentence(outbox: Outbox, core: CoreServices, insights: Insights, status: int) -> None:
+    outbox.ask(3)
+    core.next(accept())
+    core.always(answer(status, f"Bearer {TOKEN} is unknown"))
+    assert insights("reviews", "send") == Done(
+        1,
+        "1 sent, 2 pending, 0 failed\n",
+        f"Error: Core Services answered: {status} Bearer *** is unknown. That is not about a case: check"
+        " INSIGHTS_CORE_API_TOKEN and INSIGHTS_CORE_API_URL (a redirect is not followed). 2 remain pending; none is"
+        " lost.\n",
+    )
+
+
+def test_a_dead_server_is_one_sentence(
+    outbox: Outbox, core: CoreServices, insights: Insights, environment: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    outbox.ask(5)
+    core.always(answer(503, "down for maintenance"))
+    environment.setattr(sys.modules["orchestration.cli.reviews"], "load_settings", lambda: configured(settings))
+    assert insights("reviews", "send") == Done(
+        1,
+        "0 sent, 5 pending, 0 failed\n",
+        "Error: Core Services did not take 3 cases in a row; the last time: 503 down for maintenance. 5 remain pending;"
+        " none is lost.\n",
+    )
+    assert len(core.requests) == 12  # the configuration's 3 cases, 4 tries each
+
+
+def test_a_lost_database_is_one_sentence(outbox: Outbox, core: CoreServices, insights: Insights) -> None:
+    outbox.ask(1)
+    core.next(accept(outbox.lose_senders))
+    done = insights("reviews", "send")
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err.startswith("Error: The database failed (terminating connection due to administrator command")
+    assert done.err.endswith("). No case is lost and none is sent twice: run the command again.\n")
+    assert insights("reviews", "send") == Done(0, "1 sent, 0 pending, 0 failed\n", "")
+    assert len(core.cases) == 1
+
+
+@pytest.mark.parametrize("command", [["send"], ["list"], ["retry", "--all-failed"]])
+def test_before_the_first_build(
+    database: str, insights: Insights, environment: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    environment.setenv("INSIGHTS_WAREHOUSE_URL", database)
+    said = "Error: No review has been built here yet. Run: insights init, then insights build\n"
+    assert insights("reviews", *command) == Done(1, "", said)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "core.example.org/cases",
+        "ftp://core.example.org/",
+        "https://",
+        "https://s3cret:s3cret@core.example.org/cases",
+        "https://core.example.org:99999/",
+        "https://core.example.org/s3cret\n",
+        "https://[::1/",
+        "https://köre.org/",
+    ],
+)
+def test_a_url_of_no_use_is_refused_without_showing_it(
+    insights: Insights, environment: pytest.MonkeyPatch, url: str
+) -> None:
+    environment.setenv("INSIGHTS_CORE_API_URL", url)
+    done = insights("reviews", "send")
+    assert (done.exit_code, done.out) == (1, "")
+    assert "INSIGHTS_CORE_API_URL" in done.err
+    assert "s3cret" not in done.err
+
+
+@pytest.mark.parametrize("token", [TOKEN + "\n", f"Bearer {TOKEN}", TOKEN + "é"])
+def test_a_token_of_no_use_is_refused_without_showing_it(
+    core: CoreServices, insights: Insights, environment: pytest.MonkeyPatch, token: str
+) -> None:
+    environment.setenv("INSIGHTS_CORE_API_TOKEN", token)
+    done = insights("reviews", "send")
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err.startswith("Error: INSIGHTS_CORE_API_TOKEN has characters that no bearer token may have")
+    assert core.requests == []
+
+
+def test_list_counts_and_shows_the_newest(outbox: Outbox, insights: Insights) -> None:
+    case_ids = outbox.ask(4)
+    outbox.deliver(case_ids[0], "sent", 1, "201 made")
+    outbox.deliver(case_ids[1], "failed", 12, "500 cannot store this")
+    outbox.deliver(case_ids[2], "pending", 4, "no answer within 10 s")
+    of = f"    organization {ORGANIZATION}  pattern {PATTERN}\n"
+    untried = f"{case_ids[3]}  pending, 0 attempts  weekly 2026-01-05  MAJOR\n{of}"
+    pending = f"{case_ids[2]}  pending, 4 attempts  weekly 2026-01-05  MAJOR\n{of}    no answer within 10 s\n"
+    failed = f"{case_ids[1]}  failed, 12 attempts  weekly 2026-01-05  MAJOR\n{of}    500 cannot store this\n"
+    sent = f"{case_ids[0]}  sent, 1 attempt  weekly 2026-01-05  MAJOR\n{of}    201 made\n"
+    counts = "2 pending, 1 failed, 1 sent\n"
+    assert insights("reviews", "list") == Done(0, counts + untried + pending + failed + sent, "")
+    assert insights("reviews", "list", "--limit", "1") == Done(0, counts + untried, "")
+    assert insights("reviews", "list", "--status", "failed") == Done(0, counts + failed, "")
+    assert insights("reviews", "list", "--status", "pending") == Done(0, counts + untried + pending, "")
+    outbox.ask(0)
+    assert insights("reviews", "list") == Done(0, "0 pending, 0 failed, 0 sent\n", "")
+
+
+def test_retry_makes_failed_cases_pending(outbox: Outbox, core: CoreServices, insights: Insights) -> None:
+    case_ids = outbox.ask(4)
+    core.next(*[answer(422)] * 3)
+    assert insights("reviews", "send").out == "1 sent, 0 pending, 3 failed\n"
+    before = outbox.deliveries()
+
+    # All or nothing, and only what failed.
+    done = insights("reviews", "retry", case_ids[0], case_ids[3], UNKNOWN)
+    assert done.err.startswith(f"Error: Not a failed review case: {UNKNOWN}, {case_ids[3]}. Nothing was changed.")
+    assert done.exit_code == 1
+    assert outbox.deliveries() == before
+    for usage in ([], [case_ids[0], "--all-failed"], ["no uuid"]):
+        assert insights("reviews", "retry", *usage).exit_code == 2
+    assert outbox.deliveries() == before
+
+    assert insights("reviews", "retry", case_ids[1].upper(), case_ids[1]) == Done(0, "1 pending again\n", "")
+    assert outbox.deliveries() == before | {case_ids[1]: ("pending", 0, "422")}
+    assert insights("reviews", "send").out == "1 sent, 0 pending, 0 failed\n"
+    assert insights("reviews", "retry", "--all-failed") == Done(0, "2 pending again\n", "")
+    assert insights("reviews", "send").out == "2 sent, 0 pending, 0 failed\n"
+    assert sorted(case["case_id"] for case in core.cases) == sorted(case_ids)
+    assert insights("reviews", "retry", "--all-failed") == Done(0, "0 pending again\n", "")
+
+
+def test_what_is_stored_of_an_answer_is_short_printable_and_without_the_token(
+    outbox: Outbox, core: CoreServices, settings: Settings
+) -> None:
+    (case_id,) = outbox.ask(1)
+    core.always(answer(422, f"\0 \x1b[31mBearer {TOKEN}\r\n\u2028é {TOKEN[:-1]}{TOKEN} " + "x" * 10_000))
+    assert outbox.send(settings, core.url).failed == 1
+    said = outbox.deliveries()[case_id][2]
+    assert said.startswith(f"422 [31mBearer *** é {TOKEN[:-1]}*** xxx")
+    assert len(said) <= 500
+
+
+# `insights`, but for the time that it gives Core Services: the test may be slow to kill it, and means no second try.
+PATIENT = f"""
+from orchestration import cli
+from orchestration.reviews import core_services, send
+send.CoreServices = lambda url, token, _: core_services.CoreServices(url, token, {PATIENCE})
+cli.main()
+"""
+
+
+def _start_sender() -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PATIENT, "reviews", "send"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=PROJECT, env=os.environ, stdout=pipe, stderr=pipe, text=True)
+
+
+@pytest.mark.parametrize("status_of_known", [200, 409])
+def test_a_sender_killed_between_their_accepting_and_our_recording(
+    outbox: Outbox, core: CoreServices, insights: Insights, status_of_known: int
+) -> None:
+    case_ids = outbox.ask(3)
+    core.status_of_known = status_of_known
+    killed = threading.Event()
+    accepted = threading.Event()
+
+    def until_killed() -> None:
+        accepted.set()
+        assert killed.wait(300)
+
+    core.next(accept(), accept(until_killed))
+    with _start_sender() as sender:
+        assert accepted.wait(300)
+        sender.send_signal(signal.SIGKILL)
+        assert sender.wait() == -signal.SIGKILL
+    killed.set()
+    outbox.wait_for_no_sender()
+    assert outbox.deliveries() == {case_ids[0]: ("sent", 1, "201 made")}
+    assert [case["case_id"] for case in core.cases] == case_ids[:2]
+
+    assert insights("reviews", "send") == Done(0, "2 sent, 0 pending, 0 failed\n", "")
+    assert core.cases == [payload(case_id) for case_id in case_ids]
+    assert outbox.deliveries()[case_ids[1]] == ("sent", 1, f"{status_of_known} known")
+
+
+def test_two_senders_at_once(outbox: Outbox, core: CoreServices, insights: Insights) -> None:
+    case_ids = outbox.ask(2)
+    accepted, second_is_done = threading.Event(), threading.Event()
+
+    def until_the_second_is_done() -> None:
+        accepted.set()
+        assert second_is_done.wait(300)
+
+    core.next(accept(until_the_second_is_done))
+    with _start_sender() as first:
+        assert accepted.wait(300)
+        second = insights("reviews", "send")
+        second_is_done.set()
+        out, err = first.communicate()
+    assert (second.exit_code, second.out) == (1, "")
+    assert second.err.startswith("Error: Another process is sending review cases from this warehouse: process ")
+    assert second.err.endswith(". Wait until it has finished.\n")
+    assert (first.returncode, out, err) == (0, "2 sent, 0 pending, 0 failed\n", "")
+    assert core.cases == [payload(case_id) for case_id in case_ids]
+    assert len(core.requests) == 2

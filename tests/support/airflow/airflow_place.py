@@ -1,0 +1,114 @@
+"""A private Airflow for tests: our six DAGs, DAG files of the tests' own, and a warehouse on another server."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from support.warehouse import Warehouse
+
+from orchestration.config.files import PROJECT
+from orchestration.warehouse.connection import connect
+from workshop.services import LocalAirflow
+from workshop.services.airflow_api import Run
+
+RETRY_SECONDS = 5
+DAG_FILE = '''\
+"""DAGs for Airflow."""
+from datetime import datetime
+
+from airflow import DAG
+from airflow.operators.bash import BashOperator
+
+ARGUMENTS = {{"start_date": datetime(2026, 1, 1), "schedule": "* * * * *", "catchup": False}}
+with DAG("quick", **ARGUMENTS):
+    BashOperator(task_id="env", bash_command='test "$INSIGHTS_ENV" = prod', pool="insights_writer")
+with DAG("patient", **ARGUMENTS):
+    # The first try would take longer than any test waits.
+    BashOperator(task_id="wait", bash_command='echo try >>"{tries}"; test "$(wc -l <"{tries}")" -gt 1 || sleep 3600')
+'''
+BROKEN_FILE = 'raise ValueError("this DAG file of Airflow is broken on purpose")\n'
+
+
+@dataclass(frozen=True)
+class Place:
+    """The Airflow under test, its state folder, its warehouse, and the file in which DAG `patient` counts its tries."""
+
+    airflow: LocalAirflow
+    state: Path
+    warehouse: Warehouse
+    tries: Path
+
+    @classmethod
+    def of(cls, top: Path, state: Path, warehouse: Warehouse) -> Place:
+        """Write the DAG files below `top`; nothing is started yet. Our own file is linked, as docs/airflow.md says."""
+        dags, tries = top / "dags", top / "tries"
+        dags.mkdir()
+        (dags / "good.py").write_text(DAG_FILE.format(tries=tries))
+        (dags / "broken.py").write_text(BROKEN_FILE)
+        (dags / "insights.py").symlink_to(PROJECT / "dags" / "insights.py")
+        variables = {
+            "INSIGHTS_ENV": "prod",
+            "INSIGHTS_WAREHOUSE_URL": warehouse.etl_url,
+            "DBT_TARGET_PATH": os.environ["DBT_TARGET_PATH"],
+            "DBT_LOG_PATH": os.environ["DBT_LOG_PATH"],
+            # Airflow's own bound for the pauses between tries: the DAGs ask for minutes.
+            "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": str(RETRY_SECONDS),
+        }
+        return cls(LocalAirflow(state, dags, variables), state, warehouse, tries)
+
+    def pids(self) -> set[int]:
+        """The processes that have this AIRFLOW_HOME in their environment: counted without the code under test."""
+        home = f"AIRFLOW_HOME={self.airflow.folder}\0".encode()
+        found = set()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if home in (process / "environ").read_bytes():
+                    found.add(int(process.name))
+            except OSError:
+                continue
+        return found
+
+    def tries_of(self, run: Run) -> dict[str, int]:
+        """How often each task of a run was begun, as the metadata have it."""
+        with connect(self.airflow.metadata_url) as metadata:
+            query = "select task_id, try_number from task_instance where dag_id = %s and run_id = %s"
+            return dict(metadata.execute(query, [run.dag, run.run_id]).fetchall())
+
+    def has_failed(self, run: Run, task: str) -> bool:
+        """Whether a task of a run failed at least once, whatever became of it since."""
+        with connect(self.airflow.metadata_url) as metadata:
+            query = "select from task_fail where dag_id = %s and run_id = %s and task_id = %s"
+            return bool(metadata.execute(query, [run.dag, run.run_id, task]).fetchall())
+
+    def begun_and_ended(self, run: Run) -> tuple[object, object]:
+        """The moments at which a run began and ended, as the metadata have them."""
+        with connect(self.airflow.metadata_url) as metadata:
+            query = "select start_date, end_date from dag_run where dag_id = %s and run_id = %s"
+            begun, ended = metadata.execute(query, [run.dag, run.run_id]).fetchall()[0]
+            return begun, ended
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
+    """Wait for a condition, and fail when it does not come true; only a failing test waits that long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
+        time.sleep(0.2)
+
+
+def server_pid(server_folder: Path) -> int:
+    """The process id of the PostgreSQL in a folder, from the file that it writes itself."""
+    return int((server_folder / "data" / "postmaster.pid").read_text().split()[0])
+
+
+def is_listening(url: str) -> bool:
+    """Whether somebody listens at the host and port of a URL."""
+    with closing(socket.socket()) as client:
+        return client.connect_ex((urlsplit(url).hostname, urlsplit(url).port)) == 0

@@ -1,0 +1,75 @@
+"""What tests of dashboards share: settings with other values, readers, and the organizations of the sample."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from support.policy import manifest
+from support.warehouse import Warehouse
+
+from orchestration.cache.answers import Answer
+from orchestration.cache.store import Store
+from orchestration.config.files import Settings
+from orchestration.config.tokens import PerEnvironment
+from orchestration.dashboards import reader as reader_module
+from orchestration.dashboards.definitions import Dashboard, dashboards
+from orchestration.dashboards.reader import Reader
+from orchestration.dashboards.warehouse import Warehouse as ReadWarehouse
+from workshop.services import LocalRedis
+
+HOSPITAL, STORES = "sample-hospital", "sample-stores"
+# Everybody may see PUBLIC and INTERNAL, as shipped; these two lists are shipped empty.
+ACCESS = {"access.restricted_roles": ["auditor"], "access.anonymised_roles": ["analyst"]}
+# A Redis or a computation that stands still for a while on a busy machine is no fault: shipped are 200 ms and 30 s.
+PATIENT = {"cache.timeout_ms": 60_000, "cache.compute_seconds": 300}
+ALL, OPEN = ("PUBLIC", "INTERNAL", "RESTRICTED"), ("PUBLIC", "INTERNAL")
+
+
+def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings with other values, by dotted key below `insights`."""
+    insights = settings.insights
+    for key, value in values.items():
+        insights = _with(insights, key.split("."), value)
+    return dataclasses.replace(settings, insights=insights)
+
+
+def _with(section: Any, path: list[str], value: Any) -> Any:
+    if not path:
+        return PerEnvironment.model_validate(value) if isinstance(section, PerEnvironment) else value
+    return section.model_copy(update={path[0]: _with(getattr(section, path[0]), path[1:], value)})
+
+
+def found() -> dict[str, Dashboard]:
+    """The project's dashboards."""
+    return dashboards(manifest())
+
+
+def reader(
+    warehouse: Warehouse,
+    redis: LocalRedis | None = None,
+    dashboards: dict[str, Dashboard] | None = None,
+    url: str | None = None,
+    **values: Any,
+) -> Reader:
+    """A reader as the read-only role; `values` are settings, a dot written as two underscores."""
+    given = {key.replace("__", "."): value for key, value in values.items()}
+    cache = {"cache.url": redis.url()} if redis else {}
+    settings = changed(warehouse.settings, ACCESS | PATIENT | cache | given)
+    return Reader(settings, dashboards or found(), ReadWarehouse(settings, url or warehouse.reader_url))
+
+
+def patient_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give Redis as much time in what reads the shipped configuration."""
+    monkeypatch.setattr(reader_module, "Store", lambda url, _, pause: Store(url, 60, pause))
+
+
+def rows(answer: Answer, panel: str) -> list[dict[str, Any]]:
+    """The rows of a panel; none may be left out."""
+    content = json.loads(answer.entry.body)[panel]
+    assert content["left_out"] == 0
+    listed: list[dict[str, Any]] = content["rows"]
+    return listed

@@ -1,0 +1,30 @@
+"""Where tests ask for exports; `pytest_plugins` names this module where its fixtures are needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.exports.exporting import Desk
+from support.warehouse import Warehouse
+
+from orchestration.config.files import Settings
+from workshop.services import LocalPostgres
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: LocalPostgres, settings: Settings, built_sample: str, request: pytest.FixtureRequest) -> Warehouse:
+    """One copy of the built sample for the tests of a module that change nothing but the audit."""
+    return Warehouse.copy_of(built_sample, request.module.__name__.removeprefix("test_"), postgres, settings)
+
+
+@pytest.fixture
+def desk(shared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Where exports of that copy are asked for."""
+    return Desk.at(shared, tmp_path / "exports", monkeypatch)
+
+
+@pytest.fixture
+def own_desk(built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Where exports of a copy of the test's own are asked for."""
+    return Desk.at(built, tmp_path / "exports", monkeypatch)

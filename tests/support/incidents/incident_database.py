@@ -1,0 +1,97 @@
+"""An operational database for an import, and what it holds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+from support.warehouse import Warehouse
+
+from orchestration.warehouse.init import initialise
+from workshop.incidents import ImportResult, import_incidents
+from workshop.operational import create_operational_schema
+
+TABLES = (
+    "organizations",
+    "organization_profiles",
+    "user_accounts",
+    "person_profiles",
+    "roles",
+    "cases",
+    "tasks",
+    "task_events",
+)
+Database = Connection[TupleRow]
+
+
+@contextmanager
+def operational_database(url: str) -> Iterator[Database]:
+    """A connection to the database at `url`, in which the operational tables are made."""
+    with psycopg.connect(url) as connection:
+        create_operational_schema(connection)
+        connection.commit()
+        yield connection
+
+
+def imported(warehouse: Warehouse, log: Path, report: Path) -> Warehouse:
+    """The warehouse, its database made with the log in the operational tables, and prepared for a build."""
+    warehouse.postgres.create_database(warehouse.name)
+    with operational_database(warehouse.admin_url) as connection:
+        load(connection, log, report)
+        initialise(connection, warehouse.settings)
+    return warehouse
+
+
+def load(database: Database, file: Path, report: Path | None = None, schema: str = "public") -> ImportResult:
+    return import_incidents(database, file, report=report or file.with_name("rejected.csv"), schema=schema)
+
+
+def rows(database: Database, query: str, *values: object) -> list[tuple[Any, ...]]:
+    with database.transaction():
+        return database.execute(query.encode(), values).fetchall()
+
+
+def one(database: Database, query: str, *values: object) -> Any:
+    ((value,),) = rows(database, query, *values)
+    return value
+
+
+def task(database: Database, columns: str, number: str = "INC0000001") -> tuple[Any, ...]:
+    (found,) = rows(database, f"select {columns} from tasks where metadata ->> 'number' = %s", number)  # noqa: S608
+    return found
+
+
+def events(database: Database, columns: str, number: str = "INC0000001") -> list[tuple[Any, ...]]:
+    return rows(
+        database,
+        f"""
+        select {columns} from task_events as e inner join tasks as t on t.id = e.task_id
+        where t.metadata ->> 'number' = %s
+        order by e.created_at, (e.new_value -> 'incident' ->> 'sys_mod_count')::int
+        """,  # noqa: S608
+        number,
+    )
+
+
+def counts(database: Database) -> dict[str, int]:
+    return {table: one(database, f"select count(*) from {table}") for table in TABLES}  # noqa: S608
+
+
+def versions(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Which transaction wrote each row, and where it lies."""
+    return {table: rows(database, f"select id, xmin::text, ctid::text from {table} order by id") for table in TABLES}  # noqa: S608
+
+
+def work(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything in the cases, tasks and events."""
+    return {table: rows(database, f"select * from {table} order by id") for table in ("cases", "tasks", "task_events")}  # noqa: S608
+
+
+def empty(database: Database) -> None:
+    """Delete all that an import wrote."""
+    with database.transaction():
+        for table in reversed(TABLES):
+            database.execute(sql.SQL("delete from {}").format(sql.Identifier(table)))

@@ -1,0 +1,35 @@
+"""Runs dbt as somebody does who has never heard of the command `insights`: libpq's variables and a profiles folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from support.warehouse import DbtResult
+
+from orchestration.config.files import PROJECT
+from workshop.services import LocalPostgres
+
+DBT = Path(sys.executable).with_name("dbt")
+
+
+def libpq_variables(postgres: LocalPostgres, database: str, user: str) -> dict[str, str]:
+    """What a person would export for a database of the private server."""
+    return {"PGHOST": str(postgres.socket_dir), "PGUSER": user, "PGDATABASE": database}
+
+
+def plain_dbt(variables: Mapping[str, str], *arguments: str) -> DbtResult:
+    """`dbt ARGUMENTS --profiles-dir profiles` in the project's folder, with these environment variables."""
+    done = subprocess.run(
+        [DBT, *arguments, "--profiles-dir", "profiles"],
+        cwd=PROJECT,
+        env=os.environ | dict(variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return DbtResult(done.returncode == 0, done.stdout)

@@ -1,0 +1,99 @@
+"""What tests do with a warehouse: query it as each role, and run dbt on it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from support import in_process
+
+from orchestration import dbt
+from orchestration.cli.build import NO_UNIT_TESTS
+from orchestration.config.files import Settings
+from orchestration.warehouse.connection import connect
+from workshop.sample.load import SAMPLE_AS_OF
+from workshop.services import LocalPostgres
+
+
+@dataclass(frozen=True)
+class DbtResult:
+    """One finished dbt command."""
+
+    succeeded: bool
+    output: str
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """One database with the operational tables and the warehouse beside them."""
+
+    name: str
+    postgres: LocalPostgres
+    settings: Settings
+
+    @classmethod
+    def copy_of(cls, template: str, name: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
+        """A new database that is a copy of `template`, to which nobody may be connected.
+
+        A session that was closed just now may need a moment to end: on a busy machine longer than PostgreSQL waits.
+        """
+        with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
+            deadline = time.monotonic() + 120
+            while connection.execute("select from pg_stat_activity where datname = %s", [template]).fetchall():
+                assert time.monotonic() < deadline, f"somebody stays connected to {template}"
+                time.sleep(0.05)
+            connection.execute(
+                sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+        return cls(name, postgres, settings)
+
+    @property
+    def admin_url(self) -> str:
+        """As the superuser."""
+        return self.postgres.url(self.name, "postgres")
+
+    @property
+    def etl_url(self) -> str:
+        """As the role that builds."""
+        return self.postgres.url(self.name, self.settings.insights.warehouse.write_user)
+
+    @property
+    def reader_url(self) -> str:
+        """As the read-only role."""
+        return self.postgres.url(self.name, self.settings.insights.warehouse.read_only_user)
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query, as the superuser."""
+        with connect(self.admin_url) as connection:
+            return connection.execute(query, parameters or None).fetchall()  # type: ignore[arg-type]
+
+    def value(self, query: str, *parameters: Any) -> Any:
+        """The first column of the first row of a query, as the superuser."""
+        return self.rows(query, *parameters)[0][0]
+
+    def execute(self, script: str) -> None:
+        """Run statements as the superuser, in one transaction: what the operational side does."""
+        with connect(self.admin_url) as connection:
+            connection.execute(script)  # type: ignore[arg-type]
+
+    def build(
+        self, *arguments: str, as_of: date | str = SAMPLE_AS_OF, command: str = "build", **variables: Any
+    ) -> DbtResult:
+        """`insights build` with these arguments, as the ETL role: lock, profiles and variables included.
+
+        It does so without a process of its own; the tests of processes start theirs.
+        """
+        if command == "build":
+            arguments = (*NO_UNIT_TESTS, *arguments)
+        given = {"as_of": str(as_of)} | variables
+        with dbt.writing(self.settings, self.etl_url):
+            return DbtResult(*in_process.run(self.settings, [command, *arguments], self.etl_url, given))
+
+
+def connect_as(url: str) -> psycopg.Connection:
+    """An autocommit connection, for statements that are expected to fail."""
+    return connect(url, autocommit=True)

@@ -1,0 +1,136 @@
+"""One URL for everything: as libpq's variables, and over TLS with a password full of special characters."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from support.tls_server import TlsServer
+
+from orchestration.config.files import PROJECT
+from orchestration.errors import InsightsError
+from orchestration.warehouse.connection import child_environment, libpq_environment
+from workshop.operational import create_operational_schema
+
+# Whatever a shell, a URL, Jinja or YAML might take for its own.
+PASSWORD = """p@ss:w/rd? 100%25 #[x]&a=b'"\\$HOME `id` {{ 1 }} äß€"""  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    ("url", "variables"),
+    [
+        (
+            "postgresql://orgo_insights_etl:p%40ss%3Aw%2Frd%2525@db.example.org:6432/orgo?sslmode=verify-full",
+            {"PGHOST": "db.example.org", "PGPORT": "6432", "PGUSER": "orgo_insights_etl", "PGPASSWORD": "p@ss:w/rd%25"}
+            | {"PGDATABASE": "orgo", "PGSSLMODE": "verify-full"},
+        ),
+        ("postgresql://etl@/orgo?host=%2Ftmp%2Fa%20b", {"PGHOST": "/tmp/a b", "PGUSER": "etl", "PGDATABASE": "orgo"}),  # noqa: S108
+        (
+            "postgres://etl@[2001:db8::1]:5433/orgo",
+            {"PGHOST": "2001:db8::1", "PGPORT": "5433", "PGUSER": "etl"} | {"PGDATABASE": "orgo"},
+        ),
+        ("postgresql://%2Frun%2Fpg/Orgo%20v3", {"PGHOST": "/run/pg", "PGDATABASE": "Orgo v3"}),
+        (
+            "postgresql://etl@h/orgo?sslrootcert=%2Fetc%2Fca.pem&application_name=x&connect_timeout=3",
+            {"PGHOST": "h", "PGUSER": "etl", "PGDATABASE": "orgo", "PGSSLROOTCERT": "/etc/ca.pem"}
+            | {"PGCONNECT_TIMEOUT": "3"},
+        ),
+        (
+            f"postgresql://etl:{quote(PASSWORD, safe='')}@h/orgo",
+            {"PGHOST": "h", "PGUSER": "etl", "PGPASSWORD": PASSWORD} | {"PGDATABASE": "orgo"},
+        ),
+        ("host=h user=etl dbname=orgo", {"PGHOST": "h", "PGUSER": "etl", "PGDATABASE": "orgo"}),
+    ],
+)
+def test_a_url_becomes_libpqs_variables(url: str, variables: dict[str, str]) -> None:
+    assert libpq_environment(url) == variables
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://etl:s3cret@h/orgo",
+        "postgresql://etl:s3cret%zz@h/orgo",
+        'postgresql://etl:s3cret "x@h/orgo',
+        "postgresql://h/orgo?nonsense=1",
+        "s3cret dbname=orgo",
+    ],
+)
+def test_what_is_no_url_is_refused_with_an_example_and_without_the_password(url: str) -> None:
+    with pytest.raises(
+        InsightsError, match=r"INSIGHTS_WAREHOUSE_URL cannot be read .* it must be like postgresql://"
+    ) as caught:
+        libpq_environment(url)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_parameter_that_dbt_could_not_be_given_is_refused_by_name() -> None:
+    with pytest.raises(InsightsError, match="parameters that cannot be passed on: keepalives_idle"):
+        libpq_environment("postgresql://etl@h/orgo?keepalives_idle=5")
+
+
+def test_no_variable_of_another_connection_leaks_into_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "of another server")
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    environment = child_environment("postgresql://etl@h/orgo", {"INSIGHTS_ENV": "dev"})
+    assert "PGPASSWORD" not in environment
+    assert "PGSSLMODE" not in environment
+    assert (environment["PGHOST"], environment["INSIGHTS_ENV"]) == ("h", "dev")
+    # Without a URL the caller's own variables count.
+    assert child_environment(None, {})["PGPASSWORD"] == "of another server"
+
+
+@pytest.fixture(scope="module")
+def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
+    with TlsServer.started(tmp_path_factory.mktemp("tls")) as server:
+        yield server
+
+
+def _insights(*arguments: str) -> list[object]:
+    return [Path(sys.executable).with_name("insights"), *arguments]
+
+
+@pytest.mark.services
+def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer) -> None:
+    with psycopg.connect(tls_server.admin_url("orgo")) as connection:
+        create_operational_schema(connection)
+    programs = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(command: list[object], **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(part) for part in command],
+            cwd=PROJECT,
+            env=environment | variables,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+
+    prepared = run(_insights("init"), INSIGHTS_ADMIN_URL=tls_server.admin_url("orgo"))
+    assert prepared.returncode == 0, prepared.stderr
+    tls_server.set_password("orgo_insights_etl", PASSWORD)
+    url = tls_server.url("orgo", "orgo_insights_etl", PASSWORD)
+    assert "sslmode=require" in url
+
+    wrapped = run(_insights("build", "--as-of", "2026-01-01", "--select", "stg_roles"), INSIGHTS_WAREHOUSE_URL=url)
+    assert wrapped.returncode == 0, wrapped.stdout[-2000:]
+
+    script = 'eval "$(insights env)" && exec dbt build --profiles-dir profiles --select stg_label_definitions'
+    plain = run(["bash", "-euc", script], INSIGHTS_WAREHOUSE_URL=url)
+    assert plain.returncode == 0, plain.stdout[-2000:]
+
+    with psycopg.connect(tls_server.admin_url("orgo")) as connection:
+        views = connection.execute("select viewname from pg_views where schemaname = 'insights_staging' order by 1")
+        assert views.fetchall() == [("stg_label_definitions",), ("stg_roles",)]
+    # The server takes neither another password nor a connection without TLS.
+    for refused in (tls_server.url("orgo", "orgo_insights_etl", "x"), url.replace("require", "disable")):
+        failed = run(_insights("build", "--select", "stg_roles"), INSIGHTS_WAREHOUSE_URL=refused)
+        assert failed.returncode == 1
+        assert "Cannot connect to PostgreSQL" in failed.stderr

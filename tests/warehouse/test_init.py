@@ -1,0 +1,244 @@
+"""`insights init`: what it makes, what it refuses and how it says so; and a plain dbt without it."""
+
+# ruff: noqa: S608 -- every statement is made of literals of the tests
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from support.contents import INCREMENTAL, REBUILT, REPORTS, REVIEWS, contents
+from support.plain_dbt import libpq_variables, plain_dbt
+from support.policy import manifest
+from support.warehouse import Warehouse
+
+from orchestration.config.files import Settings
+from orchestration.errors import InsightsError
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.contract import mart_names
+from orchestration.warehouse.init import InitReport, initialise
+from workshop.operational import create_operational_schema
+from workshop.services import LocalPostgres, binaries
+
+pytestmark = pytest.mark.services
+
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+
+
+@pytest.fixture
+def orgo(database: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
+    """Orgo's operational tables as the contract has them, empty, and nothing of Insights."""
+    warehouse = Warehouse(database.split("@/")[1].split("?", maxsplit=1)[0], postgres, settings)
+    with connect(warehouse.admin_url) as connection:
+        create_operational_schema(connection)
+    return warehouse
+
+
+def _init(warehouse: Warehouse, url: str | None = None, *, move_aside: bool = False) -> InitReport:
+    with connect(url or warehouse.admin_url) as connection:
+        return initialise(connection, warehouse.settings, move_aside=move_aside)
+
+
+def _dump(warehouse: Warehouse) -> str:
+    """Everything of the database that a second init could change: the schema with its grants, and init's own rows."""
+    pg_dump = binaries.postgres_programs() / "pg_dump"
+    program = str(pg_dump) if pg_dump.exists() else shutil.which("pg_dump")
+    if program is None:
+        pytest.skip("pg_dump is not installed")
+    done = subprocess.run([program, "--schema-only", warehouse.admin_url], text=True, capture_output=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+    rows = warehouse.rows("select xmin::text, profiles::text from insights_ops.profiles order by profile_code")
+    rows += warehouse.rows("select setrole::regrole::text, setconfig::text from pg_db_role_setting order by 1")
+    rows += warehouse.rows("select rolname, pg_authid::text from pg_authid where rolname like 'orgo%%' order by 1")
+    return "\n".join([*lines, *map(str, rows)])
+
+
+def _relations(warehouse: Warehouse, *schemas: str) -> list[str]:
+    rows = warehouse.rows(
+        "select oid::regclass::text from pg_class where relkind in ('r', 'p', 'v', 'm')"
+        " and relnamespace::regnamespace::text = any(%s) order by 1",
+        list(schemas),
+    )
+    return [name for (name,) in rows]
+
+
+BUILT_SCHEMAS = ("insights", "insights_staging", "insights_snapshots")
+
+
+def test_a_second_init_changes_nothing(orgo: Warehouse, built: Warehouse) -> None:
+    first = _init(orgo)
+    assert first.profiles_changed == len(orgo.settings.profiles) == 8
+    assert (first.missing_columns, first.moved_aside) == ([], {})
+    for warehouse in (orgo, built):
+        before = _dump(warehouse)
+        second = _init(warehouse)
+        assert (second.roles_created, second.moved_aside, second.profiles_changed) == ([], {}, 0)
+        assert _dump(warehouse) == before
+
+
+@pytest.fixture
+def somebody(postgres: LocalPostgres) -> Iterator[str]:
+    """A role without any right beyond connecting."""
+    with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
+        connection.execute("create role somebody login")
+        yield "somebody"
+        for (name,) in connection.execute("select datname from pg_database where datallowconn").fetchall():
+            with connect(postgres.url(name, "postgres")) as there:
+                there.execute("reassign owned by somebody to postgres; drop owned by somebody")
+        connection.execute("drop role somebody")
+
+
+def test_a_user_who_may_not_prepare_the_database_learns_who_may(orgo: Warehouse, somebody: str) -> None:
+    with pytest.raises(
+        InsightsError, match=r"This user may not prepare the database: .*Run insights init as a superuser"
+    ):
+        _init(orgo, orgo.postgres.url(orgo.name, somebody))
+    assert orgo.rows("select 1 from pg_namespace where nspname like 'insights%%'") == []
+
+
+def test_an_owner_with_createrole_may(orgo: Warehouse, somebody: str) -> None:
+    orgo.execute(
+        f"alter role somebody createrole; alter database {orgo.name} owner to somebody;"
+        "do $$ declare t regclass; begin for t in select oid from pg_class where relkind = 'r'"
+        " and relnamespace = 'public'::regnamespace"
+        " loop execute format('alter table %s owner to somebody', t); end loop; end $$"
+    )
+    _init(orgo, orgo.postgres.url(orgo.name, somebody))
+    assert orgo.build("--select", "dim_roles", "+dim_roles", *NO_TESTS).succeeded
+    # Again, over relations that are the ETL role's by now.
+    _init(orgo, orgo.postgres.url(orgo.name, somebody))
+
+
+def test_a_database_that_is_not_orgos_is_refused(
+    orgo: Warehouse, database: str, settings: Settings, postgres: LocalPostgres
+) -> None:
+    orgo.execute("drop table learning_group_memberships; drop table task_comments")
+    with pytest.raises(
+        InsightsError, match="schema public lacks operational tables: task_comments, learning_group_memb"
+    ):
+        _init(orgo)
+    postgres.create_database("empty")
+    empty = Warehouse("empty", postgres, settings)
+    with pytest.raises(
+        InsightsError, match=r"lacks .*organizations, .*Is this Orgo's database, and is insights\.source"
+    ):
+        _init(empty)
+
+
+def test_a_column_that_nothing_can_stand_in_for_is_named_and_a_nullable_one_reported(orgo: Warehouse) -> None:
+    orgo.execute("alter table tasks drop column subtype; alter table cases drop column location")
+    assert _init(orgo).missing_columns == ["tasks.subtype", "cases.location"]
+    orgo.execute("alter table tasks drop column status; alter table roles drop column code")
+    with pytest.raises(
+        InsightsError, match=r"columns are missing that nothing can stand in for: roles\.code, tasks\.status\."
+    ):
+        _init(orgo)
+
+
+class OldServer(psycopg.Connection[Any]):
+    """A connection that says it leads to PostgreSQL 14."""
+
+    @property
+    def info(self) -> Any:
+        return SimpleNamespace(server_version=140_011)
+
+
+def test_an_older_server_is_refused(orgo: Warehouse) -> None:
+    refused = pytest.raises(InsightsError, match=r"The server is PostgreSQL 14; 15 or later is needed\.")
+    with OldServer.connect(orgo.admin_url) as connection, refused:
+        initialise(connection, orgo.settings)
+
+
+# What Orgo's own migrations would make: other columns, a sequence, an index, a view that depends on a table.
+FOREIGN = """
+create schema if not exists insights;
+create table insights.fact_tasks (id bigserial primary key, note text);
+create index fact_tasks_note on insights.fact_tasks (note);
+insert into insights.fact_tasks (note) values ('a'), ('b');
+create table insights.dim_dates (id int primary key, fact_id bigint references insights.fact_tasks (id));
+insert into insights.dim_dates values (1, 1);
+create view insights.dim_roles as select count(*) as notes from insights.fact_tasks;
+create or replace view public.depends as select note from insights.fact_tasks;
+create table if not exists insights.of_somebody_else (a int);
+"""
+REFUSAL = (
+    "holds relations of the same names that this project did not build: dim_dates, dim_roles, fact_tasks. Move them"
+)
+
+
+def test_foreign_relations_are_moved_aside_with_every_row_any_number_of_times(orgo: Warehouse) -> None:
+    orgo.execute(FOREIGN)
+    with pytest.raises(InsightsError, match=REFUSAL):
+        _init(orgo)
+    assert orgo.value("select to_regclass('insights_ops.load_log')") is None
+
+    names = ["dim_dates", "dim_roles", "fact_tasks"]
+    assert _init(orgo, move_aside=True).moved_aside == {f"insights.{n}": f"insights_aside.{n}" for n in names}
+    assert _relations(orgo, "insights") == ["insights.of_somebody_else"]
+    assert orgo.rows("select note from depends order by 1") == [("a",), ("b",)]
+
+    orgo.execute("drop view public.depends;" + FOREIGN + "insert into insights.fact_tasks (note) values ('c')")
+    for number in (2, 3):
+        moved = _init(orgo, move_aside=True).moved_aside
+        assert moved == {f"insights.{n}": f"insights_aside_{number}.{n}" for n in names}
+        assert orgo.rows(f"select notes from insights_aside_{number}.dim_roles") == [(3,)]
+        orgo.execute("drop view public.depends;" + FOREIGN + "insert into insights.fact_tasks (note) values ('c')")
+    assert orgo.rows("select note from insights_aside.fact_tasks order by 1") == [("a",), ("b",)]
+    assert orgo.rows("select note from insights_aside_2.fact_tasks order by 1") == [("a",), ("b",), ("c",)]
+    assert orgo.rows("insert into insights_aside_2.fact_tasks (note) values ('d') returning id") == [(4,)]
+
+
+def test_plain_dbt_refuses_foreign_relations_before_anything_is_built(orgo: Warehouse) -> None:
+    _init(orgo)
+    orgo.execute(FOREIGN)
+    result = plain_dbt(libpq_variables(orgo.postgres, orgo.name, "orgo_insights_etl"), "build")
+    assert not result.succeeded
+    assert REFUSAL in result.output
+    assert "insights init --move-aside" in result.output
+    assert _relations(orgo, "insights_staging", "insights_snapshots") == []
+    assert orgo.value("select count(*) from insights_ops.load_log") == 0
+
+
+def test_a_database_that_nobody_prepared_names_the_command_that_does(orgo: Warehouse) -> None:
+    variables = libpq_variables(orgo.postgres, orgo.name, "postgres")
+    result = plain_dbt(variables, "build")
+    assert not result.succeeded
+    assert "insights init" in result.output
+    # The schemas alone, made by somebody's hand, are not enough either.
+    orgo.execute("".join(f"create schema {schema};" for schema in (*BUILT_SCHEMAS, "insights_ops")))
+    result = plain_dbt(variables, "build")
+    assert not result.succeeded
+    assert "This database is not prepared. Run first: insights init" in result.output
+    assert _relations(orgo, *BUILT_SCHEMAS, "insights_ops") == []
+    with pytest.raises(InsightsError, match=r"This database is not prepared\. Run first: insights init"):
+        Warehouse(orgo.name, _AsSuperuser(orgo.postgres), orgo.settings).build()  # type: ignore[arg-type]
+
+
+class _AsSuperuser:
+    """The server, where every role is the superuser: before init there is no other."""
+
+    def __init__(self, postgres: LocalPostgres) -> None:
+        self._postgres = postgres
+
+    def url(self, database: str, _user: str) -> str:
+        return self._postgres.url(database, "postgres")
+
+
+def test_plain_dbt_builds_the_same_rows_as_insights_build(prepared: Warehouse, built: Warehouse) -> None:
+    variables = libpq_variables(prepared.postgres, prepared.name, "orgo_insights_etl")
+    # Somebody whose time zone and way to write dates are not the warehouse's.
+    variables |= {"PGTZ": "Pacific/Auckland", "PGDATESTYLE": "SQL, DMY"}
+    result = plain_dbt(variables, "build", "--exclude-resource-type", "test", "--vars", "{as_of: 2026-01-01}")
+    assert result.succeeded, result.output[-2000:]
+    assert f" {len(manifest()['unit_tests'])} unit tests" in result.output
+    relations = INCREMENTAL | REBUILT | dict.fromkeys(REVIEWS, "(review_date, pattern_id)")
+    assert {f"insights.{name}" for name in mart_names()} == {*relations, *REPORTS} - {"insights_ops.rejects"}
+    for relation, key in relations.items():
+        by_plain_dbt = contents(prepared, relation, f"({key})::text")
+        assert by_plain_dbt == contents(built, relation, f"({key})::text")
+        assert by_plain_dbt

@@ -1,0 +1,202 @@
+"""What a killed run, a wrong clock or a wrong command leaves behind: no row lost, doubled or taken back."""
+
+# ruff: noqa: S608 -- every statement is made of literals of the tests
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from support.contents import INCREMENTAL, contents, row_changes
+from support.small_world import NEXT_DAY, event_of_sample
+from support.warehouse import Warehouse, connect_as
+
+from orchestration import dbt
+from orchestration.errors import InsightsError
+from orchestration.warehouse.writer_lock import writer_lock
+
+pytestmark = pytest.mark.services
+
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+PLAIN_TASK = "select task_id from insights.dim_tasks where quality_flags = '{}' and created_at > '2025-06-01' limit 1"
+WATERMARK = "select max(load_log_id) from insights_ops.load_log where relation_name = %s"
+
+
+def _everything(warehouse: Warehouse) -> dict[str, dict[UUID, str]]:
+    return {relation: contents(warehouse, relation, key) for relation, key in INCREMENTAL.items()}
+
+
+def _wait_for(warehouse: Warehouse, condition: str) -> None:
+    deadline = time.monotonic() + 300
+    while not warehouse.value(condition):
+        assert time.monotonic() < deadline, f"waited in vain for: {condition}"
+        time.sleep(0.1)
+
+
+def _start(warehouse: Warehouse, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start `insights build` as a process group of its own, for somebody to kill."""
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("insights"), "build", *arguments],
+        env=os.environ | {"INSIGHTS_WAREHOUSE_URL": warehouse.etl_url},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def test_a_killed_run_loses_and_doubles_nothing(built: Warehouse) -> None:
+    before = contents(built, "insights.fact_tasks", "task_id")
+    marks = {name: built.value(WATERMARK, name) for name in ("dim_tasks", "fact_tasks")}
+    selected = ("--select", "+fact_tasks", "dim_tasks", *NO_TESTS)
+    with connect_as(built.admin_url) as other, other.transaction():
+        # Readers pass, writers wait: the run gets as far as writing fact_tasks, with dim_tasks loaded.
+        other.execute("lock table insights.fact_tasks in share row exclusive mode")
+        process = _start(built, "--as-of", NEXT_DAY.isoformat(), *selected)
+        waits = "select exists (select from pg_locks where relation = 'insights.fact_tasks'::regclass and not granted)"
+        _wait_for(built, waits)
+        _wait_for(
+            built,
+            f"select max(load_log_id) > {marks['dim_tasks']} from insights_ops.load_log"
+            " where relation_name = 'dim_tasks'",
+        )
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    row_changes(built)  # waits until the orphaned sessions have ended
+    assert contents(built, "insights.fact_tasks", "task_id") == before
+    assert built.value(WATERMARK, "fact_tasks") == marks["fact_tasks"]
+
+    assert built.build(*selected, as_of=NEXT_DAY).succeeded
+    after = contents(built, "insights.fact_tasks", "task_id")
+    # docs/sample.md: on 2026-01-01 three tasks are created, three closed, three get their first comment.
+    assert len(after) == len(before) + 3
+    assert sum(1 for key in before if after[key] != before[key]) == 6
+    assert set(after) == {key for (key,) in built.rows("select task_id from insights.dim_tasks")}
+
+
+def test_a_crash_of_the_server_between_two_steps_loses_nothing(built: Warehouse) -> None:
+    task = built.value(PLAIN_TASK)
+    count = "select event_count from insights.fact_tasks where task_id = %s"
+    before = built.value(count, task)
+    built.execute(event_of_sample(task, "metadata_updated", "2026-01-01 12:00"))
+    assert built.build("--select", "+int_task_lifecycle", *NO_TESTS, as_of=NEXT_DAY).succeeded
+    # What a crash does: it empties the unlogged tables.
+    for (table,) in built.rows("select oid::regclass::text from pg_class where relkind = 'r' and relpersistence = 'u'"):
+        built.execute(f"truncate {table}")
+    marts = built.build("--select", "dim_tasks", "fact_tasks", *NO_TESTS, as_of=NEXT_DAY)
+    logged = built.value(
+        "select loaded_through >= '2026-01-02' from insights_ops.load_log where relation_name = 'fact_tasks'"
+        " order by load_log_id desc limit 1"
+    )
+    # Refused, or loaded; but not logged as loaded while it is not.
+    assert not marts.succeeded or built.value(count, task) == before + 1 or not logged
+
+
+def test_a_clock_that_went_back_hides_no_change(built: Warehouse) -> None:
+    task = built.value(PLAIN_TASK)
+    count = "select event_count from insights.fact_tasks where task_id = %s"
+    before = built.value(count, task)
+    built.execute(event_of_sample(task, "metadata_updated", "2025-11-01 08:00"))
+    built.execute(
+        "insert into insights_ops.load_log"
+        " (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment)"
+        " select distinct on (relation_name) relation_name, as_of, horizon, loaded_from, now() + interval '1 day',"
+        " cutoff, 'a clock that is a day ahead', environment from insights_ops.load_log"
+        " order by relation_name, load_log_id desc"
+    )
+    run = ("--select", "+fact_tasks", "+dim_tasks", "+fact_cases", "+dim_cases", *NO_TESTS)
+    assert built.build(*run).succeeded
+    assert built.value(count, task) == before + 1
+    # The next load has its watermark back.
+    assert built.build("--select", "+int_task_lifecycle", *NO_TESTS).succeeded
+    assert built.value(
+        "select isfinite(loaded_from) and loaded_through <= now() from insights_ops.load_log"
+        " where relation_name = 'int_task_lifecycle' order by load_log_id desc limit 1"
+    )
+
+
+@pytest.mark.parametrize("as_of", ["the day after tomorrow", "2026-02-30", "31.01.2026"])
+def test_an_as_of_that_cannot_be_is_refused_before_anything_is_built(prepared: Warehouse, as_of: str) -> None:
+    if as_of == "the day after tomorrow":
+        given = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
+        sentence = f"as_of {given} is in the future; the latest that can be is tomorrow (UTC)."
+    else:
+        given, sentence = as_of, f"The variable as_of is '{as_of}'; it must be a date like 2026-01-31."
+    result = prepared.build(as_of=given)
+    assert not result.succeeded
+    assert sentence in result.output
+    assert _relations(prepared) == []
+
+
+def _relations(warehouse: Warehouse) -> list[str]:
+    rows = warehouse.rows(
+        "select schemaname || '.' || relname from pg_stat_user_tables where schemaname like 'insights%'"
+        " and schemaname <> 'insights_ops' union all select schemaname || '.' || viewname from pg_views"
+        " where schemaname like 'insights%'"
+    )
+    return [name for (name,) in rows]
+
+
+RESOLVED = "select count(*) from insights_ops.rejects where resolved_at is not null"
+
+
+def test_a_full_refresh_is_refused_and_a_rebuild_is_what_it_says(built: Warehouse) -> None:
+    task = built.value(PLAIN_TASK)
+    built.execute(
+        f"delete from task_comments where task_id = '{task}'; delete from task_assignments where task_id = '{task}';"
+        f"update wellbeing_checkins set related_task_id = null where related_task_id = '{task}';"
+        f"delete from task_events where task_id = '{task}'; delete from tasks where id = '{task}'"
+    )
+    built.execute(
+        "update insights_ops.rejects set resolved_at = '2025-12-01', source_id = gen_random_uuid()"
+        " where source_id = (select min(source_id::text)::uuid from insights_ops.rejects)"
+    )
+    before = _everything(built)
+
+    refused = built.build("--full-refresh", *NO_TESTS)
+    assert not refused.succeeded
+    for relation in set(INCREMENTAL) - {"insights.dim_persons"}:  # which waits in vain for the facts that it needs
+        quoted = ".".join(f'"{part}"' for part in (built.name, *relation.split(".")))
+        assert f"--full-refresh would rebuild {quoted} from the operational database" in refused.output
+    assert "If that is meant: insights rebuild --yes" in refused.output
+    assert _everything(built) == before
+
+    assert built.build("--full-refresh", *NO_TESTS, rebuild=True).succeeded
+    for relation in ("insights.dim_tasks", "insights.fact_tasks"):
+        assert set(before[relation]) - set(contents(built, relation, "task_id")) == {task}
+    with connect_as(built.reader_url) as reader:
+        row = reader.execute("select count(task_id) from insights.fact_tasks").fetchone()
+        volume = reader.execute("select sum(task_count) from insights.report_task_volume").fetchone()
+    assert row == volume == (len(before["insights.fact_tasks"]) - 1,)
+
+
+def test_a_mart_is_not_rebuilt_from_a_delta_table_that_holds_only_changes(built: Warehouse) -> None:
+    before = contents(built, "insights.fact_tasks", "task_id")
+    assert built.build("--select", "+int_task_lifecycle", *NO_TESTS).succeeded
+    built.execute("drop table insights.fact_tasks cascade")  # and report_task_volume
+    refused = built.build("--select", "fact_tasks", *NO_TESTS)
+    assert not refused.succeeded
+    sentence = "does not exist, and int_task_lifecycle holds only the latest changes."
+    assert f"{sentence} Build both: dbt build --select +fact_tasks" in refused.output
+    mended = built.build("--select", "+fact_tasks", "report_task_volume", "--exclude-resource-type", "unit_test")
+    assert contents(built, "insights.fact_tasks", "task_id") == before
+    assert mended.succeeded, mended.output[-2000:]
+
+
+def test_one_writer_at_a_time_and_its_lock_dies_with_its_session(prepared: Warehouse) -> None:
+    holder = connect_as(prepared.etl_url)
+    ended = "The database ended the session while this process was writing to this warehouse: .*Run the same again"
+    with pytest.raises(InsightsError, match=ended), writer_lock(holder):  # its last statement finds the session dead
+        with pytest.raises(InsightsError, match=rf"process {holder.info.backend_pid} \(orgo-insights, since "):
+            dbt.write(prepared.settings, ["build"], url=prepared.etl_url)
+        with connect_as(prepared.admin_url) as admin:
+            admin.execute("select pg_terminate_backend(%s, 180000)", [holder.info.backend_pid])
+        with connect_as(prepared.etl_url) as other, writer_lock(other):
+            pass
+    holder.close()

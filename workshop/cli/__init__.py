@@ -1,0 +1,25 @@
+"""The command `workshop`: the demo, a private Airflow and the incident import. `./dev` calls it."""
+
+from __future__ import annotations
+
+import click
+
+from orchestration.cli.entry import run
+from workshop.cli.airflow import airflow
+from workshop.cli.demo import demo
+from workshop.cli.load_incidents import load_incidents
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="orgo-insights-workshop")
+def commands() -> None:
+    """Try out and develop Orgo Insights on private servers."""
+
+
+for command in (demo, airflow, load_incidents):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the command `workshop`."""
+    run(commands)

@@ -1,0 +1,103 @@
+"""`workshop airflow`: a real Airflow on the sample, started, stopped, looked at, and its DAGs run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import click
+
+from orchestration.config.files import load_settings
+from orchestration.errors import InsightsError
+from orchestration.manifest import write_manifest
+from workshop import airflow_demo, demo
+from workshop.cli.steps import step
+from workshop.services import LocalAirflow
+from workshop.services.airflow_settings import USER
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def airflow(context: click.Context) -> None:
+    """A private Airflow, webserver and scheduler, on the sample; without a command, start it."""
+    if context.invoked_subcommand is None:
+        context.invoke(start)
+
+
+@airflow.command()
+def start() -> None:
+    """Start it, on a built warehouse of its own; a running one is left alone, a killed program is started again."""
+    job = airflow_demo.describe(load_settings())
+    private = airflow_demo.private_airflow(job)
+    private.folder.mkdir(mode=0o700, exist_ok=True)
+    os.environ.update(airflow_demo.dbt_folders(job))
+    with step("starting PostgreSQL and Redis"):
+        demo.start_services(job)
+    if not airflow_demo.is_built(job):
+        _build(job)
+    with step("parsing the dbt project"):
+        write_manifest(job.settings)
+    with step("starting Airflow"):
+        private.start()
+    _describe(private)
+    click.echo(
+        f"No DAG starts by its schedule here. The sample's day is {job.as_of}: trigger a DAG with that as_of, or"
+    )
+    click.echo("  ./dev airflow run [DAG...]   # all six, or some, one after the other")
+
+
+@airflow.command()
+def stop() -> None:
+    """Stop the webserver and the scheduler; users, keys and the history of the runs stay."""
+    _private().stop()
+
+
+@airflow.command()
+def status() -> None:
+    """Say whether it runs, where, and how to log in."""
+    private = _private()
+    health = private.health()
+    for program, pid in private.programs().items():
+        click.echo(f"  {program:<12}{f'running, process {pid}' if pid else 'stopped'}")
+    for part in ("metadatabase", "scheduler") if health else ():
+        click.echo(f"  the webserver says of the {part}: {health[part]['status']}")
+    if private.folder.exists():
+        _describe(private)
+
+
+@airflow.command()
+@click.argument("dags", nargs=-1)
+def run(dags: tuple[str, ...]) -> None:
+    """Trigger the named DAGs, or all of them, as of the sample's day, and wait; exit code 1 when one is not green."""
+    job = airflow_demo.describe(load_settings())
+    if not airflow_demo.private_airflow(job).is_running():
+        raise InsightsError("Airflow does not run. Start it first: ./dev airflow")
+    is_green = True
+    for dag in airflow_demo.dag_ids(job, dags):
+        started = time.monotonic()
+        ended, tasks = airflow_demo.run_dag(job, dag)
+        click.echo(f"  {dag:<37}{ended.state:<9}{len(tasks):>3} tasks{time.monotonic() - started:>8.1f} s")
+        for task, state in tasks.items():
+            if state != "success":
+                click.echo(f"    {task:<35}{state or 'not begun'}")
+        is_green = is_green and {ended.state, *tasks.values()} == {"success"}
+    sys.exit(0 if is_green else 1)
+
+
+def _private() -> LocalAirflow:
+    return airflow_demo.private_airflow(airflow_demo.describe(load_settings()))
+
+
+def _build(job: demo.Demo) -> None:
+    with step("filling the operational tables"):
+        demo.fill_source(job)
+    with step("insights init"):
+        demo.prepare_database(job)
+    with step("insights build") as progress:
+        demo.build(job, progress)
+
+
+def _describe(private: LocalAirflow) -> None:
+    click.echo(f"\n  {private.url}   user {USER}, password {private.secrets.password}")
+    click.echo(f"  logs of the runs: {private.folder / 'logs'}; of the programs: {private.folder}/*.log\n")

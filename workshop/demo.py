@@ -1,0 +1,120 @@
+"""The main job on a private database: operational tables in, a tested star schema out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import psycopg
+
+from orchestration import dbt
+from orchestration.config.files import PROJECT, Settings
+from orchestration.errors import InsightsError
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.init import initialise
+from orchestration.warehouse.status import Status, read_status
+from workshop.incidents import import_incidents
+from workshop.operational import create_operational_schema
+from workshop.sample.load import SAMPLE_AS_OF, load_sample
+from workshop.services import LocalPostgres, LocalRedis, state_root
+
+SAMPLE_DATABASE = "demo"
+INCIDENTS_DATABASE = "demo_incidents"
+INCIDENTS_AS_OF = date(2017, 2, 19)  # the day after the last event of the published log
+SUPERUSER = "postgres"
+
+# What a step reports while it works: steps done so far and steps in all.
+Progress = Callable[[int, int], None]
+
+LAST_WORDS = 30
+_NODE_DONE = re.compile(r" (\d+) of (\d+) (?!START)")
+_NODE_WELL = re.compile(r" (OK|PASS|START) ")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Where the demo runs: the private services, the database, its clock (the data's own day), an incident log."""
+
+    settings: Settings
+    state: Path
+    database: str
+    as_of: date
+    incident_log: Path | None = None
+
+    @property
+    def warehouse_url(self) -> str:
+        """The database as the ETL role sees it."""
+        return LocalPostgres(self.state).url(self.database, self.settings.insights.warehouse.write_user)
+
+    @property
+    def admin_url(self) -> str:
+        """The database as its superuser sees it."""
+        return LocalPostgres(self.state).url(self.database, SUPERUSER)
+
+
+def prepare_demo(settings: Settings, incident_log: Path | None) -> Demo:
+    """Describe a demo in the state folder of this checkout; nothing is started yet.
+
+    The sample and an incident log have a database each.
+    """
+    if incident_log:
+        return Demo(settings, state_root(PROJECT), INCIDENTS_DATABASE, INCIDENTS_AS_OF, incident_log)
+    return Demo(settings, state_root(PROJECT), SAMPLE_DATABASE, SAMPLE_AS_OF)
+
+
+def start_services(demo: Demo) -> None:
+    """Start the private PostgreSQL and Redis, where they do not run already."""
+    postgres = LocalPostgres(demo.state)
+    postgres.start()
+    postgres.create_database(demo.database)
+    LocalRedis(demo.state).start()
+
+
+def fill_source(demo: Demo) -> str:
+    """Fill the operational tables, where they are not filled already; returns a sentence on what is in them."""
+    with connect(demo.admin_url) as connection:
+        if demo.incident_log is None:
+            rows = load_sample(connection).rows
+            return f"{rows['organizations']} organizations, {rows['tasks']:,} tasks, {rows['task_events']:,} events"
+        create_operational_schema(connection)
+        connection.commit()
+        report = demo.state / "rejected-incidents.csv"
+        result = import_incidents(connection, demo.incident_log, report=report)
+        events = result.tables["task_events"]
+        return (
+            f"the {result.rows:,} rows of {demo.incident_log.name}: {events.loaded:,} loaded,"
+            f" {events.merged:,} there already, {events.rejected:,} rejected ({report})"
+        )
+
+
+def prepare_database(demo: Demo) -> None:
+    """Run `insights init` on the demo's database."""
+    with psycopg.connect(demo.admin_url) as connection:
+        initialise(connection, demo.settings)
+
+
+def build(demo: Demo, progress: Progress) -> None:
+    """Build and test the warehouse as of the data's own day; raises InsightsError with dbt's last words on failure."""
+    log = demo.state / "build.log"
+    with log.open("w", encoding="utf-8") as file:
+
+        def follow(line: str) -> None:
+            file.write(line)
+            if found := _NODE_DONE.search(line):
+                progress(int(found[1]), int(found[2]))
+
+        variables = dbt.as_of_variable(demo.as_of)
+        command = ["build", *dbt.NO_UNIT_TESTS]
+        result = dbt.write(demo.settings, command, url=demo.warehouse_url, variables=variables, on_line=follow)
+    if result.exit_code:
+        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if not _NODE_WELL.search(line)]
+        raise InsightsError("\n".join([*lines[-LAST_WORDS:], f"dbt failed; its whole output is in {log}"]))
+
+
+def summary(demo: Demo) -> Status:
+    """Read what has been built."""
+    with connect(demo.warehouse_url) as connection:
+        return read_status(connection, demo.settings)

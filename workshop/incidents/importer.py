@@ -1,0 +1,160 @@
+"""The import as a whole: one transaction, from the file to the operational tables and the report of rejected rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from psycopg import Connection, Cursor, sql
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from workshop.incidents.errors import IncidentFileError, IncidentImportError
+from workshop.incidents.history import recall, stage_events
+from workshop.incidents.mapping import create_functions
+from workshop.incidents.merge import TableCount, merge
+from workshop.incidents.source import IncidentLog, open_log
+from workshop.incidents.staging import check_rows, copy_log
+from workshop.incidents.targets import stage_names, stage_work
+
+# Called with the step that is under way and the share of it that is done, from 0 to 1.
+Progress = Callable[[str, float], None]
+
+READING = "reading the file"
+CHECKING = "checking its rows"
+PEOPLE = "writing organization, people and roles"
+WORK = "writing cases and tasks"
+EVENTS = "writing task events"
+
+# Staged rows by the table they are meant for. People may edit what they are called: that stays as it is.
+_NAMES = {
+    "organizations": "incident_organization",
+    "organization_profiles": "incident_profile",
+    "user_accounts": "incident_users",
+    "person_profiles": "incident_persons",
+    "roles": "incident_roles",
+}
+_WORK = {"cases": "incident_cases", "tasks": "incident_tasks"}
+TABLES = (*_NAMES, *_WORK, "task_events")
+
+_SESSION = (
+    "set local timezone = 'UTC'",
+    "set local work_mem = '64MB'",
+    # A second import waits for the first and then finds its rows.
+    "select pg_advisory_xact_lock(hashtextextended('orgo insights load-incidents', 0))",
+)
+
+_REPORT = sql.SQL(
+    """
+copy (
+    select {name} as file, line, reason, value, expected as what_would_be_right from incident_rejects order by line
+) to stdout (format csv, header)
+"""
+)
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What an import did.
+
+    `rows`: data rows of the file, each in exactly one of loaded, merged and rejected of `tables["task_events"]`.
+    `revised_events`: events of earlier imports that a new row between them made different.
+    `ignored_columns`: columns of the file that an incident log does not have.
+    """
+
+    rows: int
+    tables: dict[str, TableCount]
+    revised_events: int
+    ignored_columns: tuple[str, ...]
+
+
+def import_incidents(
+    connection: Connection[TupleRow],
+    file: Path,
+    *,
+    report: Path,
+    schema: str = "public",
+    progress: Progress = lambda step, share: None,
+) -> ImportResult:
+    """Bring the incident log `file` (csv, or a zip of one) into the operational tables of `schema` in one transaction.
+
+    `connection` must be outside a transaction: the import commits its own. `report` (csv) gets every rejected row
+    and is put in place once the import is committed. Raises IncidentFileError or IncidentImportError: nothing was
+    written then.
+    """
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        raise IncidentImportError("the connection is in a transaction; commit it first: the import is one of its own")
+    unfinished = report.with_name(report.name + ".part")
+    try:
+        _claim(unfinished)
+        with open_log(file) as log, connection.transaction(), connection.cursor() as cursor:
+            _prepare(cursor, schema)
+            result = _load(cursor, log, progress)
+            _write_report(cursor, log.name, unfinished)
+        unfinished.replace(report)
+    except psycopg.Error as error:
+        reason = error.diag.message_primary or error
+        raise IncidentImportError(f"the database refused the import, nothing was written: {reason}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return result
+
+
+def _claim(report: Path) -> None:
+    try:
+        report.touch()
+    except OSError as error:
+        raise IncidentImportError(f"the report {report} cannot be written: {error.strerror}") from error
+
+
+def _prepare(cursor: Cursor[TupleRow], schema: str) -> None:
+    """Set up the session for the transaction. Raises IncidentImportError where `schema` is not an operational one."""
+    cursor.execute("select set_config('search_path', quote_ident(%s), true)", (schema,))
+    missing = cursor.execute(
+        "select name from unnest(%s::text[]) as name where to_regclass(name) is null", (list(TABLES),)
+    ).fetchall()
+    if missing:
+        raise IncidentImportError(
+            f"the schema {schema} of the database {cursor.connection.info.dbname} lacks the tables "
+            f"{', '.join(name for (name,) in missing)}; the import needs an operational Orgo database"
+        )
+    for setting in _SESSION:
+        cursor.execute(setting)
+    create_functions(cursor)
+
+
+def _load(cursor: Cursor[TupleRow], log: IncidentLog, progress: Progress) -> ImportResult:
+    copy_log(cursor, log, lambda share: progress(READING, share))
+    rows = _count(cursor, "select count(*) from incident_raw")
+    if rows == 0:
+        raise IncidentFileError(f"{log.name} has a header and no rows; an incident log has one row per update")
+    progress(CHECKING, 0)
+    check_rows(cursor)
+    recall(cursor)
+    progress(PEOPLE, 0)
+    stage_names(cursor)
+    tables = {table: merge(cursor, table, staged, update=False) for table, staged in _NAMES.items()}
+    progress(WORK, 0)
+    stage_work(cursor)
+    tables |= {table: merge(cursor, table, staged, update=True) for table, staged in _WORK.items()}
+    progress(EVENTS, 0)
+    stage_events(cursor)
+    events = merge(cursor, "task_events", "incident_file_events", update=True)
+    revised = merge(cursor, "task_events", "incident_earlier_events", update=True).updated
+    rejected = _count(cursor, "select count(*) from incident_rejects")
+    repeated = _count(cursor, "select count(*) from incident_repeats where identical")
+    tables["task_events"] = replace(events, rejected=rejected, repeated=repeated)
+    progress(EVENTS, 1)
+    return ImportResult(rows, tables, revised, log.ignored)
+
+
+def _count(cursor: Cursor[TupleRow], query: LiteralString) -> int:
+    row = cursor.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _write_report(cursor: Cursor[TupleRow], name: str, report: Path) -> None:
+    with report.open("wb") as out, cursor.copy(_REPORT.format(name=sql.Literal(name))) as rows:
+        for block in rows:
+            out.write(block)

@@ -1,0 +1,97 @@
+"""`python -m workshop.services COMMAND`: the private services of this checkout, from the shell.
+
+start | stop | status   PostgreSQL and Redis; stop and status also Airflow, which `./dev airflow` starts
+clean                   stop all three and remove all they keep
+needs-wheels            print `yes` when a server is not installed, so that the wheels are needed, else `no`
+exec DATABASE -- PROGRAM ...
+                        run a program with PGHOST and its like, INSIGHTS_ADMIN_URL and INSIGHTS_WAREHOUSE_URL set to a
+                        database, which is created when it is missing
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestration.errors import InsightsError
+from workshop.services import LocalAirflow, LocalPostgres, LocalRedis, remove_state, state_root
+from workshop.services.binaries import installed_postgres, installed_redis
+from workshop.services.postgres import PORT, SUPERUSER
+
+PROJECT = Path(__file__).parents[2]
+ETL_ROLE = "orgo_insights_etl"  # the shipped configuration's, which the demo and the linter use
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one command and return the exit code."""
+    match arguments:
+        case ["needs-wheels"]:
+            installed = installed_postgres() and installed_redis()
+            sys.stdout.write("no\n" if installed else "yes\n")
+            return 0
+        case ["exec", database, "--", *command] if command:
+            return run_with_database(database, command)
+        case ["start" | "stop" | "status" | "clean" as command]:
+            for line in control(command):
+                sys.stdout.write(f"{line}\n")
+            return 0
+    sys.stderr.write(__doc__ or "")
+    return 2
+
+
+def control(command: str) -> list[str]:
+    """Carry out start, stop, status or clean and return what there is to say."""
+    state = state_root(PROJECT)
+    postgres, redis, airflow = LocalPostgres(state), LocalRedis(state), LocalAirflow(state, PROJECT / "dags")
+    if command in ("stop", "clean"):
+        airflow.stop()
+    for service in (postgres, redis):
+        if command == "start":
+            service.start()
+        elif command in ("stop", "clean"):
+            service.stop()
+    if command == "clean":
+        remove_state(state)
+        return []
+    return [
+        f"PostgreSQL  {_word(postgres)}  {postgres.url('postgres', SUPERUSER)}",
+        f"Redis       {_word(redis)}  {redis.url()}",
+        f"Airflow     {_word(airflow)}  {airflow.url}",
+    ]
+
+
+def run_with_database(database: str, command: Sequence[str]) -> int:
+    """Run `command` with the variables that lead to `database` (created when missing) and return its exit code.
+
+    The server is stopped afterwards unless it ran before.
+    """
+    postgres = LocalPostgres(state_root(PROJECT))
+    ran_before = postgres.is_running()
+    postgres.start()
+    try:
+        postgres.create_database(database)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        environment |= {
+            "PGHOST": str(postgres.socket_dir),
+            "PGPORT": str(PORT),
+            "PGUSER": SUPERUSER,
+            "PGDATABASE": database,
+            "INSIGHTS_ADMIN_URL": postgres.url(database, SUPERUSER),
+            "INSIGHTS_WAREHOUSE_URL": postgres.url(database, ETL_ROLE),
+        }
+        return subprocess.run(command, env=environment, check=False).returncode
+    finally:
+        if not ran_before:
+            postgres.stop()
+
+
+def _word(service: LocalPostgres | LocalRedis | LocalAirflow) -> str:
+    return "running" if service.is_running() else "stopped"
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except InsightsError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,246 @@
+"""A private Airflow: a webserver and a scheduler on this machine, with their metadata in a PostgreSQL of their own.
+
+Its folder, `<state>/airflow`, is AIRFLOW_HOME: logs, secrets, the port. The metadata's server lives in
+`<state>/metadata`, so a warehouse that is killed leaves Airflow alone. Airflow itself is imported by nothing here.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from orchestration.errors import InsightsError
+from workshop.services import processes
+from workshop.services.airflow_settings import USER, Secrets, choose_port, environment, kept_port, kept_secrets
+from workshop.services.postgres import SUPERUSER, LocalPostgres
+from workshop.services.state import last_lines, locked
+from workshop.services.state import marker as service_marker
+
+DATABASE = "airflow"
+POOL = "insights_writer"
+START_SECONDS = 300
+POLL_SECONDS = 0.2
+# A scheduler that is told to stop waits for its running tasks. Those of a killed one get no polite word: a task that is
+# told to stop counts as failed, one that is gone is begun anew by the next scheduler.
+STOP_ATTEMPTS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 60.0))
+CLEAR_ATTEMPTS = ((signal.SIGKILL, 60.0),)
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
+LAUNCH = 'log=$1 pid=$2; shift 2; "$@" >>"$log" 2>&1 </dev/null & echo $! >"$pid"'
+
+
+@dataclass(frozen=True)
+class Component:
+    """One program of Airflow: its name, and the arguments that `airflow NAME` gets."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+COMPONENTS = (Component("webserver"), Component("scheduler", ("--skip-serve-logs",)))
+
+
+class LocalAirflow:
+    """One private Airflow, and the PostgreSQL of its metadata."""
+
+    def __init__(self, state: Path, dags: Path, variables: Mapping[str, str] = NO_VARIABLES) -> None:
+        """Describe the Airflow in the folder `state`, which exists.
+
+        `dags` is the folder of the DAG files; `variables` are environment variables for them. Both count for the
+        programs that this object starts; those that run already keep theirs.
+        """
+        self._state = state
+        self._dags = dags
+        self._variables = dict(variables)
+        self._folder = state / "airflow"
+        self._metadata = LocalPostgres(state / "metadata", {"shared_buffers": "64MB"})
+
+    @property
+    def folder(self) -> Path:
+        """AIRFLOW_HOME; `logs` in it holds the logs of the tasks, `<program>.log` those of the programs."""
+        return self._folder
+
+    @property
+    def url(self) -> str:
+        """Where the webserver listens, or would listen: the port is chosen at the first start."""
+        port = kept_port(self._folder)
+        return f"http://127.0.0.1:{port}" if port else "(no port yet)"
+
+    @property
+    def metadata_url(self) -> str:
+        """The URL of the metadata's database, for its owner."""
+        return self._metadata.url(DATABASE, SUPERUSER)
+
+    @property
+    def secrets(self) -> Secrets:
+        """Its keys, and the password of the user `admin`."""
+        return kept_secrets(self._folder)
+
+    def is_running(self) -> bool:
+        """Tell whether its programs and its metadata's server are alive (children that outlived one do not count)."""
+        return all(self.programs().values()) and self._metadata.is_running()
+
+    def programs(self) -> dict[str, int | None]:
+        """Return each program's process id, None where it does not run."""
+        return {component.name: self.pid(component.name) for component in COMPONENTS}
+
+    def pid(self, name: str) -> int | None:
+        """Return the process id of `webserver` or `scheduler`, None when it does not run."""
+        kept = self._kept_pid(name)
+        found = processes.find_by_environment(self._marker(name))
+        return kept if any(process.pid == kept for process in found) else None
+
+    def health(self) -> dict[str, dict[str, Any]]:
+        """Return what the webserver's health endpoint says of each part; empty when it does not answer."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:  # noqa: S310 - http, see url
+                said: dict[str, dict[str, Any]] = json.load(answer)
+                return said
+        except (OSError, ValueError):
+            return {}
+
+    def start(self) -> None:
+        """Start what does not run, and wait until all of it is healthy; what a killed program left is cleared.
+
+        At first it makes the metadata's server and database, the user and the pool.
+        Raises InsightsError when Airflow is not installed, or a program does not start.
+        """
+        with locked(self._state, "airflow"):
+            if self.is_running():
+                return
+            program = _program()
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._make_metadata_folder()
+            self._metadata.start()
+            self._metadata.create_database(DATABASE)
+            missing = [component for component in COMPONENTS if self.pid(component.name) is None]
+            for component in missing:
+                self._clear(component)
+            variables = self._environment()
+            self._prepare(program, variables)
+            started = datetime.now(UTC)
+            for component in missing:
+                self._launch(program, component, variables)
+            self._wait(started)
+
+    def stop(self) -> None:
+        """Stop its programs and then its metadata's server, and wait for their end; a stopped one is fine.
+
+        Raises InsightsError when a program does not end.
+        """
+        with locked(self._state, "airflow"):
+            processes.end(self._marker(), STOP_ATTEMPTS, processes.find_by_environment)
+            if (self._state / "metadata").exists():
+                self._metadata.stop()
+
+    def _make_metadata_folder(self) -> None:
+        """Like the state folder's, its mode lets the user who runs PostgreSQL under root through."""
+        folder = self._state / "metadata"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+    def _environment(self) -> dict[str, str]:
+        port = kept_port(self._folder) if self.pid("webserver") else None
+        database_url = self.metadata_url.replace("postgresql://", "postgresql+psycopg2://")
+        port = port or choose_port(self._folder)
+        return environment(self._folder, self._dags, database_url, port, self._variables)
+
+    def _prepare(self, program: Path, variables: Mapping[str, str]) -> None:
+        """Make tables, user and pool; once for each version of Airflow and each server of the metadata."""
+        stamp = self._folder / "prepared"
+        made = (self._metadata.socket_dir / "data" / "PG_VERSION").stat().st_mtime_ns
+        state = f"{program} {_version(program)} {made}\n"
+        if stamp.exists() and stamp.read_text() == state:
+            return
+        _run([program, "db", "migrate"], variables)
+        user: list[str | Path] = [program, "users", "create", "--username", USER, "--role", "Admin"]
+        user += ["--firstname", "Local", "--lastname", "Admin", "--email", "admin@localhost.invalid"]
+        _run(user, variables, f"{self.secrets.password}\n" * 2)  # asked twice; an argument could be read by everybody
+        _run([program, "pools", "set", POOL, "1", "One writer of the warehouse at a time"], variables)
+        stamp.write_text(state)
+
+    def _clear(self, component: Component) -> None:
+        """End the orphans of a killed program, which may hold its port, and remove its pid files.
+
+        Airflow would believe those, if the process id is in use again.
+        """
+        processes.end(self._marker(component.name), CLEAR_ATTEMPTS, processes.find_by_environment)
+        for leftover in self._folder.glob(f"airflow-{component.name}*.pid"):
+            leftover.unlink()
+
+    def _launch(self, program: Path, component: Component, variables: Mapping[str, str]) -> None:
+        name, _, value = self._marker(component.name).partition("=")
+        command = [str(program), component.name, *component.arguments]
+        files = [self._log(component.name), self._folder / f"{component.name}.pid"]
+        subprocess.run(
+            ["/bin/sh", "-c", LAUNCH, "sh", *files, *command],
+            cwd=self._folder,
+            env={**variables, name: value},
+            start_new_session=True,
+            check=True,
+        )
+
+    def _wait(self, started: datetime) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_healthy(started):
+            for name in (component.name for component in COMPONENTS):
+                kept = self._kept_pid(name)
+                if kept is None or processes.has_ended(kept) or time.monotonic() > deadline:
+                    log = self._log(name)
+                    raise InsightsError(f"Airflow's {name} does not start; {log} ends with:\n{last_lines(log, 15)}")
+            time.sleep(POLL_SECONDS)
+
+    def _is_healthy(self, started: datetime) -> bool:
+        """Whether the webserver answers, with a heartbeat of the scheduler that is no older than this start."""
+        said = self.health()
+        beat = said.get("scheduler", {}).get("latest_scheduler_heartbeat")
+        is_well = all(said.get(part, {}).get("status") == "healthy" for part in ("metadatabase", "scheduler"))
+        return is_well and beat is not None and datetime.fromisoformat(beat) >= started
+
+    def _kept_pid(self, name: str) -> int | None:
+        """The process id in a program's pid file, which may be that of somebody else by now."""
+        try:
+            return int((self._folder / f"{name}.pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _marker(self, name: str = "") -> str:
+        """What the processes of a program, or of all, have in their environment."""
+        return f"ORGO_SERVICE={service_marker('airflow', self._state)}-{name}"
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+
+def _program() -> Path:
+    """The command `airflow` beside this Python."""
+    program = Path(sys.executable).with_name("airflow")
+    if not program.exists():
+        raise InsightsError(
+            f"Airflow was not found as {program}: run `./dev setup --dev`, or install requirements/airflow.txt"
+        )
+    return program
+
+
+def _version(program: Path) -> str:
+    """Version of the Airflow beside this Python, read from its metadata: asking Airflow itself takes seconds."""
+    found = sorted(program.parents[1].glob("lib/python*/site-packages/apache_airflow-*.dist-info"))
+    return found[-1].name if found else "unknown"
+
+
+def _run(command: Sequence[str | Path], variables: Mapping[str, str], text: str = "") -> None:
+    """Run one command of Airflow to its end, without a terminal, so that it reads `text` where it would ask."""
+    done = subprocess.run(
+        command, env=variables, input=text, capture_output=True, text=True, start_new_session=True, check=False
+    )
+    if done.returncode != 0:
+        words = (done.stdout + done.stderr).strip().splitlines()[-15:]
+        raise InsightsError(f"`airflow {' '.join(map(str, command[1:3]))}` failed:\n" + "\n".join(words))
