@@ -26,7 +26,7 @@ from orchestration.warehouse.reconcile import reconcile
 
 
 class WriterOperator(BaseOperator):
-    """A step that writes marts: one at a time, over all DAGs (design, rule 7)."""
+    """A step that writes marts: one at a time, over all DAGs (design, rule 9)."""
 
     def __init__(self, **kwargs: Any) -> None:
         """Take the arguments of any operator."""

@@ -1,4 +1,4 @@
-"""One writer (design, rule 7): two processes that swap the same relations would deadlock, so the second is refused."""
+"""One writer (design, rule 9): two processes that swap the same relations would deadlock, so the second is refused."""
 
 from __future__ import annotations
 
