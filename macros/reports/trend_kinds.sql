@@ -26,6 +26,11 @@
     {%- endfor %}
 {%- endmacro %}
 
+{#- Whether rows of two relations are of the same organization, month and kind. -#}
+{% macro is_same_count(one, other) -%}
+    {{ one }}.organization_id = {{ other }}.organization_id and {{ one }}.month = {{ other }}.month and {{ one }}.kind = {{ other }}.kind
+{%- endmacro %}
+
 {#- The tasks of one kind, from rows that have a kind each. -#}
 {% macro trend_count(kind) -%}
     cast(coalesce(sum(task_count) filter (where kind = '{{ kind }}'), 0) as integer)

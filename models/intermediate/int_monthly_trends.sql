@@ -135,19 +135,13 @@ recounted as (
     select counted.*
     from counted
     cross join span
+    {%- if stored %}
+    left join settled on {{ is_same_count('counted', 'settled') }}
+    {%- endif %}
     where
         counted.month >= span.first_day
         and counted.month < span.until
-        {%- if stored %}
-        and not exists (
-            select 1
-            from settled
-            where
-                settled.organization_id = counted.organization_id
-                and settled.month = counted.month
-                and settled.kind = counted.kind
-        )
-        {%- endif %}
+        and {{ 'settled.kind is null' if stored else 'true' }}
 ),
 
 measured as (
@@ -166,10 +160,7 @@ measured as (
     union all
     select former.*
     from former
-    inner join settled
-        on former.organization_id = settled.organization_id
-        and former.month = settled.month
-        and former.kind = settled.kind
+    inner join settled on {{ is_same_count('former', 'settled') }}
     {%- endif %}
 ),
 
