@@ -91,13 +91,17 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
 
 
 def relations(manifest: dict[str, Any]) -> dict[str, Relation]:
-    """Everything of the manifest that is a relation in a database, by its name."""
+    """Return everything of the manifest that is a relation in a database, by its name.
+
+    A relation that this project builds and also declares as a source, to read what the previous load left in it, is
+    returned as the model that builds it.
+    """
     kinds = ("model", "snapshot", "seed")
     nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
-    found = [Relation(n["name"], n["schema"], n["alias"], n["config"]["meta"]) for n in nodes]
-    found += [
+    found = [
         Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"]) for s in manifest["sources"].values()
     ]
+    found += [Relation(n["name"], n["schema"], n["alias"], n["config"]["meta"]) for n in nodes]
     return {relation.name: relation for relation in found}
 
 

@@ -9,9 +9,9 @@ import click
 
 from orchestration.cli import options
 from orchestration.config.files import load_settings
+from orchestration.reviews.kinds import pattern_kinds
 from orchestration.reviews.patterns import (
     CADENCES,
-    RULES,
     Filters,
     explanation,
     find_pattern,
@@ -29,7 +29,9 @@ def patterns() -> None:
 
 @patterns.command("list")
 @click.option("--cadence", "cadences", multiple=True, type=click.Choice(CADENCES), help="Only these reviews.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(RULES)), help="Only these kinds of pattern.")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(list(pattern_kinds())), help="Only these kinds of pattern."
+)
 @click.option("--org", "organization", help="Only this organization: its slug or id.")
 def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organization: str | None) -> None:
     """List the patterns of each newest review, the largest first; + marks the beginning of an episode."""

@@ -39,6 +39,7 @@ EVENTS_LAYER = Selection(
     (
         "path:models/staging",
         "path:models/intermediate",
+        "path:models/ops/made_reviews.sql",
         "path:models/ops/rejects.sql",
         "path:models/ops/source_drift.sql",
     ),

@@ -16,18 +16,11 @@ from psycopg.rows import dict_row
 from orchestration.config.files import CONFIG_FILE, PROFILES_FILE, Settings
 from orchestration.config.rules import REVIEWS
 from orchestration.errors import InsightsError
+from orchestration.reviews.kinds import pattern_kinds
 from orchestration.warehouse.organizations import find_organization
 
 CADENCES = tuple(REVIEWS)
-# A review's date is the first day of one of these (decision D7).
-UNITS = {"weekly": "week", "monthly": "month", "yearly": "year"}
 PROFILE_NUMBERS = "cyclic_overview.threshold_triggers.incident_frequency"
-RULES = {
-    "incident_frequency": "cases of one domain, label and location",
-    "high_risk_indicator": "MAJOR or CRITICAL cases, or cases with a risk label, of one domain, label and location",
-    "cross_department_trend": "cases of one category and subcategory, from at least two label bases (no broadcasts)",
-    "needs_attention": "unresolved cases that are CRITICAL or past their deadline; it asks for no review case",
-}
 
 
 @dataclass(frozen=True)
@@ -83,21 +76,19 @@ def newest_reviews(connection: psycopg.Connection, settings: Settings, filters: 
 def _made_reviews(
     connection: psycopg.Connection, settings: Settings, cadences: tuple[str, ...]
 ) -> list[tuple[str, date]]:
-    """Cadence and date of the newest review of each of these cadences, or of all when there are none."""
+    """Return cadence and date of the newest review of each of these cadences, or of all when there are none."""
     ops = f"{settings.insights.warehouse.schema_name}_ops"
     query = sql.SQL(
         """
-        select units.cadence, max(cast(date_trunc(units.unit, cast(loads.as_of as timestamp)) as date))
-        from {load_log} as loads
-        inner join unnest(%(cadences)s::text[], %(units)s::text[]) as units (cadence, unit)
-            on loads.relation_name = 'pattern_' || units.cadence
-        group by units.cadence
+        select cadence, max(review_date)
+        from {made_reviews}
+        where %(cadences)s::text[] = '{{}}' or cadence = any(%(cadences)s)
+        group by cadence
         order by 2 desc, 1
         """
-    ).format(load_log=sql.Identifier(ops, "load_log"))
-    wanted = {cadence: unit for cadence, unit in UNITS.items() if not cadences or cadence in cadences}
+    ).format(made_reviews=sql.Identifier(ops, "made_reviews"))
     with _no_review_yet():
-        return connection.execute(query, {"cadences": list(wanted), "units": list(wanted.values())}).fetchall()
+        return connection.execute(query, {"cadences": list(cadences)}).fetchall()
 
 
 def tasks_without_case(connection: psycopg.Connection, settings: Settings, organization: str | None) -> int:
@@ -141,7 +132,7 @@ def summary(row: dict[str, Any]) -> str:
     """What the pattern is about, in a few words; of an ANONYMISED one nothing that the source wrote."""
     if row["visibility"] == "ANONYMISED":
         return "(anonymised)"
-    if row["kind"] == "cross_department_trend":
+    if pattern_kinds()[row["kind"]].is_of_category:
         return f"category {row['label_category']}, subcategory {row['label_subcategory']}"
     return " ".join(filter(None, [row["label"] or "(no label)", row["domain"], row["location"]]))
 
@@ -151,7 +142,7 @@ def explanation(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Pattern", f"{row['pattern_id']}, the {row['cadence']} review of {row['review_date']}"
     yield "Organization", f"{row['slug'] or 'unknown'} ({row['organization_id']})"
     yield "About", _about(row)
-    yield "Rule", f"{row['kind']}: {RULES[row['kind']]}"
+    yield "Rule", f"{row['kind']}: {pattern_kinds()[row['kind']].explanation}"
     yield "Threshold", _threshold(row)
     yield from (("Set by", sentence) for sentence in _threshold_sources(row))
     yield "Found", _found(row)
@@ -166,7 +157,7 @@ def explanation(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _about(row: dict[str, Any]) -> str:
-    if row["visibility"] == "ANONYMISED" or row["kind"] == "cross_department_trend":
+    if row["visibility"] == "ANONYMISED" or pattern_kinds()[row["kind"]].is_of_category:
         return summary(row)
     location = f"location {row['location']}" if row["location"] else "no location"
     return f"label {row['label'] or '(none)'}, domain {row['domain'] or '(none)'}, {location}"
@@ -194,7 +185,7 @@ def _threshold(row: dict[str, Any]) -> str:
 
 def _threshold_sources(row: dict[str, Any]) -> Iterator[str]:
     """What set the numbers of the threshold, and in which file."""
-    ours = f"insights.patterns.{row['cadence']}"
+    kind, ours = pattern_kinds()[row["kind"]], f"insights.patterns.{row['cadence']}"
     file = f"{CONFIG_FILE}, or the file of INSIGHTS_PATTERN_CONFIG_PATH"
     profile = f"its numbers: profiles.{row['profile_code']}.{PROFILE_NUMBERS} in {PROFILES_FILE}"
     yield {
@@ -207,8 +198,9 @@ def _threshold_sources(row: dict[str, Any]) -> Iterator[str]:
     if row["threshold_source"] not in ("rule", "config"):
         sources = ", and the sources" if row["threshold_sources"] else ""
         yield f"{ours} in {file}: the window, beyond which no profile's days reach{sources}"
-    if row["kind"] == "high_risk_indicator":
-        yield "the rule itself (decision D6): of a high-risk indicator 3 cases are enough where more are set"
+    if kind.threshold_cap and row["threshold_source"] != "rule":
+        name = kind.display_name.lower()
+        yield f"the rule itself (decision D6): of a {name} {kind.threshold_cap} cases are enough where more are set"
 
 
 def _counted(number: int, noun: str) -> str:
@@ -221,7 +213,7 @@ def _found(row: dict[str, Any]) -> str:
         parts.append(f"{row['peak_count']} of them from {row['peak_first_date']} to {row['peak_last_date']}")
     if row["distinct_sources"] is not None:
         parts.append(f"distinct sources: {row['distinct_sources']}")
-    if row["kind"] == "cross_department_trend":
+    if pattern_kinds()[row["kind"]].min_departments:
         parts.append(f"label bases: {row['department_count']}")
     return "; ".join(parts)
 
