@@ -6,7 +6,6 @@ about to. The next purge deletes what that one left.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,8 +19,6 @@ from orchestration.retention.plan import Retained, RetentionClass
 from orchestration.retention.rows import count_leaving, delete_batch, identifier, leaving_batches
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.writer_lock import writer_lock
-
-logger = logging.getLogger(__name__)
 
 # A batch that cannot have its locks within this time gives up, instead of letting readers queue up behind it.
 LOCK_TIMEOUT = "5s"
@@ -100,7 +97,6 @@ def purge(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> 
                 rows = {relation: count + deleted.get(relation, 0) for relation, count in rows.items()}
             _analyze(db, retained, rows[name])
             log.finish(name)
-            logger.info("%s: %s rows before %s deleted", name, rows[name], cutoff)
     found = [
         Leaving(r.relation.name, r.retention_class, clock.cutoffs[r.retention_class], rows[r.relation.name])
         for r in present

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from dataclasses import dataclass
@@ -13,8 +12,6 @@ from orchestration.reviews.core_services import Answer, CoreServices, Outcome
 from orchestration.reviews.outbox import MESSAGES, Delivery, ReviewRequest, pending_requests, record
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.session_lock import session_lock
-
-logger = logging.getLogger(__name__)
 
 SENDER_LOCK = "orgo-insights-review-sender"
 
@@ -60,7 +57,6 @@ def send_reviews(db: Database, core: CoreServices) -> SendReport:
                 )
                 break
             status = _status(reviews, attempts, answer)
-            logger.info("Review case %s is %s after %s attempts: %s", request.case_id, status, attempts, answer.text)
             record(db, Delivery(request.case_id, status, attempts, answer.text))
             report.sent += status == "sent"
             report.failed += status == "failed"
