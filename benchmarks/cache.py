@@ -28,6 +28,7 @@ from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import BATCH, warm
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
+from orchestration.warehouse.names import Names
 from workshop.sample.load import SAMPLE_AS_OF, load_sample
 from workshop.services import LocalPostgres, LocalRedis, remove_state, state_root
 
@@ -70,8 +71,8 @@ def questions(reader: Reader, keys: int) -> list[Question]:
 
 def queries_alone(reader: Reader, settings: Settings, url: str, asked: list[Question]) -> float:
     """Return the seconds for the same statements and values in sequence on a plain connection."""
-    schema = settings.insights.warehouse.schema_name
-    texts = {q.dashboard: statement(reader.dashboards[q.dashboard], "plain", schema).text for q in asked}
+    names = Names.of(settings)
+    texts = {q.dashboard: statement(reader.dashboards[q.dashboard], "plain", names).text for q in asked}
     with psycopg.connect(url) as connection:
         started = time.perf_counter()
         for question in asked:

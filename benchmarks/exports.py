@@ -31,6 +31,7 @@ from orchestration.exports.relations import Scope
 from orchestration.exports.request import Request
 from orchestration.exports.run import run_export
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialise
 from workshop.sample.load import load_sample
 from workshop.services import LocalPostgres, binaries, remove_state, state_root
@@ -212,7 +213,7 @@ def _statement(connection: psycopg.Connection, case: Case) -> str:
     """Return the statements that create the table of the masking key and run the COPY of an export."""
     settings = _settings(case.rows)
     definition = load_definitions(settings)[case.export]
-    load = read_load(connection, settings, definition)
+    load = read_load(Database(settings, connection), definition)
     scope = Scope(case.organization, SINCE, AS_OF, visible_as_rows(settings), load, datetime.now(UTC))
     copy = build_query(settings, definition, scope, is_masked=True).copy_statement(case.file_format)
     blocks = key_blocks(settings.export_key, case.organization)

@@ -21,6 +21,7 @@ from orchestration.config.files import load_settings
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialise
 from workshop.sample.load import load_sample
 from workshop.services import LocalPostgres, remove_state, state_root
@@ -108,7 +109,7 @@ def main(tasks: int, repeats: int) -> None:
         plan = [retained for retained in load_plan(settings) if retained.relation.name in MARTS]
         sides: dict[str, Callable[[psycopg.Connection], object]] = {
             "idle": lambda _: time.sleep(5),
-            "insights purge": lambda connection: purge(connection, settings, plan, AS_OF),
+            "insights purge": lambda connection: purge(Database(settings, connection), plan, AS_OF),
             "one plain DELETE": lambda connection: connection.execute(PLAIN),
         }
         click.echo("| side | s | rows/s | reader, median ms | reader, longest ms |\n| --- | --- | --- | --- | --- |")

@@ -14,6 +14,7 @@ from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialise
 from orchestration.warehouse.status import Status, read_status
 from workshop.incidents import import_incidents
@@ -124,4 +125,4 @@ def build(demo: Demo, progress: Progress) -> None:
 def summary(demo: Demo) -> Status:
     """Return the status of the warehouse."""
     with connect(demo.warehouse_url) as connection:
-        return read_status(connection, demo.settings)
+        return read_status(Database(demo.settings, connection))

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
-from orchestration.config.files import CONFIG_FILE, PROFILES_FILE, Settings
+from orchestration.config.files import CONFIG_FILE, PROFILES_FILE
 from orchestration.config.rules import REVIEWS
-from orchestration.errors import InsightsError
+from orchestration.errors import NotBuiltError, NotFoundError
 from orchestration.reviews.kinds import pattern_kinds
-from orchestration.warehouse.organizations import find_organization
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.translation import Messages
 
 CADENCES = tuple(REVIEWS)
+NO_REVIEW_YET: Messages = {NotBuiltError: "No review has been built here yet. Run: insights init, then insights build"}
 PROFILE_NUMBERS = "cyclic_overview.threshold_triggers.incident_frequency"
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which patterns to list; None and () mean all. `organization` is a slug or an id."""
+    """Which patterns to list; None and () mean all."""
 
     cadences: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
-    organization: str | None = None
+    organization: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -41,23 +40,19 @@ class Review:
     patterns: list[dict[str, Any]]
 
 
-def newest_reviews(connection: psycopg.Connection, settings: Settings, filters: Filters) -> list[Review]:
+def newest_reviews(db: Database, filters: Filters) -> list[Review]:
     """The newest review of each cadence that a load made, even one that found nothing, the newest first.
 
-    A pattern is its row with `cadence` and `slug` added. Raises InsightsError for an organization that is unknown, and
-    when no review was built.
+    A pattern is its row with `cadence` and `slug` added. Raises NotBuiltError when no review was built.
     """
-    made = _made_reviews(connection, settings, filters.cadences)
+    made = _made_reviews(db, filters.cadences)
     chosen = sql.SQL(
         """
         inner join unnest(%(cadences)s::text[], %(dates)s::date[]) as made (cadence, review_date)
             on patterns.cadence = made.cadence and patterns.review_date = made.review_date
         where
             (%(kinds)s::text[] = '{}' or patterns.kind = any(%(kinds)s))
-            and (
-                %(organization)s::text is null
-                or %(organization)s in (organizations.slug, patterns.organization_id::text)
-            )
+            and (%(organization)s::uuid is null or patterns.organization_id = %(organization)s)
         order by patterns.event_count desc, patterns.pattern_id
         """
     )
@@ -67,17 +62,12 @@ def newest_reviews(connection: psycopg.Connection, settings: Settings, filters: 
         "kinds": list(filters.kinds),
         "organization": filters.organization,
     }
-    rows = _rows(connection, settings, chosen, parameters)
-    if filters.organization is not None and not rows:
-        find_organization(connection, settings, filters.organization)
+    rows = _rows(db, chosen, parameters)
     return [Review(cadence, day, [row for row in rows if row["cadence"] == cadence]) for cadence, day in made]
 
 
-def _made_reviews(
-    connection: psycopg.Connection, settings: Settings, cadences: tuple[str, ...]
-) -> list[tuple[str, date]]:
+def _made_reviews(db: Database, cadences: tuple[str, ...]) -> list[tuple[Any, ...]]:
     """Return cadence and date of the newest review of each of these cadences, or of all when there are none."""
-    ops = f"{settings.insights.warehouse.schema_name}_ops"
     query = sql.SQL(
         """
         select cadence, max(review_date)
@@ -86,32 +76,24 @@ def _made_reviews(
         group by cadence
         order by 2 desc, 1
         """
-    ).format(made_reviews=sql.Identifier(ops, "made_reviews"))
-    with _no_review_yet():
-        return connection.execute(query, {"cadences": list(cadences)}).fetchall()
+    ).format(made_reviews=db.ops("made_reviews"))
+    return db.saying(NO_REVIEW_YET).rows(query, {"cadences": list(cadences)})
 
 
-def tasks_without_case(connection: psycopg.Connection, settings: Settings, organization: str | None) -> int:
+def tasks_without_case(db: Database, organization: UUID | None) -> int:
     """How many loaded tasks belong to no case and so are in no pattern (decision D5)."""
-    schema = settings.insights.warehouse.schema_name
     query = sql.SQL(
         """
         select count(*)
         from {tasks} as tasks
-        left join {organizations} as organizations on tasks.organization_id = organizations.organization_id
-        where
-            tasks.case_id is null
-            and (%(one)s::text is null or %(one)s in (organizations.slug, tasks.organization_id::text))
+        where tasks.case_id is null and (%(one)s::uuid is null or tasks.organization_id = %(one)s)
         """
-    ).format(tasks=sql.Identifier(schema, "dim_tasks"), organizations=sql.Identifier(schema, "dim_organizations"))
-    row = connection.execute(query, {"one": organization}).fetchone()
-    return int(row[0]) if row else 0
+    ).format(tasks=db.mart("dim_tasks"))
+    return int(db.value(query, {"one": organization}))
 
 
-def find_pattern(
-    connection: psycopg.Connection, settings: Settings, pattern_id: UUID, review_date: date | None
-) -> dict[str, Any]:
-    """One pattern at one review date, by default its newest; raises InsightsError when none is stored."""
+def find_pattern(db: Database, pattern_id: UUID, review_date: date | None) -> dict[str, Any]:
+    """One pattern at one review date, by default its newest; raises NotFoundError when none is stored."""
     chosen = sql.SQL(
         """
         where
@@ -121,10 +103,10 @@ def find_pattern(
         limit 1
         """
     )
-    rows = _rows(connection, settings, chosen, {"pattern_id": pattern_id, "review_date": review_date})
+    rows = _rows(db, chosen, {"pattern_id": pattern_id, "review_date": review_date})
     if not rows:
         when = f" at the review of {review_date}" if review_date else ""
-        raise InsightsError(f"No stored pattern has the id {pattern_id}{when}. Its ids are in: insights patterns list")
+        raise NotFoundError(f"No stored pattern has the id {pattern_id}{when}. Its ids are in: insights patterns list")
     return rows[0]
 
 
@@ -218,13 +200,10 @@ def _found(row: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _rows(
-    connection: psycopg.Connection, settings: Settings, chosen: sql.SQL, parameters: dict[str, Any]
-) -> list[dict[str, Any]]:
-    schema = settings.insights.warehouse.schema_name
+def _rows(db: Database, chosen: sql.SQL, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     union = sql.SQL(" union all ").join(
         sql.SQL("select {cadence} as cadence, * from {table}").format(
-            cadence=sql.Literal(cadence), table=sql.Identifier(schema, f"pattern_{cadence}")
+            cadence=sql.Literal(cadence), table=db.mart(f"pattern_{cadence}")
         )
         for cadence in CADENCES
     )
@@ -234,14 +213,5 @@ def _rows(
         from ({union}) as patterns
         left join {organizations} as organizations on patterns.organization_id = organizations.organization_id
         """
-    ).format(union=union, organizations=sql.Identifier(schema, "dim_organizations"))
-    with _no_review_yet():
-        return connection.cursor(row_factory=dict_row).execute(every + chosen, parameters).fetchall()
-
-
-@contextmanager
-def _no_review_yet() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.errors.UndefinedTable as error:
-        raise InsightsError("No review has been built here yet. Run: insights init, then insights build") from error
+    ).format(union=union, organizations=db.mart("dim_organizations"))
+    return db.saying(NO_REVIEW_YET).records(every + chosen, parameters)

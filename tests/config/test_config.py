@@ -137,7 +137,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:21: insights.etl.concurrency: this key is missing; add it: dbt's threads.",
+        "{file}:23: insights.etl.concurrency: this key is missing; add it: dbt's threads.",
     ),
     (
         CONFIG,
