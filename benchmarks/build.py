@@ -1,7 +1,7 @@
-"""Time a first build and daily loads of the warehouse, each beside a plain psql script that writes the same rows.
+"""Time the first build and daily loads of the warehouse against psql scripts that write the same rows.
 
-Starts a private PostgreSQL in a temporary folder, fills it with generate.py, prints one Markdown table and leaves
-nothing behind. README.md says what is compared with what, and how to read the table.
+Starts a private PostgreSQL in a temporary folder, fills it with generate.py, prints one Markdown table and removes
+everything afterwards. README.md explains the comparison and the table.
 """
 
 import json
@@ -34,10 +34,10 @@ from workshop.services.binaries import postgres_programs
 
 HERE = Path(__file__).parent
 FIRST_DAY = date(2026, 1, 1)
-SHARE = 0.001  # of the tasks, on each day
+SHARE = 0.001  # share of the tasks that change per day
 
-# The same for both sides. Commits wait for the disk, as they do in life. Statistics and visibility maps are brought up
-# to date between the loads, not at a moment of autovacuum's choice.
+# Both sides use the same server. Commits wait for the disk, as in production. The benchmark vacuums between the loads,
+# because autovacuum would run at arbitrary times.
 SERVER = {
     "shared_buffers": "2GB",
     "effective_cache_size": "8GB",
@@ -55,21 +55,24 @@ MARTS = ("dim_tasks", "fact_tasks", "dim_cases", "fact_cases")
 SAME_TABLES = ["run", "--select", *(f"+{name}" for name in MARTS)]
 EVERYTHING = ["build", *NO_UNIT_TESTS]
 
-# loaded_at is each side's own.
+# loaded_at differs between the sides.
 COLUMNS = """
 select column_name from information_schema.columns
 where table_schema = 'insights' and table_name = %s and column_name <> 'loaded_at'
 """
 DIFFERENT_ROWS = """
 select
-    (select count(*) from (select {columns} from insights.{mart} except select {columns} from floor.{mart}) as ours)
-    + (select count(*) from (select {columns} from floor.{mart} except select {columns} from insights.{mart}) as floors)
+    (select count(*) from (select {columns} from insights.{mart} except select {columns} from floor.{mart}) as dbt)
+    + (select count(*) from (select {columns} from floor.{mart} except select {columns} from insights.{mart}) as psql)
 """
 
 
 @dataclass(frozen=True)
 class Load:
-    """One load by one side, in seconds; `start` is dbt's own, `models` and `tests` add up what runs side by side."""
+    """One load by one side, in seconds.
+
+    `start` is the start-up time of dbt; `models` and `tests` are sums over nodes that run in parallel.
+    """
 
     wall: float
     server_cpu: float
@@ -81,18 +84,18 @@ class Load:
 
 @dataclass
 class Comparison:
-    """The loads of both sides that belong together, in the order in which they ran."""
+    """The corresponding loads of both sides, in the order in which they ran."""
 
     title: str
-    floor: list[Load] = field(default_factory=list)
-    ours: list[Load] = field(default_factory=list)
+    psql: list[Load] = field(default_factory=list)
+    dbt: list[Load] = field(default_factory=list)
 
 
 class Bench:
-    """A private server with the generated database, and what can be timed on it."""
+    """A private server with the generated database, and the loads to time on it."""
 
     def __init__(self, server: LocalPostgres, settings: Settings) -> None:
-        """Take a running server."""
+        """Use a running server."""
         self._server = server
         self._settings = settings
         self._postmaster = int((server.socket_dir / "data" / "postmaster.pid").read_text().split()[0])
@@ -100,7 +103,7 @@ class Bench:
 
     @property
     def admin_url(self) -> str:
-        """The database as its superuser."""
+        """URL of the database for its superuser."""
         return self._server.url(self.database, "postgres")
 
     def fill(self, tasks: int) -> None:
@@ -109,12 +112,12 @@ class Bench:
         with connect(self.admin_url, autocommit=True) as connection:
             generate.fill(connection, tasks, organizations=100, as_of=FIRST_DAY)
             initialise(connection, self._settings)
-            # The clock of this database is FIRST_DAY: its profiles were configured long before.
+            # The data ends at FIRST_DAY, so the profiles must have been configured before.
             connection.execute("update insights_ops.profiles set updated_at = '2024-01-01'")
-        self.rest()
+        self.vacuum()
 
     def copy(self, name: str) -> None:
-        """Go on in a copy of the generated database, as `insights init` left it."""
+        """Switch to a new copy of the generated database in the state after `insights init`."""
         with connect(self._server.url("postgres", "postgres"), autocommit=True) as connection:
             if self.database != "generated":
                 connection.execute(f'drop database "{self.database}"'.encode())
@@ -122,30 +125,34 @@ class Bench:
         self.database = name
 
     def touch(self, as_of: date) -> None:
-        """Let the day before `as_of` happen; the statistics stay those of before, as they would in life."""
+        """Generate the changes of the day before `as_of`; statistics are not updated, as in production."""
         with connect(self.admin_url, autocommit=True) as connection:
             generate.touch(connection, SHARE, as_of)
 
-    def rest(self) -> None:
-        """Do what autovacuum would have done by now."""
+    def vacuum(self) -> None:
+        """Vacuum and analyze in place of autovacuum, and write a checkpoint."""
         with connect(self.admin_url, autocommit=True) as connection:
             connection.execute("vacuum analyze")
             connection.execute("checkpoint")
 
-    def floor(self, script: str, as_of: date) -> Load:
-        """Time a psql script; raises ClickException with psql's message when it fails."""
+    def run_psql(self, script: str, as_of: date) -> Load:
+        """Time a psql script. Raises ClickException with psql's message when it fails."""
         psql = str(postgres_programs() / "psql")
         command = [psql, self.admin_url, "-X", "-v", f"as_of={as_of}", "-f", str(HERE / script)]
         with self._timed() as seconds:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise click.ClickException(f"{script}: {done.stderr.strip()}")
-        wrote = r"^MERGE (\d+)$" if "MERGE" in done.stdout else r"^SELECT (\d+)$"
-        rows = sum(int(count) for count in re.findall(wrote, done.stdout, re.MULTILINE))
-        return Load(*seconds(), rows - ("MERGE" not in done.stdout))  # the clock is one row
+        is_merge = "MERGE" in done.stdout
+        pattern = r"^MERGE (\d+)$" if is_merge else r"^SELECT (\d+)$"
+        rows = sum(int(count) for count in re.findall(pattern, done.stdout, re.MULTILINE))
+        return Load(*seconds(), rows if is_merge else rows - 1)  # floor_first.sql also creates the one row of `clock`
 
-    def ours(self, command: Sequence[str], as_of: date) -> Load:
-        """Time a dbt command as `insights build` runs it; raises ClickException with dbt's last words when it fails."""
+    def run_dbt(self, command: Sequence[str], as_of: date) -> Load:
+        """Time a dbt command as `insights build` runs it.
+
+        Raises ClickException with the last lines of dbt's output when it fails.
+        """
         lines: list[str] = []
         url = self._server.url(self.database, self._settings.insights.warehouse.write_user)
         variables = dbt.as_of_variable(as_of)
@@ -164,7 +171,7 @@ class Bench:
         return Load(wall, server_cpu, rows, wall - report["elapsed_time"], spent["models"], spent["tests"])
 
     def check(self, compared: Comparison) -> None:
-        """Raise ClickException unless both sides hold the same rows and wrote equally many in their last load."""
+        """Raise ClickException unless both sides have the same rows and wrote equally many in their last load."""
         with connect(self.admin_url) as connection:
             connection.execute("set work_mem = '1GB'")
             for mart in MARTS:
@@ -173,17 +180,17 @@ class Bench:
                 query = sql.SQL(DIFFERENT_ROWS).format(columns=columns, mart=sql.Identifier(mart))
                 (different,) = connection.execute(query).fetchone() or (None,)
                 if different != 0:
-                    raise click.ClickException(f"{compared.title}: {different} rows of {mart} are one side's only")
-        if compared.floor[-1].rows != compared.ours[-1].rows:
+                    raise click.ClickException(f"{compared.title}: {different} rows of {mart} differ between the sides")
+        if compared.psql[-1].rows != compared.dbt[-1].rows:
             raise click.ClickException(
-                f"{compared.title}: psql wrote {compared.floor[-1].rows} rows, dbt {compared.ours[-1].rows}"
+                f"{compared.title}: psql wrote {compared.psql[-1].rows} rows, dbt {compared.dbt[-1].rows}"
             )
 
     @contextmanager
     def _timed(self) -> Iterator[Callable[[], tuple[float, float]]]:
-        """Gives a function that returns the wall seconds of the block and the CPU seconds of the server in it."""
+        """Yield a function that returns the block's wall seconds and the server's CPU seconds."""
         spent: list[float] = []
-        time.sleep(1)  # the server counts a backend's time when it has ended
+        time.sleep(1)  # a backend's CPU time counts only once it has ended
         cpu, started = self._server_cpu(), time.monotonic()
         yield lambda: (spent[0], spent[1])
         wall = time.monotonic() - started
@@ -191,25 +198,25 @@ class Bench:
         spent += [wall, self._server_cpu() - cpu]
 
     def _server_cpu(self) -> float:
-        """CPU seconds of the server's main process and of all its children that have ended."""
+        """Return the CPU seconds of the server's main process and of its ended children."""
         fields = Path(f"/proc/{self._postmaster}/stat").read_text().rsplit(")", 1)[1].split()
         return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def compare(bench: Bench, compared: Comparison, script: str, command: Sequence[str], as_of: date) -> None:
-    """Let both sides do one load, the one that went first the last time going second, and check that they agree."""
-    ours_first = len(compared.ours) % 2 == 1
-    if ours_first:
-        compared.ours.append(bench.ours(command, as_of))
-    compared.floor.append(bench.floor(script, as_of))
-    if not ours_first:
-        compared.ours.append(bench.ours(command, as_of))
+    """Run one load on both sides, in the reverse order of the previous one, and check that the results agree."""
+    is_dbt_first = len(compared.dbt) % 2 == 1
+    if is_dbt_first:
+        compared.dbt.append(bench.run_dbt(command, as_of))
+    compared.psql.append(bench.run_psql(script, as_of))
+    if not is_dbt_first:
+        compared.dbt.append(bench.run_dbt(command, as_of))
     bench.check(compared)
-    print(f"{compared.title}: psql {compared.floor[-1].wall:.1f} s, dbt {compared.ours[-1].wall:.1f} s", flush=True)
+    print(f"{compared.title}: psql {compared.psql[-1].wall:.1f} s, dbt {compared.dbt[-1].wall:.1f} s", flush=True)
 
 
 def measure(bench: Bench, repeats: int) -> list[Comparison]:
-    """Run all loads; the daily ones go on from the first build of everything."""
+    """Run all loads; the daily loads continue from the first build of everything."""
     first = Comparison("first build, the four tables")
     first_whole = Comparison("first build, everything with tests")
     daily = Comparison("daily load, the four tables")
@@ -222,7 +229,7 @@ def measure(bench: Bench, repeats: int) -> list[Comparison]:
     day = FIRST_DAY
     for _ in range(repeats):
         for compared, command in ((daily, SAME_TABLES), (daily_whole, EVERYTHING)):
-            bench.rest()
+            bench.vacuum()
             day += timedelta(days=1)
             bench.touch(day)
             compare(bench, compared, "floor_daily.sql", command, day)
@@ -232,18 +239,20 @@ def measure(bench: Bench, repeats: int) -> list[Comparison]:
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
-    """The median of some values, and the least and the greatest when there are several."""
+    """Return the median of the values and, when there are several, their minimum and maximum."""
     median = f"{statistics.median(values):,.{digits}f}"
     return median if len(values) == 1 else f"{median} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
 
 
 def table(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """The lines of the Markdown table."""
+    """Yield the lines of the Markdown table."""
     yield "| load | by | wall s | dbt start s | models s | tests s | server CPU s | rows written | dbt / psql |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for compared in comparisons:
-        ratios = [ours.wall / floor.wall for ours, floor in zip(compared.ours, compared.floor, strict=True)]
-        for side, loads in (("psql", compared.floor), ("dbt", compared.ours)):
+        ratios = [
+            dbt_load.wall / psql_load.wall for dbt_load, psql_load in zip(compared.dbt, compared.psql, strict=True)
+        ]
+        for side, loads in (("psql", compared.psql), ("dbt", compared.dbt)):
             cells = [compared.title, side, spread([load.wall for load in loads])]
             for part in ("start", "models", "tests"):
                 values = [getattr(load, part) for load in loads]
@@ -255,11 +264,17 @@ def table(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 
 @click.command(help=__doc__)
-@click.option("--tasks", type=click.IntRange(min=generate.SMALLEST), default=1_000_000, show_default=True)
-@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Of each daily load.")
+@click.option(
+    "--tasks",
+    type=click.IntRange(min=generate.SMALLEST),
+    default=1_000_000,
+    show_default=True,
+    help="Tasks to generate.",
+)
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Number of daily loads.")
 def main(tasks: int, repeats: int) -> None:
-    """Make the server, measure, print, and take everything away."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that nothing stays behind then, either
+    """Start the server, measure, print the table and remove everything."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # run the cleanup on SIGTERM, too
     with tempfile.TemporaryDirectory(prefix="orgo-insights-bench-") as folder:
         os.environ |= {"DBT_TARGET_PATH": f"{folder}/target", "DBT_LOG_PATH": f"{folder}/logs"}
         state = state_root(Path(folder))

@@ -1,7 +1,7 @@
-"""Time a warm-up beside its queries and redis-benchmark's SET, and a cached read beside a bare GET.
+"""Time a cache warm-up against its queries and redis-benchmark's SET, and a cached read against a plain GET.
 
 Starts a private PostgreSQL with the built sample and a private Redis in a temporary folder, prints two Markdown tables
-and leaves nothing behind. README.md says what is compared with what.
+and removes everything afterwards. README.md explains the comparison.
 """
 
 import csv
@@ -28,15 +28,16 @@ from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import BATCH, warm
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
+from orchestration.warehouse.names import Names
 from workshop.sample.load import SAMPLE_AS_OF, load_sample
 from workshop.services import LocalPostgres, LocalRedis, remove_state, state_root
 
-SEES = ("PUBLIC", "INTERNAL")
+VISIBILITIES = ("PUBLIC", "INTERNAL")
 ROLES = ("nurse",)
 
 
 def prepare(server: LocalPostgres, settings: Settings) -> str:
-    """The built sample; returns the URL of the read-only role."""
+    """Build the warehouse from the sample and return its URL for the read-only role."""
     server.create_database("cache")
     with connect(server.url("cache", "postgres")) as connection:
         load_sample(connection)
@@ -53,22 +54,25 @@ def prepare(server: LocalPostgres, settings: Settings) -> str:
 
 
 def questions(reader: Reader, keys: int) -> list[Question]:
-    """Different questions: every value of the one whole-number parameter of each dashboard, of each organization."""
+    """Return up to `keys` different questions.
+
+    They vary the first integer parameter of each dashboard over all its values, for each organization.
+    """
     found = []
     for name, dashboard in reader.dashboards.items():
         numbers = {k: p for k, p in dashboard.meta.parameters.items() if isinstance(p, IntegerParameter)}
         for key, parameter in list(numbers.items())[:1]:
             for value in range(parameter.min, parameter.max + 1):
                 for organization in reader.organizations():
-                    found.append(reader.question(Asked(name, organization, SEES, parameters={key: value})))
-    # Some of every dashboard, evenly.
+                    found.append(reader.question(Asked(name, organization, VISIBILITIES, parameters={key: value})))
+    # Take the same share of every dashboard.
     return found[:: max(1, len(found) // keys)][:keys]
 
 
 def queries_alone(reader: Reader, settings: Settings, url: str, asked: list[Question]) -> float:
-    """Seconds of the same statements with the same values, one after the other, on a bare connection."""
-    schema = settings.insights.warehouse.schema_name
-    texts = {q.dashboard: statement(reader.dashboards[q.dashboard], "plain", schema).text for q in asked}
+    """Return the seconds for the same statements and values in sequence on a plain connection."""
+    names = Names.of(settings)
+    texts = {q.dashboard: statement(reader.dashboards[q.dashboard], "plain", names).text for q in asked}
     with psycopg.connect(url) as connection:
         started = time.perf_counter()
         for question in asked:
@@ -78,23 +82,26 @@ def queries_alone(reader: Reader, settings: Settings, url: str, asked: list[Ques
 
 
 def redis_benchmark(client: redis.Redis, socket: str, keys: int, size: int) -> float:
-    """Seconds of redis-benchmark for so many pipelined SETs of this size, one client; the database is emptied."""
-    what = ["-n", str(keys), "-r", str(keys), "-d", str(size), "-P", str(BATCH), "-c", "1", "-t", "set", "--csv"]
-    done = subprocess.run(["redis-benchmark", "-s", socket, *what], capture_output=True, text=True, check=True)
+    """Return the seconds of redis-benchmark for `keys` pipelined SETs of `size` bytes by one client.
+
+    Empties the database afterwards.
+    """
+    options = ["-n", str(keys), "-r", str(keys), "-d", str(size), "-P", str(BATCH), "-c", "1", "-t", "set", "--csv"]
+    done = subprocess.run(["redis-benchmark", "-s", socket, *options], capture_output=True, text=True, check=True)
     client.flushall()
     (line,) = [row for row in csv.reader(done.stdout.splitlines()) if row[0] == "SET"]
     return keys / float(line[1])
 
 
 def ask_once(reader: Reader, client: redis.Redis, asked: list[Question]) -> None:
-    """What makes a warm-up choose exactly these: each was asked once."""
+    """Count one request for each question, so that a warm-up selects exactly these."""
     for question in asked:
         reader.answers.counters.count_ask(cache_key(question).group, question.text, "hits", len(asked))
     reader.answers.counters.send()
 
 
 def latencies(call: Callable[[int], object], times: int) -> list[float]:
-    """Microseconds of each call, in sorted order."""
+    """Return the microseconds of each call in ascending order."""
     found = []
     for number in range(times):
         started = time.perf_counter_ns()
@@ -104,14 +111,14 @@ def latencies(call: Callable[[int], object], times: int) -> list[float]:
 
 
 def warm_table(reader: Reader, settings: Settings, client: redis.Redis, url: str, asked: list[Question]) -> list[str]:
-    """The first table: seconds of a warm-up, and of its floor in the same run."""
-    warm(reader, settings)  # connections are open and pages are read from here on
+    """Return the first table: seconds of a warm-up and of its lower bound in the same run."""
+    warm(reader, settings)  # opens the connections and reads the pages before the measurement
     client.flushall()
     ask_once(reader, client, asked)
     names = sorted({question.dashboard for question in asked})
     report = warm(reader, settings, names)
     if not report.is_whole:
-        raise click.ClickException(f"the warm-up was not whole: {report}")
+        raise click.ClickException(f"the warm-up is incomplete: {report}")
     computed = sum(warmed.computed for warmed in report.dashboards.values())
     stored = list(client.scan_iter("insights:*:entry:*"))
     size = round(statistics.mean(client.strlen(key) for key in stored))
@@ -131,7 +138,7 @@ def warm_table(reader: Reader, settings: Settings, client: redis.Redis, url: str
 
 
 def read_table(reader: Reader, client: redis.Redis, asked: list[Question], reads: int) -> list[str]:
-    """The second table: microseconds of a cached read, and of its floor in the same run, in turns."""
+    """Return the second table: microseconds of a cached read and of its lower bound, measured alternately."""
     texts = [Asked(q.dashboard, q.organization_id, q.visibilities, parameters=dict(q.parameters)) for q in asked]
     names = [cache_key(question).entry for question in asked]
     sides: dict[str, Callable[[int], object]] = {
@@ -139,7 +146,7 @@ def read_table(reader: Reader, client: redis.Redis, asked: list[Question], reads
         "Reader.ask": lambda n: reader.ask(texts[n % len(texts)], ROLES),
     }
     if any(reader.ask(text, ROLES).outcome != "hits" for text in texts):
-        raise click.ClickException("not every read is a hit")
+        raise click.ClickException("not every read is a cache hit")
     found: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(5):
         for name, call in sides.items():
@@ -152,10 +159,10 @@ def read_table(reader: Reader, client: redis.Redis, asked: list[Question], reads
 
 
 @click.command(help=__doc__)
-@click.option("--keys", type=click.IntRange(min=10), default=2000, show_default=True)
-@click.option("--reads", type=click.IntRange(min=100), default=20_000, show_default=True)
+@click.option("--keys", type=click.IntRange(min=10), default=2000, show_default=True, help="Keys to warm.")
+@click.option("--reads", type=click.IntRange(min=100), default=20_000, show_default=True, help="Reads per side.")
 def main(keys: int, reads: int) -> None:
-    """See the module's docstring."""
+    """Start the servers, measure, print the tables and remove everything."""
     with tempfile.TemporaryDirectory(prefix="orgo-insights-bench-") as folder:
         os.environ |= {"DBT_TARGET_PATH": f"{folder}/target", "DBT_LOG_PATH": f"{folder}/logs", "INSIGHTS_ENV": "prod"}
         state = state_root(Path(folder))

@@ -1,8 +1,8 @@
-"""Time the DAGs: parsing their file beside Cosmos with `dbt ls`, a task's overhead, the daily load beside a dbt build.
+"""Time the DAGs: parsing against Cosmos with `dbt ls`, overhead per task, and the daily load against a dbt build.
 
-Starts a private PostgreSQL in a temporary folder, prints one Markdown table and leaves nothing behind. Every side has a
-fresh copy of the sample. One process does everything in turn, as `airflow dags test` does; with --scheduler the load
-runs once more under a private Airflow. README.md says what is compared with what.
+Starts a private PostgreSQL in a temporary folder, prints one Markdown table and removes everything afterwards. Every
+side gets a new copy of the sample. One process runs the tasks in sequence, like `airflow dags test`; with --scheduler
+the load also runs under a private Airflow. README.md explains the comparison.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from workshop.services.airflow_api import AirflowApi
 REVIEWS = ("tag:weekly_pattern_review", "tag:monthly_trend_report", "tag:yearly_systemic_review")
 DAG_ID = "insights_daily_events_load"
 
-# Run in a process of its own: seconds to import Airflow, to parse our file for the first time, and once more.
+# Runs in a separate process and prints the seconds to import Airflow, to parse the DAG file, and to parse it again.
 PARSE = """
 import time, sys
 started = time.perf_counter()
@@ -59,16 +59,16 @@ print("SECONDS", imported - started, cold, parse())
 
 
 @click.command()
-@click.option("--runs", default=3, show_default=True, help="How often each figure is taken; the least counts.")
-@click.option("--scheduler", is_flag=True, help="The load under a private Airflow too: webserver and scheduler.")
+@click.option("--runs", default=3, show_default=True, help="Number of measurements, of which the minimum counts.")
+@click.option("--scheduler", is_flag=True, help="Also time the load under a private Airflow.")
 def main(runs: int, scheduler: bool) -> None:
-    """Print the figures as one Markdown table."""
+    """Time the DAGs and print one Markdown table."""
     with _workshop() as workshop:
-        manifest = _least(_parse("manifest") for _ in range(runs))
-        listed = _least([_parse("dbt ls")])
-        _dbt(workshop.copy("parsed"), ["parse"])  # another as_of parses anew, which is nobody's share
+        manifest = _minimum(_parse("manifest") for _ in range(runs))
+        listed = _minimum([_parse("dbt ls")])
+        _dbt(workshop.copy("parsed"), ["parse"])  # a changed as_of causes a full parse, which no side must pay for
         dag_seconds, calls = _run_dag(workshop.copy("dag"))
-        apart = _each_mart_apart(workshop.copy("apart"))
+        separate = _run_marts_separately(workshop.copy("apart"))
         plain = _plain_build(workshop.copy("plain"))
         scheduled = _run_scheduled(workshop, workshop.copy("scheduled")) if scheduler else {}
         marts = [seconds for command, seconds in calls if command[0] == "run"]
@@ -80,28 +80,28 @@ def main(runs: int, scheduler: bool) -> None:
         print(f"| parse the file, warm, Cosmos with dbt ls | {listed[2]:.2f} |")
         print(f"| {DAG_ID}, whole | {dag_seconds:.1f} |")
         print(f"| ..., its {len(calls)} dbt commands | {sum(seconds for _, seconds in calls):.1f} |")
-        print(f"| ..., its {len(apart)} marts, in {len(marts)} dbt runs | {sum(marts):.1f} |")
-        print(f"| the same marts, a dbt run each | {sum(apart):.1f} |")
+        print(f"| ..., its {len(separate)} marts, in {len(marts)} dbt runs | {sum(marts):.1f} |")
+        print(f"| the same marts, a dbt run each | {sum(separate):.1f} |")
         print(f"| plain dbt build of the same models and tests | {plain:.1f} |")
         print(f"| {DAG_ID} / plain dbt build | {dag_seconds / plain:.1f} |")
         for what, seconds in scheduled.items():
             print(f"| {what} | {seconds:.1f} |")
 
 
-def _least(samples: Iterator[list[float]] | list[list[float]]) -> list[float]:
+def _minimum(samples: Iterator[list[float]] | list[list[float]]) -> list[float]:
     return [min(values) for values in zip(*samples, strict=True)]
 
 
 def _parse(mode: str) -> list[float]:
     command = [sys.executable, "-c", PARSE, str(PROJECT / "dags"), mode]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    (line,) = (line for line in said.splitlines() if line.startswith("SECONDS"))
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (line,) = (line for line in output.splitlines() if line.startswith("SECONDS"))
     return [float(word) for word in line.split()[1:]]
 
 
 def _run_dag(url: str) -> tuple[float, list[tuple[list[str], float]]]:
-    """Wall seconds of the daily load, and of each dbt command in it."""
-    import pendulum  # noqa: PLC0415 - Airflow reads its variables when it is imported
+    """Return the wall seconds of the daily load, and each dbt command in it with its seconds."""
+    import pendulum  # noqa: PLC0415 - Airflow reads its variables at import
     from airflow.models.dagbag import DagBag  # noqa: PLC0415
     from airflow.models.pool import Pool  # noqa: PLC0415
     from airflow.utils import db  # noqa: PLC0415
@@ -129,18 +129,18 @@ def _run_dag(url: str) -> tuple[float, list[tuple[list[str], float]]]:
     return seconds, calls
 
 
-def _each_mart_apart(url: str) -> list[float]:
-    """Wall seconds of a dbt run of each mart of the load, in an order that their refs allow, after the layer."""
+def _run_marts_separately(url: str) -> list[float]:
+    """Return the wall seconds of a separate dbt run per mart of the load, in the order of their dependencies."""
     from orchestration.dags import flows  # noqa: PLC0415 - imports Airflow
 
     _dbt(url, ["build", *dbt.NO_UNIT_TESTS, *flows.EVENTS_LAYER.arguments(), "--indirect-selection", "buildable"])
     facts = [_dbt(url, ["run", "--select", name]) for name in flows.EVENT_MARTS]
-    _dbt(url, ["run", "--select", flows.OUTCOMES])  # a view, nobody's share
+    _dbt(url, ["run", "--select", flows.OUTCOMES])  # a view, which is not counted
     return facts + [_dbt(url, ["run", "--select", name]) for name in flows.EVENT_REPORTS]
 
 
 def _plain_build(url: str) -> float:
-    """Wall seconds of one dbt build of what the DAG builds and tests."""
+    """Return the wall seconds of one dbt build of everything that the DAG builds and tests."""
     from orchestration.dags.flows import DIMENSIONS, EVENTS, EVENTS_LAYER  # noqa: PLC0415 - imports Airflow
 
     everything = ["--select", *EVENTS_LAYER.select, *EVENTS.select, "--exclude", *DIMENSIONS.select, *REVIEWS]
@@ -156,7 +156,7 @@ def _dbt(url: str, command: list[str]) -> float:
 
 
 def _run_scheduled(workshop: Workshop, url: str) -> dict[str, float]:
-    """Seconds of the load under a scheduler, from the metadata and the logs of its tasks."""
+    """Return figures of the load under a scheduler in seconds, from Airflow's metadata and task logs."""
     variables = {name: os.environ[name] for name in ("INSIGHTS_ENV", "DBT_TARGET_PATH", "DBT_LOG_PATH")}
     airflow = LocalAirflow(workshop.state, PROJECT / "dags", {**variables, "INSIGHTS_WAREHOUSE_URL": url})
     airflow.start()
@@ -199,13 +199,13 @@ def _first_line_of_dbt(log: Path) -> datetime | None:
 
 @dataclass(frozen=True)
 class Workshop:
-    """A server with a prepared sample, and where its state is."""
+    """A server with a prepared sample, and its state folder."""
 
     server: LocalPostgres
     state: Path
 
     def copy(self, name: str) -> str:
-        """A fresh copy of the sample, as the ETL role sees it."""
+        """Create a copy of the sample and return its URL for the ETL role."""
         with connect(self.server.url("postgres", "postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("create database {} template sample").format(sql.Identifier(name)))
         return self.server.url(name, load_settings().insights.warehouse.write_user)
@@ -213,7 +213,7 @@ class Workshop:
 
 @contextmanager
 def _workshop() -> Iterator[Workshop]:
-    """A prepared database with the sample, to be copied; Airflow and dbt have a folder of their own."""
+    """Prepare a database with the sample to copy, and temporary folders for Airflow and dbt."""
     folder = Path(tempfile.mkdtemp(prefix="orgo-insights-dags-"))
     os.environ |= {
         "AIRFLOW_HOME": str(folder / "airflow"),

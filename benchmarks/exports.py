@@ -1,8 +1,8 @@
-"""Time exports of tasks and of cases beside psql's COPY of the same masked query, and take the most memory they had.
+"""Time exports of tasks and cases against psql's COPY of the same masked query, and measure their peak memory.
 
 Starts a private PostgreSQL in a temporary folder, fills facts and dimensions of both with rows of one organization,
-prints one Markdown table and leaves nothing behind. The row limit is raised for this; nothing else is. Cases have
-masked columns, tasks a column that names a case. Above a million rows cases are exported once, as csv.
+prints one Markdown table and removes everything afterwards. Only the row limit differs from the shipped configuration.
+Cases have masked columns, tasks a column that refers to a case. Above a million rows, cases are exported once, as csv.
 """
 
 import os
@@ -31,20 +31,21 @@ from orchestration.exports.relations import Scope
 from orchestration.exports.request import Request
 from orchestration.exports.run import run_export
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialise
 from workshop.sample.load import load_sample
 from workshop.services import LocalPostgres, binaries, remove_state, state_root
 
 AS_OF, SINCE = date(2026, 1, 1), date(2025, 1, 1)
 SERVER = {"shared_buffers": "2GB", "max_wal_size": "8GB", "random_page_cost": "1.1", "autovacuum": "off"}
-LARGE = 1_000_000  # rows; above it cases are exported once, as csv
+LARGE = 1_000_000  # number of rows above which cases are exported once, as csv
 SESSION = "set search_path = pg_catalog; set timezone = 'UTC'; set datestyle = 'ISO'; set intervalstyle = 'iso_8601';"
 
-# A year of tasks and of cases, as Orgo fills their columns; one title of a role in a hundred begins as a formula would.
-# Three tasks have one case. A case was reported by a user, two of five by another one too.
+# A year of tasks and cases, with columns filled as Orgo fills them. One role in a hundred begins like a formula. Three
+# tasks share a case. Every case was reported by a user, two of five also by a second one.
 FILL = """
 truncate insights.fact_tasks, insights.dim_tasks, insights.fact_cases, insights.dim_cases;
-create temporary table made as
+create temporary table generated as
 select
     n,
     md5(n::text)::uuid as task_id,
@@ -63,7 +64,7 @@ select
     task_id, '%(organization)s', md5((n / 3)::text)::uuid, '11.1' || n % 5 || '.HR', 11, 1, n % 5, 'HR', true,
     'maintenance', 'request', 'heating', priority, severity, visibility, source,
     case when n % 100 = 0 then '=HR' else 'Head of HR' end, day, day + 3, day + 7, 'COMPLETED', '{}', now()
-from made;
+from generated;
 insert into insights.fact_tasks (
     id, task_id, organization_id, created_date_key, closed_date_key, current_status, priority, severity, source,
     time_to_first_response_seconds, time_to_completion_seconds, escalation_count, comment_count, event_count,
@@ -72,7 +73,7 @@ insert into insights.fact_tasks (
 select
     n, task_id, '%(organization)s', day, day + 3, 'COMPLETED', priority, severity, source, n % 9999, 259200, n % 3,
     n % 7, n % 11, visibility, now()
-from made;
+from generated;
 insert into insights.dim_cases (
     case_id, organization_id, label, label_base, label_category, label_subcategory, label_role, is_label_valid, domain,
     location, source_keys, is_own_review, title, status, severity, origin_role, opened_at, closed_at, visibility,
@@ -84,22 +85,22 @@ select
     || case when n % 5 < 2 then array['user:' || md5((n % 700)::text)::uuid] else '{}' end,
     false, 'Heating of ward ' || n % 40 || ' fails again, as said by phone', 'closed', severity, 'Head of HR', day,
     day + 3, visibility, '{}', now()
-from made;
+from generated;
 insert into insights.fact_cases (
     id, case_id, organization_id, opened_date_key, closed_date_key, status, severity, linked_task_count,
     escalation_count, review_count, visibility, loaded_at
 )
 select
     n, task_id, '%(organization)s', day, day + 3, 'closed', severity, 3, n % 3, n % 2, visibility, now()
-from made;
-drop table made;
+from generated;
+drop table generated;
 vacuum analyze insights.fact_tasks, insights.dim_tasks, insights.fact_cases, insights.dim_cases;
 """
 
 
 @dataclass(frozen=True)
 class Side:
-    """One run: seconds, bytes that landed, MiB of memory at most (None where it is not ours)."""
+    """One run: seconds, bytes written, and peak memory in MiB (None for psql)."""
 
     seconds: float
     size: int
@@ -107,12 +108,14 @@ class Side:
 
 
 @click.command()
-@click.option("--exports", multiple=True, default=["tasks", "cases"], help="Which of the two; may be repeated.")
-@click.option("--rows", "sizes", multiple=True, type=int, default=[50_000, 5_000_000], help="Rows; may be repeated.")
-@click.option("--formats", multiple=True, default=["csv", "csv.gz", "jsonl"], help="Formats; may be repeated.")
-@click.option("--repeats", default=3, help="How often each side runs, in turns.")
+@click.option("--exports", multiple=True, default=["tasks", "cases"], help="Exports, tasks or cases; repeatable.")
+@click.option(
+    "--rows", "sizes", multiple=True, type=int, default=[50_000, 5_000_000], help="Number of rows; repeatable."
+)
+@click.option("--formats", multiple=True, default=["csv", "csv.gz", "jsonl"], help="Formats; repeatable.")
+@click.option("--repeats", default=3, help="Number of alternating runs of each side.")
 def main(exports: tuple[str, ...], sizes: tuple[int, ...], formats: tuple[str, ...], repeats: int) -> None:
-    """Print the table."""
+    """Time the exports and print one Markdown table."""
     folder = Path(tempfile.mkdtemp())
     os.environ |= dict.fromkeys(("DBT_TARGET_PATH", "DBT_LOG_PATH"), tempfile.mkdtemp())
     os.environ |= {"INSIGHTS_EXPORT_DIR": str(folder / "exports"), "INSIGHTS_EXPORT_KEY": "of this benchmark" * 2}
@@ -123,13 +126,13 @@ def main(exports: tuple[str, ...], sizes: tuple[int, ...], formats: tuple[str, .
     try:
         etl = os.environ["INSIGHTS_WAREHOUSE_URL"] = _build(server, settings)
         with connect(etl, autocommit=True) as connection:
-            organization, user = _asker(connection)
+            organization, user = _client(connection)
             click.echo("| export | rows | format | side | s | rows/s | MiB written | most memory, MiB |")
             click.echo("| --- | ---: | --- | --- | ---: | ---: | ---: | ---: |")
             for rows in sizes:
                 for statement in FILL.split(";\n")[:-1]:
-                    given = statement.replace("%(rows)s", str(rows)).replace("%(organization)s", str(organization))
-                    connection.execute(given)
+                    filled = statement.replace("%(rows)s", str(rows)).replace("%(organization)s", str(organization))
+                    connection.execute(filled)
                 for export in exports:
                     is_short = export == "cases" and rows > LARGE
                     for file_format in ("csv",) if is_short else formats:
@@ -143,7 +146,7 @@ def main(exports: tuple[str, ...], sizes: tuple[int, ...], formats: tuple[str, .
 
 @dataclass(frozen=True)
 class Case:
-    """What both sides export."""
+    """The data that both sides export."""
 
     export: str
     rows: int
@@ -161,15 +164,15 @@ def _compare(connection: psycopg.Connection, case: Case, repeats: int) -> None:
             if name == "psql COPY":
                 sides[name].append(_psql(statement, case))
             else:
-                spawn = get_context("spawn")  # a process of its own, so that its memory is the export's alone
+                spawn = get_context("spawn")  # a separate process, so that its memory is the export's alone
                 with ProcessPoolExecutor(1, mp_context=spawn) as pool:
                     sides[name].append(pool.submit(_export, case, f"{case.export}-{case.rows}-{repeat}").result())
-    what = f"{case.export} | {case.rows:,} | {case.file_format}"
+    title = f"{case.export} | {case.rows:,} | {case.file_format}"
     for name, runs in sides.items():
         seconds = sorted(side.seconds for side in runs)[len(runs) // 2]
         memory = max((side.memory for side in runs if side.memory), default=None)
         click.echo(
-            f"| {what} | {name} | {seconds:.2f} | {case.rows / seconds:,.0f} | {runs[0].size / 2**20:,.1f}"
+            f"| {title} | {name} | {seconds:.2f} | {case.rows / seconds:,.0f} | {runs[0].size / 2**20:,.1f}"
             f" | {'' if memory is None else f'{memory:.0f}'} |"
         )
     written = {side.size for runs in sides.values() for side in runs}
@@ -178,7 +181,7 @@ def _compare(connection: psycopg.Connection, case: Case, repeats: int) -> None:
 
 
 def _settings(rows: int) -> Settings:
-    """The shipped ones, with room for so many rows."""
+    """Return the shipped settings with the row limit set to `rows`."""
     settings = load_settings()
     limit = PerEnvironment.model_validate(rows)
     exports = settings.insights.exports.model_copy(update={"max_rows_per_export": limit})
@@ -191,7 +194,7 @@ def _settings(rows: int) -> Settings:
 
 
 def _export(case: Case, name: str) -> Side:
-    """One whole export in this process: checks, count, audit, masking, hashing, fsync, manifest."""
+    """Run a complete export in this process: checks, count, audit, masking, hashing, fsync and manifest."""
     settings = _settings(case.rows)
     definitions = load_definitions(settings)
     request = Request(case.export, str(case.organization), SINCE, AS_OF, case.file_format, str(case.user), name)
@@ -207,10 +210,10 @@ def _export(case: Case, name: str) -> Side:
 
 
 def _statement(connection: psycopg.Connection, case: Case) -> str:
-    """The COPY that an export makes, after what makes the table of the key that it masks with."""
+    """Return the statements that create the table of the masking key and run the COPY of an export."""
     settings = _settings(case.rows)
     definition = load_definitions(settings)[case.export]
-    load = read_load(connection, settings, definition)
+    load = read_load(Database(settings, connection), definition)
     scope = Scope(case.organization, SINCE, AS_OF, visible_as_rows(settings), load, datetime.now(UTC))
     copy = build_query(settings, definition, scope, is_masked=True).copy_statement(case.file_format)
     blocks = key_blocks(settings.export_key, case.organization)
@@ -219,7 +222,7 @@ def _statement(connection: psycopg.Connection, case: Case) -> str:
 
 
 def _psql(statement: str, case: Case) -> Side:
-    """The same COPY by psql into a file; for csv.gz through gzip -1, which works beside it."""
+    """Run the same COPY by psql into a file, for csv.gz through a parallel gzip -1."""
     path = case.folder / "psql"
     program = binaries.postgres_programs() / "psql"
     command = [str(program), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", os.environ["INSIGHTS_WAREHOUSE_URL"]]
@@ -241,7 +244,7 @@ def _psql(statement: str, case: Case) -> Side:
 
 
 def _build(server: LocalPostgres, settings: Settings) -> str:
-    """An empty warehouse whose facts and users can be asked for; its URL for the ETL role."""
+    """Build the warehouse tables that an export reads, and return the URL for the ETL role."""
     server.create_database("bench")
     with connect(server.url("bench", "postgres")) as connection:
         load_sample(connection)
@@ -254,8 +257,8 @@ def _build(server: LocalPostgres, settings: Settings) -> str:
     return etl
 
 
-def _asker(connection: psycopg.Connection) -> tuple[UUID, UUID]:
-    """An organization and one of its active users."""
+def _client(connection: psycopg.Connection) -> tuple[UUID, UUID]:
+    """Return an organization and one of its active users."""
     query = "select organization_id, user_id from insights_staging.stg_user_accounts where status = 'active' limit 1"
     return cast(tuple[UUID, UUID], connection.execute(query).fetchone())
 

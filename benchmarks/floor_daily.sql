@@ -1,5 +1,5 @@
--- A day's load as one would write it by hand: work out again what changed since the last load, and write the rows that differ.
--- The last load looked up to the clock's as_of, exclusive. psql variable: as_of, the day after the last event.
+-- A handwritten daily load, as a lower bound for dbt: recompute what changed since the last load, and write the rows that
+-- differ. The last load covered data up to the clock's as_of, exclusive. psql variable: as_of, the day after the last event.
 \set ON_ERROR_STOP on
 set search_path = floor, public;
 set timezone = 'UTC';
@@ -22,7 +22,7 @@ inner join person_profiles on tasks.requester_person_id = person_profiles.id
 where person_profiles.updated_at >= :'since';
 analyze changed_tasks;
 
--- A task may have left a case.
+-- Includes the previous cases of changed tasks, because a task can be moved to another case.
 create temporary table changed_cases on commit drop as
 select id from cases where updated_at >= :'since'
 union

@@ -1,6 +1,6 @@
--- The first build as one would write it by hand: the same four tables as dim_tasks, fact_tasks, dim_cases and fact_cases, with
--- their columns, keys and indexes, in the schema `floor`. It trusts the columns' types, so it maps no old token and sets nothing
--- aside; it tests, logs, documents and grants nothing. psql variable: as_of, the day after the last event.
+-- A handwritten first build, as a lower bound for dbt: the tables dim_tasks, fact_tasks, dim_cases and fact_cases with their
+-- columns, keys and indexes, in the schema `floor`. It trusts the columns' types, so it maps no old tokens and rejects no rows;
+-- it has no tests, logs, documentation or grants. psql variable: as_of, the day after the last event.
 \set ON_ERROR_STOP on
 create schema floor;
 set search_path = floor, public;
@@ -21,7 +21,7 @@ create function seconds_between(start timestamptz, finish timestamptz) returns b
 create function hash_id(key uuid) returns bigint language sql immutable parallel safe return
     ('x' || left(md5(key::text), 16))::bit(64)::bigint;
 
--- Each LATERAL of a view is worked out once a row, by an index on the source where it reads one.
+-- `offset 0` makes PostgreSQL evaluate each LATERAL once per row; lookups in source tables use their indexes.
 create view task_rows as
 select
     tasks.id as task_id,

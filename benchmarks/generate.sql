@@ -1,6 +1,6 @@
--- Fills an empty operational database with clean data for benchmarks; generate.py runs it, step by step, in one
--- transaction, and sets benchmark.tasks, benchmark.organizations and benchmark.as_of first.
--- Every value comes from hashes of row numbers, so the same settings give the same rows. Task n is the n-th by time.
+-- Fills an empty operational database with valid data for benchmarks. generate.py sets benchmark.tasks,
+-- benchmark.organizations and benchmark.as_of and runs the steps in one transaction.
+-- All values come from hashes of row numbers, so the same settings produce the same rows. Task n is the n-th by time.
 
 -- step: settings
 create temporary table scale on commit drop as
@@ -19,12 +19,12 @@ from (
         current_setting('benchmark.as_of')::date::timestamp at time zone 'UTC' as as_of
 ) as given;
 
--- The id of the n-th row of a kind: spread like a random UUID.
+-- Id of the n-th row of a kind, distributed like a random UUID.
 create function pg_temp.id(kind text, n bigint) returns uuid language sql immutable as $$
     select md5(kind || n::text)::uuid
 $$;
 
--- A number in [0, 1) that belongs to n; each use has its own salt.
+-- A pseudo-random number in [0, 1) for n; each use has a different salt.
 create function pg_temp.r(n bigint, salt bigint) returns double precision language sql immutable as $$
     select (hashint8extended(n, salt) & 2147483647) / 2147483648.0::double precision
 $$;
@@ -33,8 +33,8 @@ create function pg_temp.pick(choices text[], n bigint, salt bigint) returns text
     select choices[1 + floor(pg_temp.r(n, salt) * array_length(choices, 1))::int]
 $$;
 
--- step: constraints and indexes aside
-create temporary table put_aside on commit drop as
+-- step: drop constraints and indexes
+create temporary table dropped_objects on commit drop as
 select
     conrelid::regclass::text as table_name,
     conname::text as object_name,
@@ -55,13 +55,13 @@ where
 
 do $$
 declare
-    aside record;
+    dropped record;
 begin
-    for aside in select * from put_aside order by place desc, object_name loop
-        if aside.place = 2 then
-            execute format('drop index %I', aside.object_name);
+    for dropped in select * from dropped_objects order by place desc, object_name loop
+        if dropped.place = 2 then
+            execute format('drop index %I', dropped.object_name);
         else
-            execute format('alter table %s drop constraint %I', aside.table_name, aside.object_name);
+            execute format('alter table %s drop constraint %I', dropped.table_name, dropped.object_name);
         end if;
     end loop;
 end
@@ -161,9 +161,9 @@ select
     as_of - interval '700 days' * pg_temp.r(m, 5)
 from scale, generate_series(1, organizations * persons_each, 2) as m;
 
--- step: plan of the tasks
--- Ten tasks in a row share a case among the even ones of them; the odd ones have none.
--- Of ten tasks nine are closed; the tenth (open) is escalated, on hold, in progress or pending.
+-- step: plan tasks
+-- The even ones of ten consecutive tasks share a case; the odd ones have none.
+-- Nine of ten tasks are closed; the tenth is escalated, on hold, in progress or pending.
 create temporary table plan on commit drop as
 with numbered as (
     select
@@ -307,7 +307,7 @@ from plan
 where not is_commented;
 
 -- step: events
--- Four per task: created, the first answer (a comment or an owner), the start of the work, the end or what keeps it open.
+-- Four per task: creation, first response (a comment or an owner), start of work, and end or reason for staying open.
 insert into task_events (id, task_id, organization_id, event_type, old_value, new_value, actor_user_id, origin, created_at)
 select
     pg_temp.id('event' || k || '-', n),
@@ -384,13 +384,13 @@ select
 from plan
 where n % 10 = 0;
 
--- step: constraints and indexes back
+-- step: restore constraints and indexes
 do $$
 declare
-    aside record;
+    dropped record;
 begin
-    for aside in select * from put_aside order by place, object_name loop
-        execute aside.restore;
+    for dropped in select * from dropped_objects order by place, object_name loop
+        execute dropped.restore;
     end loop;
 end
 $$;

@@ -1,7 +1,7 @@
-"""Time the weekly, monthly and yearly review of many organizations beside one scan and beside a service's own queries.
+"""Time the reviews of many organizations against one table scan and against separate queries per organization.
 
 Starts a private PostgreSQL in a temporary folder, fills the case tables of an empty warehouse, prints one Markdown
-table and leaves nothing behind. README.md says what is compared with what.
+table and removes everything afterwards. README.md explains the comparison.
 """
 
 import json
@@ -27,11 +27,11 @@ from orchestration.warehouse.init import initialise
 from workshop.operational import create_operational_schema
 from workshop.services import LocalPostgres, remove_state, state_root
 
-AS_OF = date(2026, 1, 5)  # a Monday: the weekly review bears this date, the others that of 1 January
+AS_OF = date(2026, 1, 5)  # a Monday, the date of the weekly review; the others have the date 1 January
 NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 REVIEWS = {"weekly": AS_OF, "monthly": date(2026, 1, 1), "yearly": date(2026, 1, 1)}
 SERVER = {"shared_buffers": "2GB", "effective_cache_size": "8GB", "work_mem": "64MB", "autovacuum": "off"}
-OPENED_DAYS = 734  # from 2 January 2024, where the yearly window begins
+OPENED_DAYS = 734  # from 2 January 2024, the start of the yearly window
 
 ORGANIZATIONS = """
     insert into organizations (id, slug, display_name, timezone, created_at, updated_at)
@@ -48,8 +48,8 @@ PROFILES = """
     from generate_series(1, %(organizations)s) as n
     where n %% 10 <> 0;
 """
-# Ten thousand labels and thirty places; low numbers are frequent, as in life. Three sources a case, one in 100 MAJOR;
-# unresolved are three in ten of the last fortnight and one in a thousand before.
+# About ten thousand labels and thirty places, with a skewed distribution as in production. Every case has three
+# sources; 1% of the cases are MAJOR. 30% of the cases of the last two weeks are open, and 0.1% of the earlier ones.
 CASES = """
     insert into insights.dim_cases (
         case_id, organization_id, label, label_base, label_category, label_subcategory, label_role, is_label_valid,
@@ -93,14 +93,14 @@ FACTS = """
     from insights.dim_cases;
 """
 
-# Floor (a): what any review must read.
+# Lower bound (a): the rows that any review must read.
 SCAN = """
     select count(*), count(label), count(location), sum(cardinality(source_keys)), max(severity), max(domain)
     from insights.dim_cases
     where opened_at >= %(start)s::timestamp at time zone 'UTC' and opened_at < %(end)s::timestamp at time zone 'UTC'
 """
-# Floor (b): what a service asks for one organization: frequent labels, severities, trends.
-OF_ONE_ORGANIZATION = (
+# Comparison (b): the queries of a service for one organization: frequent labels, severities, trends.
+ORGANIZATION_QUERIES = (
     """
     select cases.label, count(*)
     from insights.fact_cases as facts inner join insights.dim_cases as cases using (case_id)
@@ -128,8 +128,8 @@ OF_ONE_ORGANIZATION = (
 )
 
 
-# As if the review had not been made yet: its window may not be whole any more, and then a rerun keeps what is stored.
-UNMADE = """
+# Removes the review, because a rerun keeps the stored patterns when the review's window is no longer complete.
+RESET = """
     truncate insights.pattern_{0};
     delete from insights_ops.load_log where relation_name = 'pattern_{0}';
 """
@@ -137,7 +137,11 @@ UNMADE = """
 
 @dataclass(frozen=True)
 class Result:
-    """One cadence, in seconds: the model as dbt ran it, dbt in all, one scan, and three queries an organization."""
+    """The result of one cadence.
+
+    In seconds: `model` is the model's time in dbt, `wall` the whole dbt command, `scan` one scan, and `service` three
+    queries per organization.
+    """
 
     cadence: str
     cases: int
@@ -149,7 +153,7 @@ class Result:
 
 
 def prepare(server: LocalPostgres, settings: Settings, cases: int, organizations: int) -> str:
-    """Make a warehouse with generated cases; returns the superuser's URL."""
+    """Create a warehouse with generated cases and return its URL for the superuser."""
     server.create_database("patterns")
     url = server.url("patterns", "postgres")
     numbers = {"cases": cases, "organizations": organizations, "days": OPENED_DAYS}
@@ -169,7 +173,10 @@ def prepare(server: LocalPostgres, settings: Settings, cases: int, organizations
 
 
 def run(server: LocalPostgres, settings: Settings, command: list[str]) -> dict[str, Any]:
-    """Run dbt as the ETL role; returns run_results.json. Raises ClickException with dbt's last words when it fails."""
+    """Run dbt as the ETL role and return run_results.json.
+
+    Raises ClickException with the last lines of dbt's output when it fails.
+    """
     lines: list[str] = []
     url = server.url("patterns", settings.insights.warehouse.write_user)
     variables = dbt.as_of_variable(AS_OF)
@@ -180,14 +187,14 @@ def run(server: LocalPostgres, settings: Settings, command: list[str]) -> dict[s
 
 
 def seconds(connection: psycopg.Connection, query: str, parameters: dict[str, Any]) -> tuple[float, Any]:
-    """Wall seconds of one query with its rows fetched, and the first value of its first row."""
+    """Return the wall seconds of a query including the fetch, and the first value of its first row."""
     started = time.monotonic()
     rows = connection.execute(query.encode(), parameters).fetchall()
     return time.monotonic() - started, rows[0][0] if rows else None
 
 
 def measure(server: LocalPostgres, settings: Settings, url: str) -> Iterator[Result]:
-    """One result for each cadence; every side runs twice, and the second time, with warm caches, counts."""
+    """Yield one result per cadence. Every side runs twice, and the second run, with warm caches, counts."""
     for cadence, review_date in REVIEWS.items():
         rule = getattr(settings.insights.patterns, cadence)
         window = {"start": review_date - timedelta(days=rule.window_days), "end": review_date}
@@ -202,11 +209,11 @@ def measure(server: LocalPostgres, settings: Settings, url: str) -> Iterator[Res
                 service = sum(
                     seconds(connection, query, window | {"organization": one, "min_events": rule.min_events})[0]
                     for one in ids
-                    for query in OF_ONE_ORGANIZATION
+                    for query in ORGANIZATION_QUERIES
                 )
         for _ in range(2):
             with connect(url) as connection:
-                connection.execute(UNMADE.format(cadence).encode())
+                connection.execute(RESET.format(cadence).encode())
             started = time.monotonic()
             report = run(server, settings, ["run", "--select", f"pattern_{cadence}"])
             wall = time.monotonic() - started
@@ -218,7 +225,7 @@ def measure(server: LocalPostgres, settings: Settings, url: str) -> Iterator[Res
 
 
 def table(results: list[Result]) -> Iterator[str]:
-    """The lines of the Markdown table."""
+    """Yield the lines of the Markdown table."""
     columns = (
         "review | cases in the window | patterns | model s | dbt s | (a) scan s | (b) service s | model / a | b / model"
     )
@@ -230,11 +237,13 @@ def table(results: list[Result]) -> Iterator[str]:
 
 
 @click.command(help=__doc__)
-@click.option("--cases", type=click.IntRange(min=1000), default=5_000_000, show_default=True)
-@click.option("--organizations", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option("--cases", type=click.IntRange(min=1000), default=5_000_000, show_default=True, help="Number of cases.")
+@click.option(
+    "--organizations", type=click.IntRange(min=1), default=1000, show_default=True, help="Number of organizations."
+)
 def main(cases: int, organizations: int) -> None:
-    """See the module's docstring."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that nothing stays behind then, either
+    """Start the server, measure, print the table and remove everything."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # run the cleanup on SIGTERM, too
     with tempfile.TemporaryDirectory(prefix="orgo-insights-bench-") as folder, redirect_stdout(sys.stderr):
         os.environ |= {"DBT_TARGET_PATH": f"{folder}/target", "DBT_LOG_PATH": f"{folder}/logs"}
         state, settings = state_root(Path(folder)), load_settings()

@@ -1,7 +1,7 @@
-"""Time `insights purge` beside one plain DELETE of the same rows, and how long a reader waits meanwhile.
+"""Time `insights purge` against one plain DELETE of the same rows, and the latency of a concurrent reader.
 
 Starts a private PostgreSQL in a temporary folder, fills fact_tasks and dim_tasks with rows of 1,000 days, half of them
-out of retention, prints one Markdown table and leaves nothing behind.
+past retention, prints one Markdown table and removes everything afterwards.
 """
 
 import os
@@ -21,6 +21,7 @@ from orchestration.config.files import load_settings
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialise
 from workshop.sample.load import load_sample
 from workshop.services import LocalPostgres, remove_state, state_root
@@ -30,10 +31,10 @@ CUTOFF = "date '2024-01-02'"
 MARTS = ("dim_tasks", "fact_tasks")
 SERVER = {"shared_buffers": "2GB", "max_wal_size": "8GB", "random_page_cost": "1.1", "autovacuum": "off"}
 
-# One organization in a hundred tasks; 500 days before the cutoff and 500 from it on.
+# Tasks of 100 organizations over 500 days before the cutoff and 500 days from it.
 FILL = f"""
 truncate insights.fact_tasks, insights.dim_tasks;
-create temporary table made as
+create temporary table generated as
 select
     n,
     md5(n::text)::uuid as task_id,
@@ -47,16 +48,16 @@ insert into insights.dim_tasks (
 select
     task_id, organization_id, '11.11.HR', true, 'request', 'HIGH', 'MINOR', 'INTERNAL', 'api', day, 'PENDING', '{{}}',
     now()
-from made;
+from generated;
 insert into insights.fact_tasks (
     id, task_id, organization_id, created_date_key, current_status, priority, severity, source, escalation_count,
     comment_count, event_count, visibility, loaded_at
 )
-select n, task_id, organization_id, day, 'PENDING', 'HIGH', 'MINOR', 'api', 0, 0, 1, 'INTERNAL', now() from made;
+select n, task_id, organization_id, day, 'PENDING', 'HIGH', 'MINOR', 'api', 0, 0, 1, 'INTERNAL', now() from generated;
 """  # noqa: S608 -- literals of this file
 PLAIN = f"""
-with gone as (delete from insights.fact_tasks where created_date_key < {CUTOFF} returning task_id)
-delete from insights.dim_tasks using gone where dim_tasks.task_id = gone.task_id
+with deleted as (delete from insights.fact_tasks where created_date_key < {CUTOFF} returning task_id)
+delete from insights.dim_tasks using deleted where dim_tasks.task_id = deleted.task_id
 """  # noqa: S608 -- literals of this file
 READ = f"""
 select count(*), count(closed_date_key) from insights.fact_tasks
@@ -66,14 +67,14 @@ where organization_id = md5('7')::uuid and created_date_key >= {CUTOFF} + 400
 
 @dataclass
 class Reader:
-    """A dashboard's query, again and again; the seconds of each."""
+    """Repeat a dashboard's query and record the duration of each in seconds."""
 
     url: str
     seconds: list[float] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Read until stopped."""
+        """Query until `stopped` is set."""
         with connect(self.url, autocommit=True) as connection:
             while not self.stopped.is_set():
                 start = time.perf_counter()
@@ -83,10 +84,10 @@ class Reader:
 
 
 @click.command()
-@click.option("--tasks", default=2_000_000, help="Tasks; half of them leave.")
-@click.option("--repeats", default=3, help="How often each side runs, in turns.")
+@click.option("--tasks", default=2_000_000, help="Number of tasks, half of which are deleted.")
+@click.option("--repeats", default=3, help="Number of alternating runs of each side.")
 def main(tasks: int, repeats: int) -> None:
-    """Print the table."""
+    """Time the purge and print one Markdown table."""
     os.environ |= dict.fromkeys(("DBT_TARGET_PATH", "DBT_LOG_PATH"), tempfile.mkdtemp())
     settings = load_settings()
     state = state_root(Path(tempfile.mkdtemp()))
@@ -108,7 +109,7 @@ def main(tasks: int, repeats: int) -> None:
         plan = [retained for retained in load_plan(settings) if retained.relation.name in MARTS]
         sides: dict[str, Callable[[psycopg.Connection], object]] = {
             "idle": lambda _: time.sleep(5),
-            "insights purge": lambda connection: purge(connection, settings, plan, AS_OF),
+            "insights purge": lambda connection: purge(Database(settings, connection), plan, AS_OF),
             "one plain DELETE": lambda connection: connection.execute(PLAIN),
         }
         click.echo("| side | s | rows/s | reader, median ms | reader, longest ms |\n| --- | --- | --- | --- | --- |")
@@ -132,7 +133,7 @@ def main(tasks: int, repeats: int) -> None:
 def _fill(connection: psycopg.Connection, tasks: int) -> None:
     for statement in FILL.split(";\n")[:-1]:
         connection.execute(statement.replace("%(tasks)s", str(tasks)))
-    connection.execute("drop table made")
+    connection.execute("drop table generated")
     connection.execute("vacuum analyze insights.fact_tasks, insights.dim_tasks")
     with connect(connection.info.dsn.replace(connection.info.user, "postgres"), autocommit=True) as admin:
         admin.execute("checkpoint")
@@ -160,7 +161,7 @@ def _check(connection: psycopg.Connection, tasks: int) -> None:
         "select (select count(*) from insights.fact_tasks), (select count(*) from insights.dim_tasks)"
     ).fetchone()
     if row != (tasks // 2, tasks // 2):
-        raise SystemExit(f"{row} rows are left, not {tasks // 2} each")
+        raise SystemExit(f"{row} rows are left instead of {tasks // 2} each")
 
 
 if __name__ == "__main__":

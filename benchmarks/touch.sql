@@ -1,9 +1,9 @@
--- One more day of life: generate.py runs it, step by step, in one transaction, and sets benchmark.share and
--- benchmark.as_of first. The day is the one before as_of. Of the touched tasks four tenths end, three tenths are
--- commented on, and three tenths are new (every third of them in an existing case, which changes with it).
--- Which tasks are touched follows from hashes of their ids and the day, so the same day gives the same changes.
+-- Adds the changes of the day before as_of. generate.py sets benchmark.share and benchmark.as_of and runs the steps in
+-- one transaction. 40% of the affected tasks are completed, 30% get a comment, and 30% are new (every third of them in
+-- an existing case, which is updated).
+-- Hashes of ids and the day select the tasks, so the same day produces the same changes.
 
--- step: choice
+-- step: select tasks
 create temporary table day on commit drop as
 select
     as_of - interval '1 day' as starts_at,
@@ -41,7 +41,7 @@ window chosen as (order by uuid_hash_extended(id, salt + 1), id)
 order by uuid_hash_extended(id, salt + 1), id
 limit (select commented from day);
 
--- A new task is like an old one: it takes over who and what from the task it is modelled on.
+-- A new task copies its people and properties from an existing one.
 create temporary table fresh on commit drop as
 select
     t.*,
@@ -54,7 +54,7 @@ window chosen as (order by uuid_hash_extended(t.id, salt + 2), t.id)
 order by uuid_hash_extended(t.id, salt + 2), t.id
 limit (select fresh from day);
 
--- step: ended tasks
+-- step: complete tasks
 update tasks as t
 set status = 'COMPLETED', closed_at = ended.at, updated_at = ended.at
 from ended

@@ -1,7 +1,8 @@
-"""`./dev airflow run`, then `INSIGHTS_ENV=prod python docs/screenshots.py`: the pictures of Airflow in docs/images.
+"""Take the screenshots of Airflow in docs/images.
 
-Takes them of the private Airflow of this checkout, which runs, with the headless Chromium that is on PATH. Chromium is
-told what to do over its DevTools protocol, on a pair of pipes (file descriptors 3 and 4), so no library is needed.
+Run `./dev airflow run`, then `INSIGHTS_ENV=prod python docs/screenshots.py`. The script needs the private Airflow of
+this checkout to be running, and Chromium on PATH. It controls Chromium over the DevTools protocol on a pair of pipes
+(file descriptors 3 and 4), which needs no library.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ IMAGES = PROJECT / "docs/images"
 GRAPH_DAG = "insights_daily_events_load"
 LIST_SIZE = (1640, 640)
 GRAPH_SIZE = (1640, 1240)
-# Airflow draws the graph in a shadow tree.
-DRAWN = "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.react-flow__node'))"
+# Airflow renders the graph in a shadow tree.
+GRAPH_READY = "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.react-flow__node'))"
 WAIT_SECONDS = 60
-SETTLE_SECONDS = 3  # for what moves into its place
+SETTLE_SECONDS = 3  # for animations
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -51,15 +52,15 @@ FLAGS = [
 
 @dataclass
 class Page:
-    """One page of a Chromium, commanded by messages that end with a zero byte."""
+    """A page of Chromium, controlled by messages that end with a zero byte."""
 
     commands: IO[bytes]
-    answers: IO[bytes]
+    responses: IO[bytes]
     session: str | None = None
     _number: int = field(default=0)
 
-    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send one command and return its result; raises InsightsError when Chromium refuses it."""
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send one command and return its result. Raises InsightsError when Chromium refuses it."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if self.session:
@@ -67,61 +68,63 @@ class Page:
         self.commands.write(json.dumps(message).encode() + b"\0")
         self.commands.flush()
         while True:
-            said = json.loads(self._message())
-            if said.get("id") == self._number:
-                if "error" in said:
-                    raise InsightsError(f"Chromium refuses {method}: {said['error']['message']}")
-                result: dict[str, Any] = said["result"]
+            response = json.loads(self._read_message())
+            if response.get("id") == self._number:
+                if "error" in response:
+                    raise InsightsError(f"Chromium refuses {method}: {response['error']['message']}")
+                result: dict[str, Any] = response["result"]
                 return result
 
     def attach(self) -> None:
-        """Open an empty page, which the commands after this go to."""
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        """Open an empty page and direct the following commands to it."""
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
 
     def value(self, script: str) -> Any:
-        """The value of a JavaScript expression on the page."""
-        return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+        """Return the value of a JavaScript expression on the page."""
+        return self.send("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
     def open(self, url: str, ready: str) -> None:
-        """Open `url` and wait until the expression `ready` is true there."""
-        self.ask("Page.navigate", url=url)
+        """Open `url` and wait until the JavaScript expression `ready` is true."""
+        self.send("Page.navigate", url=url)
         self.wait(ready)
 
     def wait(self, ready: str) -> None:
-        """Wait until the expression is true; raises InsightsError with the page's text when it does not come true."""
+        """Wait until the JavaScript expression `ready` is true. Raises InsightsError with the page's text otherwise."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not self.value(f"document.readyState === 'complete' && !!({ready})"):
             if time.monotonic() > deadline:
                 text = self.value("document.body.innerText")
-                raise InsightsError(f"{ready} is not true after {WAIT_SECONDS} s on a page that says:\n{text[:800]}")
+                raise InsightsError(
+                    f"{ready} is not true after {WAIT_SECONDS} s on a page with the text:\n{text[:800]}"
+                )
             time.sleep(0.2)
         time.sleep(SETTLE_SECONDS)
 
     def resize(self, size: tuple[int, int]) -> None:
-        """Give the window this width and height, in pixels."""
+        """Set the window's width and height in pixels."""
         width, height = size
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.ask("Emulation.setDeviceMetricsOverride", **metrics)
+        self.send("Emulation.setDeviceMetricsOverride", **metrics)
 
     def save(self, path: Path) -> None:
-        """Write a picture of what the window shows."""
-        picture = self.ask("Page.captureScreenshot", format="png")["data"]
-        path.write_bytes(base64.b64decode(picture))
+        """Write a screenshot of the window to `path`."""
+        screenshot = self.send("Page.captureScreenshot", format="png")["data"]
+        path.write_bytes(base64.b64decode(screenshot))
         sys.stdout.write(f"{path}  {path.stat().st_size:,} bytes\n")
 
-    def _message(self) -> bytes:
-        said = bytearray()
-        while (byte := self.answers.read(1)) != b"\0":
+    def _read_message(self) -> bytes:
+        message = bytearray()
+        while (byte := self.responses.read(1)) != b"\0":
             if not byte:
-                raise InsightsError("Chromium has ended")
-            said += byte
-        return bytes(said)
+                raise InsightsError("Chromium ended unexpectedly: run the script again")
+            message += byte
+        return bytes(message)
 
 
 @contextmanager
 def chromium() -> Iterator[Page]:
-    """A page of a new Chromium with a profile of its own, both gone afterwards."""
+    """Start Chromium with a temporary profile, yield a page, and end Chromium afterwards."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         raise InsightsError("Chromium was not found on PATH: install the package chromium")
@@ -133,9 +136,9 @@ def chromium() -> Iterator[Page]:
         with subprocess.Popen(command, pass_fds=[to_read, from_write], stderr=subprocess.DEVNULL) as process:
             os.close(to_read)
             os.close(from_write)
-            with os.fdopen(to_write, "wb") as commands, os.fdopen(from_read, "rb") as answers:
+            with os.fdopen(to_write, "wb") as commands, os.fdopen(from_read, "rb") as responses:
                 try:
-                    page = Page(commands, answers)
+                    page = Page(commands, responses)
                     page.attach()
                     yield page
                 finally:
@@ -143,7 +146,7 @@ def chromium() -> Iterator[Page]:
 
 
 def log_in(page: Page, airflow: LocalAirflow) -> None:
-    """Fill in the form as a person does."""
+    """Log in through Airflow's login form."""
     page.open(f"{airflow.url}/login/", "document.querySelector('#password')")
     name, password = json.dumps(USER), json.dumps(airflow.secrets.password)
     page.value(
@@ -155,7 +158,7 @@ def log_in(page: Page, airflow: LocalAirflow) -> None:
 
 
 def main() -> None:
-    """Take the list of the DAGs with their runs, and the graph of one of them."""
+    """Take screenshots of the list of DAGs and of the graph of one DAG."""
     job = airflow_demo.describe(load_settings())
     airflow = airflow_demo.private_airflow(job)
     if not airflow.is_running():
@@ -166,15 +169,15 @@ def main() -> None:
         page.open(f"{airflow.url}/home", "document.querySelector('svg circle')")
         page.save(IMAGES / "airflow-grid.png")
         page.resize(GRAPH_SIZE)
-        page.open(f"{airflow.url}/dags/{GRAPH_DAG}/grid?tab=graph&dag_run_id={quote(last_run(airflow))}", DRAWN)
+        page.open(f"{airflow.url}/dags/{GRAPH_DAG}/grid?tab=graph&dag_run_id={quote(last_run(airflow))}", GRAPH_READY)
         page.save(IMAGES / "airflow-graph.png")
 
 
 def last_run(airflow: LocalAirflow) -> str:
-    """The id of the newest run of the DAG whose graph is shown; raises InsightsError when it never ran."""
+    """Return the id of the newest run of GRAPH_DAG. Raises InsightsError when there is none."""
     runs = AirflowApi(airflow).runs(GRAPH_DAG)
     if not runs:
-        raise InsightsError(f"{GRAPH_DAG} has no run yet. Make one first: ./dev airflow run")
+        raise InsightsError(f"{GRAPH_DAG} has no run. Start one first: ./dev airflow run")
     return runs[-1].run_id
 
 

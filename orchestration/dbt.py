@@ -14,12 +14,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from orchestration.config.files import PROJECT, Settings, dbt_variables
-from orchestration.errors import InsightsError
 from orchestration.warehouse import profiles
 from orchestration.warehouse.connection import child_environment, connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.writer_lock import writer_lock
 
 # Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.
@@ -81,7 +79,7 @@ def write(
 ) -> DbtRun:
     """Like `run`, for commands that write: holds the writer lock and brings the profiles of the warehouse up to date.
 
-    Raises InsightsError when another process writes, or when the database was never prepared.
+    Raises as `writing` does.
     """
     with writing(settings, url):
         return run(settings, command, url=url, variables=variables, on_line=on_line)
@@ -91,13 +89,11 @@ def write(
 def writing(settings: Settings, url: str | None) -> Iterator[None]:
     """Hold the writer lock of a warehouse whose table of profiles is up to date.
 
-    Raises InsightsError when another process writes, or when the database was never prepared.
+    Raises BusyError when another process writes, NotPreparedError without `insights init`, and RefusedError for a role
+    that may not write.
     """
     with connect(url, autocommit=True) as connection, writer_lock(connection):
-        try:
-            profiles.synchronise(connection, settings)
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-            raise InsightsError("This database is not prepared. Run first: insights init") from error
+        profiles.synchronise(Database(settings, connection))
         yield
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError
 
 # What a manifest is made of.
 FOLDERS = ("models", "macros", "snapshots", "seeds", "tests", "profiles")
@@ -65,7 +65,7 @@ def manifest_problem(project: Path = PROJECT) -> str | None:
 def write_manifest(settings: Settings) -> Path:
     """Parse the project and replace the manifest at once; returns where it is. No database is asked.
 
-    Raises InsightsError with dbt's messages when the project cannot be parsed.
+    Raises FailedError with dbt's messages when the project cannot be parsed.
     """
     file = manifest_file()
     work = file.parent / "work"  # kept: dbt parses in half the time what it has parsed before
@@ -73,7 +73,7 @@ def write_manifest(settings: Settings) -> Path:
     lines: list[str] = []
     run = dbt.run(settings, ["parse", "--quiet", "--target-path", str(work)], on_line=lines.append)
     if run.exit_code:
-        raise InsightsError(f"dbt cannot parse the project:\n{''.join(lines)}")
+        raise FailedError(f"dbt cannot parse the project:\n{''.join(lines)}")
     made = work / "manifest.json"
     os.utime(made, (started, started))  # a file that changed while dbt was reading counts as newer
     made.replace(file)
@@ -81,7 +81,7 @@ def write_manifest(settings: Settings) -> Path:
 
 
 def read_manifest(settings: Settings) -> dict[str, Any]:
-    """The manifest for these settings, made anew unless it is current; raises InsightsError like `write_manifest`."""
+    """The manifest for these settings, made anew unless it is current; raises FailedError like `write_manifest`."""
     if manifest_problem() is None:
         manifest = _load()
         if settings.insights.warehouse.schema_name in {node["schema"] for node in manifest["nodes"].values()}:
@@ -91,13 +91,17 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
 
 
 def relations(manifest: dict[str, Any]) -> dict[str, Relation]:
-    """Everything of the manifest that is a relation in a database, by its name."""
+    """Return everything of the manifest that is a relation in a database, by its name.
+
+    A relation that this project builds and also declares as a source, to read what the previous load left in it, is
+    returned as the model that builds it.
+    """
     kinds = ("model", "snapshot", "seed")
     nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
-    found = [Relation(n["name"], n["schema"], n["alias"], n["config"]["meta"]) for n in nodes]
-    found += [
+    found = [
         Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"]) for s in manifest["sources"].values()
     ]
+    found += [Relation(n["name"], n["schema"], n["alias"], n["config"]["meta"]) for n in nodes]
     return {relation.name: relation for relation in found}
 
 

@@ -1,1 +1,1 @@
-"""What the work on Insights needs and its users do not: sample, demo, private servers, Airflow, incident import."""
+"""Development tools that the product does not ship: sample data, demo, private servers, Airflow, incident import."""

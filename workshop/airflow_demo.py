@@ -1,7 +1,8 @@
-"""A real Airflow on the sample: the private services, a built warehouse of its own, and the six DAGs for Airflow.
+"""Run the six DAGs in a real Airflow against a warehouse built from the sample.
 
-The warehouse is not the one of `./dev demo`: a run without `as_of` counts by today's date, and purges by it what is
-past its retention. Nor are dbt's artifacts the checkout's: dbt of two environments would spoil each other's.
+The warehouse is separate from the one of `./dev demo`, because a run without `as_of` uses today's date and purges
+every row past its retention by that date. dbt's artifacts are separate from the checkout's too, because dbt runs of
+two environments would overwrite each other's artifacts.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from workshop.services.airflow_api import AirflowApi, Run
 
 DATABASE = "demo_airflow"
 DAGS = PROJECT / "dags"
-SEEN_SECONDS = 120
+DAG_SECONDS = 120
 RUN_SECONDS = 3600
 
 
 def describe(settings: Settings) -> demo.Demo:
-    """The sample in the database that belongs to this Airflow; nothing is started yet."""
+    """Return the demo that the private Airflow works on; starts nothing."""
     return demo.Demo(settings, state_root(PROJECT), DATABASE, SAMPLE_AS_OF)
 
 
 def private_airflow(job: demo.Demo) -> LocalAirflow:
-    """The Airflow of this checkout, whose DAGs work on `job`; nothing is started yet."""
+    """Return this checkout's Airflow, configured so that its DAGs work on `job`; starts nothing."""
     variables = {
         "INSIGHTS_ENV": job.settings.environment,
         "INSIGHTS_WAREHOUSE_URL": job.warehouse_url,
@@ -39,35 +40,38 @@ def private_airflow(job: demo.Demo) -> LocalAirflow:
 
 
 def dbt_folders(job: demo.Demo) -> dict[str, str]:
-    """The variables that say where dbt leaves its artifacts and its log for this Airflow."""
+    """Return the environment variables for the folders of dbt's artifacts and log in this Airflow."""
     folder = job.state / "airflow"
     return {"DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs" / "dbt")}
 
 
 def is_built(job: demo.Demo) -> bool:
-    """Whether the warehouse has been built whole: the review requests come after all the rest."""
+    """Tell whether the warehouse is completely built.
+
+    Checks for the table of review requests, which a build creates last.
+    """
     table = f"{job.settings.insights.warehouse.schema_name}_ops.review_requests"
     with connect(job.admin_url) as connection:
         return connection.execute("select to_regclass(%s)", [table]).fetchone() != (None,)
 
 
-def dag_ids(job: demo.Demo, asked: Sequence[str]) -> list[str]:
-    """The ids that were asked for; none means the whole inventory, in which the loads come before what needs them.
+def dag_ids(job: demo.Demo, requested: Sequence[str]) -> list[str]:
+    """Return the requested DAG ids, or all ids of config/insights/dags.yaml when none is requested.
 
-    Raises InsightsError for an id that is not in it.
+    The file lists the loads before the DAGs that depend on them. Raises InsightsError for an unknown id.
     """
     known = [dag.id for dag in job.settings.dags.values()]
-    if unknown := [dag for dag in asked if dag not in known]:
+    if unknown := [dag for dag in requested if dag not in known]:
         raise InsightsError(f"There is no DAG {unknown[0]}; config/insights/dags.yaml has {', '.join(known)}.")
-    return [*asked] or known
+    return [*requested] or known
 
 
 def run_dag(job: demo.Demo, dag: str) -> tuple[Run, dict[str, str | None]]:
-    """Trigger a DAG as of the sample's day and wait; returns the ended run and the state of each task.
+    """Trigger a DAG with the sample's `as_of`, wait for it, and return the finished run and each task's state.
 
-    Raises InsightsError when Airflow does not answer, or has no such DAG.
+    Raises InsightsError when Airflow does not answer or has no such DAG.
     """
     api = AirflowApi(private_airflow(job))
-    api.wait_for_dag(dag, SEEN_SECONDS)
+    api.wait_for_dag(dag, DAG_SECONDS)
     run = api.wait(api.trigger(dag, {"as_of": job.as_of.isoformat()}), RUN_SECONDS)
     return run, api.tasks(run)

@@ -1,4 +1,4 @@
-"""The main job on a private database: operational tables in, a tested star schema out."""
+"""Build and test the whole warehouse on private services, from the sample or from an incident log."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialise
 from orchestration.warehouse.status import Status, read_status
 from workshop.incidents import import_incidents
@@ -26,17 +27,21 @@ INCIDENTS_DATABASE = "demo_incidents"
 INCIDENTS_AS_OF = date(2017, 2, 19)  # the day after the last event of the published log
 SUPERUSER = "postgres"
 
-# What a step reports while it works: steps done so far and steps in all.
+# Called with the number of finished steps and the total number of steps.
 Progress = Callable[[int, int], None]
 
-LAST_WORDS = 30
+ERROR_LINES = 30  # lines of dbt's output that a failed build shows
 _NODE_DONE = re.compile(r" (\d+) of (\d+) (?!START)")
-_NODE_WELL = re.compile(r" (OK|PASS|START) ")
+_NODE_SUCCESS = re.compile(r" (OK|PASS|START) ")
 
 
 @dataclass(frozen=True)
 class Demo:
-    """Where the demo runs: the private services, the database, its clock (the data's own day), an incident log."""
+    """Where and on what the demo runs.
+
+    `state`: the folder of the private services; `as_of`: the day after the data ends; `incident_log`: the file to
+    import, None for the sample.
+    """
 
     settings: Settings
     state: Path
@@ -46,19 +51,19 @@ class Demo:
 
     @property
     def warehouse_url(self) -> str:
-        """The database as the ETL role sees it."""
+        """URL of the database for the ETL role."""
         return LocalPostgres(self.state).url(self.database, self.settings.insights.warehouse.write_user)
 
     @property
     def admin_url(self) -> str:
-        """The database as its superuser sees it."""
+        """URL of the database for its superuser."""
         return LocalPostgres(self.state).url(self.database, SUPERUSER)
 
 
 def prepare_demo(settings: Settings, incident_log: Path | None) -> Demo:
-    """Describe a demo in the state folder of this checkout; nothing is started yet.
+    """Return the demo for this checkout; starts nothing.
 
-    The sample and an incident log have a database each.
+    The sample and an incident log use separate databases.
     """
     if incident_log:
         return Demo(settings, state_root(PROJECT), INCIDENTS_DATABASE, INCIDENTS_AS_OF, incident_log)
@@ -66,7 +71,7 @@ def prepare_demo(settings: Settings, incident_log: Path | None) -> Demo:
 
 
 def start_services(demo: Demo) -> None:
-    """Start the private PostgreSQL and Redis, where they do not run already."""
+    """Start the private PostgreSQL and Redis unless they are running, and create the demo's database."""
     postgres = LocalPostgres(demo.state)
     postgres.start()
     postgres.create_database(demo.database)
@@ -74,7 +79,7 @@ def start_services(demo: Demo) -> None:
 
 
 def fill_source(demo: Demo) -> str:
-    """Fill the operational tables, where they are not filled already; returns a sentence on what is in them."""
+    """Fill the operational tables unless they are filled, and return a phrase that describes their contents."""
     with connect(demo.admin_url) as connection:
         if demo.incident_log is None:
             rows = load_sample(connection).rows
@@ -86,7 +91,7 @@ def fill_source(demo: Demo) -> str:
         events = result.tables["task_events"]
         return (
             f"the {result.rows:,} rows of {demo.incident_log.name}: {events.loaded:,} loaded,"
-            f" {events.merged:,} there already, {events.rejected:,} rejected ({report})"
+            f" {events.merged:,} already present, {events.rejected:,} rejected ({report})"
         )
 
 
@@ -97,7 +102,10 @@ def prepare_database(demo: Demo) -> None:
 
 
 def build(demo: Demo, progress: Progress) -> None:
-    """Build and test the warehouse as of the data's own day; raises InsightsError with dbt's last words on failure."""
+    """Build and test the warehouse as of `demo.as_of`.
+
+    Raises InsightsError with the last lines of dbt's output when the build fails.
+    """
     log = demo.state / "build.log"
     with log.open("w", encoding="utf-8") as file:
 
@@ -110,11 +118,11 @@ def build(demo: Demo, progress: Progress) -> None:
         command = ["build", *dbt.NO_UNIT_TESTS]
         result = dbt.write(demo.settings, command, url=demo.warehouse_url, variables=variables, on_line=follow)
     if result.exit_code:
-        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if not _NODE_WELL.search(line)]
-        raise InsightsError("\n".join([*lines[-LAST_WORDS:], f"dbt failed; its whole output is in {log}"]))
+        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if not _NODE_SUCCESS.search(line)]
+        raise InsightsError("\n".join([*lines[-ERROR_LINES:], f"dbt failed; its full output is in {log}"]))
 
 
 def summary(demo: Demo) -> Status:
-    """Read what has been built."""
+    """Return the status of the warehouse."""
     with connect(demo.warehouse_url) as connection:
-        return read_status(connection, demo.settings)
+        return read_status(Database(demo.settings, connection))

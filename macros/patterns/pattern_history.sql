@@ -42,6 +42,9 @@ final as (
     {%- set day = "date '" ~ review_date(cadence) ~ "'" -%}
     (
         {{ day }} - {{ var('patterns')[cadence].window_days }} < {{ retention_cutoff("date '" ~ as_of() ~ "'") }}
-        and {{ day }} in ({{ made_reviews(cadence) }} and made.invocation_id <> '{{ invocation_id }}')
+        and {{ day }} in (
+            select made.review_date from {{ ref('made_reviews') }} as made
+            where made.cadence = '{{ cadence }}' and made.invocation_id <> '{{ invocation_id }}'
+        )
     )
 {%- endmacro %}

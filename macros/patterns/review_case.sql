@@ -35,25 +35,21 @@
 {#- Whether the texts and ids of the source may be repeated. -#}
 {% macro is_open() -%} firing.visibility <> 'ANONYMISED' {%- endmacro %}
 
-{#- A role is text of the source: the anonymous label leaves it out. -#}
+{#- The label of an ANONYMISED pattern: without the role of its cases, which is text of the source. -#}
 {% macro anonymous_review_label() -%}
     concat_ws(
         '.',
         split_part(firing.review_label, '.', 1),
         split_part(firing.review_label, '.', 2),
-        case when firing.kind = 'cross_department_trend' then 'Leadership' end,
-        case when firing.kind = 'incident_frequency' then 'Audit' else 'Review' end
+        nullif(firing.review_role, ''),
+        firing.review_suffix
     )
 {%- endmacro %}
 
 {% macro review_title() -%}
-    case firing.kind
-        when 'incident_frequency' then 'Recurring incidents'
-        when 'high_risk_indicator' then 'High-risk incidents'
-        else 'Trend across departments'
-    end || ': ' || firing.event_count || ' cases' || case
+    firing.title || ': ' || firing.event_count || ' cases' || case
         when not {{ is_open() }} then ''
-        when firing.kind = 'cross_department_trend'
+        when firing.grouped_by = 'category'
             then ' of category ' || firing.label_category || ', subcategory ' || firing.label_subcategory
         else ' of ' || coalesce(nullif(firing.label, ''), 'no label') || ' in ' || firing.domain
     end

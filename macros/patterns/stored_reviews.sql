@@ -1,20 +1,23 @@
-{#- What earlier loads left behind that cases depend on: the stored reviews and the outbox. Read without ref, since both are built
-    from the cases; none of them need exist yet. -#}
+{#- What earlier reviews left behind that cases depend on. Both come from sources, not refs: they are built from the cases. -#}
 
 {#- One row per stored review that lists a case: case_id, cadence, review_date. `condition` narrows the rows of the reviews. Only
     reviews that a load of an earlier day made are known: two loads of one day find the same. -#}
 {% macro stored_review_cases(condition='true') -%}
+    {%- set made_reviews = ref('made_reviews') -%}
     {%- for cadence in review_cadences() -%}
-        {%- set table = load_relation(api.Relation.create(target.database, target.schema, 'pattern_' ~ cadence)) if execute -%}
-        {%- if table %}
+        {%- set stored = if_stored(stored_mart('pattern_' ~ cadence)) -%}
+        {%- if stored %}
     select
         '{{ cadence }}' as cadence,
         review_date,
         unnest(case_ids) as case_id
-    from {{ table }}
+    from {{ stored }}
     where
         {{ condition }}
-        and review_date in ({{ made_reviews(cadence) }} and made.as_of < date '{{ as_of() }}')
+        and review_date in (
+            select made.review_date from {{ made_reviews }} as made
+            where made.cadence = '{{ cadence }}' and made.as_of < date '{{ as_of() }}'
+        )
     union
         {%- endif -%}
     {%- endfor %}
@@ -25,17 +28,9 @@
     where false
 {%- endmacro %}
 
-{#- The review dates of a cadence that any load made, as the load log tells: a query that may go on with `and made...`. -#}
-{% macro made_reviews(cadence) -%}
-    select cast(date_trunc('{{ review_cadences()[cadence] }}', cast(made.as_of as timestamp)) as date) as review_date
-    from {{ source('insights_ops', 'load_log') }} as made
-    where made.relation_name = 'pattern_{{ cadence }}'
-{%- endmacro %}
-
-{#- The ids of the cases that Insights asked for (decision D5), whatever became of their metadata. -#}
+{#- The ids of the cases that Insights asked for (decision D5), whatever their metadata says by now. -#}
 {% macro asked_case_ids() -%}
-    {%- set schema = source('insights_ops', 'load_log').schema -%}
-    {%- set outbox = load_relation(api.Relation.create(target.database, schema, 'review_requests')) if execute -%}
+    {%- set outbox = if_stored(source('previous_load_ops', 'review_requests')) -%}
     {%- if outbox -%} select case_id from {{ outbox }}
     {%- else -%} select cast(null as uuid) as case_id where false
     {%- endif -%}

@@ -21,15 +21,12 @@
     {{- return(['organization_id', 'label_base', 'label_category', 'domain', 'location', 'severity', 'visibility']) -}}
 {%- endmacro %}
 
-{#- The monthly trends as the previous load left them, '' when there are none or a rebuild starts anew. No ref: they are built from
-    the model that asks. A table that is older than opened_oldest_date gains it when the report is built, after this has been read.
-    Unit tests override it. -#}
+{#- The monthly trends as the previous load left them, '' when there are none or a rebuild starts over. A table from before the column
+    opened_oldest_date gains it when the report is built, after this has been read. Unit tests override it. -#}
 {% macro stored_trends() -%}
-    {%- if not execute or var('rebuild', false) -%}{{- return('') -}}{%- endif -%}
-    {%- set found = adapter.get_relation(target.database, target.schema, 'report_monthly_trends') -%}
-    {%- if found is none -%}{{- return('') -}}{%- endif -%}
     {%- set stored = stored_mart('report_monthly_trends') -%}
-    {%- set columns = adapter.get_columns_in_relation(found) | map(attribute='name') | list -%}
+    {%- if var('rebuild', false) or not if_stored(stored) -%}{{- return('') -}}{%- endif -%}
+    {%- set columns = adapter.get_columns_in_relation(stored) | map(attribute='name') | list -%}
     {%- if 'opened_oldest_date' in columns -%}{{- return(stored) -}}{%- endif -%}
     {{- return('(select *, cast(null as date) as opened_oldest_date from ' ~ stored ~ ')') -}}
 {%- endmacro %}

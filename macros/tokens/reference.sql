@@ -2,7 +2,7 @@
     which is therefore written first.
 
     Constants and no subquery: the planner knows how often a constant occurs, a view over an operational table keeps its plain
-    filters, and the unit tests of a model need no rows that none of them is about. DECISIONS.md has the figures. -#}
+    filters, and the unit tests of a model need no rows of the seed (decision D126). -#}
 {% macro reference_rows(seed, columns, condition='true', order_by='1') %}
     {% if not execute %}
         {% if model.resource_type == 'model' %}{% do ref(seed) %}{% endif %}

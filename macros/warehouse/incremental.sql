@@ -55,8 +55,3 @@ where not exists (
     {%- set stored = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
     {{- return([] if columns | reject('in', stored) | list else columns) -}}
 {%- endmacro %}
-
-{#- A mart as the previous load left it, for a delta table that must know what is stored. No ref: the mart is built from it. -#}
-{% macro stored_mart(name) -%}
-    {{- adapter.quote(target.schema) }}.{{ adapter.quote(name) -}}
-{%- endmacro %}

@@ -12,44 +12,11 @@ with default_profiles as (
     select * from {{ ref('int_applicable_profiles') }}
     where domain = '*'
 ),
-{% if is_incremental %}
-task_counts as (
-    select
-        case_id,
-        count(*) as task_count
-    from {{ ref('int_tasks_checked') }}
-    where case_id is not null and is_accepted and created_at < {{ horizon }}
-    group by case_id
+{% if is_incremental or not execute %}
+changed as (
+    {{ changed_cases(window) }}
 ),
 {% endif %}
--- What changed since the last load; a whole load does not ask.
-changed as ( -- noqa: ST03
-    select case_id from {{ ref('stg_cases') }}
-    where {{ few("updated_at >= '" ~ window.loaded_from ~ "'") }}
-    union
-    select case_id from {{ ref('int_task_lifecycle') }}
-    where case_id is not null
-    union
-    select cases.case_id
-    from {{ ref('stg_cases') }} as cases
-    inner join {{ ref('stg_organization_profiles') }} as choices on cases.organization_id = choices.organization_id
-    where choices.updated_at >= '{{ window.loaded_from }}'
-    union
-    select case_id from {{ ref('stg_cases') }}
-    where {{ few("(select max(profiles.updated_at) from " ~ ref('stg_profiles') ~ " as profiles) >= '" ~ window.loaded_from ~ "'") }}
-    union
-    -- A case that a review has listed since.
-    select case_id from ({{ stored_review_cases("loaded_at >= '" ~ window.loaded_from ~ "'") }}) as reviews
-    {%- if is_incremental %}
-    union
-    -- A case that lost a task has no change of its own: its stored count betrays it.
-    select former.case_id
-    from {{ stored_mart('fact_cases') }} as former
-    left join task_counts on former.case_id = task_counts.case_id
-    where {{ few('former.linked_task_count <> coalesce(task_counts.task_count, 0)') }}
-    {%- endif %}
-),
-
 cases as (
     select
         case_id,

@@ -1,14 +1,6 @@
 {{ config(materialized='table', post_hook='analyze {{ this }}') }}
 {%- set group = trend_group() | join(', ') %}
 {%- set stored = stored_trends() %}
-{%- set is_open -%}
-    case counted.kind
-            when 'opened' then settled.opened_is_settled
-            when 'closed' then settled.closed_is_settled
-            when 'backlog' then settled.backlog_is_settled
-            when 'deadline' then settled.deadline_is_settled
-        end is not true
-{%- endset %}
 
 with facts as (
     select * from {{ ref('fact_tasks') }}
@@ -120,20 +112,23 @@ counted as (
     group by {{ group }}, month
 ),
 {% if stored %}
+-- The stored months in the same form: each as what it counts.
+former as (
+    {{ former_trends(stored) }}
+),
+
 -- What a month of an organization counts with tasks, or with locations of cases, that are out of raw retention by now. Without them
 -- it would be too low, or know fewer places, so it stays.
 settled as (
     select
         former.organization_id,
         former.month,
-        coalesce(min(former.opened_oldest_date) < min(span.cutoff), false) as opened_is_settled,
-        coalesce(min(former.closed_oldest_date) < min(span.cutoff), false) as closed_is_settled,
-        coalesce(min(former.backlog_oldest_date) < min(span.cutoff), false) as backlog_is_settled,
-        coalesce(min(former.deadline_oldest_date) < min(span.cutoff), false) as deadline_is_settled
-    from {{ stored }} as former
+        former.kind
+    from former
     cross join span
     where former.month >= span.first_day
-    group by former.organization_id, former.month
+    group by former.organization_id, former.month, former.kind
+    having min(former.oldest_date) < min(span.cutoff)
 ),
 {% endif %}
 recounted as (
@@ -141,53 +136,31 @@ recounted as (
     from counted
     cross join span
     {%- if stored %}
-    left join settled on counted.organization_id = settled.organization_id and counted.month = settled.month
+    left join settled on {{ is_same_count('counted', 'settled') }}
     {%- endif %}
     where
         counted.month >= span.first_day
         and counted.month < span.until
-        and {{ is_open if stored else 'true' }}
+        and {{ 'settled.kind is null' if stored else 'true' }}
 ),
 
 measured as (
     select
         month,
         {{ group }},
-        count(*) filter (where kind = 'opened') as opened,
-        count(*) filter (where kind = 'closed') as closed,
-        coalesce(sum(task_count) filter (where kind = 'backlog'), 0) as backlog,
-        percentile_cont(0.5) within group (order by seconds) filter (where kind = 'opened') as median_first_response_seconds,
-        percentile_cont(0.9) within group (order by seconds) filter (where kind = 'opened') as p90_first_response_seconds,
-        percentile_cont(0.5) within group (order by seconds) filter (where kind = 'closed') as median_completion_seconds,
-        percentile_cont(0.9) within group (order by seconds) filter (where kind = 'closed') as p90_completion_seconds,
-        coalesce(sum(task_count) filter (where kind = 'deadline'), 0) as deadline_count,
+        kind,
+        sum(task_count) as task_count,
+        percentile_cont(0.5) within group (order by seconds) as median_seconds,
+        percentile_cont(0.9) within group (order by seconds) as p90_seconds,
         sum(missed_count) as missed_count,
-        min(oldest_date) filter (where kind = 'opened') as opened_oldest_date,
-        min(oldest_date) filter (where kind = 'closed') as closed_oldest_date,
-        min(oldest_date) filter (where kind = 'backlog') as backlog_oldest_date,
-        min(oldest_date) filter (where kind = 'deadline') as deadline_oldest_date
+        min(oldest_date) as oldest_date
     from recounted
-    group by month, {{ group }}
+    group by month, {{ group }}, kind
     {%- if stored %}
     union all
-    select
-        former.month,
-        former.{{ trend_group() | join(',\n        former.') }},
-        case when settled.opened_is_settled then former.opened else 0 end as opened,
-        case when settled.closed_is_settled then former.closed else 0 end as closed,
-        case when settled.backlog_is_settled then former.backlog else 0 end as backlog,
-        case when settled.opened_is_settled then former.median_first_response_seconds end as median_first_response_seconds,
-        case when settled.opened_is_settled then former.p90_first_response_seconds end as p90_first_response_seconds,
-        case when settled.closed_is_settled then former.median_completion_seconds end as median_completion_seconds,
-        case when settled.closed_is_settled then former.p90_completion_seconds end as p90_completion_seconds,
-        case when settled.deadline_is_settled then former.deadline_count else 0 end as deadline_count,
-        case when settled.deadline_is_settled then former.missed_count else 0 end as missed_count,
-        case when settled.opened_is_settled then former.opened_oldest_date end as opened_oldest_date,
-        case when settled.closed_is_settled then former.closed_oldest_date end as closed_oldest_date,
-        case when settled.backlog_is_settled then former.backlog_oldest_date end as backlog_oldest_date,
-        case when settled.deadline_is_settled then former.deadline_oldest_date end as deadline_oldest_date
-    from {{ stored }} as former
-    inner join settled on former.organization_id = settled.organization_id and former.month = settled.month
+    select former.*
+    from former
+    inner join settled on {{ is_same_count('former', 'settled') }}
     {%- endif %}
 ),
 
@@ -197,23 +170,25 @@ final as (
         cast(md5(cast(jsonb_build_array(month, {{ group }}) as text)) as uuid) as trend_id,
         month,
         {{ group }},
-        cast(sum(opened) as integer) as opened,
-        cast(sum(closed) as integer) as closed,
-        cast(sum(backlog) as integer) as backlog,
-        cast(max(median_first_response_seconds) as numeric(12, 1)) as median_first_response_seconds,
-        cast(max(p90_first_response_seconds) as numeric(12, 1)) as p90_first_response_seconds,
-        cast(max(median_completion_seconds) as numeric(12, 1)) as median_completion_seconds,
-        cast(max(p90_completion_seconds) as numeric(12, 1)) as p90_completion_seconds,
-        cast(sum(deadline_count) as integer) as deadline_count,
+        {{ trend_count('opened') }} as opened,
+        {{ trend_count('closed') }} as closed,
+        {{ trend_count('backlog') }} as backlog,
+        {{ trend_seconds('opened', 'median') }} as median_first_response_seconds,
+        {{ trend_seconds('opened', 'p90') }} as p90_first_response_seconds,
+        {{ trend_seconds('closed', 'median') }} as median_completion_seconds,
+        {{ trend_seconds('closed', 'p90') }} as p90_completion_seconds,
+        {{ trend_count('deadline') }} as deadline_count,
         cast(sum(missed_count) as integer) as missed_count,
-        cast(round(sum(missed_count) / nullif(sum(deadline_count), 0), 4) as numeric(5, 4)) as missed_share,
-        min(opened_oldest_date) as opened_oldest_date,
-        min(closed_oldest_date) as closed_oldest_date,
-        min(backlog_oldest_date) as backlog_oldest_date,
-        min(deadline_oldest_date) as deadline_oldest_date
+        cast(
+            round(sum(missed_count) / nullif(sum(task_count) filter (where kind = 'deadline'), 0), 4) as numeric(5, 4)
+        ) as missed_share,
+        min(oldest_date) filter (where kind = 'opened') as opened_oldest_date,
+        min(oldest_date) filter (where kind = 'closed') as closed_oldest_date,
+        min(oldest_date) filter (where kind = 'backlog') as backlog_oldest_date,
+        min(oldest_date) filter (where kind = 'deadline') as deadline_oldest_date
     from measured
     group by month, {{ group }}
-    having sum(opened + closed + backlog + deadline_count) > 0
+    having sum(task_count) > 0
 )
 
 select * from final

@@ -15,7 +15,6 @@ with patterns as (
         '{{ cadence }}' as cadence,
         *
     from {{ ref('pattern_' ~ cadence) }}
-    where kind <> 'needs_attention'
     {%- if not loop.last %}
     union all
     {%- endif %}
@@ -24,23 +23,25 @@ with patterns as (
 
 -- A review older than the newest one asks for nothing (decision D7), even if the newest found nothing.
 newest as (
-    {%- for cadence in cadences %}
     select
-        '{{ cadence }}' as cadence,
+        cadence,
         max(review_date) as review_date
-    from ({{ made_reviews(cadence) }}) as made_{{ cadence }}
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    from {{ ref('made_reviews') }}
+    group by cadence
 ),
 
 firing as (
     select
         patterns.*,
+        kinds.title,
+        kinds.grouped_by,
+        kinds.review_role,
+        kinds.review_suffix,
         array_position(array[{{ enum_tokens('task_severity') }}], patterns.severity) as severity_rank
     from patterns
     inner join newest on patterns.cadence = newest.cadence and patterns.review_date = newest.review_date
+    inner join {{ ref('pattern_kinds') }} as kinds on patterns.kind = kinds.kind
+    where kinds.asks_for_review
 ),
 
 final as (

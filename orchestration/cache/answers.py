@@ -9,6 +9,7 @@ time.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from orchestration.cache.entries import Entry, Lifetime, UnusableEntryError, pac
 from orchestration.cache.keys import Key
 from orchestration.cache.single_flight import SingleFlight
 from orchestration.cache.store import CacheRefusedError, CacheUnavailableError, Store, Write
+
+logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.1  # seconds between two looks for the entry of another computer
 
@@ -159,10 +162,11 @@ class Answers:
         """Compute and keep; what is stale, but readable even now, is better than an error."""
         try:
             entry = compute()
-        except Exception:
+        except Exception as error:
             self.counters.count(request.key.group, counters.FAILED)
             if look.answer is None or look.answer.entry.age(time.time()) >= request.lifetime.hard:
                 raise
+            logger.warning("A stale answer is given for %s, because computing failed: %s", request.question, error)
             return look.answer
         if look.is_cached:
             self.keep([(request, entry)], is_asked=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from redis.retry import Retry
 
 from orchestration.cache.keys import Group, Key
 from orchestration.cache.scripts import RELEASE, WRITE
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
+
+logger = logging.getLogger(__name__)
 
 ASKS_KEPT = timedelta(days=2)  # today's counts and yesterday's
 
@@ -64,7 +67,7 @@ class Store:
     """One Redis. Safe to share between threads."""
 
     def __init__(self, url: str, timeout_seconds: float, pause_seconds: float) -> None:
-        """Describe the Redis at `url`; raises InsightsError, which does not show it, when it is no URL of a Redis."""
+        """Describe the Redis at `url`; raises MisconfiguredError, without showing it, unless it is a URL of a Redis."""
         try:
             self._redis = redis.Redis.from_url(
                 url,
@@ -74,7 +77,7 @@ class Store:
                 health_check_interval=0,
             )
         except ValueError as error:
-            raise InsightsError("INSIGHTS_REDIS_URL must be like redis://:password@host:6379/1.") from error
+            raise MisconfiguredError("INSIGHTS_REDIS_URL must be like redis://:password@host:6379/1.") from error
         self._pause_seconds = pause_seconds
         self._left_alone_until = 0.0
         self._write = self._redis.register_script(WRITE)
@@ -170,4 +173,5 @@ class Store:
             raise CacheRefusedError(str(error)) from error
         except (redis.RedisError, OSError) as error:
             self._left_alone_until = time.monotonic() + self._pause_seconds
+            logger.warning("Redis did not answer (%s); not asked again for %s s", error, self._pause_seconds)
             raise CacheUnavailableError(f"{type(error).__name__}: {error}") from error

@@ -16,7 +16,7 @@ from orchestration.exports.audit import newest_tries
 from orchestration.exports.definitions import load_definitions
 from orchestration.exports.request import FORMATS, Request
 from orchestration.exports.run import Progress, run_export
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 
 
 @click.command()
@@ -68,8 +68,8 @@ def list_exports() -> None:
 def audit(organization: str | None, limit: int) -> None:
     """Show who tried to export what, and what became of it: finished, failed, refused, running or aborted."""
     settings = load_settings()
-    with connect(settings.warehouse_url) as connection:
-        tries = newest_tries(connection, settings, limit, organization)
+    with Database.open(settings) as db:
+        tries = newest_tries(db, limit, organization)
     for found in tries:
         rows = "" if found.row_count is None else f", {found.row_count:,} rows"
         masked = "" if found.is_masked else ", not masked"

@@ -9,9 +9,9 @@ import click
 
 from orchestration.cli import options
 from orchestration.config.files import load_settings
+from orchestration.reviews.kinds import pattern_kinds
 from orchestration.reviews.patterns import (
     CADENCES,
-    RULES,
     Filters,
     explanation,
     find_pattern,
@@ -19,7 +19,7 @@ from orchestration.reviews.patterns import (
     summary,
     tasks_without_case,
 )
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 
 
 @click.group()
@@ -29,14 +29,17 @@ def patterns() -> None:
 
 @patterns.command("list")
 @click.option("--cadence", "cadences", multiple=True, type=click.Choice(CADENCES), help="Only these reviews.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(RULES)), help="Only these kinds of pattern.")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(list(pattern_kinds())), help="Only these kinds of pattern."
+)
 @click.option("--org", "organization", help="Only this organization: its slug or id.")
 def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organization: str | None) -> None:
     """List the patterns of each newest review, the largest first; + marks the beginning of an episode."""
     settings = load_settings()
-    with connect(settings.warehouse_url) as connection:
-        reviews = newest_reviews(connection, settings, Filters(cadences, kinds, organization))
-        without_case = tasks_without_case(connection, settings, organization)
+    with Database.open(settings) as db:
+        one = db.organization(organization) if organization else None
+        reviews = newest_reviews(db, Filters(cadences, kinds, one))
+        without_case = tasks_without_case(db, one)
     for review in reviews:
         click.secho(f"The {review.cadence} review of {review.date}", bold=True)
         for row in review.patterns:
@@ -54,7 +57,7 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
 def explain(pattern_id: UUID, review_date: date | None) -> None:
     """Explain PATTERN_ID: which cases, by which rule, over which threshold, from which file."""
     settings = load_settings()
-    with connect(settings.warehouse_url) as connection:
-        row = find_pattern(connection, settings, pattern_id, review_date)
+    with Database.open(settings) as db:
+        row = find_pattern(db, pattern_id, review_date)
     for heading, sentence in explanation(row):
         click.echo(f"{heading:<13} {sentence}")

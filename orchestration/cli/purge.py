@@ -12,7 +12,7 @@ from orchestration.retention.floors import check_floors
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import PurgeReport, preview
 from orchestration.retention.purge import purge as run_purge
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 
 
 @click.command()
@@ -23,8 +23,8 @@ def purge(as_of: date | None, yes: bool) -> None:
     settings = load_settings()
     check_floors(settings)
     plan = load_plan(settings)
-    with connect(settings.warehouse_url, autocommit=True) as connection:
-        report = (run_purge if yes else preview)(connection, settings, plan, as_of)
+    with Database.open(settings) as db:
+        report = (run_purge if yes else preview)(db, plan, as_of)
     print_report(report)
     if not yes:
         click.echo("Dry run: nothing was deleted. Add --yes to delete these rows.", err=True)

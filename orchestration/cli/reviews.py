@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 import click
-import psycopg
 
 from orchestration.config.files import Settings, load_settings
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError
 from orchestration.reviews import outbox
 from orchestration.reviews.send import core_services, send_reviews
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 
 
 @click.group()
@@ -30,16 +28,16 @@ def send() -> None:
     """
     settings = load_settings()
     core = core_services(settings)
-    with _outbox(settings) as connection:
+    with _outbox(settings) as db:
         if core is None:
-            for request in outbox.pending_requests(connection, settings):
+            for request in outbox.pending_requests(db):
                 click.echo(request.payload)
             click.echo("Dry run: INSIGHTS_CORE_API_URL is not set, nothing was sent.", err=True)
             return
-        report = send_reviews(connection, settings, core)
+        report = send_reviews(db, core)
     click.echo(f"{report.sent} sent, {report.pending} pending, {report.failed} failed")
     if report.stopped:
-        raise InsightsError(f"{report.stopped} {report.pending} remain pending; none is lost.")
+        raise FailedError(f"{report.stopped} {report.pending} remain pending; none is lost.")
     sys.exit(1 if report.failed else 0)
 
 
@@ -49,9 +47,9 @@ def send() -> None:
 def show(status: str | None, limit: int) -> None:
     """Count review cases by status, and show the newest with their last answer."""
     settings = load_settings()
-    with _outbox(settings) as connection:
-        counts = outbox.count_requests(connection, settings)
-        rows = outbox.newest_requests(connection, settings, limit, status)
+    with _outbox(settings) as db:
+        counts = outbox.count_requests(db)
+        rows = outbox.newest_requests(db, limit, status)
     click.secho(", ".join(f"{number} {name}" for name, number in counts.items()), bold=True)
     for row in rows:
         delivery = row.delivery
@@ -70,13 +68,11 @@ def retry(case_ids: tuple[UUID, ...], all_failed: bool) -> None:
     if bool(case_ids) == all_failed:
         raise click.UsageError("Name the cases, or give --all-failed.")
     settings = load_settings()
-    with _outbox(settings) as connection:
+    with _outbox(settings) as db:
         ids = None if all_failed else [str(case_id) for case_id in case_ids]
-        changed = outbox.retry_requests(connection, settings, ids)
+        changed = outbox.retry_requests(db, ids)
     click.echo(f"{changed} pending again")
 
 
-@contextmanager
-def _outbox(settings: Settings) -> Iterator[psycopg.Connection]:
-    with outbox.outbox_errors(), connect(settings.warehouse_url, autocommit=True) as connection:
-        yield connection
+def _outbox(settings: Settings) -> AbstractContextManager[Database]:
+    return Database.open(settings, messages=outbox.MESSAGES)

@@ -8,7 +8,7 @@ import click
 
 from orchestration import dbt
 from orchestration.config.files import load_settings
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.status import Status, read_status
 
 
@@ -16,8 +16,8 @@ from orchestration.warehouse.status import Status, read_status
 def status() -> None:
     """Rows per mart, what was set aside or flagged and why, and where the operational database differs."""
     settings = load_settings()
-    with connect(settings.warehouse_url) as connection:
-        print_status(read_status(connection, settings))
+    with Database.open(settings) as db:
+        print_status(read_status(db))
 
 
 @click.command()

@@ -64,7 +64,8 @@ class Checked:
 def load_settings(project: Path = PROJECT) -> Settings:
     """Read the files below `project` for the ENVIRONMENT that INSIGHTS_ENV names; default: dev.
 
-    Raises InsightsError with every error, except broken invariants of other environments. Warnings are left to `check`.
+    Raises MisconfiguredError with every error, except broken invariants of other environments. Warnings are left to
+    `check`.
     """
     checked = check(project)
     raise_errors(p for p in checked.problems if p.environment in (None, _environment(os.environ)))

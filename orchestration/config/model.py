@@ -30,6 +30,9 @@ class Warehouse(Section):
     schema_name: SqlName = Field(alias="schema", description="Schema of the marts; others are named after it.")
     read_only_user: SqlName = Field(description="The role that dashboards read with; it sees no personal column.")
     write_user: SqlName = Field(description="The role that loads and exports.")
+    max_reader_connections: Count = Field(
+        default=8, description="Connections that one process answering dashboards opens at most."
+    )
 
 
 class Source(Section):

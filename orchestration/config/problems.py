@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from orchestration.config.tokens import Environment
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 
 # An error stops every command; a warning is something that works and is probably not meant; a note is worth knowing.
 Level = Literal["error", "warning", "note"]
@@ -60,8 +60,8 @@ def nearest(word: object, known: Iterable[str]) -> str:
 
 
 def raise_errors(problems: Iterable[Problem]) -> None:
-    """Raise InsightsError with every error among the problems, if there is one."""
+    """Raise MisconfiguredError with every error among the problems, if there is one."""
     errors = [problem for problem in problems if problem.level == "error"]
     if errors:
         lines = "\n  ".join(map(str, errors))
-        raise InsightsError(f"The configuration has {len(errors)} error{'s'[: len(errors) > 1]}:\n  {lines}")
+        raise MisconfiguredError(f"The configuration has {len(errors)} error{'s'[: len(errors) > 1]}:\n  {lines}")

@@ -16,7 +16,7 @@ from orchestration.config.profile_model import Profile, ProfilesFile
 from orchestration.config.tokens import Environment
 from orchestration.config.variables import EXPORT_KEY, EXPORT_KEY_BYTES
 from orchestration.config.yaml_reader import Place
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class Settings:
 
     @cached_property
     def warehouse_url(self) -> str:
-        """URL of the warehouse; raises InsightsError when INSIGHTS_WAREHOUSE_URL is not set."""
+        """URL of the warehouse; raises MisconfiguredError when INSIGHTS_WAREHOUSE_URL is not set."""
         return _required("insights.warehouse.connection_url", self.insights.warehouse.connection_url)
 
     @property
     def export_key(self) -> bytes:
-        """The secret that exports mask with; raises InsightsError when INSIGHTS_EXPORT_KEY is not set or too short."""
+        """The secret that exports mask with; raises MisconfiguredError unless INSIGHTS_EXPORT_KEY is long enough."""
         key = os.environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
         if len(key) < EXPORT_KEY_BYTES:
-            raise InsightsError(
+            raise MisconfiguredError(
                 f"Personal columns are masked with the environment variable {EXPORT_KEY}, which must have at least"
                 f" {EXPORT_KEY_BYTES} bytes and {'has ' + str(len(key)) if key else 'is not set'}."
                 " Make one with: openssl rand -hex 32"
@@ -84,18 +84,18 @@ class Settings:
 
     @cached_property
     def export_directory(self) -> Path:
-        """The folder for exported files; raises InsightsError when it is not set, or no absolute path."""
+        """The folder for exported files; raises MisconfiguredError when it is not set, or no absolute path."""
         directory = Path(_required("insights.exports.directory", self.insights.exports.directory))
         if not directory.is_absolute():
-            raise InsightsError(f"insights.exports.directory must be an absolute path, not {str(directory)!r}.")
+            raise MisconfiguredError(f"insights.exports.directory must be an absolute path, not {str(directory)!r}.")
         return directory
 
     @cached_property
     def export_bucket(self) -> str:
-        """The bucket for exported objects; raises InsightsError when INSIGHTS_EXPORT_S3_BUCKET is not set."""
+        """The bucket for exported objects; raises MisconfiguredError when INSIGHTS_EXPORT_S3_BUCKET is not set."""
         bucket = os.environ.get("INSIGHTS_EXPORT_S3_BUCKET", "")
         if not bucket:
-            raise InsightsError("The environment variable INSIGHTS_EXPORT_S3_BUCKET, the bucket, is not set.")
+            raise MisconfiguredError("The environment variable INSIGHTS_EXPORT_S3_BUCKET, the bucket, is not set.")
         return bucket
 
     @cached_property
@@ -116,7 +116,7 @@ class Settings:
 def _required(key: str, value: str) -> str:
     text, missing = expand(value, os.environ)
     if missing:
-        raise InsightsError(f"{key} is read from the environment variable {missing[0]}, which is not set.")
+        raise MisconfiguredError(f"{key} is read from the environment variable {missing[0]}, which is not set.")
     return text
 
 

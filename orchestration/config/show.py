@@ -61,6 +61,8 @@ def _origin(settings: Settings, path: KeyPath) -> str:
     """File and line, the variables that the value is read from, and whose value it is."""
     own: KeyPath = (*path, settings.environment)
     from_prod: KeyPath = (*path, "prod")
+    if path not in settings.places:
+        return "default"
     is_prods = settings.environment == "offline" and own not in settings.places and from_prod in settings.places
     place = place_of(settings, from_prod if is_prods else own)
     parts = [f"{place.file}:{place.line}", *(f"${{{name}}}" for name in place.variables)]

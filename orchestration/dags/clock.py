@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from airflow.models.param import Param
 from airflow.utils.context import Context
 
-from orchestration.errors import InsightsError
+from orchestration.errors import BadInputError
 
 
 def as_of_param() -> Param:
@@ -25,7 +25,7 @@ def as_of_param() -> Param:
 def run_as_of(context: Context) -> date:
     """The UTC date of a run; a run of 02:00 counts what happened before midnight of the same day.
 
-    Raises InsightsError when the parameter is no date. Whether it lies in the future is asked of the database.
+    Raises BadInputError when the parameter is no date. Whether it lies in the future is asked of the database.
     """
     asked = context["params"].get("as_of")
     if asked is None:
@@ -34,4 +34,4 @@ def run_as_of(context: Context) -> date:
     try:
         return datetime.strptime(asked, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except (TypeError, ValueError) as error:
-        raise InsightsError(f"The parameter as_of is {asked!r}; it must be a date like 2026-01-31.") from error
+        raise BadInputError(f"The parameter as_of is {asked!r}; it must be a date like 2026-01-31.") from error

@@ -11,7 +11,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from orchestration.config.files import Settings
 from orchestration.dags.clock import as_of_param
 from orchestration.dags.flows import FLOWS
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 from orchestration.manifest import manifest_problem
 
 START = datetime(2024, 1, 1, tzinfo=UTC)  # of no consequence: runs of the past are never made up for
@@ -31,10 +31,10 @@ interval ends. The same `as_of` again changes nothing. What to do when a step fa
 def build_dags(settings: Settings) -> list[DAG]:
     """The DAGs of the inventory, for one ENVIRONMENT: on their schedule where enabled, without one elsewhere.
 
-    Raises InsightsError when dbt's manifest is missing or older than the project.
+    Raises MisconfiguredError when dbt's manifest is missing or older than the project.
     """
     if problem := manifest_problem():
-        raise InsightsError(problem)
+        raise MisconfiguredError(problem)
     return [_build(settings, key) for key in settings.dags]
 
 

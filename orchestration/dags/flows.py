@@ -40,6 +40,7 @@ EVENTS_LAYER = Selection(
         "path:seeds",
         "path:models/staging",
         "path:models/intermediate",
+        "path:models/ops/made_reviews.sql",
         "path:models/ops/rejects.sql",
         "path:models/ops/source_drift.sql",
     ),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-import psycopg
 from airflow.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow.models.pool import Pool
 from airflow.sensors.base import BaseSensorOperator
@@ -14,19 +13,20 @@ from airflow.utils.context import Context
 
 from orchestration.config.files import Settings, load_settings
 from orchestration.dags.clock import run_as_of
-from orchestration.errors import InsightsError
+from orchestration.errors import InsightsError, NotBuiltError
 from orchestration.warehouse.clock import check_as_of
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import check_source, missing_loads, newest_loads
 
 WRITER_POOL = "insights_writer"
 
 
 class Gate(BaseSensorOperator):
-    """Skips the run where the DAG is not enabled, fails at once on what waiting cannot mend, and waits for the rest.
+    """Skips the run where the DAG is not enabled, waits for what can come by itself, and fails at once on the rest.
 
-    The operational tables must answer, unless `loaded` names what the load log must have a load of. Between two looks
-    no worker is kept busy.
+    It waits for missing loads and for transient errors (InsightsError.is_transient), such as a server that does not
+    answer. The operational tables must answer, unless `loaded` names what the load log must have a load of. Between two
+    looks no worker is kept busy.
     """
 
     ui_color = "#f4e3c1"
@@ -44,7 +44,7 @@ class Gate(BaseSensorOperator):
         self.lacking = ""
 
     def execute(self, context: Context) -> Any:
-        """Look, and come back later while something is missing; the last sentence is the error when time is up."""
+        """Look, and come back later while something is missing; when time is up, the error says what still is."""
         try:
             settings = load_settings()
             if reason := skip_reason(settings, self.dag_key):
@@ -66,20 +66,19 @@ class Gate(BaseSensorOperator):
         return not self.lacking
 
     def _lacking(self, settings: Settings, as_of: date) -> str | None:
+        """What is missing, as a sentence; raises InsightsError for what waiting does not help with."""
         try:
-            connection = connect(settings.warehouse_url, autocommit=True)
-        except InsightsError as error:
-            return str(error)
-        try:
-            with connection:
-                check_as_of(connection, settings, as_of)
+            with Database.open(settings) as db:
+                check_as_of(db, as_of)
                 if not self.loaded:
-                    check_source(connection, settings)
-                loads = newest_loads(connection, settings, {*self.loaded, *self.present})
-        except psycopg.OperationalError as error:
-            return f"The database does not answer: {' '.join(str(error).split())}"
+                    check_source(db)
+                loads = newest_loads(db, {*self.loaded, *self.present})
+        except InsightsError as error:
+            if error.is_transient:
+                return str(error)
+            raise
         if never := missing_loads(loads, self.present, None):
-            raise InsightsError(f"{never} No DAG brings that before it is needed; run once: insights build")
+            raise NotBuiltError(f"{never} No DAG loads that before this one needs it; run once: insights build")
         return missing_loads(loads, self.loaded, as_of)
 
 

@@ -18,15 +18,15 @@ from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import warm
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
-from orchestration.reviews.outbox import outbox_errors, pending_requests
+from orchestration.reviews.outbox import MESSAGES, pending_requests
 from orchestration.reviews.send import core_services, send_reviews
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import missing_loads, newest_loads
 from orchestration.warehouse.reconcile import reconcile
 
 
 class WriterOperator(BaseOperator):
-    """A step that writes marts: one at a time, over all DAGs (design, rule 7)."""
+    """A step that writes marts: one at a time, over all DAGs (design, rule 9)."""
 
     def __init__(self, **kwargs: Any) -> None:
         """Take the arguments of any operator."""
@@ -90,8 +90,8 @@ class PurgeOperator(WriterOperator):
         """Delete it; returns the rows that left each relation."""
         settings = load_settings()
         plan = load_plan(settings)
-        with connect(settings.warehouse_url, autocommit=True) as connection:
-            report = purge(connection, settings, plan, run_as_of(context))
+        with Database.open(settings) as db:
+            report = purge(db, plan, run_as_of(context))
         for warning in report.warnings:
             self.log.warning("%s", warning)
         for line in report.relations:
@@ -108,12 +108,12 @@ class SendReviewsOperator(BaseOperator):
         """Deliver what is pending; returns how many were sent, failed, and are pending."""
         settings = load_settings()
         core = core_services(settings)
-        with outbox_errors(), connect(settings.warehouse_url, autocommit=True) as connection:
+        with Database.open(settings, messages=MESSAGES) as db:
             if core is None:
-                pending = len(pending_requests(connection, settings))
+                pending = len(pending_requests(db))
                 self.log.warning("Dry run: INSIGHTS_CORE_API_URL is not set, %s review cases stay pending.", pending)
                 return {"sent": 0, "failed": 0, "pending": pending}
-            report = send_reviews(connection, settings, core)
+            report = send_reviews(db, core)
         if report.stopped:
             raise AirflowException(f"{report.stopped} {report.pending} remain pending; none is lost.")
         if report.failed:  # a second try would find nothing to send, and hide them
@@ -134,8 +134,8 @@ class LoadLogOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, str]:
         """Print the newest loads; returns up to when each has seen changes. Fails when one is missing."""
         settings = load_settings()
-        with connect(settings.warehouse_url, autocommit=True) as connection:
-            loads = newest_loads(connection, settings, self.relations)
+        with Database.open(settings) as db:
+            loads = newest_loads(db, self.relations)
         for name, load in loads.items():
             self.log.info("%-28s as of %s, changes up to %s", name, load.as_of, load.loaded_through)
         if missing := missing_loads(loads, self.relations, run_as_of(context)):

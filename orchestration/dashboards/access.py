@@ -10,15 +10,17 @@ from collections.abc import Collection, Iterable
 
 from orchestration.config.model import Access
 from orchestration.config.tokens import Visibility
-from orchestration.errors import InsightsError
+from orchestration.errors import RefusedError
 
 EVERY_ROLE = "*"
 # What rows may be shown as they are. ANONYMISED ones never are: they count in the anonymised form only.
 AS_THEY_ARE: tuple[Visibility, ...] = ("PUBLIC", "INTERNAL", "RESTRICTED")
 
 
-class AccessRefusedError(InsightsError):
+class AccessRefusedError(RefusedError):
     """These roles may not ask that."""
+
+    fixed_by = "client"
 
 
 def checked_roles(roles: Iterable[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from orchestration.config.tokens import Section, Text
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError, NotFoundError
 from orchestration.manifest import Exposure, exposures, relations
 
 FILE = "models/exposures/_dashboards.yml"
@@ -101,16 +101,16 @@ class Dashboard(Section):
 def dashboards(manifest: dict[str, Any]) -> dict[str, Dashboard]:
     """The dashboards of dbt's manifest, by name.
 
-    Raises InsightsError, with file, dashboard and key, when one contradicts itself or names what is not there.
+    Raises MisconfiguredError, with file, dashboard and key, when one contradicts itself or names what is not there.
     """
     places = {name: (found.schema, found.identifier) for name, found in relations(manifest).items()}
     return {name: _dashboard(found, places) for name, found in exposures(manifest, "dashboard").items()}
 
 
 def find(found: Mapping[str, Dashboard], name: str) -> Dashboard:
-    """The dashboard of a name; raises InsightsError, naming those that there are."""
+    """The dashboard of a name; raises NotFoundError, naming those that there are."""
     if name not in found:
-        raise InsightsError(f"There is no dashboard {name!r}. There are: {', '.join(sorted(found))}.")
+        raise NotFoundError(f"There is no dashboard {name!r}. There are: {', '.join(sorted(found))}.")
     return found[name]
 
 
@@ -168,5 +168,5 @@ def _check_words(dashboard: str, key: str, fragments: list[str], known: set[str]
             raise _wrong(dashboard, key, f"{{{unknown[0]}}} is unknown. Known here: {', '.join(sorted(known))}")
 
 
-def _wrong(dashboard: str, key: str, says: str) -> InsightsError:
-    return InsightsError(f"{FILE}: dashboard {dashboard}: config.meta.dashboard.{key}: {says}.")
+def _wrong(dashboard: str, key: str, says: str) -> MisconfiguredError:
+    return MisconfiguredError(f"{FILE}: dashboard {dashboard}: config.meta.dashboard.{key}: {says}.")

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from orchestration.dashboards.definitions import LOAD_LOG, ORGANIZATIONS, AnonymisedPanel, Dashboard, Panel
 from orchestration.dashboards.question import Form, Question
+from orchestration.warehouse.names import Names
 
 # What a panel is made of. What is left out of an anonymised panel for its size is not even counted in left_out.
 PANEL = """
@@ -50,9 +51,9 @@ class Statement:
     digest: str
 
 
-def statement(dashboard: Dashboard, form: Form, schema: str) -> Statement:
-    """The statement of a form of the dashboard; `schema` is that of the marts (`insights.warehouse.schema`)."""
-    load_log = sql.Identifier(f"{schema}_ops", LOAD_LOG)
+def statement(dashboard: Dashboard, form: Form, names: Names) -> Statement:
+    """The statement of a form of the dashboard, on the warehouse of these names."""
+    load_log = names.ops(LOAD_LOG)
     parts = [_panel(dashboard, name, panel, form, load_log) for name, panel in dashboard.meta.panels.items()]
     text = sql.SQL(STATEMENT).format(
         panels=sql.SQL(",").join(rows for rows, _ in parts),

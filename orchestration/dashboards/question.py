@@ -17,13 +17,12 @@ from orchestration.cache.keys import Group, Key
 from orchestration.config.tokens import Environment, Visibility
 from orchestration.dashboards.access import AS_THEY_ARE
 from orchestration.dashboards.definitions import Dashboard, IntegerParameter, MonthParameter, Parameter
-from orchestration.errors import InsightsError
+from orchestration.errors import BadInputError
 
 ALL_VISIBILITIES: tuple[Visibility, ...] = (*AS_THEY_ARE, "ANONYMISED")
 DIGITS_OF_DIGEST = 32
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Form = Literal["plain", "anonymised"]
 Value = int | str | list[str] | None
@@ -84,44 +83,38 @@ def cache_key(question: Question) -> Key:
     return Key(Group(question.environment, question.dashboard), name)
 
 
-def organization_id(text: str) -> str | None:
-    """The id that a text is, in lower case; None when it must be a slug."""
-    lowered = text.lower()
-    return lowered if _ID.fullmatch(lowered) else None
-
-
 def normal_visibilities(asked: Iterable[str] | None) -> tuple[Visibility, ...]:
     """The set of a plain question in its one order; None is everything that can be shown as it is.
 
-    Raises InsightsError for an empty set, an unknown token, or ANONYMISED.
+    Raises BadInputError for an empty set, an unknown token, or ANONYMISED.
     """
     if asked is None:
         return AS_THEY_ARE
     asked = tuple(asked)  # looked at once: what a caller gives may be used up, or change
     for visibility in asked:
         if visibility == "ANONYMISED":
-            raise InsightsError(
+            raise BadInputError(
                 "ANONYMISED rows are never shown as they are. Dashboards over patterns count them in their anonymised"
                 " form: --anonymised, without --visibility."
             )
         if visibility not in AS_THEY_ARE:
-            raise InsightsError(f"{visibility!r} is no visibility; ask for some of {', '.join(AS_THEY_ARE)}.")
+            raise BadInputError(f"{visibility!r} is no visibility; ask for some of {', '.join(AS_THEY_ARE)}.")
     if not asked:
-        raise InsightsError(f"Ask for at least one visibility of {', '.join(AS_THEY_ARE)}.")
+        raise BadInputError(f"Ask for at least one visibility of {', '.join(AS_THEY_ARE)}.")
     return tuple(v for v in AS_THEY_ARE if v in asked)
 
 
 def normal_parameters(dashboard: Dashboard, given: Mapping[str, object]) -> tuple[tuple[str, Any], ...]:
     """A value for every parameter of the dashboard, by name in sorted order: the given one or the default.
 
-    Numbers may be given as texts, tokens as a list or separated by commas. Raises InsightsError for an unknown
+    Numbers may be given as texts, tokens as a list or separated by commas. Raises BadInputError for an unknown
     parameter, a value of another type, or one outside its bounds.
     """
     declared = dashboard.meta.parameters
     for name in given:
         if name not in declared:
             known = ", ".join(sorted(declared)) or "none"
-            raise InsightsError(f"Dashboard {dashboard.name} has no parameter {name!r}. It has: {known}.")
+            raise BadInputError(f"Dashboard {dashboard.name} has no parameter {name!r}. It has: {known}.")
     return tuple((name, _normal(name, declared[name], given.get(name))) for name in sorted(declared))
 
 
@@ -137,7 +130,7 @@ def _integer(name: str, parameter: IntegerParameter, value: object) -> int:
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         value = int(value)
     if type(value) is not int or not parameter.min <= value <= parameter.max:
-        raise InsightsError(
+        raise BadInputError(
             f"Parameter {name} is {value!r}; it must be a whole number from {parameter.min} to {parameter.max}."
         )
     return value
@@ -146,7 +139,7 @@ def _integer(name: str, parameter: IntegerParameter, value: object) -> int:
 def _month(name: str, parameter: MonthParameter, value: object) -> str:
     is_month = isinstance(value, str) and _MONTH.fullmatch(value)
     if not is_month or not parameter.min <= cast(str, value) <= parameter.max:
-        raise InsightsError(
+        raise BadInputError(
             f"Parameter {name} is {value!r}; it must be a month such as 2025-11, {parameter.min} to {parameter.max}."
         )
     return cast(str, value)
@@ -155,7 +148,7 @@ def _month(name: str, parameter: MonthParameter, value: object) -> str:
 def _tokens(name: str, values: Sequence[str], value: object) -> tuple[str, ...]:
     asked = value.split(",") if isinstance(value, str) else value
     if not isinstance(asked, list | tuple | set | frozenset) or not asked or not all(a in values for a in asked):
-        raise InsightsError(f"Parameter {name} is {value!r}; it must be some of {', '.join(values)}, by commas.")
+        raise BadInputError(f"Parameter {name} is {value!r}; it must be some of {', '.join(values)}, by commas.")
     return tuple(v for v in values if v in asked)
 
 

@@ -27,11 +27,12 @@ from orchestration.dashboards.question import (
     cache_key,
     normal_parameters,
     normal_visibilities,
-    organization_id,
 )
 from orchestration.dashboards.warehouse import Warehouse
-from orchestration.errors import InsightsError
+from orchestration.errors import BadInputError, InsightsError
 from orchestration.manifest import read_manifest
+from orchestration.warehouse.names import Names
+from orchestration.warehouse.organizations import organization_id
 
 SLUGS_KEPT, SLUG_SECONDS = 10_000, 60.0  # ids of slugs that this process remembers, and for how long
 REQUESTS_KEPT = 4096  # keys of questions that this process remembers
@@ -53,12 +54,12 @@ class Reader:
             Store(settings.redis_url, cache.timeout_ms / 1000, cache.pause_seconds) if settings.redis_url else None
         )
         self.answers = Answers(self.store, cache.compute_seconds)
-        schema = settings.insights.warehouse.schema_name
+        names = Names.of(settings)
         self._statements: dict[tuple[str, Form], Statement] = {}
         for name, dashboard in self.dashboards.items():
-            self._statements[name, "plain"] = statement(dashboard, "plain", schema)
+            self._statements[name, "plain"] = statement(dashboard, "plain", names)
             if dashboard.has_anonymised_form:
-                self._statements[name, "anonymised"] = statement(dashboard, "anonymised", schema)
+                self._statements[name, "anonymised"] = statement(dashboard, "anonymised", names)
         self._requests = lru_cache(REQUESTS_KEPT)(self._request)
         self._lock = threading.Lock()
         self._slugs: dict[str, tuple[str, float]] = {}
@@ -71,8 +72,9 @@ class Reader:
     def ask(self, asked: Asked, roles: Iterable[str]) -> Answer:
         """Answer one question of somebody who has these roles in its organization; the caller has proven both.
 
-        Raises AccessRefusedError, before cache or warehouse are looked at, and InsightsError for a question that makes
-        no sense, an organization that is not there, or a warehouse that does not answer.
+        Raises AccessRefusedError, before cache or warehouse are looked at, BadInputError for a question that makes no
+        sense, NotFoundError for a dashboard or an organization that does not exist, and UnavailableError (of whose kind
+        `is_transient` is true), NotBuiltError, RefusedError or MisconfiguredError when the warehouse gives no answer.
         """
         rules, known = self._settings.insights.access, access.checked_roles(roles)
         dashboard = find(self.dashboards, asked.dashboard)
@@ -95,14 +97,14 @@ class Reader:
             form, min_group_size = "anonymised", self._settings.insights.exports.min_group_size
             if not dashboard.has_anonymised_form:
                 having = ", ".join(sorted(n for n, f in self._statements if f == "anonymised"))
-                raise InsightsError(f"Dashboard {dashboard.name} has no anonymised form. These have one: {having}.")
+                raise BadInputError(f"Dashboard {dashboard.name} has no anonymised form. These have one: {having}.")
             if asked.visibilities is not None:
-                raise InsightsError("The anonymised form counts every visibility; leave out --visibility.")
+                raise BadInputError("The anonymised form counts every visibility; leave out --visibility.")
         return Question(
             environment=self._settings.environment,
             dashboard=dashboard.name,
             parameters=normal_parameters(dashboard, asked.parameters),
-            organization_id=self._organization(asked.organization, dashboard),
+            organization_id=self._organization(asked.organization),
             form=form,
             visibilities=sees,
             min_group_size=min_group_size,
@@ -140,7 +142,7 @@ class Reader:
 
     def organizations(self) -> list[str]:
         """The ids of the organizations that somebody may ask for; raises InsightsError."""
-        return self._warehouse.organizations(next(iter(self.dashboards.values())))
+        return self._warehouse.organizations()
 
     def most_asked(self, dashboard: str, limit: int) -> list[tuple[Question, int]]:
         """The questions of a dashboard that were asked most since yesterday, the most first, with how often.
@@ -178,7 +180,7 @@ class Reader:
             return None
         return question if question.text == text else None
 
-    def _organization(self, text: str, dashboard: Dashboard) -> str:
+    def _organization(self, text: str) -> str:
         """The id: as it was given (that it exists, the query says), or that of a slug, remembered for a minute."""
         known = organization_id(text)
         if known:
@@ -187,7 +189,7 @@ class Reader:
             kept, since = self._slugs.get(text, ("", 0.0))
         if kept and time.monotonic() - since < SLUG_SECONDS:
             return kept
-        found = self._warehouse.organization_of(text, dashboard)
+        found = self._warehouse.organization_of(text)
         with self._lock:
             if len(self._slugs) >= SLUGS_KEPT:
                 self._slugs.clear()

@@ -17,7 +17,7 @@ from orchestration.config.files import Settings
 from orchestration.dashboards.access import visible
 from orchestration.dashboards.question import Asked, Question
 from orchestration.dashboards.reader import Reader
-from orchestration.errors import InsightsError
+from orchestration.errors import InsightsError, MisconfiguredError, UnavailableError
 
 BATCH = 50  # questions that are computed, and kept, in one round trip each, at most
 FIRST_BATCH = 5  # until it is known how long they take
@@ -90,12 +90,12 @@ def candidates(reader: Reader, settings: Settings, names: Sequence[str]) -> list
     The organizations of asked questions come before the others. Raises InsightsError without a Redis that answers.
     """
     if reader.store is None:
-        raise InsightsError("There is no cache to warm: INSIGHTS_REDIS_URL is not set.")
+        raise MisconfiguredError("There is no cache to warm: INSIGHTS_REDIS_URL is not set.")
     most = settings.insights.cache.max_keys_per_dashboard.of(settings.environment)
     try:
         asked = [pair for name in names for pair in reader.most_asked(name, most)]
     except (CacheUnavailableError, CacheRefusedError) as error:
-        raise InsightsError(f"The cache cannot be warmed, Redis does not answer: {error}") from error
+        raise UnavailableError(f"The cache cannot be warmed, Redis does not answer: {error}") from error
     asked.sort(key=lambda pair: -pair[1])
     popular = dict.fromkeys(question.organization_id for question, _ in asked)
     known = reader.organizations()

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import (
+    ConflictError,
+    FailedError,
+    InsightsError,
+    NotBuiltError,
+    NotFoundError,
+    NotPreparedError,
+    RefusedError,
+    UnavailableError,
+)
 from orchestration.exports.request import Request
 from orchestration.exports.slots import running
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.organizations import organization_id
+from orchestration.warehouse.translation import Messages
 
 Event = Literal["started", "finished", "failed", "refused"]
 State = Literal["running", "finished", "failed", "refused", "aborted"]
 LENGTH = 500  # characters of what somebody typed that are kept
+FAILED = "The audit of exports failed: {detail}"
+MESSAGES: Messages = {
+    NotPreparedError: "This database has no audit of exports yet. Run: insights init",
+    RefusedError: FAILED,
+    UnavailableError: FAILED,
+    FailedError: FAILED,
+}
 
 
 @dataclass
@@ -38,15 +52,13 @@ class Trail:
     last: Event | None = None
 
     def write(self, event: Event, reason: str | None = None) -> None:
-        """Write one event with all that is known; raises InsightsError when the database cannot be told."""
+        """Write one event with all that is known; raises InsightsError when that fails."""
         values = {**self._given(), **self.known, "export_id": self.export_id, "event": event, "reason": reason}
-        query = sql.SQL("insert into {} ({}) values ({})").format(
-            _table(self.settings),
-            sql.SQL(", ").join(map(sql.Identifier, values)),
-            sql.SQL(", ").join(map(sql.Placeholder, values)),
-        )
-        with audit_errors(), connect(self.settings.warehouse_url) as connection:
-            connection.execute(query, values)
+        query = sql.SQL("insert into {} ({}) values ({})")
+        columns = sql.SQL(", ").join(map(sql.Identifier, values))
+        places = sql.SQL(", ").join(map(sql.Placeholder, values))
+        with Database.open(self.settings, messages=MESSAGES) as db:
+            db.execute(query.format(db.ops("export_audit"), columns, places), values)
         self.last = event
 
     def write_end(self, error: InsightsError) -> None:
@@ -90,41 +102,38 @@ class Try:
     reason: str | None
 
 
-def newest_tries(connection: psycopg.Connection, settings: Settings, limit: int, organization: str | None) -> list[Try]:
-    """The newest tries, the newest first; `organization` is the slug or id as it was given. Raises InsightsError.
+def newest_tries(db: Database, limit: int, organization: str | None) -> list[Try]:
+    """Return the newest tries, the newest first; `organization` is a slug or an id, also one that does not exist.
 
     A start without an end whose session is gone was aborted.
     """
-    table = _table(settings)
+    db = db.saying(MESSAGES)
     query = sql.SQL(
         """
         select distinct on (export_id)
             export_audit_id, export_id, event, logged_at, requested_by, organization, export_name, format, output,
             from_date, to_date, is_masked, row_count, byte_count, reason
         from {table}
-        where {of}::text is null or {of} in (organization, organization_id::text)
+        where {given}::text is null or organization = {given} or organization_id = {of}::uuid
         order by export_id, export_audit_id desc
         """
-    ).format(table=table, of=organization)
+    ).format(table=db.ops("export_audit"), given=organization and _kept(organization), of=_known(db, organization))
     query = sql.SQL("select * from ({}) as tries order by export_audit_id desc limit {}").format(query, limit)
-    with audit_errors():
-        # An export that ends between the two looks is not aborted: the second look has its end.
-        begun = [row["export_id"] for row in _rows(connection, query) if row["event"] == "started"]
-        alive = running(connection, begun)
-        rows = _rows(connection, query)
+    # An export that ends between the two looks is not aborted: the second look has its end.
+    begun = [row["export_id"] for row in db.records(query) if row["event"] == "started"]
+    alive = running(db, begun)
     gone = set(begun) - alive
-    return [_try(row, gone) for row in rows]
+    return [_try(row, gone) for row in db.records(query)]
 
 
-@contextmanager
-def audit_errors() -> Iterator[None]:
-    """Turn what the database may say of the audit into InsightsError: not prepared, or a failure."""
+def _known(db: Database, given: str | None) -> str | None:
+    """The id of an organization; of one that dim_organizations does not have, only where it was given as an id."""
+    if given is None:
+        return None
     try:
-        yield
-    except psycopg.errors.UndefinedTable as error:
-        raise InsightsError("This database has no audit of exports yet. Run: insights init") from error
-    except psycopg.Error as error:
-        raise InsightsError(f"The audit of exports failed: {' '.join(str(error).split())}") from error
+        return str(db.organization(given))
+    except (NotFoundError, ConflictError, NotBuiltError):
+        return organization_id(given)
 
 
 def _try(row: dict[str, Any], gone: set[UUID]) -> Try:
@@ -132,14 +141,6 @@ def _try(row: dict[str, Any], gone: set[UUID]) -> Try:
     del row["export_audit_id"]
     state: State = event if event != "started" else "aborted" if row["export_id"] in gone else "running"
     return Try(state=state, **row)
-
-
-def _rows(connection: psycopg.Connection, query: sql.Composed) -> list[dict[str, Any]]:
-    return connection.cursor(row_factory=dict_row).execute(query).fetchall()
-
-
-def _table(settings: Settings) -> sql.Identifier:
-    return sql.Identifier(f"{settings.insights.warehouse.schema_name}_ops", "export_audit")
 
 
 def _kept(text: str) -> str:

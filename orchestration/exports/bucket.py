@@ -17,7 +17,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from botocore.parsers import ResponseParserError
 
-from orchestration.errors import InsightsError
+from orchestration.errors import (
+    ConflictError,
+    FailedError,
+    InsightsError,
+    MisconfiguredError,
+    RefusedError,
+    UnavailableError,
+)
 
 _CONFIG = Config(
     connect_timeout=10,
@@ -27,6 +34,7 @@ _CONFIG = Config(
 )
 _OWNER = "insights-export"  # an object's metadata that says which run made it
 _FORBIDDEN, _NOT_FOUND, _CONFLICT, _EXISTS, _NOT_IMPLEMENTED = 403, 404, 409, 412, 501
+_UNAUTHORIZED, _TOO_MANY, _SERVER_ERROR = 401, 429, 500
 _CREDENTIALS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what else boto3 reads credentials from"
 _HINTS = {
     "AccessDenied": "the credentials do not allow this",
@@ -45,6 +53,26 @@ class BucketError(InsightsError):
         """Say what failed."""
         super().__init__(message)
         self.status = status
+
+
+class BucketTakenError(BucketError, ConflictError):
+    """The bucket has an object of that name."""
+
+
+class BucketRefusedError(BucketError, RefusedError):
+    """The credentials do not allow the request."""
+
+
+class BucketMisconfiguredError(BucketError, MisconfiguredError):
+    """Credentials or bucket are missing or unknown."""
+
+
+class BucketUnavailableError(BucketError, UnavailableError):
+    """The service does not answer, or fails."""
+
+
+class BucketFailedError(BucketError, FailedError):
+    """The service answers something that this package does not know."""
 
 
 class Bucket:
@@ -114,9 +142,9 @@ class Bucket:
             elif error.status not in (_EXISTS, _NOT_FOUND) or not self._made(key):
                 raise self.exists(key) if error.status in (_EXISTS, _CONFLICT) else error from None
 
-    def exists(self, key: str) -> BucketError:
+    def exists(self, key: str) -> BucketTakenError:
         """The error that says so."""
-        return BucketError(
+        return BucketTakenError(
             f"s3://{self.name}/{key} exists, and an export replaces nothing: take another name.", _EXISTS
         )
 
@@ -151,10 +179,12 @@ class Bucket:
         except ClientError as error:
             raise self._refused(error) from None
         except (NoCredentialsError, PartialCredentialsError):
-            raise BucketError(f"There are no whole credentials for s3://{self.name}: {_CREDENTIALS}.") from None
+            raise BucketMisconfiguredError(
+                f"There are no whole credentials for s3://{self.name}: {_CREDENTIALS}."
+            ) from None
         except (BotoCoreError, ResponseParserError, OSError, ValueError) as error:
             kind = type(error).__name__
-            raise BucketError(f"No answer of use from s3://{self.name} ({kind}): {_NO_ANSWER}.") from None
+            raise BucketUnavailableError(f"No answer of use from s3://{self.name} ({kind}): {_NO_ANSWER}.") from None
 
     def _refused(self, error: ClientError) -> BucketError:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -162,4 +192,12 @@ class Bucket:
         code = code if _CODE.fullmatch(code) else ""
         hint = _HINTS.get(code) or (_HINTS["AccessDenied"] if status == _FORBIDDEN else "")
         said = " ".join(filter(None, (error.operation_name, "was answered", str(status), code)))
-        return BucketError(f"s3://{self.name}: {said}{hint and f'; {hint}'}.", status)
+        return _kind(status, code)(f"s3://{self.name}: {said}{hint and f'; {hint}'}.", status)
+
+
+def _kind(status: int, code: str) -> type[BucketError]:
+    if code in ("InvalidAccessKeyId", "NoSuchBucket", "SignatureDoesNotMatch"):
+        return BucketMisconfiguredError
+    if status in (_UNAUTHORIZED, _FORBIDDEN):
+        return BucketRefusedError
+    return BucketUnavailableError if status >= _SERVER_ERROR or status == _TOO_MANY else BucketFailedError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 from orchestration.manifest import Exposure, exposures, read_manifest
 
 Kind = Literal["rows", "aggregate"]
@@ -231,5 +231,5 @@ def _measure(exposure: Exposure, name: str, says: dict[str, str]) -> Measure:
     return Measure(name, says["type"], says["sql"])
 
 
-def _wrong(exposure: Exposure, says: str) -> InsightsError:
-    return InsightsError(f"models/exposures: the export {exposure.name} cannot be followed: {says}.")
+def _wrong(exposure: Exposure, says: str) -> MisconfiguredError:
+    return MisconfiguredError(f"models/exposures: the export {exposure.name} cannot be followed: {says}.")

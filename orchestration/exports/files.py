@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from orchestration.errors import InsightsError
+from orchestration.errors import ConflictError, FailedError
 from orchestration.exports.folder import Folder, Temporary
 from orchestration.exports.names import MANIFEST
 
@@ -93,8 +93,8 @@ class FileSink:
         except FileExistsError:
             raise self._exists(temporary.name) from None
 
-    def _exists(self, name: str) -> InsightsError:
-        return InsightsError(f"{self._directory / name} exists, and an export replaces nothing: take another name.")
+    def _exists(self, name: str) -> ConflictError:
+        return ConflictError(f"{self._directory / name} exists, and an export replaces nothing: take another name.")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -103,7 +103,7 @@ class FileSink:
         except OSError as error:
             hint = _HINTS.get(error.errno or 0, "")
             reason = f"{error.strerror or error}{hint and f'; {hint}'}"
-            raise InsightsError(f"Exporting into {self._directory} failed: {reason}.") from error
+            raise FailedError(f"Exporting into {self._directory} failed: {reason}.") from error
 
 
 _LINKS = "exports need a file system with hard links"

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 from orchestration.exports.names import MANIFEST
 
 _OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
@@ -28,18 +28,18 @@ class Folder:
     def __init__(self, path: Path) -> None:
         """Open the folder, which is made where it does not exist, though not its parents.
 
-        Raises InsightsError when it is a link, or not this user's alone, and OSError when it cannot be opened.
+        Raises MisconfiguredError when it is a link, or not this user's alone, and OSError when it cannot be opened.
         """
         self.path = path
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
         if path.is_symlink():
-            raise InsightsError(f"The folder for exports, {path}, is a link: name the folder that it leads to.")
+            raise MisconfiguredError(f"The folder for exports, {path}, is a link: name the folder that it leads to.")
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
         status = os.fstat(self._descriptor)
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
             self.close()
-            raise InsightsError(
+            raise MisconfiguredError(
                 f"The folder for exports, {path}, must belong to the user that exports and be closed to all others:"
                 " chmod 700."
             )

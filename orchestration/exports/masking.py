@@ -13,10 +13,10 @@ from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
-import psycopg
 from psycopg import sql
 
 from orchestration.exports.definitions import Pii
+from orchestration.warehouse.database import Database
 
 BLOCK_BYTES = sha256().block_size
 INNER, OUTER = 0x36, 0x5C
@@ -55,10 +55,11 @@ def key_blocks(key: bytes, organization_id: UUID) -> Blocks:
     return Blocks(bytes(byte ^ INNER for byte in own), bytes(byte ^ OUTER for byte in own))
 
 
-def send_blocks(connection: psycopg.Connection, blocks: Blocks) -> None:
-    """Put the blocks where `masked` looks for them, for the rest of the session; `connection` is in autocommit mode."""
-    connection.execute("create temporary table export_key (inner_block bytea, outer_block bytea)")
-    with connection.cursor() as cursor, cursor.copy("copy pg_temp.export_key from stdin (format binary)") as copy:
+def send_blocks(db: Database, blocks: Blocks) -> None:
+    """Put the blocks where `masked` looks for them, for the rest of the session, which is in autocommit mode."""
+    db.execute("create temporary table export_key (inner_block bytea, outer_block bytea)")
+    statement = "copy pg_temp.export_key from stdin (format binary)"
+    with db.errors(), db.connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(["bytea", "bytea"])
         copy.write_row(blocks)
 

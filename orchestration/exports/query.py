@@ -9,17 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-import psycopg
 from psycopg import sql
 
 from orchestration.config.consistency import AS_ROWS
 from orchestration.config.files import Settings
 from orchestration.config.tokens import Visibility
-from orchestration.errors import InsightsError
+from orchestration.errors import NotBuiltError
 from orchestration.exports.columns import OutColumn, row_columns, safe_in_spreadsheets
 from orchestration.exports.definitions import Definition
 from orchestration.exports.relations import Scope, is_of, is_visible, joined, texts
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import Load, newest_loads
+from orchestration.warehouse.names import Names
 
 _Typed = tuple[str, str, sql.Composable]  # a column's name, type and value
 
@@ -46,11 +47,10 @@ class Query:
         """The columns that are masked, each with how, as in `full_name (hmac-sha256)`."""
         return [f"{column.name} ({column.mask})" for column in self.columns if column.mask]
 
-    def count(self, connection: psycopg.Connection, at_most: int) -> int:
+    def count(self, db: Database, at_most: int) -> int:
         """How many rows there are, counted to `at_most`."""
         query = sql.SQL("select count(*) from (select 1 from {source}{where} limit {limit}) as counted")
-        row = connection.execute(query.format(source=self.source, where=self.where, limit=at_most)).fetchone()
-        return int(row[0]) if row else 0
+        return int(db.value(query.format(source=self.source, where=self.where, limit=at_most)))
 
     def copy_statement(self, file_format: str) -> sql.Composed:
         """The COPY that writes the rows in a format (csv, csv.gz, jsonl)."""
@@ -66,12 +66,12 @@ class Query:
         return (_CSV if is_csv else _JSON_LINES).format(query=query)
 
 
-def read_load(connection: psycopg.Connection, settings: Settings, definition: Definition) -> Load:
-    """The load that the export's first relation is of; raises InsightsError when there was none."""
+def read_load(db: Database, definition: Definition) -> Load:
+    """The load that the export's first relation is of; raises NotBuiltError when there was none."""
     name = definition.parts[0].name
-    loads = newest_loads(connection, settings, [name])
+    loads = newest_loads(db, [name])
     if name not in loads:
-        raise InsightsError(f"{name} was never loaded here. Run: insights build")
+        raise NotBuiltError(f"{name} was never loaded here. Run: insights build")
     return loads[name]
 
 
@@ -138,7 +138,7 @@ def _in_finished_months(settings: Settings, scope: Scope, day: sql.Composable) -
     """Over before the load's horizon, and begun within raw retention, so that nothing of them is gone (decision D8)."""
     horizon = sql.SQL("{}::date").format(scope.load.horizon.isoformat())
     days = settings.insights.retention.raw_event_retention_days.of(settings.environment)
-    cutoff = sql.Identifier(f"{settings.insights.warehouse.schema_name}_ops", "retention_cutoff")
+    cutoff = Names.of(settings).ops("retention_cutoff")
     return [
         sql.SQL("{} < date_trunc('month', {}::timestamp)").format(day, horizon),
         # A subquery of its own, so that the function is called once and not for every row.

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import cast
 
-import psycopg
 from psycopg import IsolationLevel
 
 from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError, InsightsError, RefusedError, UnavailableError
 from orchestration.exports.audit import Trail
 from orchestration.exports.definitions import Definition
 from orchestration.exports.masking import key_blocks, send_blocks
@@ -22,11 +19,12 @@ from orchestration.exports.request import Request, check_user, find_definition
 from orchestration.exports.sidecar import sidecar
 from orchestration.exports.sinks import Sink, open_sink
 from orchestration.exports.slots import mark_running, refuse_pooler, take_slot
-from orchestration.warehouse.connection import connect
-from orchestration.warehouse.organizations import find_organization
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.translation import first_line
 
 Progress = Callable[[int, int], None]  # is told the rows that have left and those that will
 PROGRESS_ROWS = 1000  # between two calls
+BROKE_OFF = dict.fromkeys((UnavailableError, FailedError), "The export broke off ({kind}: {detail}).")
 
 # Nobody's function or operator stands in for PostgreSQL's; dates and letters are written one way, whatever the
 # environment says; a server whose client was killed notices it even while it counts.
@@ -59,52 +57,46 @@ def run_export(
     may not be, is too large or finds no slot, and when the export breaks off.
     """
     if settings.environment == "offline" and not settings.insights.offline.enabled:
-        raise InsightsError("The environment offline exports nothing unless insights.offline.enabled is true (D9).")
+        raise RefusedError("The environment offline exports nothing unless insights.offline.enabled is true (D9).")
     trail = Trail(settings, request)
     try:
-        with connect(settings.warehouse_url, autocommit=True) as connection:
-            return _export(connection, settings, definitions, trail, progress)
+        with Database.open(settings, messages=BROKE_OFF) as db:
+            return _export(db, definitions, trail, progress)
     except BaseException as error:
-        told = _as_insights_error(error)
+        ended = _as_insights_error(error)
         try:
-            trail.write_end(told)
+            trail.write_end(ended)
         except InsightsError as second:
-            told = InsightsError(f"{told} Nor could the audit be told: {second}")
-        if isinstance(error, psycopg.Error | InsightsError):
-            raise told from error
+            ended = ended.extended(f"The audit has no record of that: {second}")
+        if isinstance(error, InsightsError):
+            raise ended from error
         raise
 
 
-def _export(
-    connection: psycopg.Connection,
-    settings: Settings,
-    definitions: dict[str, Definition],
-    trail: Trail,
-    progress: Progress | None,
-) -> Exported:
-    request = trail.request
-    refuse_pooler(connection)
-    connection.execute(_SESSION)
+def _export(db: Database, definitions: dict[str, Definition], trail: Trail, progress: Progress | None) -> Exported:
+    settings, connection, request = db.settings, db.connection, trail.request
+    refuse_pooler(db)
+    db.execute(_SESSION)
     definition = find_definition(definitions, request)
-    organization_id = find_organization(connection, settings, request.organization)
+    organization_id = db.organization(request.organization)
     trail.known["organization_id"] = organization_id
-    user_id = check_user(connection, settings, organization_id, request.user)
-    take_slot(connection, organization_id, user_id, _limit(settings, "max_parallel_exports_per_user"))
-    mark_running(connection, trail.export_id)
+    user_id = check_user(db, organization_id, request.user)
+    take_slot(db, organization_id, user_id, _limit(settings, "max_parallel_exports_per_user"))
+    mark_running(db, trail.export_id)
     is_masked = settings.insights.exports.pii_masking_enabled
     if is_masked:
-        send_blocks(connection, key_blocks(settings.export_key, organization_id))
+        send_blocks(db, key_blocks(settings.export_key, organization_id))
     connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
     with connection.transaction():  # one snapshot: what is counted is what leaves
-        load, visible = read_load(connection, settings, definition), visible_as_rows(settings)
-        scope = Scope(organization_id, request.since, request.until, visible, load, _now(connection))
+        load, visible = read_load(db, definition), visible_as_rows(settings)
+        scope = Scope(organization_id, request.since, request.until, visible, load, db.value("select now()"))
         query = build_query(settings, definition, scope, is_masked=is_masked)
-        rows = _count(connection, settings, query)
+        rows = _count(db, query)
         trail.known |= {"row_count": rows, "masked_columns": query.masked_columns}
         sink = open_sink(settings, request.output, request.file_format)
         try:
             trail.write("started")
-            written = _stream(connection, query, request.file_format, sink, _steps(progress, rows))
+            written = _stream(db, query, request.file_format, sink, _steps(progress, rows))
             if progress:
                 progress(rows, rows)
         except BaseException:
@@ -121,32 +113,27 @@ def _export(
     try:
         trail.write("finished")
     except InsightsError as error:
-        raise InsightsError(f"The export is whole, at {location}, but the audit was not told so: {error}") from error
+        raise type(error)(f"The export is whole, at {location}, but the audit does not say so: {error}") from error
     return Exported(location, rows, written, query.masked_columns)
 
 
-def _now(connection: psycopg.Connection) -> datetime:
-    return cast(tuple[datetime], connection.execute("select now()").fetchone())[0]
-
-
-def _count(connection: psycopg.Connection, settings: Settings, query: Query) -> int:
-    """How many rows will leave; raises InsightsError when they are more than one export may have."""
-    most = _limit(settings, "max_rows_per_export")
-    rows = query.count(connection, at_most=most + 1)
+def _count(db: Database, query: Query) -> int:
+    """How many rows will leave; raises RefusedError when they are more than one export may have."""
+    most = _limit(db.settings, "max_rows_per_export")
+    rows = query.count(db, at_most=most + 1)
     if rows > most:
-        raise InsightsError(
+        raise RefusedError(
             f"The export has more than {most:,} rows, which is exports.max_rows_per_export here. Nothing was written:"
             " ask for a shorter range."
         )
     return rows
 
 
-def _stream(
-    connection: psycopg.Connection, query: Query, file_format: str, sink: Sink, step: Callable[[int], None]
-) -> Written:
+def _stream(db: Database, query: Query, file_format: str, sink: Sink, step: Callable[[int], None]) -> Written:
     """Hand the rows to the sink as they come: the server sends them one by one, and none is kept."""
     output = Output(sink, compress=file_format == "csv.gz")
-    with connection.cursor() as cursor, cursor.copy(query.copy_statement(file_format)) as copy:
+    statement = query.copy_statement(file_format)
+    with db.errors(), db.connection.cursor() as cursor, cursor.copy(statement) as copy:
         for number, line in enumerate(copy):
             output.write(bytes(line))
             if number % PROGRESS_ROWS == 0:
@@ -164,8 +151,7 @@ def _limit(settings: Settings, name: str) -> int:
 
 
 def _as_insights_error(error: BaseException) -> InsightsError:
-    """The error as the audit and a person may read it: of a failure of the database its first line."""
+    """The error as the audit and a person may read it: of any other failure its first line."""
     if isinstance(error, InsightsError):
         return error
-    lines = str(error).splitlines()
-    return InsightsError(f"The export broke off ({type(error).__name__}{': ' + lines[0] if lines else ''}).")
+    return FailedError(f"The export broke off ({type(error).__name__}: {first_line(error)}).")

@@ -7,7 +7,7 @@ data without a manifest.
 
 from __future__ import annotations
 
-from orchestration.errors import InsightsError
+from orchestration.errors import BadInputError, InsightsError
 from orchestration.exports.bucket import Bucket
 from orchestration.exports.names import MANIFEST
 
@@ -61,7 +61,7 @@ class S3Sink:
             self._bucket.create(self._key + MANIFEST, manifest, "application/json")
         except InsightsError as error:
             if left := self._remove():
-                raise InsightsError(f"{error} Look for what may be left: {', '.join(left)}.") from None
+                raise error.extended(f"Look for what may be left: {', '.join(left)}.") from None
             raise
         except BaseException:
             self._remove()
@@ -75,7 +75,7 @@ class S3Sink:
 
     def _send(self) -> None:
         if len(self._tags) == MOST_PARTS:
-            raise InsightsError(f"An export to object storage has at most {MOST_PARTS * PART} bytes; export less.")
+            raise BadInputError(f"An export to object storage has at most {MOST_PARTS * PART} bytes; export less.")
         self._upload = self._upload or self._bucket.begin(self._key, self._type)
         self._tags.append(self._bucket.upload(self._key, self._upload, len(self._tags) + 1, self._part))
         self._part = bytearray()

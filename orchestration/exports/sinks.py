@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 from orchestration.exports.files import FileSink
 from orchestration.exports.names import S3, export_name, object_key
 
@@ -49,7 +49,7 @@ def _s3_sink(bucket: str, key: str) -> Sink:
     try:
         from orchestration.exports.s3 import S3Sink  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise InsightsError(
+        raise MisconfiguredError(
             f"Exports to object storage need {error.name}, which is not installed: pip install -r requirements/s3.txt"
             " (the dependency group s3)."
         ) from error

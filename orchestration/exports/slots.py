@@ -7,44 +7,42 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import psycopg
+from orchestration.errors import BusyError, MisconfiguredError
+from orchestration.warehouse.database import Database
 
-from orchestration.errors import InsightsError
 
-
-def refuse_pooler(connection: psycopg.Connection) -> None:
-    """Raise InsightsError when this is no session of PostgreSQL's own: a pooler makes up the key for cancelling.
+def refuse_pooler(db: Database) -> None:
+    """Raise MisconfiguredError when this is no session of PostgreSQL's own: a pooler makes up the key for cancelling.
 
     Behind a pooler in transaction mode, a lock would be held by whoever gets the server connection next. One in session
     mode would do, but cannot be told apart.
     """
-    row = connection.execute("select pg_backend_pid()").fetchone()
-    if row != (connection.info.backend_pid,):
-        raise InsightsError(
+    if db.value("select pg_backend_pid()") != db.connection.info.backend_pid:
+        raise MisconfiguredError(
             "INSIGHTS_WAREHOUSE_URL leads to a connection pooler, where the locks that count a user's exports mean"
             " nothing. Give exports the address of PostgreSQL itself."
         )
 
 
-def take_slot(connection: psycopg.Connection, organization_id: UUID, user_id: UUID, slots: int) -> None:
-    """Hold one of a user's slots until the session ends; raises InsightsError when all are taken."""
+def take_slot(db: Database, organization_id: UUID, user_id: UUID, slots: int) -> None:
+    """Hold one of a user's slots until the session ends; raises BusyError when all are taken."""
     for number in range(slots):
-        if _try(connection, f"orgo-insights-export-slot {organization_id} {user_id} {number}"):
+        if _try(db, f"orgo-insights-export-slot {organization_id} {user_id} {number}"):
             return
-    raise InsightsError(
+    raise BusyError(
         f"The user {user_id} already runs as many exports as exports.max_parallel_exports_per_user allows ({slots})."
         " Wait until one has finished."
     )
 
 
-def mark_running(connection: psycopg.Connection, export_id: UUID) -> None:
+def mark_running(db: Database, export_id: UUID) -> None:
     """Show until the session ends that this export is running."""
-    _try(connection, _mark(export_id))
+    _try(db, _mark(export_id))
 
 
-def running(connection: psycopg.Connection, export_ids: list[UUID]) -> set[UUID]:
+def running(db: Database, export_ids: list[UUID]) -> set[UUID]:
     """Those of the exports whose session is alive."""
-    rows = connection.execute(
+    rows = db.rows(
         """
         select asked.export_id
         from unnest(%s::uuid[], %s::text[]) as asked (export_id, mark)
@@ -54,7 +52,7 @@ def running(connection: psycopg.Connection, export_ids: list[UUID]) -> set[UUID]
             and l.database = (select oid from pg_database where datname = current_database())
         """,
         [export_ids, [_mark(export_id) for export_id in export_ids]],
-    ).fetchall()
+    )
     return {export_id for (export_id,) in rows}
 
 
@@ -62,5 +60,5 @@ def _mark(export_id: UUID) -> str:
     return f"orgo-insights-export {export_id}"
 
 
-def _try(connection: psycopg.Connection, name: str) -> bool:
-    return connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone() == (True,)
+def _try(db: Database, name: str) -> bool:
+    return db.value("select pg_try_advisory_lock(hashtextextended(%s, 0))", [name]) is True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from orchestration.config.files import Settings
 from orchestration.config.rules import invariant_problems
-from orchestration.errors import InsightsError
+from orchestration.errors import RefusedError
 
 
 def check_floors(settings: Settings) -> list[str]:
     """The broken invariants of retention that matter to nothing enabled here, as sentences (decision D1).
 
-    Raises InsightsError with every one that an enabled review needs.
+    Raises RefusedError with every one that an enabled review needs.
     """
     found = [
         problem
@@ -19,5 +19,7 @@ def check_floors(settings: Settings) -> list[str]:
     ]
     errors = [str(problem) for problem in found if problem.level == "error"]
     if errors:
-        raise InsightsError("Nothing was purged, for it would take what is still needed:\n  " + "\n  ".join(errors))
+        raise RefusedError(
+            "Nothing was purged, because it would delete what is still needed:\n  " + "\n  ".join(errors)
+        )
     return [str(problem).removeprefix("warning: ") for problem in found]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 from orchestration.manifest import Relation, read_manifest, relations
 
 RetentionClass = Literal["raw_event", "aggregated", "pattern_result"]
@@ -36,8 +36,8 @@ class Retained:
 def retention_plan(project: Mapping[str, Relation]) -> list[Retained]:
     """Every relation that a purge looks at, in the order of purging.
 
-    What others go with comes first, then their stragglers, then what a view dates by what is left. Raises InsightsError
-    for a declaration that cannot be followed, naming the relation.
+    What others go with comes first, then their stragglers, then what a view dates by what is left. Raises
+    MisconfiguredError for a declaration that cannot be followed, naming the relation.
     """
     plan = [_retained(relation, project) for relation in project.values() if _declared(relation)]
     return sorted(plan, key=lambda r: (_turn(r), CLASSES.index(r.retention_class), r.relation.name))
@@ -88,5 +88,5 @@ def _retained(relation: Relation, project: Mapping[str, Relation]) -> Retained:
     return Retained(relation, retention_class, date, project[dated_by] if dated_by else None, goes_with, key)
 
 
-def _wrong(relation: Relation, problem: str) -> InsightsError:
-    return InsightsError(f"config.meta.retention of {relation.name} cannot be followed: {problem}.")
+def _wrong(relation: Relation, problem: str) -> MisconfiguredError:
+    return MisconfiguredError(f"config.meta.retention of {relation.name} cannot be followed: {problem}.")

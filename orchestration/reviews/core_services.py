@@ -19,7 +19,7 @@ from enum import Enum
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import urlsplit
 
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 
 SUCCESSES, REDIRECTIONS, CLIENT_ERRORS, SERVER_ERRORS = 200, 300, 400, 500  # where each class of answers begins
 CONFLICT = 409
@@ -51,7 +51,7 @@ class CoreServices:
     """The address to which cases are posted, with the bearer token."""
 
     def __init__(self, url: str, token: str | None, timeout_seconds: float) -> None:
-        """Check URL and token; raises InsightsError, which shows neither, when no request could be made of them."""
+        """Check URL and token; raises MisconfiguredError, which shows neither, when a request cannot use them."""
         self._timeout = timeout_seconds
         self._token = token
         try:
@@ -61,12 +61,12 @@ class CoreServices:
             host = None
         plain = url.isascii() and url.isprintable() and " " not in url
         if not plain or not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
-            raise InsightsError(
+            raise MisconfiguredError(
                 "INSIGHTS_CORE_API_URL must be like https://core.example.org/cases: http or https, a host, no spaces,"
                 " no user or password (the token is INSIGHTS_CORE_API_TOKEN)."
             )
         if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
-            raise InsightsError(
+            raise MisconfiguredError(
                 "INSIGHTS_CORE_API_TOKEN has characters that no bearer token may have; is there a space, or the end of"
                 " a line, in it?"
             )

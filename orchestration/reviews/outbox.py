@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
-import psycopg
 from psycopg import sql
 
-from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import NotBuiltError, NotFoundError, NotPreparedError, UnavailableError
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.translation import Messages
+
+NO_REVIEW_YET = "No review has been built here yet. Run: insights init, then insights build"
+MESSAGES: Messages = {
+    NotPreparedError: NO_REVIEW_YET,
+    NotBuiltError: NO_REVIEW_YET,
+    UnavailableError: "The database failed ({detail}). No case is lost and none is sent twice: run the command again.",
+}
 
 
 @dataclass(frozen=True)
@@ -45,21 +50,7 @@ class ReviewRow:
     delivery: Delivery
 
 
-@contextmanager
-def outbox_errors() -> Iterator[None]:
-    """Turn what the database may say of the outbox into InsightsError: nothing built, or a failure."""
-    try:
-        yield
-    except psycopg.errors.UndefinedTable as error:
-        raise InsightsError("No review has been built here yet. Run: insights init, then insights build") from error
-    except psycopg.OperationalError as error:
-        raise InsightsError(
-            f"The database failed ({' '.join(str(error).split())}). No case is lost and none is sent twice: run the"
-            " command again."
-        ) from error
-
-
-def pending_requests(connection: psycopg.Connection, settings: Settings) -> list[ReviewRequest]:
+def pending_requests(db: Database) -> list[ReviewRequest]:
     """Requests that were neither delivered nor given up: the least tried first, of those the oldest.
 
     So a case that fails for ever does not keep the new ones from being sent.
@@ -71,10 +62,10 @@ def pending_requests(connection: psycopg.Connection, settings: Settings) -> list
         where coalesce(deliveries.status, 'pending') = 'pending'
         order by coalesce(deliveries.attempts, 0), requests.requested_at, requests.case_id
         """
-    return [ReviewRequest(*row) for row in connection.execute(_on_outbox(settings, query)).fetchall()]
+    return [ReviewRequest(*row) for row in db.rows(_on_outbox(db, query))]
 
 
-def count_requests(connection: psycopg.Connection, settings: Settings) -> dict[str, int]:
+def count_requests(db: Database) -> dict[str, int]:
     """How many requests are pending, failed and sent."""
     query = """
         select coalesce(deliveries.status, 'pending'), count(*)
@@ -82,13 +73,11 @@ def count_requests(connection: psycopg.Connection, settings: Settings) -> dict[s
         left join {deliveries} as deliveries on requests.case_id = deliveries.case_id
         group by 1
         """
-    counts = connection.execute(_on_outbox(settings, query)).fetchall()
+    counts = db.rows(_on_outbox(db, query))
     return {"pending": 0, "failed": 0, "sent": 0} | dict(counts)
 
 
-def newest_requests(
-    connection: psycopg.Connection, settings: Settings, limit: int, status: str | None = None
-) -> list[ReviewRow]:
+def newest_requests(db: Database, limit: int, status: str | None = None) -> list[ReviewRow]:
     """The newest requests, of one status or of all, at most `limit`."""
     query = """
         select
@@ -101,14 +90,14 @@ def newest_requests(
         order by requests.requested_at desc, requests.case_id
         limit %s
         """
-    rows = connection.execute(_on_outbox(settings, query), [status, limit]).fetchall()
+    rows = db.rows(_on_outbox(db, query), [status, limit])
     return [
         ReviewRow(organization, pattern, cadence, review_date, severity, Delivery(*delivery))
         for organization, pattern, cadence, review_date, severity, *delivery in rows
     ]
 
 
-def record(connection: psycopg.Connection, settings: Settings, delivery: Delivery) -> None:
+def record(db: Database, delivery: Delivery) -> None:
     """Write what became of a request."""
     query = """
         insert into {deliveries} (case_id, status, attempts, last_answer) values (%s, %s, %s, %s)
@@ -118,34 +107,29 @@ def record(connection: psycopg.Connection, settings: Settings, delivery: Deliver
             last_answer = excluded.last_answer,
             last_attempt_at = now()
         """
-    connection.execute(
-        _on_outbox(settings, query), [delivery.case_id, delivery.status, delivery.attempts, delivery.answer]
-    )
+    db.execute(_on_outbox(db, query), [delivery.case_id, delivery.status, delivery.attempts, delivery.answer])
 
 
-def retry_requests(connection: psycopg.Connection, settings: Settings, case_ids: list[str] | None) -> int:
+def retry_requests(db: Database, case_ids: list[str] | None) -> int:
     """Make failed requests pending again, with no attempts used: these, or all when None; returns how many.
 
-    Raises InsightsError, and changes nothing, when one of `case_ids` is not a failed request.
+    Raises NotFoundError, and changes nothing, when one of `case_ids` is not a failed request.
     """
     query = """
         update {deliveries} set status = 'pending', attempts = 0
         where status = 'failed' and case_id = any(coalesce(%s::uuid[], array[case_id]))
         returning case_id::text
         """
-    with connection.transaction():
-        changed = {case_id for (case_id,) in connection.execute(_on_outbox(settings, query), [case_ids])}
+    with db.errors(), db.connection.transaction():
+        changed = {case_id for (case_id,) in db.rows(_on_outbox(db, query), [case_ids])}
         others = sorted(set(case_ids or []) - changed)
         if others:
-            raise InsightsError(
+            raise NotFoundError(
                 f"Not a failed review case: {', '.join(others)}. Nothing was changed. See the failed ones with:"
                 " insights reviews list --status failed"
             )
     return len(changed)
 
 
-def _on_outbox(settings: Settings, query: str) -> sql.Composed:
-    ops = f"{settings.insights.warehouse.schema_name}_ops"
-    return sql.SQL(query).format(
-        requests=sql.Identifier(ops, "review_requests"), deliveries=sql.Identifier(ops, "review_deliveries")
-    )
+def _on_outbox(db: Database, query: str) -> sql.Composed:
+    return sql.SQL(query).format(requests=db.ops("review_requests"), deliveries=db.ops("review_deliveries"))

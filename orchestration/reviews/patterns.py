@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
-from orchestration.config.files import CONFIG_FILE, PROFILES_FILE, Settings
+from orchestration.config.files import CONFIG_FILE, PROFILES_FILE
 from orchestration.config.rules import REVIEWS
-from orchestration.errors import InsightsError
-from orchestration.warehouse.organizations import find_organization
+from orchestration.errors import NotBuiltError, NotFoundError
+from orchestration.reviews.kinds import pattern_kinds
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.translation import Messages
 
 CADENCES = tuple(REVIEWS)
-# A review's date is the first day of one of these (decision D7).
-UNITS = {"weekly": "week", "monthly": "month", "yearly": "year"}
+NO_REVIEW_YET: Messages = {NotBuiltError: "No review has been built here yet. Run: insights init, then insights build"}
 PROFILE_NUMBERS = "cyclic_overview.threshold_triggers.incident_frequency"
-RULES = {
-    "incident_frequency": "cases of one domain, label and location",
-    "high_risk_indicator": "MAJOR or CRITICAL cases, or cases with a risk label, of one domain, label and location",
-    "cross_department_trend": "cases of one category and subcategory, from at least two label bases (no broadcasts)",
-    "needs_attention": "unresolved cases that are CRITICAL or past their deadline; it asks for no review case",
-}
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which patterns to list; None and () mean all. `organization` is a slug or an id."""
+    """Which patterns to list; None and () mean all."""
 
     cadences: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
-    organization: str | None = None
+    organization: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -48,23 +40,19 @@ class Review:
     patterns: list[dict[str, Any]]
 
 
-def newest_reviews(connection: psycopg.Connection, settings: Settings, filters: Filters) -> list[Review]:
+def newest_reviews(db: Database, filters: Filters) -> list[Review]:
     """The newest review of each cadence that a load made, even one that found nothing, the newest first.
 
-    A pattern is its row with `cadence` and `slug` added. Raises InsightsError for an organization that is unknown, and
-    when no review was built.
+    A pattern is its row with `cadence` and `slug` added. Raises NotBuiltError when no review was built.
     """
-    made = _made_reviews(connection, settings, filters.cadences)
+    made = _made_reviews(db, filters.cadences)
     chosen = sql.SQL(
         """
         inner join unnest(%(cadences)s::text[], %(dates)s::date[]) as made (cadence, review_date)
             on patterns.cadence = made.cadence and patterns.review_date = made.review_date
         where
             (%(kinds)s::text[] = '{}' or patterns.kind = any(%(kinds)s))
-            and (
-                %(organization)s::text is null
-                or %(organization)s in (organizations.slug, patterns.organization_id::text)
-            )
+            and (%(organization)s::uuid is null or patterns.organization_id = %(organization)s)
         order by patterns.event_count desc, patterns.pattern_id
         """
     )
@@ -74,53 +62,38 @@ def newest_reviews(connection: psycopg.Connection, settings: Settings, filters: 
         "kinds": list(filters.kinds),
         "organization": filters.organization,
     }
-    rows = _rows(connection, settings, chosen, parameters)
-    if filters.organization is not None and not rows:
-        find_organization(connection, settings, filters.organization)
+    rows = _rows(db, chosen, parameters)
     return [Review(cadence, day, [row for row in rows if row["cadence"] == cadence]) for cadence, day in made]
 
 
-def _made_reviews(
-    connection: psycopg.Connection, settings: Settings, cadences: tuple[str, ...]
-) -> list[tuple[str, date]]:
-    """Cadence and date of the newest review of each of these cadences, or of all when there are none."""
-    ops = f"{settings.insights.warehouse.schema_name}_ops"
+def _made_reviews(db: Database, cadences: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Return cadence and date of the newest review of each of these cadences, or of all when there are none."""
     query = sql.SQL(
         """
-        select units.cadence, max(cast(date_trunc(units.unit, cast(loads.as_of as timestamp)) as date))
-        from {load_log} as loads
-        inner join unnest(%(cadences)s::text[], %(units)s::text[]) as units (cadence, unit)
-            on loads.relation_name = 'pattern_' || units.cadence
-        group by units.cadence
+        select cadence, max(review_date)
+        from {made_reviews}
+        where %(cadences)s::text[] = '{{}}' or cadence = any(%(cadences)s)
+        group by cadence
         order by 2 desc, 1
         """
-    ).format(load_log=sql.Identifier(ops, "load_log"))
-    wanted = {cadence: unit for cadence, unit in UNITS.items() if not cadences or cadence in cadences}
-    with _no_review_yet():
-        return connection.execute(query, {"cadences": list(wanted), "units": list(wanted.values())}).fetchall()
+    ).format(made_reviews=db.ops("made_reviews"))
+    return db.saying(NO_REVIEW_YET).rows(query, {"cadences": list(cadences)})
 
 
-def tasks_without_case(connection: psycopg.Connection, settings: Settings, organization: str | None) -> int:
+def tasks_without_case(db: Database, organization: UUID | None) -> int:
     """How many loaded tasks belong to no case and so are in no pattern (decision D5)."""
-    schema = settings.insights.warehouse.schema_name
     query = sql.SQL(
         """
         select count(*)
         from {tasks} as tasks
-        left join {organizations} as organizations on tasks.organization_id = organizations.organization_id
-        where
-            tasks.case_id is null
-            and (%(one)s::text is null or %(one)s in (organizations.slug, tasks.organization_id::text))
+        where tasks.case_id is null and (%(one)s::uuid is null or tasks.organization_id = %(one)s)
         """
-    ).format(tasks=sql.Identifier(schema, "dim_tasks"), organizations=sql.Identifier(schema, "dim_organizations"))
-    row = connection.execute(query, {"one": organization}).fetchone()
-    return int(row[0]) if row else 0
+    ).format(tasks=db.mart("dim_tasks"))
+    return int(db.value(query, {"one": organization}))
 
 
-def find_pattern(
-    connection: psycopg.Connection, settings: Settings, pattern_id: UUID, review_date: date | None
-) -> dict[str, Any]:
-    """One pattern at one review date, by default its newest; raises InsightsError when none is stored."""
+def find_pattern(db: Database, pattern_id: UUID, review_date: date | None) -> dict[str, Any]:
+    """One pattern at one review date, by default its newest; raises NotFoundError when none is stored."""
     chosen = sql.SQL(
         """
         where
@@ -130,10 +103,10 @@ def find_pattern(
         limit 1
         """
     )
-    rows = _rows(connection, settings, chosen, {"pattern_id": pattern_id, "review_date": review_date})
+    rows = _rows(db, chosen, {"pattern_id": pattern_id, "review_date": review_date})
     if not rows:
         when = f" at the review of {review_date}" if review_date else ""
-        raise InsightsError(f"No stored pattern has the id {pattern_id}{when}. Its ids are in: insights patterns list")
+        raise NotFoundError(f"No stored pattern has the id {pattern_id}{when}. Its ids are in: insights patterns list")
     return rows[0]
 
 
@@ -141,7 +114,7 @@ def summary(row: dict[str, Any]) -> str:
     """What the pattern is about, in a few words; of an ANONYMISED one nothing that the source wrote."""
     if row["visibility"] == "ANONYMISED":
         return "(anonymised)"
-    if row["kind"] == "cross_department_trend":
+    if pattern_kinds()[row["kind"]].is_of_category:
         return f"category {row['label_category']}, subcategory {row['label_subcategory']}"
     return " ".join(filter(None, [row["label"] or "(no label)", row["domain"], row["location"]]))
 
@@ -151,7 +124,7 @@ def explanation(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Pattern", f"{row['pattern_id']}, the {row['cadence']} review of {row['review_date']}"
     yield "Organization", f"{row['slug'] or 'unknown'} ({row['organization_id']})"
     yield "About", _about(row)
-    yield "Rule", f"{row['kind']}: {RULES[row['kind']]}"
+    yield "Rule", f"{row['kind']}: {pattern_kinds()[row['kind']].explanation}"
     yield "Threshold", _threshold(row)
     yield from (("Set by", sentence) for sentence in _threshold_sources(row))
     yield "Found", _found(row)
@@ -166,7 +139,7 @@ def explanation(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _about(row: dict[str, Any]) -> str:
-    if row["visibility"] == "ANONYMISED" or row["kind"] == "cross_department_trend":
+    if row["visibility"] == "ANONYMISED" or pattern_kinds()[row["kind"]].is_of_category:
         return summary(row)
     location = f"location {row['location']}" if row["location"] else "no location"
     return f"label {row['label'] or '(none)'}, domain {row['domain'] or '(none)'}, {location}"
@@ -194,7 +167,7 @@ def _threshold(row: dict[str, Any]) -> str:
 
 def _threshold_sources(row: dict[str, Any]) -> Iterator[str]:
     """What set the numbers of the threshold, and in which file."""
-    ours = f"insights.patterns.{row['cadence']}"
+    kind, ours = pattern_kinds()[row["kind"]], f"insights.patterns.{row['cadence']}"
     file = f"{CONFIG_FILE}, or the file of INSIGHTS_PATTERN_CONFIG_PATH"
     profile = f"its numbers: profiles.{row['profile_code']}.{PROFILE_NUMBERS} in {PROFILES_FILE}"
     yield {
@@ -207,8 +180,9 @@ def _threshold_sources(row: dict[str, Any]) -> Iterator[str]:
     if row["threshold_source"] not in ("rule", "config"):
         sources = ", and the sources" if row["threshold_sources"] else ""
         yield f"{ours} in {file}: the window, beyond which no profile's days reach{sources}"
-    if row["kind"] == "high_risk_indicator":
-        yield "the rule itself (decision D6): of a high-risk indicator 3 cases are enough where more are set"
+    if kind.threshold_cap and row["threshold_source"] != "rule":
+        name = kind.display_name.lower()
+        yield f"the rule itself (decision D6): of a {name} {kind.threshold_cap} cases are enough where more are set"
 
 
 def _counted(number: int, noun: str) -> str:
@@ -221,18 +195,15 @@ def _found(row: dict[str, Any]) -> str:
         parts.append(f"{row['peak_count']} of them from {row['peak_first_date']} to {row['peak_last_date']}")
     if row["distinct_sources"] is not None:
         parts.append(f"distinct sources: {row['distinct_sources']}")
-    if row["kind"] == "cross_department_trend":
+    if pattern_kinds()[row["kind"]].min_departments:
         parts.append(f"label bases: {row['department_count']}")
     return "; ".join(parts)
 
 
-def _rows(
-    connection: psycopg.Connection, settings: Settings, chosen: sql.SQL, parameters: dict[str, Any]
-) -> list[dict[str, Any]]:
-    schema = settings.insights.warehouse.schema_name
+def _rows(db: Database, chosen: sql.SQL, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     union = sql.SQL(" union all ").join(
         sql.SQL("select {cadence} as cadence, * from {table}").format(
-            cadence=sql.Literal(cadence), table=sql.Identifier(schema, f"pattern_{cadence}")
+            cadence=sql.Literal(cadence), table=db.mart(f"pattern_{cadence}")
         )
         for cadence in CADENCES
     )
@@ -242,14 +213,5 @@ def _rows(
         from ({union}) as patterns
         left join {organizations} as organizations on patterns.organization_id = organizations.organization_id
         """
-    ).format(union=union, organizations=sql.Identifier(schema, "dim_organizations"))
-    with _no_review_yet():
-        return connection.cursor(row_factory=dict_row).execute(every + chosen, parameters).fetchall()
-
-
-@contextmanager
-def _no_review_yet() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.errors.UndefinedTable as error:
-        raise InsightsError("No review has been built here yet. Run: insights init, then insights build") from error
+    ).format(union=union, organizations=db.mart("dim_organizations"))
+    return db.saying(NO_REVIEW_YET).records(every + chosen, parameters)

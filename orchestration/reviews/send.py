@@ -6,12 +6,11 @@ import random
 import time
 from dataclasses import dataclass
 
-import psycopg
-
 from orchestration.config.files import Settings
 from orchestration.config.model import Reviews
 from orchestration.reviews.core_services import Answer, CoreServices, Outcome
-from orchestration.reviews.outbox import Delivery, ReviewRequest, outbox_errors, pending_requests, record
+from orchestration.reviews.outbox import MESSAGES, Delivery, ReviewRequest, pending_requests, record
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.session_lock import session_lock
 
 SENDER_LOCK = "orgo-insights-review-sender"
@@ -28,24 +27,26 @@ class SendReport:
 
 
 def core_services(settings: Settings) -> CoreServices | None:
-    """Where cases go, by the environment; None for a dry run. Raises InsightsError for a URL or token of no use."""
+    """Where cases go, by the environment; None for a dry run. Raises MisconfiguredError for a wrong URL or token."""
     url = settings.core_api_url
     return CoreServices(url, settings.core_api_token, settings.insights.reviews.timeout_seconds) if url else None
 
 
-def send_reviews(connection: psycopg.Connection, settings: Settings, core: CoreServices) -> SendReport:
+def send_reviews(db: Database, core: CoreServices) -> SendReport:
     """Deliver every pending request, one sender at a time.
 
-    `connection` is in autocommit mode: each delivery is recorded at once, so a killed run repeats at most the one it
-    was at, with the same id. The run stops when Core Services refuses our token, or did not take
-    `reviews.stop_after_undelivered` requests in a row: waiting for every other one would help nobody. Raises
-    InsightsError when another sender is at work, when no review was built yet, or when the database goes away.
+    The connection of `db` is in autocommit mode: each delivery is recorded at once, so a killed run repeats at most the
+    one it was at, with the same id. The run stops when Core Services refuses the token, or did not take
+    `reviews.stop_after_undelivered` requests in a row: the others would not be taken either. Raises BusyError when
+    another sender is at work, NotBuiltError when no review was built yet, and UnavailableError when the database goes
+    away.
     """
-    reviews = settings.insights.reviews
+    db = db.saying(MESSAGES)
+    reviews = db.settings.insights.reviews
     report = SendReport()
     undelivered_in_a_row = 0
-    with outbox_errors(), session_lock(connection, SENDER_LOCK, "sending review cases from this warehouse"):
-        requests = pending_requests(connection, settings)
+    with db.errors(), session_lock(db.connection, SENDER_LOCK, "sending review cases from this warehouse"):
+        requests = pending_requests(db)
         report.pending = len(requests)
         for request in requests:
             attempts, answer = _deliver(core, reviews, request)
@@ -56,7 +57,7 @@ def send_reviews(connection: psycopg.Connection, settings: Settings, core: CoreS
                 )
                 break
             status = _status(reviews, attempts, answer)
-            record(connection, settings, Delivery(request.case_id, status, attempts, answer.text))
+            record(db, Delivery(request.case_id, status, attempts, answer.text))
             report.sent += status == "sent"
             report.failed += status == "failed"
             report.pending -= status != "pending"

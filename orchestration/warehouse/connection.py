@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from orchestration.config.variables import EXPORT_KEY
-from orchestration.errors import InsightsError
+from orchestration.errors import InsightsError, MisconfiguredError, RefusedError, UnavailableError
 
 # libpq's keywords and the variables that dbt's profile, psql and every other client read.
 VARIABLES = {
@@ -28,33 +30,61 @@ VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
+# What every connection of this package has.
+CONNECTION: dict[str, Any] = {"application_name": "orgo-insights"}
+
+# What waiting does not help with. PostgreSQL gives no code for a refused connection, only a text in the server's
+# language: in one other than English such an error counts as a server that does not answer.
+_WRONG = re.compile(
+    r"authentication failed|no password supplied|pg_hba\.conf"
+    r'|(?:database|role|user) ".*" (?:does not exist|is not permitted to log in)|no such (?:database|user)'
+    r"|certificate|does not support SSL|invalid (?:port|integer|\S+ value)"
+    rf"|\[Errno {re.escape(str(int(socket.EAI_NONAME)))}\]",  # a host name that nobody knows
+)
 
 
 def libpq_environment(url: str) -> dict[str, str]:
     """Return libpq's variables for a connection URL, percent-decoded.
 
-    Raises InsightsError for something that is no PostgreSQL URL, or that holds a parameter without such a variable.
+    Raises MisconfiguredError for a text that is not a PostgreSQL URL, or that has a parameter without such a variable.
     """
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
-        raise InsightsError(
+        raise MisconfiguredError(
             f"INSIGHTS_WAREHOUSE_URL cannot be read ({_without_secrets(error)});"
             " it must be like postgresql://user:password@host:5432/database?sslmode=require"
             " (special characters percent-encoded)."
         ) from error
     unknown = sorted(set(parts) - set(VARIABLES) - {"application_name"})
     if unknown:
-        raise InsightsError(f"INSIGHTS_WAREHOUSE_URL has parameters that cannot be passed on: {', '.join(unknown)}.")
+        raise MisconfiguredError(
+            f"INSIGHTS_WAREHOUSE_URL has parameters that cannot be passed on: {', '.join(unknown)}."
+        )
     return {VARIABLES[key]: str(value) for key, value in parts.items() if key in VARIABLES}
 
 
 def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Connection:
-    """Connect to `url`, or where libpq's variables point when it is None; raises InsightsError when refused."""
+    """Connect to `url`, or where libpq's variables point when it is None.
+
+    Raises MisconfiguredError for an address, user, password or database that is wrong, RefusedError for a user without
+    the privilege to connect, and UnavailableError when the server does not answer.
+    """
     try:
-        return psycopg.connect(url or "", application_name="orgo-insights", autocommit=autocommit)
+        return psycopg.connect(url or "", autocommit=autocommit, **CONNECTION)
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
-        raise InsightsError(f"Cannot connect to PostgreSQL: {_without_secrets(error)}") from error
+        raise connection_error(error) from error
+
+
+def connection_error(error: psycopg.Error) -> InsightsError:
+    """The error of this package for a connection that could not be made; the message holds no password."""
+    says = f"Cannot connect to PostgreSQL: {_without_secrets(error)}"
+    if "permission denied" in says:
+        return RefusedError(says)
+    needs_password = error.pgconn is not None and error.pgconn.needs_password
+    if isinstance(error, psycopg.ProgrammingError) or needs_password or _WRONG.search(says):
+        return MisconfiguredError(f"{says}\nCheck host, port, database, user, password and parameters of the address.")
+    return UnavailableError(says)
 
 
 def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, str]:

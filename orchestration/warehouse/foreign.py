@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import psycopg
+from typing import Any
+
 from psycopg import sql
 
-from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import ConflictError
 from orchestration.warehouse.contract import mart_names
+from orchestration.warehouse.database import Database
 
 # dbt writes each mart's description into the catalog, and each begins so; nobody else's comment does.
 OWN_MARK = "Grain:%"
@@ -16,33 +17,32 @@ OWN_MARK = "Grain:%"
 KINDS = {"r": "table", "p": "table", "f": "foreign table", "v": "view", "m": "materialized view"}
 
 
-def clear(connection: psycopg.Connection, settings: Settings, *, move_aside: bool) -> dict[str, str]:
+def clear(db: Database, *, move_aside: bool) -> dict[str, str]:
     """Make sure that no foreign relation stands where a mart must; returns what was moved, old name to new name.
 
-    Raises InsightsError naming the relations unless `move_aside`. Nothing is ever dropped: a table goes, with its rows,
+    Raises ConflictError naming the relations unless `move_aside`. Nothing is ever dropped: a table goes, with its rows,
     indexes and sequences, to the schema `<marts>_aside`. What is moved later goes to `<marts>_aside_2` and so on, since
     the indexes and sequences of the first have the same names.
     """
-    schema = settings.insights.warehouse.schema_name
-    found = _foreign_relations(connection, schema)
+    schema = db.names.marts_schema
+    found = _foreign_relations(db)
     if found and not move_aside:
-        raise InsightsError(
+        raise ConflictError(
             f"The schema {schema} holds relations of the same names that this project did not build:"
             f" {', '.join(name for name, _ in found)}. Move them aside (no row is dropped):"
             " insights init --move-aside"
         )
     if not found:
         return {}
-    aside = _make_schema(connection, f"{schema}_aside")
+    aside = _make_schema(db, f"{schema}_aside")
     for name, kind in found:
         statement = sql.SQL("alter {} {} set schema {}")
-        relation = sql.Identifier(schema, name)
-        connection.execute(statement.format(sql.SQL(KINDS[kind]), relation, sql.Identifier(aside)))
+        db.execute(statement.format(sql.SQL(KINDS[kind]), db.mart(name), sql.Identifier(aside)))
     return {f"{schema}.{name}": f"{aside}.{name}" for name, _ in found}
 
 
-def _foreign_relations(connection: psycopg.Connection, schema: str) -> list[tuple[str, str]]:
-    return connection.execute(
+def _foreign_relations(db: Database) -> list[tuple[Any, ...]]:
+    return db.rows(
         """
         select c.relname, c.relkind::text
         from pg_class as c
@@ -54,15 +54,15 @@ def _foreign_relations(connection: psycopg.Connection, schema: str) -> list[tupl
             and coalesce(obj_description(c.oid, 'pg_class'), '') not like %s
         order by c.relname
         """,
-        [schema, mart_names(), list(KINDS), OWN_MARK],
-    ).fetchall()
+        [db.names.marts_schema, mart_names(), list(KINDS), OWN_MARK],
+    )
 
 
-def _make_schema(connection: psycopg.Connection, wanted: str) -> str:
+def _make_schema(db: Database, wanted: str) -> str:
     """Make a schema of this name, or with the first number that is free; returns its name."""
     name, number = wanted, 1
-    while connection.execute("select from pg_namespace where nspname = %s", [name]).fetchone() is not None:
+    while db.rows("select from pg_namespace where nspname = %s", [name]):
         number += 1
         name = f"{wanted}_{number}"
-    connection.execute(sql.SQL("create schema {}").format(sql.Identifier(name)))
+    db.execute(sql.SQL("create schema {}").format(sql.Identifier(name)))
     return name

@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-import psycopg
 from psycopg import sql
 
-from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import NotBuiltError, NotPreparedError, RefusedError
 from orchestration.warehouse.contract import contract_tables
+from orchestration.warehouse.database import Database
+
+UNREADABLE = "The operational tables cannot be read ({detail}). Run: insights init"
 
 
 @dataclass(frozen=True)
@@ -23,27 +24,24 @@ class Load:
     loaded_through: datetime
 
 
-def check_source(connection: psycopg.Connection, settings: Settings) -> None:
-    """Ask every operational table for a row, as the ETL role.
+def check_source(db: Database) -> None:
+    """Read a row of every operational table, as the ETL role.
 
-    Raises InsightsError when the database is not prepared, or a table is gone or refused; psycopg.OperationalError when
+    Raises NotPreparedError when a table does not exist, RefusedError when it may not be read, and UnavailableError when
     the source, which may be another server, does not answer.
     """
-    _load_log(connection, settings)
-    schema = settings.insights.source.schema_name
+    asking = db.saying({NotBuiltError: UNREADABLE, RefusedError: UNREADABLE})
     try:
         for table in contract_tables():
-            connection.execute(sql.SQL("select from {} limit 1").format(sql.Identifier(schema, table.name)))
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege) as error:
-        raise InsightsError(
-            f"The operational tables cannot be read ({str(error).splitlines()[0]}). Run: insights init"
-        ) from error
+            asking.execute(sql.SQL("select from {} limit 1").format(db.source(table.name)))
+    except NotBuiltError as error:
+        raise NotPreparedError(str(error)) from error
 
 
-def newest_loads(connection: psycopg.Connection, settings: Settings, relations: Collection[str]) -> dict[str, Load]:
-    """The newest load of each of these relations; those that were never loaded are left out.
+def newest_loads(db: Database, relations: Collection[str]) -> dict[str, Load]:
+    """Return the newest load of each of these relations; those that were never loaded are left out.
 
-    Raises InsightsError when the database is not prepared.
+    Raises NotPreparedError without `insights init`.
     """
     query = sql.SQL(
         """
@@ -52,9 +50,8 @@ def newest_loads(connection: psycopg.Connection, settings: Settings, relations: 
         where relation_name = any(%s)
         order by relation_name, load_log_id desc
         """
-    ).format(_load_log(connection, settings))
-    rows = connection.execute(query, [list(relations)]).fetchall()
-    return {name: Load(*row) for name, *row in rows}
+    ).format(db.ops("load_log"))
+    return {name: Load(*row) for name, *row in db.rows(query, [list(relations)])}
 
 
 def missing_loads(loads: Mapping[str, Load], relations: Collection[str], as_of: date | None) -> str | None:
@@ -71,10 +68,3 @@ def missing_loads(loads: Mapping[str, Load], relations: Collection[str], as_of: 
     if not lacking:
         return None
     return f"The load log has no load{f' of {as_of}' if as_of else ''} yet of: {', '.join(lacking)}."
-
-
-def _load_log(connection: psycopg.Connection, settings: Settings) -> sql.Identifier:
-    table = sql.Identifier(f"{settings.insights.warehouse.schema_name}_ops", "load_log")
-    if connection.execute("select to_regclass(%s)", [table.as_string(connection)]).fetchone() == (None,):
-        raise InsightsError("This database is not prepared. Run first: insights init")
-    return table

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 
-import psycopg
 from psycopg import sql
 
-from orchestration.config.files import Settings
+from orchestration.warehouse.database import Database
 
 
-def synchronise(connection: psycopg.Connection, settings: Settings) -> int:
+def synchronise(db: Database) -> int:
     """Write the profiles that differ and delete those that are gone; returns how many rows changed."""
-    table = sql.Identifier(f"{settings.insights.warehouse.schema_name}_ops", "profiles")
-    changed = connection.execute(
-        sql.SQL("delete from {} where not profile_code = any(%s)").format(table), [list(settings.profiles)]
-    ).rowcount
+    table, wanted = db.ops("profiles"), db.settings.profiles
+    gone = sql.SQL("delete from {} where not profile_code = any(%s)").format(table)
+    changed = db.execute(gone, [list(wanted)]).rowcount
     upsert = sql.SQL(
         """
         insert into {table} as stored
@@ -30,8 +28,8 @@ def synchronise(connection: psycopg.Connection, settings: Settings) -> int:
         where stored.document is distinct from excluded.document
         """
     ).format(table=table)
-    for code, profile in settings.profiles.items():
-        changed += connection.execute(
+    for code, profile in wanted.items():
+        changed += db.execute(
             upsert,
             {
                 "code": code,

@@ -10,8 +10,9 @@ from psycopg import sql
 
 from orchestration import dbt
 from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 
 # The incremental relations and their keys.
 RELATIONS = {
@@ -37,7 +38,7 @@ def reconcile(
 ) -> dict[str, Repaired]:
     """Run an ordinary load, then one that looks at every source row; what the second writes, the overlap had missed.
 
-    Returns the repaired relations; raises InsightsError when one of the loads fails. dbt's output goes to `on_line`, if
+    Returns the repaired relations; raises FailedError when one of the loads fails. dbt's output goes to `on_line`, if
     given.
     """
 
@@ -45,7 +46,7 @@ def reconcile(
         variables = dbt.as_of_variable(as_of) | ({"scan_all": True} if scan_all else {})
         run = dbt.write(settings, select, url=url, variables=variables, on_line=on_line)
         if run.exit_code:
-            raise InsightsError(
+            raise FailedError(
                 f"dbt failed with exit code {run.exit_code}; its messages are above. Nothing is half-written."
             )
 
@@ -56,17 +57,13 @@ def reconcile(
     select = ["build", *kinds, "--select", *models, "--quiet"]
     load(scan_all=False)
     with connect(url, autocommit=True) as connection:
-        (started,) = connection.execute("select clock_timestamp()").fetchone() or (None,)
+        db = Database(settings, connection)
+        started = db.value("select clock_timestamp()")
         load(scan_all=True)
         repaired = {}
         for name, key in RELATIONS.items():
-            relation = sql.Identifier(settings.insights.warehouse.schema_name, name)
-            rows = connection.execute(
-                sql.SQL("select {key}::text from {relation} where loaded_at >= %s order by 1").format(
-                    key=sql.Identifier(key), relation=relation
-                ),
-                [started],
-            ).fetchall()
+            query = sql.SQL("select {}::text from {} where loaded_at >= %s order by 1")
+            rows = db.rows(query.format(sql.Identifier(key), db.mart(name)), [started])
             if rows:
                 repaired[name] = Repaired(len(rows), [key for (key,) in rows[:EXAMPLES]])
     return repaired

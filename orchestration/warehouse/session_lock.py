@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from orchestration.errors import InsightsError
+from orchestration.errors import BusyError, UnavailableError
+from orchestration.warehouse.translation import translating
 
 
 @contextmanager
@@ -15,8 +16,8 @@ def session_lock(connection: psycopg.Connection, name: str, doing: str) -> Itera
     """Hold the database's lock `name`.
 
     `doing` says what its holder does, for messages. `connection` must be in autocommit mode and stay open: the lock is
-    the session's, and dies with it. Raises InsightsError, naming the holder, when another process has it, and when the
-    session has died meanwhile, so that another may have had it too.
+    the session's, and dies with it. Raises BusyError, naming the holder, when another process has it, and
+    UnavailableError when the session has ended meanwhile, so that another may have had it too.
     """
     row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
     if row != (True,):
@@ -32,7 +33,7 @@ def session_lock(connection: psycopg.Connection, name: str, doing: str) -> Itera
             """,
             [name],
         ).fetchone()
-        raise InsightsError(
+        raise BusyError(
             f"Another process is {doing}: {holder[0] if holder else 'unknown'}. Wait until it has finished."
         )
     try:
@@ -43,10 +44,9 @@ def session_lock(connection: psycopg.Connection, name: str, doing: str) -> Itera
 
 
 def _unlock(connection: psycopg.Connection, name: str, doing: str) -> None:
-    try:
+    ended = (
+        f"The database ended the session while this process was {doing}: {{detail}}."
+        " Run the same again: what was written whole stays, the rest is written again."
+    )
+    with translating({UnavailableError: ended}):
         connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", [name])
-    except psycopg.OperationalError as error:
-        raise InsightsError(
-            f"The database ended the session while this process was {doing}: {' '.join(str(error).split())}."
-            " Run the same again: what was written whole stays, the rest is made anew."
-        ) from error

@@ -1,4 +1,4 @@
-"""One writer (design, rule 7): two processes that swap the same relations would deadlock, so the second is refused."""
+"""One writer (design, rule 9): two processes that swap the same relations would deadlock, so the second is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOCK_NAME = "orgo-insights-writer"
 
 
 def writer_lock(connection: psycopg.Connection) -> AbstractContextManager[None]:
-    """Hold the database's writer lock; raises InsightsError, naming the holder, when another process has it.
+    """Hold the database's writer lock; raises BusyError, naming the holder, when another process has it.
 
     `connection` must be in autocommit mode and stay open: the lock is the session's, and dies with it.
     """

@@ -137,7 +137,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:21: insights.etl.concurrency: this key is missing; add it: dbt's threads.",
+        "{file}:23: insights.etl.concurrency: this key is missing; add it: dbt's threads.",
     ),
     (
         CONFIG,
@@ -680,7 +680,7 @@ def test_missing_addresses_are_notes(project: ConfigProject) -> None:
     assert (settings.core_api_url, settings.core_api_token) == (None, None)
 
 
-def test_every_variable_that_the_code_reads_is_in_the_table_and_the_table_in_the_readme() -> None:
+def test_every_variable_that_the_code_reads_is_in_the_table_and_the_table_in_the_docs() -> None:
     places = [
         *PROJECT.glob("orchestration/**/*.py"),
         *PROJECT.glob("workshop/**/*.py"),
@@ -690,8 +690,8 @@ def test_every_variable_that_the_code_reads_is_in_the_table_and_the_table_in_the
     places += [*PROJECT.glob("config/**/*.yaml"), PROJECT / "dev"]
     read = {name for file in places for name in re.findall(r"\bINSIGHTS_[A-Z0-9_]*[A-Z0-9]\b", file.read_text("utf-8"))}
     assert read - {variable.name for variable in VARIABLES} == set()
-    readme = (PROJECT / "README.md").read_text("utf-8")
-    assert [v.name for v in VARIABLES if not re.search(rf"^\| .*`{v.name}`.*\|.*\|", readme, re.M)] == []
+    page = (PROJECT / "docs/configuration.md").read_text("utf-8")
+    assert [v.name for v in VARIABLES if not re.search(rf"^\| .*`{v.name}`.*\|.*\|", page, re.M)] == []
 
 
 def test_what_ships_is_checked_where_it_lies() -> None:

@@ -18,7 +18,7 @@ from support.warehouse import Warehouse
 from orchestration.config.files import Settings
 from orchestration.manifest import write_manifest
 from workshop.sample.load import SAMPLE_AS_OF
-from workshop.services import LocalPostgres, LocalRedis
+from workshop.services import LocalRedis
 
 pytestmark = pytest.mark.services
 
@@ -183,11 +183,10 @@ def test_a_configuration_that_was_broken_since_the_parsing_stops_the_run(
 
 def test_a_warehouse_that_does_not_answer_is_waited_for(
     dags: dict[str, airflow_dags.DAG],
-    postgres: LocalPostgres,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", postgres.url("there_is_no_such_database", "postgres"))
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/orgo")  # nobody listens there
     dag = dags["insights_daily_events_load"]
     dag.get_task("gate").timeout = 0
     assert _gate(dag, "2026-01-01T02:03:00") == "failed"

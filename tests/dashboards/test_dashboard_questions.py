@@ -20,6 +20,7 @@ from orchestration.dashboards.question import Asked, cache_key
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warehouse import Warehouse
 from orchestration.errors import InsightsError
+from orchestration.warehouse.names import Names
 
 ONE, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 
@@ -45,7 +46,7 @@ def test_every_panel_is_bounded_by_organization_visibility_and_limit() -> None:
     panels = 0
     for dashboard in found().values():
         for form in ("plain", "anonymised") if dashboard.has_anonymised_form else ("plain",):
-            text = statement(dashboard, form, "insights").text.as_string()
+            text = statement(dashboard, form, Names("insights", "public")).text.as_string()
             reads = re.findall(r"\n    from (\S+)\n    where (.*)", text)
             assert len(reads) == len(dashboard.meta.panels)
             for relation, where in reads:

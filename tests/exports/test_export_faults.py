@@ -14,6 +14,7 @@ from support.exports.exporting import Desk
 from orchestration.errors import InsightsError
 from orchestration.exports.audit import newest_tries
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from workshop.services import LocalPostgres
 
 pytest_plugins = ["support.exports.export_desks"]
@@ -50,7 +51,7 @@ def begin(desk: Desk) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 def _states(desk: Desk) -> dict[str, str]:
     """What became of the tries of this test, by the name of the output that was given."""
     with connect(desk.warehouse.etl_url) as connection:
-        tries = newest_tries(connection, desk.settings, 100, None)
+        tries = newest_tries(Database(desk.settings, connection), 100, None)
     return {Path(found.output).name.removesuffix(".csv"): found.state for found in reversed(tries)}
 
 

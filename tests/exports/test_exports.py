@@ -29,6 +29,7 @@ from orchestration.exports.definitions import KEYS, definition, definitions, ref
 from orchestration.exports.masking import key_blocks, masked, send_blocks
 from orchestration.exports.run import run_export
 from orchestration.manifest import Exposure, exposures
+from orchestration.warehouse.database import Database
 
 pytest_plugins = ["support.exports.export_desks"]
 
@@ -323,7 +324,7 @@ def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_desk: Desk
 def test_each_kind_of_mask(shared: Warehouse) -> None:
     organization = Desk.organization_id(Desk(shared, shared.settings, Path(), {}))
     with connect_as(shared.etl_url) as connection:
-        send_blocks(connection, key_blocks(b"k" * 70, UUID(organization)))
+        send_blocks(Database(shared.settings, connection), key_blocks(b"k" * 70, UUID(organization)))
 
         def leaves(value: str, data_type: str, pii: Any) -> tuple[Any, str]:
             expression, becomes = masked(sql.SQL(f"({value})::{data_type}"), data_type, pii)  # type: ignore[arg-type]
@@ -522,7 +523,7 @@ def test_the_row_limit_is_exact(desk: Desk, name: str) -> None:
         ("persons", {}, "There is no export persons. There are: cases, monthly_"),
         ("tasks", {"file_format": "xlsx"}, "The format is xlsx; it must be one of csv, csv.gz, jsonl."),
         ("tasks", {"since": TO, "until": TO}, "must be before --to 2026-01-01"),
-        ("tasks", {"organization": "nobody"}, "No organization has the slug or id nobody"),
+        ("tasks", {"organization": "nobody"}, "There is no organization 'nobody'"),
         ("tasks", {"user": "11111111-1111-1111-1111-111111111111"}, "has no active user 11111111"),
         ("tasks", {"output": "../x"}, "is no name for an export"),
         ("monthly_task_totals", {"since": date(2025, 1, 2)}, "--from and --to must be first days of months"),

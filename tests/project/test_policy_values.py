@@ -92,7 +92,6 @@ ENUMS = {
     ),
     "profile_source": "domain_profile organization_profile default_profile",
     "threshold_source": "config domain_profile organization_profile default_profile rule",
-    "pattern_kind": "incident_frequency high_risk_indicator cross_department_trend needs_attention",
 }
 CLOSED = {"task_status": {"COMPLETED", "FAILED", "CANCELLED"}, "case_status": {"resolved", "archived"}}
 HISTORICAL_TOKENS = {

@@ -33,6 +33,7 @@ from orchestration.retention import purge as purge_module
 from orchestration.retention.plan import Retained, load_plan
 from orchestration.retention.purge import PurgeReport, preview, purge
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.writer_lock import writer_lock
 
 pytestmark = pytest.mark.services
@@ -89,12 +90,12 @@ def _with_days(settings: Settings, days: dict[str, int]) -> Settings:
 
 def _purge(warehouse: Warehouse, settings: Settings, plan: list[Retained], as_of: date | None = AS_OF) -> PurgeReport:
     with connect(warehouse.etl_url, autocommit=True) as connection:
-        return purge(connection, settings, plan, as_of)
+        return purge(Database(settings, connection), plan, as_of)
 
 
 def _preview(warehouse: Warehouse, settings: Settings, plan: list[Retained], as_of: date | None = AS_OF) -> PurgeReport:
     with connect(warehouse.etl_url, autocommit=True) as connection:
-        return preview(connection, settings, plan, as_of)
+        return preview(Database(settings, connection), plan, as_of)
 
 
 def _stored(warehouse: Warehouse) -> dict[str, dict[UUID | str, str]]:
@@ -343,7 +344,7 @@ def test_what_a_purge_refuses_leaves_everything_as_it_is(
         connect_as(built.reader_url) as reader,
         pytest.raises(InsightsError, match="This user may not purge"),
     ):
-        purge(reader, settings, plan, AS_OF)
+        purge(Database(settings, reader), plan, AS_OF)
 
     # A lock that does not come in time: the cutoffs are logged, the rows stay, and the next purge takes them.
     monkeypatch.setattr(purge_module, "LOCK_TIMEOUT", "100ms")

@@ -93,7 +93,7 @@ def test_a_newest_review_that_found_nothing_hides_what_an_older_one_found(
 
 
 def test_an_unknown_organization_is_said_to_be_unknown(reviewed: Warehouse) -> None:
-    with pytest.raises(InsightsError, match="No organization has the slug or id sample-store"):
+    with pytest.raises(InsightsError, match="There is no organization 'sample-store'"):
         patterns("list", "--org", "sample-store")
 
 

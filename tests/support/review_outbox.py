@@ -13,6 +13,7 @@ from orchestration.config.files import Settings
 from orchestration.reviews.core_services import CoreServices
 from orchestration.reviews.send import SendReport, send_reviews
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialise
 from workshop.operational import create_operational_schema
 from workshop.services import LocalPostgres
@@ -88,7 +89,7 @@ class Outbox:
         """
         core = CoreServices(url, token, seconds)
         with connect(self.url, autocommit=True) as connection:
-            return send_reviews(connection, settings, core)
+            return send_reviews(Database(settings, connection), core)
 
     def lose_senders(self) -> None:
         """End every session of the ETL role, as a restart of PostgreSQL does."""

@@ -1,4 +1,4 @@
-"""A real Airflow: started from nothing, run, killed, stopped and started again; and loads whose warehouse is killed."""
+"""Test a real private Airflow: start, runs, kills, stop and restart, and loads whose warehouse server is killed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from workshop.services.airflow_settings import choose_port, kept_secrets
 
 needs_services = pytest.mark.services
 
-OURS = [
+PRODUCT_DAGS = [
     "insights_cache_warmup_dashboards",
     "insights_daily_dimensions_sync",
     "insights_daily_events_load",
@@ -43,17 +43,17 @@ OURS = [
     "insights_yearly_systemic_review",
 ]
 EVENTS, DIMENSIONS = "insights_daily_events_load", "insights_daily_dimensions_sync"
-OF_EVENTS = ["dim_cases", "dim_tasks", "fact_cases", "fact_tasks", "fact_wellbeing_checkins"]
-OF_REPORTS = ["report_profile_scores", "report_sla_breaches", "report_task_volume"]
-OF_DIMENSIONS = [
+EVENT_MARTS = ["dim_cases", "dim_tasks", "fact_cases", "fact_tasks", "fact_wellbeing_checkins"]
+REPORT_MARTS = ["report_profile_scores", "report_sla_breaches", "report_task_volume"]
+DIMENSION_MARTS = [
     "bridge_entity_labels", "dim_dates", "dim_labels", "dim_learning_groups", "dim_organizations", "dim_persons",
     "dim_roles",
 ]  # fmt: skip
 LAST_WEEK = date(2025, 12, 25)
-PATIENCE = 300  # seconds: a busy machine is no fault, and only a failing test waits that long
+WAIT_SECONDS = 300  # generous, because the machine may be busy
 
-# A load of fact_tasks stops at its line in the load log, its rows written and not committed, while the gate has a row.
-GATED = """
+# While the table gate has a row, a load of fact_tasks waits before its row in the load log, with its rows uncommitted.
+GATE = """
     create table public.gate as select 'closed' as state;
     create function public.wait_at_the_gate() returns trigger language plpgsql security definer as $$
     begin
@@ -72,12 +72,12 @@ def place(
     top = tmp_path_factory.mktemp("airflow")
     state = state_root(top)
     write_manifest(settings)
-    found = Place.of(top, state, Warehouse.copy_of(prepared_sample, "loaded_by_airflow", postgres, settings))
-    yield found
-    state_root(top)  # `clean` may have removed it
-    found.airflow.stop()
+    created = Place.of(top, state, Warehouse.copy_of(prepared_sample, "loaded_by_airflow", postgres, settings))
+    yield created
+    state_root(top)  # `clean` may have removed the folder
+    created.airflow.stop()
     remove_state(state)
-    postgres.start()  # a failed test may have left it killed
+    postgres.start()  # a failed test may leave the server killed
 
 
 @pytest.fixture
@@ -92,9 +92,9 @@ def api(running: LocalAirflow) -> AirflowApi:
 
 
 @needs_services
-def test_it_starts_healthy_and_closed_to_others(running: LocalAirflow) -> None:
+def test_airflow_starts_healthy_and_private(running: LocalAirflow) -> None:
     assert running.is_running()
-    parts = ("metadatabase", "scheduler")  # unhealthy for a moment where a busy machine lets a heartbeat be late
+    parts = ("metadatabase", "scheduler")  # a late heartbeat makes them unhealthy for a moment
     wait_until(lambda: [running.health().get(part, {}).get("status") for part in parts] == ["healthy", "healthy"])
     assert urlsplit(running.url).hostname == "127.0.0.1"
     assert stat.S_IMODE(running.folder.stat().st_mode) == 0o700
@@ -104,23 +104,23 @@ def test_it_starts_healthy_and_closed_to_others(running: LocalAirflow) -> None:
 
 
 @needs_services
-def test_a_dag_runs_when_it_is_triggered_and_not_by_its_schedule(api: AirflowApi) -> None:
-    api.wait_for_dag("quick", PATIENCE)
-    run = api.wait(api.trigger("quick", {}), PATIENCE)
+def test_a_dag_runs_only_when_triggered(api: AirflowApi) -> None:
+    api.wait_for_dag("quick", WAIT_SECONDS)
+    run = api.wait(api.trigger("quick", {}), WAIT_SECONDS)
     assert run.state == "success"
     assert api.tasks(run) == {"env": "success"}
     assert [other.run_id for other in api.runs("quick")] == [run.run_id]
 
 
 @needs_services
-def test_a_broken_dag_file_is_shown_and_the_others_live(api: AirflowApi) -> None:
-    api.wait_for_dag("quick", PATIENCE)
+def test_a_broken_dag_file_is_reported_and_does_not_affect_others(api: AirflowApi) -> None:
+    api.wait_for_dag("quick", WAIT_SECONDS)
     wait_until(lambda: bool(api.import_errors()))
     (error,) = api.import_errors().items()
     assert error[0].endswith("/broken.py")
     assert "ValueError: this DAG file of Airflow is broken on purpose" in error[1]
-    api.wait_for_dag(EVENTS, PATIENCE)
-    assert api.dags() == [*OURS, "patient", "quick"]
+    api.wait_for_dag(EVENTS, WAIT_SECONDS)
+    assert api.dags() == [*PRODUCT_DAGS, "patient", "quick"]
     with pytest.raises(InsightsError, match=r"(?s)no DAG broken after 0 s; import errors: .*on purpose"):
         api.wait_for_dag("broken", 0)
     with pytest.raises(InsightsError, match="404"):
@@ -128,8 +128,8 @@ def test_a_broken_dag_file_is_shown_and_the_others_live(api: AirflowApi) -> None
 
 
 @needs_services
-def test_what_a_killed_scheduler_left_queued_and_running_ends_green(place: Place, api: AirflowApi) -> None:
-    api.wait_for_dag("patient", PATIENCE)
+def test_queued_and_running_tasks_of_a_killed_scheduler_succeed_after_restart(place: Place, api: AirflowApi) -> None:
+    api.wait_for_dag("patient", WAIT_SECONDS)
     interrupted = api.trigger("patient", {})
     wait_until(place.tries.exists)
     scheduler, webserver = place.airflow.pid("scheduler"), place.airflow.pid("webserver")
@@ -142,36 +142,36 @@ def test_what_a_killed_scheduler_left_queued_and_running_ends_green(place: Place
     assert queued.state == "queued"
     place.airflow.start()
     assert place.airflow.pid("webserver") == webserver
-    assert api.wait(queued, PATIENCE).state == "success"
-    assert api.wait(interrupted, PATIENCE).state == "success"
+    assert api.wait(queued, WAIT_SECONDS).state == "success"
+    assert api.wait(interrupted, WAIT_SECONDS).state == "success"
     assert place.tries.read_text() == "try\n" * 2
-    # Of the killed one's workers none is left: what lives of `before` is the webserver with its own.
-    living = place.pids()
-    assert scheduler not in living
-    for pid in before & living:
+    # No worker of the killed scheduler is alive: the remaining processes belong to the webserver.
+    alive = place.pids()
+    assert scheduler not in alive
+    for pid in before & alive:
         assert b"webserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _contents(warehouse: Warehouse, names: list[str]) -> dict[str, list[tuple[str]]]:
-    """Every row of each mart, as text, without the moment of its load."""
+    """Return every row of each mart as text, without loaded_at."""
     query = "select (to_jsonb(stored) - 'loaded_at')::text as line from insights.{} as stored order by line"
     return {name: warehouse.rows(query.format(name)) for name in names}
 
 
 @needs_services
 @pytest.mark.timeout(1200)
-def test_a_load_outlives_another_writer_and_a_crash_and_last_week_is_replayed_after_it(
+def test_a_load_survives_a_concurrent_writer_and_a_crash_and_a_replay_of_last_week_follows(
     place: Place, api: AirflowApi, built: Warehouse, postgres: LocalPostgres
 ) -> None:
     loaded, metadata = place.warehouse, server_pid(place.state / "metadata" / "postgres")
-    api.wait_for_dag(EVENTS, PATIENCE)
-    loaded.execute(GATED)
-    with connect(loaded.etl_url, autocommit=True) as connection, writer_lock(connection):  # as `insights build` does
+    api.wait_for_dag(EVENTS, WAIT_SECONDS)
+    loaded.execute(GATE)
+    with connect(loaded.etl_url, autocommit=True) as connection, writer_lock(connection):  # like `insights build`
         load = api.trigger(EVENTS, {"as_of": SAMPLE_AS_OF.isoformat()})
         replay = api.trigger(EVENTS, {"as_of": LAST_WEEK.isoformat()})
         wait_until(lambda: place.has_failed(load, "staging_and_intermediate"))
     waiting = "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and query like '%load_log%'"
-    wait_until(lambda: loaded.value(waiting) > 0)  # a mart is written, and not yet committed
+    wait_until(lambda: loaded.value(waiting) > 0)  # a mart is written but not committed
     assert api.tasks(load)["staging_and_intermediate"] == "success"
     assert {run.run_id: run.state for run in api.runs(EVENTS)}[replay.run_id] == "queued"
     variables = {"INSIGHTS_WAREHOUSE_URL": loaded.etl_url, "INSIGHTS_ENV": "prod"}
@@ -179,40 +179,40 @@ def test_a_load_outlives_another_writer_and_a_crash_and_last_week_is_replayed_af
     assert "Another process is writing to this warehouse" in str(by_hand.exception)
     os.kill(server_pid(postgres.socket_dir), signal.SIGKILL)
     wait_until(lambda: not postgres.is_running())
-    postgres.start()  # ends what outlived the killed one
+    postgres.start()  # also ends orphaned backends of the killed server
     loaded.execute("delete from public.gate")
 
-    assert api.wait(load, PATIENCE).state == "success", api.tasks(load)
+    assert api.wait(load, WAIT_SECONDS).state == "success", api.tasks(load)
     once, tries = dict.fromkeys(api.tasks(load), 1), place.tries_of(load)
-    # Twice each; a third time where a busy machine was slow to free the lock, or to start the server.
+    # Two tries each; more if a busy machine is slow to release the lock or to start the server.
     assert tries.pop("staging_and_intermediate") >= 2 and tries.pop("facts") >= 2
     assert tries.items() <= once.items() and len(tries) == len(once) - 2
     sync = api.trigger(DIMENSIONS, {"as_of": SAMPLE_AS_OF.isoformat()})
-    assert api.wait(replay, PATIENCE).state == "success", api.tasks(replay)
-    assert api.wait(sync, PATIENCE).state == "success", api.tasks(sync)
-    # The two wrote side by side, in turns: the pool has one slot, so that neither met the other's lock.
+    assert api.wait(replay, WAIT_SECONDS).state == "success", api.tasks(replay)
+    assert api.wait(sync, WAIT_SECONDS).state == "success", api.tasks(sync)
+    # Both ran in parallel, but the pool has one slot, so no task met the other run's lock.
     assert place.tries_of(replay) == once
     assert set(place.tries_of(sync).values()) == {1}
-    began, (_, ended) = place.begun_and_ended(replay)[0], place.begun_and_ended(load)
+    began, (_, ended) = place.start_and_end(replay)[0], place.start_and_end(load)
     assert ended <= began
-    assert server_pid(place.state / "metadata" / "postgres") == metadata, "Airflow's own server was left alone"
+    assert server_pid(place.state / "metadata" / "postgres") == metadata, "Airflow's metadata server was restarted"
 
-    everything = OF_EVENTS + OF_REPORTS + OF_DIMENSIONS
+    everything = EVENT_MARTS + REPORT_MARTS + DIMENSION_MARTS
     assert _contents(loaded, everything) == _contents(built, everything)
-    for name in OF_EVENTS:
+    for name in EVENT_MARTS:
         assert loaded.value(f"select count(*) from insights.{name} where loaded_at >= %s", began) == 0, name  # noqa: S608
     whole, again = (SAMPLE_AS_OF, SAMPLE_AS_OF, "prod"), (LAST_WEEK, SAMPLE_AS_OF, "prod")
     query = (
         "select as_of, horizon, environment from insights_ops.load_log where relation_name = %s order by load_log_id"
     )
-    for name in OF_EVENTS:  # what was committed just before the crash is loaded, and logged, once more
+    for name in EVENT_MARTS:  # a load committed just before the crash is repeated and logged again
         assert [*dict.fromkeys(loaded.rows(query, name))] == [whole, again], name
-    for name in OF_DIMENSIONS:
+    for name in DIMENSION_MARTS:
         assert loaded.rows(query, name) == [whole], name
 
 
 @needs_services
-def test_the_command_says_what_runs_and_where(
+def test_status_shows_running_programs_and_url(
     place: Place, running: LocalAirflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(airflow_demo, "state_root", lambda project: place.state)
@@ -228,7 +228,7 @@ def test_the_command_says_what_runs_and_where(
     assert "There is no DAG insights_hourly; config/insights/dags.yaml has insights_daily" in str(unknown.exception)
 
 
-def test_the_command_says_that_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_work_when_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(airflow_demo, "state_root", lambda project: tmp_path)
     status = CliRunner().invoke(commands, ["airflow", "status"])
     assert (status.exit_code, status.output) == (0, "  webserver   stopped\n  scheduler   stopped\n")
@@ -240,9 +240,9 @@ def test_the_command_says_that_nothing_runs(tmp_path: Path, monkeypatch: pytest.
 
 
 @needs_services
-def test_it_stops_whole_and_starts_again_with_users_keys_and_history(place: Place, api: AirflowApi) -> None:
-    api.wait_for_dag("quick", PATIENCE)
-    run = api.wait(api.trigger("quick", {}), PATIENCE)
+def test_airflow_stops_completely_and_restarts_with_users_keys_and_history(place: Place, api: AirflowApi) -> None:
+    api.wait_for_dag("quick", WAIT_SECONDS)
+    run = api.wait(api.trigger("quick", {}), WAIT_SECONDS)
     secrets, url = place.airflow.secrets, place.airflow.url
     place.airflow.stop()
     place.airflow.stop()
@@ -252,11 +252,11 @@ def test_it_stops_whole_and_starts_again_with_users_keys_and_history(place: Plac
     assert place.airflow.health() == {}
     with pytest.raises(InsightsError, match="does not answer"):
         api.dags()
-    # Stale pid files that name a living process of somebody else do no harm, and nor does a port that is taken.
+    # Stale pid files with the id of an unrelated process and a port in use must not prevent the start.
     for name in ("scheduler.pid", "webserver.pid", "airflow-webserver.pid", "airflow-webserver-monitor.pid"):
         (place.airflow.folder / name).write_text(f"{os.getpid()}\n")
     with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the last connections to it are hardly closed
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections to it may be in TIME_WAIT
         taken.bind(("127.0.0.1", urlsplit(url).port or 0))
         taken.listen()
         assert not place.airflow.is_running()
@@ -276,7 +276,7 @@ def test_a_killed_webserver_is_replaced_and_clean_removes_all(
     os.kill(webserver, signal.SIGKILL)
     wait_until(lambda: running.pid("webserver") is None)
     running.start()
-    assert running.url == url  # although the killed one's workers had held the port
+    assert running.url == url  # the workers of the killed webserver held the port
     assert is_listening(url)
     assert __main__.main(["clean"]) == 0
     assert place.pids() == set()
@@ -284,13 +284,13 @@ def test_a_killed_webserver_is_replaced_and_clean_removes_all(
     assert not running.is_running()
 
 
-def test_the_secrets_are_made_once_and_differ_between_two_airflows(tmp_path: Path) -> None:
+def test_secrets_are_created_once_and_differ_between_two_airflows(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
-    made = kept_secrets(first)
-    assert kept_secrets(first) == made
-    assert len({*vars(made).values(), *vars(kept_secrets(second)).values()}) == 6
+    created = kept_secrets(first)
+    assert kept_secrets(first) == created
+    assert len({*vars(created).values(), *vars(kept_secrets(second)).values()}) == 6
 
 
 def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
     assert choose_port(tmp_path) == other
 
 
-def test_a_missing_airflow_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_airflow_is_reported_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(InsightsError, match=r"setup --dev.*requirements/airflow\.txt"):
         airflow.LocalAirflow(tmp_path, tmp_path).start()

@@ -1,4 +1,4 @@
-"""Files: what is read as an incident log and how, and what is refused as a whole, with one error."""
+"""Test which files are read as incident logs, and which are refused with one error."""
 
 import tracemalloc
 import zipfile
@@ -23,16 +23,16 @@ def orgo(database: str) -> Iterator[Database]:
         yield connection
 
 
-def test_a_zip_and_columns_in_another_order_give_the_same(orgo: Database, tmp_path: Path) -> None:
-    turned = write_csv(tmp_path / "turned.csv", GOOD, [*reversed(COLUMNS), "u_extra"])
+def test_a_zip_with_reordered_columns_gives_the_same_result(orgo: Database, tmp_path: Path) -> None:
+    reordered = write_csv(tmp_path / "reordered.csv", GOOD, [*reversed(COLUMNS), "u_extra"])
     assert load(orgo, write_csv(tmp_path / "log.csv", GOOD)).ignored_columns == ()
-    result = load(orgo, write_zip(tmp_path / "log.zip", turned))
+    result = load(orgo, write_zip(tmp_path / "log.zip", reordered))
     assert result.ignored_columns == ("u_extra",)
     assert result.tables["task_events"] == TableCount(0, 0, 3)
     assert result.tables["tasks"] == TableCount(0, 0, 1)
 
 
-def test_byte_order_mark_windows_line_ends_and_blank_lines_do_no_harm(orgo: Database, tmp_path: Path) -> None:
+def test_byte_order_mark_windows_line_ends_and_blank_lines_are_accepted(orgo: Database, tmp_path: Path) -> None:
     text = write_csv(tmp_path / "log.csv", GOOD).read_text(encoding="utf-8").replace("\n", "\r\n")
     windows = tmp_path / "windows.csv"
     windows.write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n\r\n")
@@ -41,7 +41,7 @@ def test_byte_order_mark_windows_line_ends_and_blank_lines_do_no_harm(orgo: Data
     assert report_rows(tmp_path / "rejected.csv") == []
 
 
-def test_values_are_trimmed_and_quotes_and_unicode_kept(orgo: Database, tmp_path: Path) -> None:
+def test_values_are_trimmed_and_quotes_and_unicode_preserved(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "log.csv", [FIRST | {"location": ' Zürich, "Süd"\n2 ', "number": " INC0000001 "}]))
     assert task(orgo, "metadata ->> 'location'") == ('Zürich, "Süd"\n2',)
 
@@ -52,7 +52,7 @@ def latin_1(folder: Path) -> Path:
     return log
 
 
-def cut_zip(folder: Path) -> Path:
+def truncated_zip(folder: Path) -> Path:
     archive = write_zip(folder / "log.zip", write_csv(folder / "log.csv", GOOD))
     archive.write_bytes(archive.read_bytes()[:-60])
     return archive
@@ -79,7 +79,7 @@ def two_logs(folder: Path) -> Path:
     return write_zip(folder / "log.zip", write_csv(folder / "a.csv", GOOD), write_csv(folder / "b.CSV", GOOD))
 
 
-def no_log(folder: Path) -> Path:
+def zip_without_csv(folder: Path) -> Path:
     return write_zip(folder / "log.zip", write_csv(folder / "log.txt", GOOD))
 
 
@@ -99,22 +99,24 @@ HEADER = ",".join(COLUMNS).encode()
         (written(b"\n\n"), "log.csv is empty"),
         (written(HEADER + b"\n"), "log.csv has a header and no rows"),
         (written(HEADER.replace(b",opened_at", b"").replace(b",closed_at", b"") + b"\n"),
-         "line 1: the header lacks opened_at, closed_at; it must name the 36 columns"),
+         "line 1: the header lacks opened_at, closed_at; it must contain the 36 columns"),
         (written(HEADER.replace(b",", b";") + b"\n"), "the header lacks number, incident_state, active"),
         (written(HEADER + b",number\n"), "line 1: the header repeats number"),
-        (written(b"\x89PNG\r\n\x1a\n"), "line 1: byte 1 of the line, 0x89, is no UTF-8"),
-        (written(b"number\0"), "line 1: NUL character in the row, so this is no csv file"),
+        (written(b"\x89PNG\r\n\x1a\n"), "line 1: byte 1 of the line, 0x89, is not valid UTF-8"),
+        (written(b"number\0"), "line 1: NUL character in the row, so this is not a csv file"),
         (written(HEADER + b"\n" + b"x" * 2_000_000), "line 2: longer than 1048576 bytes"),
-        (latin_1, "line 3: byte 109 of the line, 0xfc, is no UTF-8; it must be a text file saved as UTF-8"),
-        (cut_zip, "log.zip begins like a zip file but has no end"),
+        (latin_1, "line 3: byte 109 of the line, 0xfc, is not valid UTF-8; save the file as UTF-8 text"),
+        (truncated_zip, "log.zip is a truncated zip file"),
         (damaged_zip, "log.zip/log.csv is damaged at or after line 1 (Bad CRC-32"),
-        (two_logs, r"log.zip holds 2 csv files (a.csv, b.CSV); it must hold one"),
-        (no_log, r"log.zip holds no csv file (but log.txt)"),
+        (two_logs, "log.zip contains 2 csv files (a.csv, b.CSV); unpack it and import one of them"),
+        (zip_without_csv, "log.zip contains no csv file (but log.txt)"),
         (open_quote, "line 3: a quoted value that begins in this row does not end where it should"),
         (lambda folder: folder / "absent.csv", "absent.csv cannot be read: No such file or directory"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_log(orgo: Database, tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:
+def test_an_unreadable_file_is_refused(
+    orgo: Database, tmp_path: Path, make: Callable[[Path], Path], message: str
+) -> None:
     with pytest.raises(IncidentFileError) as error:
         load(orgo, make(tmp_path), tmp_path / "rejected.csv")
     assert message in str(error.value)
@@ -124,7 +126,7 @@ def test_a_file_that_is_no_log(orgo: Database, tmp_path: Path, make: Callable[[P
 
 @pytest.mark.parametrize("fields", [COLUMNS, COLUMNS[:3]], ids=["good rows", "broken rows"])
 def test_memory_does_not_grow_with_the_file(orgo: Database, tmp_path: Path, fields: list[str]) -> None:
-    """Peak of what reading takes, in bytes, for 4,000 and for 40,000 rows: two chunks, and ten times that."""
+    """Compare the peak memory of reading 4,000 rows, which are two chunks, and 40,000 rows."""
 
     def peak(rows: int) -> int:
         log = write_csv(tmp_path / "log.csv", [FIRST])

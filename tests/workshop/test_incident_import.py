@@ -1,4 +1,4 @@
-"""What an import makes of a small incident log. Every expected value is worked out by hand from the rows above it."""
+"""Test the import of small incident logs. Expected values are derived by hand from the rows in the test."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from support.incidents.incident_files import FIRST, Row, history, incident, writ
 from workshop.incidents.mapping import NAMESPACE
 from workshop.incidents.merge import TableCount
 
-LIFE = history(
+HISTORY = history(
     {"incident_state": "Active", "assigned_to": "Resolver 1", "sys_updated_by": "Updated by 2"},
     {"assignment_group": "Group 2", "reassignment_count": "1"},
     {"priority": "1 - Critical"},
@@ -29,7 +29,7 @@ FINAL = {
     "resolved_at": "7/3/2016 00:10",
     "closed_at": "9/3/2016 00:10",
 }
-CLOSED = [row | FINAL for row in LIFE]
+CLOSED = [row | FINAL for row in HISTORY]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def key(kind: str, name: str) -> UUID:
     return uuid3(UUID(NAMESPACE), f"{kind}:{name}")
 
 
-def test_a_life_of_an_incident_becomes_a_task(orgo: Database, tmp_path: Path) -> None:
+def test_the_history_of_an_incident_becomes_a_task(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "log.csv", CLOSED))
     assert task(orgo, "type, category::text, subtype, label, title, description") == (
         "it_incident", "incident", "Category 1/Subcategory 1", "101.81.IT.Group-2", "INC0000001 Category 1", "",
@@ -72,7 +72,7 @@ def test_a_life_of_an_incident_becomes_a_task(orgo: Database, tmp_path: Path) ->
     )
 
 
-def test_every_row_becomes_the_event_of_what_it_changed(orgo: Database, tmp_path: Path) -> None:
+def test_every_row_becomes_an_event_with_its_changes(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "log.csv", CLOSED))
     group_1, group_2, resolver = (
         str(key(*name)) for name in (("role", "Group 1"), ("role", "Group 2"), ("user", "Resolver 1"))
@@ -96,7 +96,7 @@ def test_every_row_becomes_the_event_of_what_it_changed(orgo: Database, tmp_path
     ]  # fmt: skip
 
 
-def test_an_event_holds_every_column_of_the_log_that_changed(orgo: Database, tmp_path: Path) -> None:
+def test_an_event_contains_every_changed_column_of_the_log(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "log.csv", CLOSED))
     created, *later = [value for (value,) in events(orgo, "new_value -> 'incident'")]
     kept = {name: value for name, value in FIRST.items() if value != "?"}
@@ -125,7 +125,7 @@ def test_keys_are_version_3_uuids_of_kind_and_name(orgo: Database, tmp_path: Pat
     assert one(orgo, "select id from organizations") == key("organization", "incident-log")
 
 
-def test_the_organization_and_its_people(orgo: Database, tmp_path: Path) -> None:
+def test_organization_users_persons_and_roles(orgo: Database, tmp_path: Path) -> None:
     spaced = incident("INC0000002", opened_by="Opened by 1", sys_updated_by="Zoë", caller_id="Caller 2")
     load(orgo, write_csv(tmp_path / "log.csv", [*CLOSED, *spaced]))
     assert rows(orgo, "select slug, display_name, timezone, status::text, created_at from organizations") == [
@@ -147,19 +147,21 @@ def test_the_organization_and_its_people(orgo: Database, tmp_path: Path) -> None
     assert rows(orgo, "select code, display_name from roles order by 1") == [("Group 1",) * 2, ("Group 2",) * 2]
 
 
-def test_an_organization_of_that_slug_is_used_as_it_is(orgo: Database, tmp_path: Path) -> None:
-    known, profile = UUID(int=1), UUID(int=2)
+def test_an_existing_organization_with_the_slug_is_used_unchanged(orgo: Database, tmp_path: Path) -> None:
+    existing, profile = UUID(int=1), UUID(int=2)
     with orgo.transaction():
-        orgo.execute("insert into organizations (id, slug, display_name) values (%s, 'incident-log', 'Ours')", (known,))
+        orgo.execute(
+            "insert into organizations (id, slug, display_name) values (%s, 'incident-log', 'Ours')", (existing,)
+        )
         orgo.execute(
             "insert into organization_profiles (id, organization_id, profile_code) values (%s, %s, 'hospital')",
-            (profile, known),
+            (profile, existing),
         )
     result = load(orgo, write_csv(tmp_path / "log.csv", CLOSED))
     assert result.tables["organizations"] == result.tables["organization_profiles"] == TableCount(0, 0, 1)
-    assert rows(orgo, "select id, display_name from organizations") == [(known, "Ours")]
+    assert rows(orgo, "select id, display_name from organizations") == [(existing, "Ours")]
     assert rows(orgo, "select profile_code from organization_profiles") == [("hospital",)]
-    assert task(orgo, "organization_id") == (known,)
+    assert task(orgo, "organization_id") == (existing,)
 
 
 @pytest.mark.parametrize(
@@ -192,33 +194,33 @@ def test_an_organization_of_that_slug_is_used_as_it_is(orgo: Database, tmp_path:
         ({"category": ""}, "subtype", "Subcategory 1"),
     ],
 )
-def test_tokens(orgo: Database, tmp_path: Path, given: Row, field: str, expected: str) -> None:
+def test_values_map_to_tokens(orgo: Database, tmp_path: Path, given: Row, field: str, expected: str) -> None:
     load(orgo, write_csv(tmp_path / "log.csv", [FIRST | given]))
     assert task(orgo, f"{field}::text") == (expected,)
 
 
-def test_an_open_incident_has_no_closing_time_whatever_the_file_foresees(orgo: Database, tmp_path: Path) -> None:
+def test_an_open_incident_has_no_closing_time_even_if_the_file_has_one(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "log.csv", CLOSED[:-1]))
     assert task(orgo, "status::text, closed_at, updated_at") == ("IN_PROGRESS", None, at(8))
 
 
-def test_a_closed_incident_without_closed_at_closed_with_its_last_row(orgo: Database, tmp_path: Path) -> None:
-    load(orgo, write_csv(tmp_path / "log.csv", LIFE))
+def test_a_closed_incident_without_closed_at_closes_at_its_last_row(orgo: Database, tmp_path: Path) -> None:
+    load(orgo, write_csv(tmp_path / "log.csv", HISTORY))
     assert task(orgo, "closed_at, updated_at") == (at(9), at(9))
 
 
-def test_closed_at_after_the_last_row_is_when_the_task_was_updated(orgo: Database, tmp_path: Path) -> None:
-    load(orgo, write_csv(tmp_path / "log.csv", [row | {"closed_at": "12/3/2016 01:00"} for row in LIFE]))
+def test_a_closed_at_after_the_last_row_becomes_the_task_update_time(orgo: Database, tmp_path: Path) -> None:
+    load(orgo, write_csv(tmp_path / "log.csv", [row | {"closed_at": "12/3/2016 01:00"} for row in HISTORY]))
     assert task(orgo, "closed_at, updated_at") == (at(12, 1, 0), at(12, 1, 0))
 
 
-def test_the_last_row_of_a_minute_is_the_one_of_the_highest_sys_mod_count(orgo: Database, tmp_path: Path) -> None:
+def test_the_last_row_of_a_minute_has_the_highest_sys_mod_count(orgo: Database, tmp_path: Path) -> None:
     before, after = history({"sys_updated_at": "1/3/2016 00:10", "location": "Location 2"})
     load(orgo, write_csv(tmp_path / "log.csv", [after, before]))
     assert task(orgo, "metadata ->> 'location'") == ("Location 2",)
 
 
-def test_rows_count_in_the_order_of_time_then_of_sys_mod_count(orgo: Database, tmp_path: Path) -> None:
+def test_rows_are_ordered_by_time_then_sys_mod_count(orgo: Database, tmp_path: Path) -> None:
     day_9, day_10, same_minute, later = history(
         {"sys_updated_at": "10/3/2016 7:05", "location": "Location 2"},
         {"sys_updated_at": "10/3/2016 07:05", "location": "Location 3"},
@@ -235,7 +237,7 @@ def test_rows_count_in_the_order_of_time_then_of_sys_mod_count(orgo: Database, t
     assert task(orgo, "metadata ->> 'location'") == ("Location 4",)
 
 
-def test_cases_are_reopened_or_three_times_reassigned_incidents(orgo: Database, tmp_path: Path) -> None:
+def test_incidents_reopened_or_reassigned_three_times_become_cases(orgo: Database, tmp_path: Path) -> None:
     log = [
         *incident("INC0000001", {"reopen_count": "1"}, {"reopen_count": "0", "incident_state": "Closed"}),
         *incident("INC0000002", {"reassignment_count": "3"}, impact="1 - High", contact_type="Email"),
@@ -269,7 +271,7 @@ def test_cases_are_reopened_or_three_times_reassigned_incidents(orgo: Database, 
     ]  # fmt: skip
 
 
-def test_counts_say_what_became_of_the_rows(orgo: Database, tmp_path: Path) -> None:
+def test_counts_classify_every_row(orgo: Database, tmp_path: Path) -> None:
     broken = [FIRST | {"incident_state": "-100", "sys_mod_count": "7"}]
     result = load(orgo, write_csv(tmp_path / "log.csv", [*CLOSED, *broken, CLOSED[3]]))
     assert result.rows == 11

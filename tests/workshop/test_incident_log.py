@@ -1,4 +1,4 @@
-"""The import of the real incident log, against counts made from the file apart from the importer."""
+"""Test the import of the published incident log against counts computed from the file without the importer."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +15,9 @@ from workshop.services import LocalPostgres
 
 pytestmark = [
     pytest.mark.incident_log,
-    pytest.mark.skipif(not PATH.exists(), reason="the real incident log is not here (INSIGHTS_INCIDENT_LOG names it)"),
+    pytest.mark.skipif(
+        not PATH.exists(), reason="needs the published incident log; set INSIGHTS_INCIDENT_LOG to its path"
+    ),
 ]
 
 
@@ -51,7 +53,7 @@ class TestFirstImport:
             ("unknown incident_state", "-100"): 5
         }
 
-    def test_rejected_lines_are_those_of_the_file(self, log: RealLog, report: Path) -> None:
+    def test_rejected_lines_match_the_file(self, log: RealLog, report: Path) -> None:
         lines = [line for line, row in enumerate(log.rows, start=2) if row["incident_state"] == "-100"]
         assert [int(row["line"]) for row in report_rows(report)] == lines
 
@@ -66,19 +68,19 @@ class TestFirstImport:
         assert len(found) == counts(orgo)["tasks"] == 24_918
         assert found == {number: len(history) for number, history in log.histories.items()}
 
-    def test_openings_per_month(self, orgo: Database) -> None:
+    def test_opened_tasks_per_month(self, orgo: Database) -> None:
         found = rows(orgo, "select to_char(created_at at time zone 'UTC', 'YYYY-MM'), count(*) from tasks group by 1")
         months = dict(found)
         assert (months["2016-03"], months["2016-04"], months["2016-05"]) == (8_995, 7_934, 7_508)
 
-    def test_times_are_those_of_the_file(self, log: RealLog, orgo: Database) -> None:
+    def test_times_match_the_file(self, log: RealLog, orgo: Database) -> None:
         found = rows(orgo, "select metadata ->> 'number', created_at, closed_at, updated_at from tasks")
         assert {number: times for number, *times in found} == {
             number: [moment(last["opened_at"]), moment(last["closed_at"]), moment(last["closed_at"])]
             for number, (*_, last) in log.histories.items()
         }
 
-    def test_last_values_are_those_of_the_last_row(self, log: RealLog, orgo: Database) -> None:
+    def test_final_values_match_the_last_row(self, log: RealLog, orgo: Database) -> None:
         columns = ("location", "category", "subcategory", "u_symptom", "closed_code", "resolved_by")
         found = rows(orgo, "select metadata, assignee_role, status::text from tasks")
         assert {
@@ -90,13 +92,13 @@ class TestFirstImport:
         }
 
     def test_priority_and_severity(self, orgo: Database) -> None:
-        # The publishers' own counts of the last rows.
+        # Counts of the last rows, as published with the log.
         found = dict(rows(orgo, "select priority::text, count(*) from tasks group by 1"))
         assert found == {"MEDIUM": 23_466, "LOW": 774, "HIGH": 408, "CRITICAL": 270}
         found = dict(rows(orgo, "select source::text, count(*) from tasks group by 1"))
         assert found == {"manual": 24_688 + 4, "api": 158 + 9, "email": 59}
 
-    def test_kinds_of_events(self, log: RealLog, orgo: Database) -> None:
+    def test_event_types(self, log: RealLog, orgo: Database) -> None:
         found = rows(orgo, "select event_type::text, count(*) from task_events group by 1")
         assert dict(found) == log.event_types
 
@@ -123,7 +125,7 @@ class TestFirstImport:
         assert versions(orgo) == before
 
 
-def test_an_early_snapshot_and_then_the_whole_give_what_the_whole_gives(
+def test_importing_an_early_snapshot_first_gives_the_same_result(
     log: RealLog, database: str, postgres: LocalPostgres, tmp_path: Path
 ) -> None:
     part = [row for row in log.rows if row["number"].endswith("77")]

@@ -1,4 +1,4 @@
-"""What an import refuses: rows, with the reason in the report, and databases it cannot write into."""
+"""Test rejected rows, with their reasons in the report, and refused databases."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +18,12 @@ COUNT = "a whole number from 0 to 999999999"
 STATE = "New, Active, Awaiting <something>, Resolved or Closed"
 NUMBER = "the number of the incident, such as INC0000045"
 
-Refusal = tuple[str, str, str]  # reason, value, what would be right
+Rejection = tuple[str, str, str]  # reason, value, what_would_be_right
 
 
-def refused(line: int, refusal: Refusal, file: str = "log.csv") -> Row:
-    """The row of the report."""
-    reason, value, right = refusal
+def report_row(line: int, rejection: Rejection, file: str = "log.csv") -> Row:
+    """Return the expected row of the report."""
+    reason, value, right = rejection
     return {"file": file, "line": str(line), "reason": reason, "value": value, "what_would_be_right": right}
 
 
@@ -37,7 +37,7 @@ def orgo(database: str) -> Iterator[Database]:
 
 
 @pytest.mark.parametrize(
-    ("broken", "refusal"),
+    ("broken", "rejection"),
     [
         ({"number": "?"}, ("missing number", "?", NUMBER)),
         ({"number": " "}, ("missing number", "", NUMBER)),
@@ -65,16 +65,18 @@ def orgo(database: str) -> Iterator[Database]:
         ({"reassignment_count": "?"}, None),
     ],
 )
-def test_a_row_that_cannot_be_read(orgo: Database, tmp_path: Path, broken: Row, refusal: Refusal | None) -> None:
+def test_an_unreadable_row_is_rejected(
+    orgo: Database, tmp_path: Path, broken: Row, rejection: Rejection | None
+) -> None:
     first, second, last = GOOD
     result = load(orgo, write_csv(tmp_path / "log.csv", [first, second | broken, last]))
-    rejected = [] if refusal is None else [refused(3, refusal)]
+    rejected = [] if rejection is None else [report_row(3, rejection)]
     assert report_rows(tmp_path / "rejected.csv") == rejected
     assert (result.rows, result.tables["task_events"]) == (3, TableCount(3 - len(rejected), 0, 0, 0, len(rejected)))
     assert task(orgo, "status::text") == ("COMPLETED",)
 
 
-def test_a_rejected_row_does_not_lose_its_incident(orgo: Database, tmp_path: Path) -> None:
+def test_a_rejected_row_does_not_affect_the_rest_of_its_incident(orgo: Database, tmp_path: Path) -> None:
     first, second, last = GOOD
     load(orgo, write_csv(tmp_path / "log.csv", [first, second, last | {"incident_state": "-100"}]))
     assert task(orgo, "status::text, closed_at") == ("IN_PROGRESS", None)
@@ -91,12 +93,14 @@ def test_a_rejected_row_does_not_lose_its_incident(orgo: Database, tmp_path: Pat
         ("INC00\x0000001" + ",?" * 35, "NUL character in the row", "INC0000001" + ",?" * 35),
     ],
 )
-def test_a_row_without_its_columns(orgo: Database, tmp_path: Path, written: str, reason: str, value: str) -> None:
+def test_a_row_with_the_wrong_columns_is_rejected(
+    orgo: Database, tmp_path: Path, written: str, reason: str, value: str
+) -> None:
     log = write_csv(tmp_path / "log.csv", GOOD)
     lines = log.read_text(encoding="utf-8").splitlines()
     log.write_text("\n".join([*lines[:2], written, *lines[2:]]) + "\n", encoding="utf-8")
     result = load(orgo, log)
-    expected = refused(3, (reason, value, "36 columns separated by commas, as in the header"))
+    expected = report_row(3, (reason, value, "36 columns separated by commas, as in the header"))
     assert report_rows(tmp_path / "rejected.csv") == [expected]
     assert (result.rows, result.tables["task_events"]) == (4, TableCount(3, 0, 0, 0, 1))
 
@@ -110,18 +114,18 @@ def test_a_repeated_row_counts_once_and_a_contradicting_one_is_rejected(orgo: Da
     assert result.tables["task_events"] == TableCount(3, 0, 0, repeated=2, rejected=1)
     right = "one row for each number, sys_mod_count and sys_updated_at"
     reason = "repeats line 3 with different content"
-    expected = refused(5, (reason, "INC0000001, 1, 2/3/2016 00:10", right), file="log.zip/log.csv")
+    expected = report_row(5, (reason, "INC0000001, 1, 2/3/2016 00:10", right), file="log.zip/log.csv")
     assert report_rows(tmp_path / "rejected.csv") == [expected]
     assert task(orgo, "metadata ->> 'location'") == ("Location 1",)
 
 
-def test_an_incident_of_rejected_rows_alone_is_not_there(orgo: Database, tmp_path: Path) -> None:
+def test_an_incident_with_only_rejected_rows_is_not_imported(orgo: Database, tmp_path: Path) -> None:
     result = load(orgo, write_csv(tmp_path / "log.csv", incident("INC0000001", incident_state="-100")))
     assert set(counts(orgo).values()) == {0}
     assert result.tables["task_events"] == TableCount(0, 0, 0, 0, 1)
 
 
-def test_a_database_without_orgo(database: str, tmp_path: Path) -> None:
+def test_a_database_without_orgo_tables_is_refused(database: str, tmp_path: Path) -> None:
     with (
         psycopg.connect(database) as connection,
         pytest.raises(IncidentImportError, match="lacks the tables organizations, org"),
@@ -129,7 +133,7 @@ def test_a_database_without_orgo(database: str, tmp_path: Path) -> None:
         load(connection, write_csv(tmp_path / "log.csv", GOOD))
 
 
-def test_a_database_that_lacks_a_column(orgo: Database, tmp_path: Path) -> None:
+def test_a_database_without_a_required_column_is_refused(orgo: Database, tmp_path: Path) -> None:
     with orgo.transaction():
         orgo.execute("alter table tasks drop column assignee_role")
     with pytest.raises(IncidentImportError, match="the table tasks lacks assignee_role"):
@@ -137,7 +141,7 @@ def test_a_database_that_lacks_a_column(orgo: Database, tmp_path: Path) -> None:
     assert set(counts(orgo).values()) == {0}
 
 
-def test_a_user_without_the_right_to_write(orgo: Database, database: str, tmp_path: Path) -> None:
+def test_a_user_without_write_privileges_is_refused(orgo: Database, database: str, tmp_path: Path) -> None:
     with orgo.transaction():
         orgo.execute("create role reader_of_incidents login")
         orgo.execute("grant select on all tables in schema public to reader_of_incidents")
@@ -148,7 +152,7 @@ def test_a_user_without_the_right_to_write(orgo: Database, database: str, tmp_pa
         load(connection, write_csv(tmp_path / "log.csv", GOOD))
 
 
-def test_a_report_that_cannot_be_written(orgo: Database, tmp_path: Path) -> None:
+def test_an_unwritable_report_stops_the_import(orgo: Database, tmp_path: Path) -> None:
     with pytest.raises(IncidentImportError, match="cannot be written: No such file or directory"):
         load(orgo, write_csv(tmp_path / "log.csv", GOOD), tmp_path / "absent" / "rejected.csv")
     assert set(counts(orgo).values()) == {0}

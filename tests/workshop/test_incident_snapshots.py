@@ -1,4 +1,4 @@
-"""More than one import: the same file, newer and older ones, parts in any order; imports that are killed or meet."""
+"""Test repeated imports: the same, newer and older files, parts in any order, and killed or concurrent imports."""
 
 import random
 import signal
@@ -66,7 +66,7 @@ def test_a_second_import_of_the_same_file_changes_nothing(orgo: Database, tmp_pa
     assert len(report_rows(tmp_path / "rejected.csv")) == 1
 
 
-def test_a_newer_log_brings_tasks_up_to_date_and_adds_events(orgo: Database, tmp_path: Path) -> None:
+def test_a_newer_log_updates_tasks_and_adds_events(orgo: Database, tmp_path: Path) -> None:
     old = [row | {"closed_at": "?", "closed_code": "?"} for row in WHOLE[:2]]
     load(orgo, write_csv(tmp_path / "old.csv", old))
     (known, *_) = versions(orgo)["task_events"]
@@ -81,7 +81,7 @@ def test_a_newer_log_brings_tasks_up_to_date_and_adds_events(orgo: Database, tmp
     assert known in versions(orgo)["task_events"]
 
 
-def test_an_older_log_takes_nothing_back(orgo: Database, tmp_path: Path) -> None:
+def test_an_older_log_changes_nothing(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "new.csv", WHOLE))
     before = versions(orgo)
     old = [row | {"closed_at": "?", "closed_code": "?"} for row in [*WHOLE[:2], *WHOLE[4:6]]]
@@ -90,7 +90,7 @@ def test_an_older_log_takes_nothing_back(orgo: Database, tmp_path: Path) -> None
     assert versions(orgo) == before
 
 
-def test_a_row_between_two_known_ones_revises_the_event_after_it(orgo: Database, tmp_path: Path) -> None:
+def test_a_row_between_two_imported_ones_revises_the_next_event(orgo: Database, tmp_path: Path) -> None:
     first, active, closed = history({"incident_state": "Active"}, {"incident_state": "Closed"})
     load(orgo, write_csv(tmp_path / "gap.csv", [first, closed]))
     kinds = "event_type::text, old_value ->> 'status', new_value ->> 'status'"
@@ -104,7 +104,7 @@ def test_a_row_between_two_known_ones_revises_the_event_after_it(orgo: Database,
     ]
 
 
-def test_a_row_corrected_by_a_newer_log_is_corrected(orgo: Database, tmp_path: Path) -> None:
+def test_a_newer_log_corrects_a_row(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "old.csv", history({"location": "Location 2"}, {"incident_state": "Closed"})))
     newer = history({"incident_state": "Active"}, {"incident_state": "Closed"})
     result = load(orgo, write_csv(tmp_path / "new.csv", newer))
@@ -113,7 +113,7 @@ def test_a_row_corrected_by_a_newer_log_is_corrected(orgo: Database, tmp_path: P
     assert task(orgo, "metadata ->> 'location'") == ("Location 1",)
 
 
-def test_a_case_stays_where_a_corrected_log_counts_less(orgo: Database, tmp_path: Path) -> None:
+def test_a_case_stays_when_a_corrected_log_has_lower_counts(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "old.csv", history({"reopen_count": "1"}, {"reopen_count": "1"})))
     result = load(orgo, write_csv(tmp_path / "new.csv", history({}, {"incident_state": "Closed"})))
     assert result.tables["cases"] == TableCount(0, 1, 0)
@@ -122,18 +122,18 @@ def test_a_case_stays_where_a_corrected_log_counts_less(orgo: Database, tmp_path
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_parts_in_any_order_give_what_the_whole_gives(orgo: Database, tmp_path: Path, seed: int) -> None:
+def test_parts_in_any_order_give_the_same_result_as_the_whole(orgo: Database, tmp_path: Path, seed: int) -> None:
     load(orgo, write_csv(tmp_path / "whole.csv", WHOLE))
     expected = work(orgo)
     empty(orgo)
-    shuffled = random.Random(seed).sample(WHOLE, len(WHOLE))  # noqa: S311 - to be repeatable
+    shuffled = random.Random(seed).sample(WHOLE, len(WHOLE))  # noqa: S311 - must be reproducible
     parts = [shuffled[:3], shuffled[3:7], shuffled[7:]]
     results = [load(orgo, write_csv(tmp_path / f"{number}.csv", part)) for number, part in enumerate(parts)]
     assert [result.tables["task_events"].loaded for result in results] == [3, 4, 4]
     assert work(orgo) == expected
 
 
-def test_a_sys_mod_count_that_stays_the_same_is_recalled_in_order(orgo: Database, tmp_path: Path) -> None:
+def test_earlier_rows_with_the_same_sys_mod_count_keep_their_order(orgo: Database, tmp_path: Path) -> None:
     minute = "2/3/2016 00:10"
     log = history(
         {"sys_mod_count": "0", "sys_updated_at": minute, "location": "Location 2"},
@@ -145,7 +145,7 @@ def test_a_sys_mod_count_that_stays_the_same_is_recalled_in_order(orgo: Database
     assert events(orgo, "new_value -> 'incident' ->> 'location'")[1:] == [("Location 2",), ("Location 3",), (None,)]
 
 
-def test_what_orgo_added_to_an_imported_task_stays(orgo: Database, tmp_path: Path) -> None:
+def test_data_that_orgo_added_to_an_imported_task_stays(orgo: Database, tmp_path: Path) -> None:
     load(orgo, write_csv(tmp_path / "part.csv", WHOLE[:2]))
     with orgo.transaction():
         orgo.execute(
@@ -159,7 +159,7 @@ def test_what_orgo_added_to_an_imported_task_stays(orgo: Database, tmp_path: Pat
     assert task(orgo, "status::text") == ("COMPLETED",)
 
 
-def test_an_import_whose_connection_is_cut_leaves_nothing(orgo: Database, database: str, tmp_path: Path) -> None:
+def test_an_import_with_a_lost_connection_writes_nothing(orgo: Database, database: str, tmp_path: Path) -> None:
     def cut(step: str, share: float) -> None:
         if (step, share) == (EVENTS, 1):
             orgo.execute("select pg_terminate_backend(%s)", (victim.info.backend_pid,))
@@ -188,7 +188,7 @@ with psycopg.connect(sys.argv[1]) as connection:
 """
 
 
-def test_a_killed_import_leaves_nothing_and_the_next_one_works(orgo: Database, database: str, tmp_path: Path) -> None:
+def test_a_killed_import_writes_nothing_and_the_next_one_works(orgo: Database, database: str, tmp_path: Path) -> None:
     log, report = write_csv(tmp_path / "log.csv", WHOLE), tmp_path / "rejected.csv"
     killed = subprocess.run([sys.executable, "-c", KILLED, database, log, report], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -198,7 +198,7 @@ def test_a_killed_import_leaves_nothing_and_the_next_one_works(orgo: Database, d
     assert report.exists()
 
 
-def test_two_imports_at_once_come_one_after_the_other(orgo: Database, database: str, tmp_path: Path) -> None:
+def test_concurrent_imports_run_one_after_the_other(orgo: Database, database: str, tmp_path: Path) -> None:
     second: list[ImportResult] = []
 
     def run_second() -> None:
@@ -221,7 +221,7 @@ def test_two_imports_at_once_come_one_after_the_other(orgo: Database, database: 
     assert second[0].tables["task_events"] == TableCount(0, 0, 11)
 
 
-def test_another_schema(database: str, tmp_path: Path) -> None:
+def test_import_into_another_schema(database: str, tmp_path: Path) -> None:
     with psycopg.connect(database) as connection:
         connection.execute('create schema "Orgo 3"')
         connection.execute('set search_path to "Orgo 3"')
@@ -233,7 +233,7 @@ def test_another_schema(database: str, tmp_path: Path) -> None:
         assert one(connection, "show search_path") == '"$user", public'
 
 
-def test_drifted_types_are_written_as_they_are(orgo: Database, tmp_path: Path) -> None:
+def test_import_into_columns_with_drifted_types(orgo: Database, tmp_path: Path) -> None:
     with orgo.transaction():
         orgo.execute("alter table tasks alter status drop default, alter status type text, alter metadata type text")
         orgo.execute("alter table task_events alter new_value type text, alter event_type type text")
@@ -245,7 +245,7 @@ def test_drifted_types_are_written_as_they_are(orgo: Database, tmp_path: Path) -
     assert versions(orgo) == before
 
 
-def test_the_command_prints_what_became_of_the_rows(orgo: Database, database: str, tmp_path: Path) -> None:
+def test_the_command_prints_the_row_counts(orgo: Database, database: str, tmp_path: Path) -> None:
     log = write_csv(tmp_path / "log.csv", [*WHOLE, FIRST | {"incident_state": "?"}, WHOLE[0]])
     report = tmp_path / "not read.csv"
     done = CliRunner().invoke(
@@ -272,7 +272,7 @@ def test_the_command_prints_what_became_of_the_rows(orgo: Database, database: st
     assert len(report_rows(report)) == 1
 
 
-def test_the_command_names_what_is_wrong_with_a_file(database: str, tmp_path: Path) -> None:
+def test_the_command_reports_an_unreadable_file(database: str, tmp_path: Path) -> None:
     empty_file = tmp_path / "log.csv"
     empty_file.touch()
     done = CliRunner().invoke(load_incidents, [str(empty_file), "--database-url", database])

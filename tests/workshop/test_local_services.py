@@ -1,4 +1,4 @@
-"""The private PostgreSQL and Redis: started, stopped, killed and found again, apart from every other checkout's."""
+"""Test the private PostgreSQL and Redis: start, stop, recovery after kills, and isolation between checkouts."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def postgres(state: Path) -> LocalPostgres:
     return server
 
 
-def ask(server: LocalPostgres, query: str, database: str = "postgres") -> object:
+def query_value(server: LocalPostgres, query: str, database: str = "postgres") -> object:
     with psycopg.connect(server.url(database, "postgres"), autocommit=True) as connection:
         cursor = connection.execute(query)
         row = cursor.fetchone() if cursor.description else None
@@ -51,13 +51,13 @@ def postmaster(server: LocalPostgres) -> int:
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 180
     while not condition():
-        assert time.monotonic() < deadline, "waited 180 s in vain"
+        assert time.monotonic() < deadline, "the condition is still false after 180 s"
         time.sleep(0.01)
 
 
 @needs_services
-def test_postgres_starts_and_stops_any_number_of_times_and_keeps_its_data(postgres: LocalPostgres) -> None:
-    ask(postgres, "create table kept as select 7 as seven")
+def test_postgres_starts_and_stops_repeatedly_and_keeps_its_data(postgres: LocalPostgres) -> None:
+    query_value(postgres, "create table kept as select 7 as seven")
     first = postmaster(postgres)
     postgres.start()
     assert postgres.is_running()
@@ -67,47 +67,47 @@ def test_postgres_starts_and_stops_any_number_of_times_and_keeps_its_data(postgr
     assert not postgres.is_running()
     postgres.start()
     assert postmaster(postgres) != first
-    assert ask(postgres, "select seven from kept") == 7
+    assert query_value(postgres, "select seven from kept") == 7
 
 
 @needs_services
-def test_postgres_is_version_15_without_tcp_in_a_folder_for_its_owner_and_takes_options(state: Path) -> None:
+def test_postgres_15_accepts_options_and_listens_on_a_private_socket_only(state: Path) -> None:
     server = LocalPostgres(state, {"max_connections": "17", "log_line_prefix": "it's "})
     server.start()
-    assert str(ask(server, "show server_version")).split(".")[0] == "15"
+    assert str(query_value(server, "show server_version")).split(".")[0] == "15"
     shown = {"listen_addresses": "", "TimeZone": "UTC", "max_connections": "17", "log_line_prefix": "it's "}
-    assert {name: ask(server, f"show {name}") for name in shown} == shown
+    assert {name: query_value(server, f"show {name}") for name in shown} == shown
     assert stat.S_IMODE(server.socket_dir.stat().st_mode) == 0o700
 
 
 @needs_services
-def test_a_setting_that_postgres_refuses_is_reported_with_its_own_words(state: Path) -> None:
+def test_an_invalid_setting_is_reported_with_the_message_of_postgres(state: Path) -> None:
     with pytest.raises(InsightsError, match=r'(?s)does not start.*invalid value for parameter "max_connections"'):
         LocalPostgres(state, {"max_connections": "many"}).start()
 
 
 @needs_services
 def test_postgres_starts_again_after_its_postmaster_was_killed(postgres: LocalPostgres) -> None:
-    ask(postgres, "create table kept as select 7 as seven")
+    query_value(postgres, "create table kept as select 7 as seven")
     with closing(psycopg.connect(postgres.url("postgres", "postgres"))) as busy:
-        # A backend in a loop does not notice that the postmaster is gone, and holds the shared memory.
+        # A backend in an endless loop survives the postmaster and keeps the shared memory.
         busy.pgconn.send_query(b"do $$ begin loop null; end loop; end $$")
         os.kill(postmaster(postgres), signal.SIGKILL)
         wait_until(lambda: not postgres.is_running())
         postgres.start()
-    assert ask(postgres, "select seven from kept") == 7
+    assert query_value(postgres, "select seven from kept") == 7
 
 
-def test_a_process_has_ended_when_it_is_dead_or_gone() -> None:
+def test_a_process_has_ended_when_it_is_a_zombie_or_gone() -> None:
     with subprocess.Popen(["sleep", "600"]) as sleeper:
         assert not processes.has_ended(sleeper.pid)
         sleeper.kill()
-        wait_until(lambda: processes.has_ended(sleeper.pid))  # before its parent has asked for the exit code
+        wait_until(lambda: processes.has_ended(sleeper.pid))  # still a zombie
     assert processes.has_ended(sleeper.pid)
 
 
 @needs_services
-def test_stale_pid_files_that_name_a_living_process_do_no_harm(postgres: LocalPostgres) -> None:
+def test_stale_pid_files_with_the_id_of_a_live_process_are_ignored(postgres: LocalPostgres) -> None:
     postgres.stop()
     account = service_account()
     with subprocess.Popen(["sleep", "600"], user=account.user, group=account.group) as sleeper:
@@ -116,14 +116,14 @@ def test_stale_pid_files_that_name_a_living_process_do_no_harm(postgres: LocalPo
         assert not postgres.is_running()
         postgres.stop()
         postgres.start()
-        assert ask(postgres, "select 1") == 1
+        assert query_value(postgres, "select 1") == 1
         assert sleeper.poll() is None
         sleeper.kill()
 
 
 @needs_services
 def test_a_half_finished_initdb_is_recovered(state: Path) -> None:
-    # However late the kill is, the folder has its passing name yet.
+    # Path.rename blocks, so the folder still has its temporary name when the process is killed.
     script = "import time; from pathlib import Path; from workshop.services import *;"
     script += f" Path.rename = lambda *_: time.sleep(600); LocalPostgres(Path('{state}')).start()"
     with subprocess.Popen([sys.executable, "-c", script], start_new_session=True) as starter:
@@ -132,16 +132,16 @@ def test_a_half_finished_initdb_is_recovered(state: Path) -> None:
     server = LocalPostgres(state)
     assert not server.is_running()
     server.start()
-    assert ask(server, "select 1") == 1
+    assert query_value(server, "select 1") == 1
     assert not list((state / "postgres").glob("new-*"))
 
 
 @needs_services
-def test_a_database_is_created_once_whatever_its_name(postgres: LocalPostgres) -> None:
+def test_a_database_with_special_characters_is_created_once(postgres: LocalPostgres) -> None:
     name = 'o\'r "g"/o'
     postgres.create_database(name)
     postgres.create_database(name)
-    assert ask(postgres, "select current_database()", name) == name
+    assert query_value(postgres, "select current_database()", name) == name
 
 
 def test_the_url_encodes_every_part() -> None:
@@ -151,7 +151,7 @@ def test_the_url_encodes_every_part() -> None:
 
 
 @needs_services
-def test_redis_starts_stops_and_keeps_nothing(state: Path) -> None:
+def test_redis_starts_stops_and_persists_nothing(state: Path) -> None:
     server = LocalRedis(state)
     server.start()
     with redis.from_url(server.url()) as client:
@@ -191,7 +191,7 @@ def test_two_checkouts_do_not_share_servers(postgres: LocalPostgres, tmp_path: P
         assert postgres.is_running()
         other.start()
         other.create_database("only_here")
-        assert ask(postgres, "select count(*) from pg_database where datname = 'only_here'") == 0
+        assert query_value(postgres, "select count(*) from pg_database where datname = 'only_here'") == 0
     finally:
         other.stop()
         remove_state(state_root(tmp_path / "other"))
@@ -199,7 +199,7 @@ def test_two_checkouts_do_not_share_servers(postgres: LocalPostgres, tmp_path: P
 
 
 @needs_services
-def test_exec_runs_a_program_on_a_server_that_it_stops_again(
+def test_exec_runs_a_program_and_stops_the_server_afterwards(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(__main__, "PROJECT", tmp_path)
@@ -220,10 +220,10 @@ def test_start_status_and_clean_of_both_services(
     assert __main__.main(["clean"]) == 0
     assert not state.exists()
     assert __main__.main(["clean"]) == 0
-    state_root(tmp_path)  # for the fixture's own end
+    state_root(tmp_path)  # the fixture's teardown needs the folder
 
 
-def test_the_state_folder_is_one_for_each_checkout_and_closed_to_others(tmp_path: Path) -> None:
+def test_every_checkout_has_a_private_state_folder(tmp_path: Path) -> None:
     first, second = state_root(tmp_path / "first"), state_root(tmp_path / "second")
     assert first != second
     assert state_root(tmp_path / "first") == first
@@ -245,8 +245,8 @@ def test_a_state_folder_that_is_a_link_or_a_file_is_refused(tmp_path: Path) -> N
     name.unlink()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
-def test_a_state_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a folder")
+def test_a_state_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     name = state_root(tmp_path)
     os.chown(name, 65534, 65534)
     with pytest.raises(InsightsError, match=f"{name} belongs to user 65534"):
@@ -256,13 +256,13 @@ def test_a_state_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
 
 def test_a_socket_path_over_the_limit_is_refused(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 107)
-    with pytest.raises(InsightsError, match="may have 107"):
+    with pytest.raises(InsightsError, match="more than 107"):
         LocalPostgres(deep).start()
-    with pytest.raises(InsightsError, match="may have 107"):
+    with pytest.raises(InsightsError, match="more than 107"):
         LocalRedis(deep).start()
 
 
-def test_missing_programs_are_named_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_are_reported_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(binaries, "DEBIAN_POSTGRES", tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -272,10 +272,10 @@ def test_missing_programs_are_named_with_what_to_install(tmp_path: Path, monkeyp
         binaries.redis_program()
 
 
-def test_programs_of_another_major_version_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = {"postgres": "postgres (PostgreSQL) 16.2", "redis-server": "Redis server v=6.0.16 sha=00000000:0"}
+def test_programs_of_another_major_version_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"postgres": "postgres (PostgreSQL) 16.2", "redis-server": "Redis server v=6.0.16 sha=00000000:0"}
     for name in ("initdb", "pg_ctl", "psql", "postgres", "redis-server"):
-        (tmp_path / name).write_text(f"#!/bin/sh\necho '{said.get(name, '')}'\n")
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{versions.get(name, '')}'\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(binaries, "DEBIAN_POSTGRES", tmp_path)
@@ -287,7 +287,7 @@ def test_programs_of_another_major_version_are_not_taken(tmp_path: Path, monkeyp
     assert binaries.installed_redis() == tmp_path / "redis-server"
 
 
-def test_the_copy_of_the_wheel_can_be_read_by_everyone(tmp_path: Path) -> None:
+def test_the_copy_of_the_wheel_is_readable_by_all_users(tmp_path: Path) -> None:
     packages = tmp_path / "site-packages"
     for file in (
         "bin/postgres",

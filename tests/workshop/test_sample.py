@@ -1,6 +1,6 @@
-"""The sample of the demo: the same everywhere, loaded once, and as ugly as it promises."""
+"""Test the sample: it is deterministic, loaded once, and has the declared number of ugly rows of each kind."""
 
-# ruff: noqa: S608 -- every query is made of this file's own literals
+# ruff: noqa: S608 -- all queries consist of literals of this file
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from workshop.services.postgres import LocalPostgres
 DOCS = Path(__file__).parents[2] / "docs" / "sample.md"
 PARSES = r"btrim(label) ~ '^(1|2|11|101|1001|10|100|1000)\.[1-9][1-5](\.[^.\s]+)*$'"
 
-# Each kind of ugliness, counted apart from the generator.
+# Counts each kind of ugly row, independently of the generator.
 COUNTS = {
     "task_label_unparsable": "select count(*) from tasks where not " + PARSES,
     "case_label_unparsable": "select count(*) from cases where not " + PARSES,
@@ -96,7 +96,7 @@ COUNTS = {
     "event_after_as_of": "select count(*) from task_events where created_at >= '2026-01-01 00:00+00'",
 }
 
-# Rows with any timestamp on or after SAMPLE_AS_OF, deadlines left out: 6 new tasks and 3 closings, and so on.
+# Rows with a timestamp other than a deadline at or after SAMPLE_AS_OF: for tasks, 6 new and 3 closed ones, and so on.
 ROWS_AFTER_AS_OF = {"tasks": 9, "cases": 2, "task_events": 13, "task_comments": 4, "wellbeing_checkins": 5}
 DEADLINES = {"due_at", "reactivity_deadline_at"}
 
@@ -144,18 +144,18 @@ def test_every_kind_is_counted_and_documented() -> None:
     assert {kind: rows for kind, rows in documented.items() if kind in UGLY} == UGLY
 
 
-def test_drift_says_why() -> None:
+def test_every_drift_has_a_reason() -> None:
     assert all(drift.statement.startswith("alter table ") and drift.why for drift in DRIFT)
 
 
 @pytest.mark.services
 @pytest.mark.parametrize("kind", sorted(COUNTS))
-def test_ugly_rows_are_there(sample: psycopg.Connection, kind: str) -> None:
+def test_the_sample_has_the_declared_number_of_ugly_rows(sample: psycopg.Connection, kind: str) -> None:
     assert _one(sample, COUNTS[kind]) == UGLY[kind]
 
 
 @pytest.mark.services
-def test_two_databases_hold_the_same_rows(sample: psycopg.Connection, database: str) -> None:
+def test_two_databases_get_the_same_rows(sample: psycopg.Connection, database: str) -> None:
     with psycopg.connect(database) as connection:
         load_sample(connection)
         assert _fingerprints(connection) == _fingerprints(sample)
@@ -165,7 +165,7 @@ def test_two_databases_hold_the_same_rows(sample: psycopg.Connection, database: 
 def test_a_second_load_changes_nothing(loaded: tuple[str, SampleSummary], sample: psycopg.Connection) -> None:
     sample.commit()
     assert load_sample(sample) == loaded[1]
-    # A transaction that wrote anything at all has an id.
+    # A transaction has an id only if it wrote something.
     assert _one(sample, "select pg_current_xact_id_if_assigned()::text") is None
 
 
@@ -178,7 +178,7 @@ def test_the_summary_counts_the_rows(loaded: tuple[str, SampleSummary], sample: 
 
 
 @pytest.mark.services
-def test_only_declared_rows_lie_on_or_after_as_of(sample: psycopg.Connection) -> None:
+def test_only_declared_rows_are_at_or_after_as_of(sample: psycopg.Connection) -> None:
     as_of = datetime(SAMPLE_AS_OF.year, SAMPLE_AS_OF.month, SAMPLE_AS_OF.day, tzinfo=UTC)
     columns: dict[str, list[str]] = {}
     for table, column in _columns(sample, "timestamptz"):
@@ -248,7 +248,7 @@ def test_resolved_cases_have_only_closed_tasks(sample: psycopg.Connection) -> No
         ("Case-Title", "cases", "title"),
     ],
 )
-def test_every_personal_text_is_marked(sample: psycopg.Connection, marker: str, table: str, column: str) -> None:
+def test_every_personal_text_has_its_marker(sample: psycopg.Connection, marker: str, table: str, column: str) -> None:
     assert marker in NEVER_STAGED_MARKERS + PII_MARKERS
     query = "select count({0}), count({0}) filter (where not starts_with({0}, %s)) from {1}"
     counts = sql.SQL(query).format(sql.Identifier(column), sql.Identifier(table))
@@ -258,24 +258,24 @@ def test_every_personal_text_is_marked(sample: psycopg.Connection, marker: str, 
 
 
 @pytest.mark.services
-def test_dates_of_birth_lie_in_one_year(sample: psycopg.Connection) -> None:
+def test_all_dates_of_birth_are_in_one_year(sample: psycopg.Connection) -> None:
     years = "select array_agg(distinct extract(year from date_of_birth)::int) from person_profiles"
     assert _one(sample, years) == [1888, None]
 
 
 @pytest.mark.services
-def test_added_rows_do_no_harm_but_missing_ones_are_noticed(sample: psycopg.Connection) -> None:
+def test_added_rows_are_ignored_and_missing_rows_are_reported(sample: psycopg.Connection) -> None:
     sample.execute(
         "insert into task_comments (id, task_id, body) select gen_random_uuid(), id, 'one more' from tasks limit 1"
     )
     load_sample(sample)
     sample.execute("delete from learning_group_memberships where left_at is not null")
-    with pytest.raises(InsightsError, match="table learning_group_memberships holds "):
+    with pytest.raises(InsightsError, match="table learning_group_memberships has "):
         load_sample(sample)
 
 
 @pytest.mark.services
-def test_a_database_with_other_organizations_is_refused_and_left_alone(database: str) -> None:
+def test_a_database_with_other_organizations_is_refused_unchanged(database: str) -> None:
     with psycopg.connect(database) as connection:
         create_operational_schema(connection)
         connection.execute("insert into organizations (id, slug, display_name) values (gen_random_uuid(), 'acme', 'A')")
@@ -283,11 +283,11 @@ def test_a_database_with_other_organizations_is_refused_and_left_alone(database:
         with pytest.raises(InsightsError, match="acme"):
             load_sample(connection)
         assert _one(connection, "select count(*) from organizations") == 1
-        assert ("tasks", "subtype") in _columns(connection, "text"), "the drift must not reach a refused database"
+        assert ("tasks", "subtype") in _columns(connection, "text"), "the drift was applied to a refused database"
 
 
 @pytest.mark.services
-def test_a_view_in_the_way_of_the_drift_is_named(database: str) -> None:
+def test_a_view_that_blocks_the_drift_is_reported(database: str) -> None:
     with psycopg.connect(database) as connection:
         create_operational_schema(connection)
         connection.execute("create view reader as select status from tasks")

@@ -1,4 +1,4 @@
-"""The command `workshop`: the demo, a private Airflow and the incident import. `./dev` calls it."""
+"""The command `workshop`: demo, private Airflow and incident import. `./dev` calls it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from workshop.cli.load_incidents import load_incidents
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="orgo-insights-workshop")
 def commands() -> None:
-    """Try out and develop Orgo Insights on private servers."""
+    """Try out and develop Orgo Insights on private servers.
+
+    Example: workshop demo
+    """
 
 
 for command in (demo, airflow, load_incidents):

@@ -1,4 +1,4 @@
-"""`workshop airflow`: a real Airflow on the sample, started, stopped, looked at, and its DAGs run."""
+"""The command `workshop airflow`: start, stop and inspect a private Airflow on the sample, and run its DAGs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,25 @@ from workshop.services.airflow_settings import USER
 @click.group(invoke_without_command=True)
 @click.pass_context
 def airflow(context: click.Context) -> None:
-    """A private Airflow, webserver and scheduler, on the sample; without a command, start it."""
+    """Run a private Airflow on the sample.
+
+    Without a command, start it.
+
+    Example: workshop airflow
+    """
     if context.invoked_subcommand is None:
         context.invoke(start)
 
 
 @airflow.command()
 def start() -> None:
-    """Start it, on a built warehouse of its own; a running one is left alone, a killed program is started again."""
+    """Start Airflow on a separate, built warehouse.
+
+    Builds the warehouse first if needed. Restarts a webserver or scheduler that was killed, and leaves running
+    programs alone.
+
+    Example: workshop airflow start
+    """
     job = airflow_demo.describe(load_settings())
     private = airflow_demo.private_airflow(job)
     private.folder.mkdir(mode=0o700, exist_ok=True)
@@ -49,13 +60,21 @@ def start() -> None:
 
 @airflow.command()
 def stop() -> None:
-    """Stop the webserver and the scheduler; users, keys and the history of the runs stay."""
+    """Stop the webserver and the scheduler.
+
+    Keeps users, keys and the history of the runs.
+
+    Example: workshop airflow stop
+    """
     _private().stop()
 
 
 @airflow.command()
 def status() -> None:
-    """Say whether it runs, where, and how to log in."""
+    """Show whether Airflow runs, its URL and how to log in.
+
+    Example: workshop airflow status
+    """
     private = _private()
     health = private.health()
     for program, pid in private.programs().items():
@@ -69,7 +88,12 @@ def status() -> None:
 @airflow.command()
 @click.argument("dags", nargs=-1)
 def run(dags: tuple[str, ...]) -> None:
-    """Trigger the named DAGs, or all of them, as of the sample's day, and wait; exit code 1 when one is not green."""
+    """Trigger DAGS, by default all of them, and wait.
+
+    The runs use the sample's day as `as_of`. The exit code is 1 if a run or task does not succeed.
+
+    Example: workshop airflow run insights_daily_events_load
+    """
     job = airflow_demo.describe(load_settings())
     if not airflow_demo.private_airflow(job).is_running():
         raise InsightsError("Airflow does not run. Start it first: ./dev airflow")

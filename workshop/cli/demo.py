@@ -1,4 +1,4 @@
-"""`workshop demo`: the main job on private services, from nothing to a summary."""
+"""The command `workshop demo`: build and summarize a whole warehouse on private services."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ from workshop.cli.steps import step
     "--from",
     "incident_log",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An incident log (zip or csv) instead of the sample.",
+    help="Import this incident log (zip or csv) instead of the sample.",
 )
 def demo(incident_log: Path | None) -> None:
-    """Build and test a whole warehouse on private services; again, it takes seconds and changes nothing."""
+    """Build and test a whole warehouse on private services.
+
+    A repeated run takes seconds and changes nothing.
+
+    Example: workshop demo --from incident_event_log.zip
+    """
     chosen = job.prepare_demo(load_settings(), incident_log)
     with step("starting PostgreSQL and Redis"):
         job.start_services(chosen)

@@ -1,4 +1,4 @@
-"""`workshop load-incidents`: the offline import of a ServiceNow incident audit log."""
+"""The command `workshop load-incidents`: import a ServiceNow incident audit log."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from workshop.incidents import ImportResult, import_incidents
 @click.option(
     "--database-url",
     envvar="INSIGHTS_OPERATIONAL_URL",
-    help="The operational database; default: libpq's PG* variables. [env: INSIGHTS_OPERATIONAL_URL]",
+    help="URL of the operational database. Default: the PG* variables. [env: INSIGHTS_OPERATIONAL_URL]",
 )
-@click.option("--schema", default="public", show_default=True, help="The schema of the operational tables.")
+@click.option("--schema", default="public", show_default=True, help="Schema of the operational tables.")
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the rejected rows go (csv). Default: FILE's name with .rejected.csv, in this folder.",
+    help="File for the rejected rows (csv). Default: FILE's name with .rejected.csv, in this folder.",
 )
 def load_incidents(file: Path, database_url: str | None, schema: str, report: Path | None) -> None:
-    """Import FILE, a ServiceNow incident audit log (csv, or a zip of one), into an operational database.
+    """Import a ServiceNow incident log into a database.
 
-    All of it or nothing is imported. A second import of the same file changes nothing; a newer log brings known
-    incidents up to date. Rejected rows are in the report and do not make the command fail.
+    FILE is an incident audit log (csv, or a zip of one). The import into the operational tables is one transaction. A
+    second import of the same file changes nothing; a newer log updates existing incidents. Rejected rows are written
+    to the report and do not make the command fail.
+
+    Example: workshop load-incidents incident_event_log.zip --database-url postgresql:///orgo
     """
     report = report or Path(f"{file.stem}.rejected.csv")
     try:

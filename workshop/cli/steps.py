@@ -1,4 +1,4 @@
-"""One line of output for each step of a longer command."""
+"""Print one line for each step of a long command."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import click
 
 @contextmanager
 def step(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Print the label while the step works, how far it is, and its seconds when it is done.
+    """Print the label and progress of a step while it runs, and its duration when it ends.
 
-    What it yields takes how much is done, and of how much.
+    Yields a function to call with the number of finished parts and the total number of parts.
     """
     terminal = click.get_text_stream("stdout").isatty()
     started, tenths = time.monotonic(), 0

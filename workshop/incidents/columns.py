@@ -1,4 +1,4 @@
-"""The columns of a ServiceNow incident audit log, and how each of them is read."""
+"""The columns of a ServiceNow incident audit log and the format of their values."""
 
 COLUMNS = (
     "number",
@@ -42,13 +42,13 @@ COLUMNS = (
 MOMENTS = ("opened_at", "sys_created_at", "sys_updated_at", "resolved_at", "closed_at")
 COUNTS = ("reassignment_count", "reopen_count", "sys_mod_count")
 
-# A row without one of these belongs to no incident or to no point of its history.
+# Without one of these, a row cannot be assigned to an incident or to a point in its history.
 REQUIRED = ("number", "sys_mod_count", "sys_updated_at", "opened_at", "incident_state")
 
-# The log writes their last value on every row of an incident: they tell about the incident, not about the update.
+# The log repeats their final value on every row of an incident, so they describe the incident, not the update.
 FINAL = ("opened_at", "closed_code", "resolved_by", "resolved_at", "closed_at")
 
-# What an update may change. number and sys_updated_at are the event's task and time.
+# Columns that an update can change. number and sys_updated_at are left out: they identify the event's task and time.
 HISTORY = tuple(column for column in COLUMNS if column not in {*FINAL, "number", "sys_updated_at"})
 
 MOMENT_FORMAT = "a time of day as d/m/yyyy HH:MM, day first, UTC"
@@ -57,7 +57,7 @@ STATE_FORMAT = "New, Active, Awaiting <something>, Resolved or Closed"
 
 
 def expected(column: str) -> str:
-    """Say in words what a value of `column` must look like."""
+    """Return a description of the values that `column` accepts, for the report."""
     if column in MOMENTS:
         return MOMENT_FORMAT
     if column in COUNTS:

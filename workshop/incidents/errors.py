@@ -1,11 +1,11 @@
-"""What can go wrong with an import, as the person at the keyboard can mend it."""
+"""Errors of an import that the person who runs it can fix."""
 
 from orchestration.errors import InsightsError
 
 
 class IncidentFileError(InsightsError):
-    """The file as a whole cannot be read as an incident log; nothing was written."""
+    """The file is not a readable incident log; nothing was written."""
 
 
 class IncidentImportError(InsightsError):
-    """The database does not take the import; nothing was written."""
+    """The database or the report file prevents the import; nothing was written."""

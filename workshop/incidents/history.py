@@ -1,7 +1,7 @@
-"""What is already known about the file's incidents, and the history that comes of both, one event per row.
+"""Combine the rows of the file with those of earlier imports into each incident's history, one event per row.
 
-An event's new_value holds the task's columns that changed, and under `incident` the log's columns that changed. So the
-rows of earlier imports can be read back from the events, and the order in which snapshots are imported is indifferent.
+An event's new_value holds the task's columns that changed, and under `incident` the log's columns that changed. The
+rows of earlier imports can therefore be restored from the events, so snapshots can be imported in any order.
 """
 
 from psycopg import Cursor, sql
@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 from workshop.incidents.columns import HISTORY
 
-_RECALL = sql.SQL(
+_EARLIER_ROWS = sql.SQL(
     """
 with incomplete as (
     select distinct task_id
@@ -46,10 +46,10 @@ select
     tasks.metadata::jsonb ->> 'closed_code',
     tasks.metadata::jsonb ->> 'resolved_by',
     (tasks.metadata::jsonb ->> 'resolved_at')::timestamptz,
-    {recalled}
+    {restored}
 from stored
 inner join tasks on tasks.id = stored.task_id
-cross join lateral jsonb_populate_record(null::pg_temp.incident_rows, stored.content) as recalled
+cross join lateral jsonb_populate_record(null::pg_temp.incident_rows, stored.content) as restored
 where not exists (select from incident_rows where incident_rows.event_id = stored.id)
 """
 )
@@ -100,7 +100,7 @@ window history as (partition by task_id order by sys_updated_at, log_sys_mod_cou
 """
 )
 
-# Events of the file's rows, and those of earlier imports: a new row before one of them changes what that one changed.
+# Events of the file's rows, and events of earlier imports: a new row changes the event of the row that follows it.
 _VIEWS = (
     "create temporary view incident_file_events as {} where line is not null",
     "create temporary view incident_earlier_events as {} where line is null",
@@ -113,19 +113,19 @@ _EVENT = (
 TASK_COLUMNS = ("status", "priority", "severity", "owner_role_id", "owner_user_id")
 
 
-def recall(cursor: Cursor[TupleRow]) -> None:
-    """Add the rows of earlier imports that the file does not hold to incident_rows, without a line."""
+def add_earlier_rows(cursor: Cursor[TupleRow]) -> None:
+    """Add to incident_rows, without a line, the rows of earlier imports that the file does not contain."""
     names = [sql.Identifier(column) for column in HISTORY]
     cursor.execute(
-        _RECALL.format(
+        _EARLIER_ROWS.format(
             history=sql.SQL(", ").join(names),
-            recalled=sql.SQL(", ").join(sql.SQL("recalled.{}").format(name) for name in names),
+            restored=sql.SQL(", ").join(sql.SQL("restored.{}").format(name) for name in names),
         )
     )
 
 
 def stage_events(cursor: Cursor[TupleRow]) -> None:
-    """Make incident_steps, with one event per row of incident_rows, and a view each for the file's and earlier ones."""
+    """Create incident_steps with one event per incident row, and separate views of the new and the earlier events."""
     log = {column: sql.Identifier(f"log_{column}") for column in HISTORY}
     task = {column: sql.Identifier(column) for column in TASK_COLUMNS}
     cursor.execute(
@@ -143,7 +143,10 @@ def stage_events(cursor: Cursor[TupleRow]) -> None:
 
 
 def _incident(log: dict[str, sql.Identifier]) -> sql.Composed:
-    """Collect the log's own columns that changed. sys_mod_count is always there: it orders events of one minute."""
+    """Compose the JSON of the log's columns that changed.
+
+    It always includes sys_mod_count, which orders the events of one minute.
+    """
     conditions: dict[str, sql.Composable] = {name: _changed(column) for name, column in log.items()}
     conditions["sys_mod_count"] = sql.SQL("true")
     pairs = [_pair(name, column, conditions[name]) for name, column in log.items()]
@@ -151,7 +154,7 @@ def _incident(log: dict[str, sql.Identifier]) -> sql.Composed:
 
 
 def _object(pairs: list[sql.Composed]) -> sql.Composed:
-    """Compose JSON from text: five times as fast as jsonb functions over the twenty-odd columns that do not change."""
+    """Compose a JSON object as text, five times as fast as jsonb functions on mostly unchanged columns."""
     return sql.SQL("""('{{' || concat_ws(', ', {}) || '}}')""").format(sql.SQL(", ").join(pairs))
 
 

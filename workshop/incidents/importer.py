@@ -1,4 +1,4 @@
-"""The import as a whole: one transaction, from the file to the operational tables and the report of rejected rows."""
+"""Import an incident log into the operational tables in one transaction, and report the rejected rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from workshop.incidents.errors import IncidentFileError, IncidentImportError
-from workshop.incidents.history import recall, stage_events
+from workshop.incidents.history import add_earlier_rows, stage_events
 from workshop.incidents.mapping import create_functions
 from workshop.incidents.merge import TableCount, merge
 from workshop.incidents.source import IncidentLog, open_log
 from workshop.incidents.staging import check_rows, copy_log
 from workshop.incidents.targets import stage_names, stage_work
 
-# Called with the step that is under way and the share of it that is done, from 0 to 1.
+# Called with the name of the current step and its completed share, from 0 to 1.
 Progress = Callable[[str, float], None]
 
 READING = "reading the file"
@@ -27,7 +27,7 @@ PEOPLE = "writing organization, people and roles"
 WORK = "writing cases and tasks"
 EVENTS = "writing task events"
 
-# Staged rows by the table they are meant for. People may edit what they are called: that stays as it is.
+# The staged relation for each table. Existing rows are not updated, because users may have edited the names.
 _NAMES = {
     "organizations": "incident_organization",
     "organization_profiles": "incident_profile",
@@ -41,7 +41,7 @@ TABLES = (*_NAMES, *_WORK, "task_events")
 _SESSION = (
     "set local timezone = 'UTC'",
     "set local work_mem = '64MB'",
-    # A second import waits for the first and then finds its rows.
+    # A concurrent import waits for this one and then sees its rows.
     "select pg_advisory_xact_lock(hashtextextended('orgo insights load-incidents', 0))",
 )
 
@@ -56,11 +56,11 @@ copy (
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What an import did.
+    """The result of an import.
 
-    `rows`: data rows of the file, each in exactly one of loaded, merged and rejected of `tables["task_events"]`.
-    `revised_events`: events of earlier imports that a new row between them made different.
-    `ignored_columns`: columns of the file that an incident log does not have.
+    `rows`: data rows of the file; each counts as loaded, merged or rejected in `tables["task_events"]`.
+    `revised_events`: events of earlier imports that changed because a new row precedes them.
+    `ignored_columns`: columns of the file that are not part of an incident log.
     """
 
     rows: int
@@ -77,17 +77,17 @@ def import_incidents(
     schema: str = "public",
     progress: Progress = lambda step, share: None,
 ) -> ImportResult:
-    """Bring the incident log `file` (csv, or a zip of one) into the operational tables of `schema` in one transaction.
+    """Import the incident log `file` (csv, or a zip of one) into the operational tables of `schema`.
 
-    `connection` must be outside a transaction: the import commits its own. `report` (csv) gets every rejected row
-    and is put in place once the import is committed. Raises IncidentFileError or IncidentImportError: nothing was
-    written then.
+    The import runs in one transaction, which it commits, so `connection` must not be in a transaction. `report` (csv)
+    receives every rejected row once the import is committed. Raises IncidentFileError or IncidentImportError, in
+    which case nothing was written.
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
-        raise IncidentImportError("the connection is in a transaction; commit it first: the import is one of its own")
+        raise IncidentImportError("the connection is in a transaction: commit it first, the import needs its own")
     unfinished = report.with_name(report.name + ".part")
     try:
-        _claim(unfinished)
+        _create_report(unfinished)
         with open_log(file) as log, connection.transaction(), connection.cursor() as cursor:
             _prepare(cursor, schema)
             result = _load(cursor, log, progress)
@@ -101,7 +101,7 @@ def import_incidents(
     return result
 
 
-def _claim(report: Path) -> None:
+def _create_report(report: Path) -> None:
     try:
         report.touch()
     except OSError as error:
@@ -109,7 +109,7 @@ def _claim(report: Path) -> None:
 
 
 def _prepare(cursor: Cursor[TupleRow], schema: str) -> None:
-    """Set up the session for the transaction. Raises IncidentImportError where `schema` is not an operational one."""
+    """Set up the session for the transaction. Raises IncidentImportError if `schema` lacks an operational table."""
     cursor.execute("select set_config('search_path', quote_ident(%s), true)", (schema,))
     missing = cursor.execute(
         "select name from unnest(%s::text[]) as name where to_regclass(name) is null", (list(TABLES),)
@@ -128,10 +128,10 @@ def _load(cursor: Cursor[TupleRow], log: IncidentLog, progress: Progress) -> Imp
     copy_log(cursor, log, lambda share: progress(READING, share))
     rows = _count(cursor, "select count(*) from incident_raw")
     if rows == 0:
-        raise IncidentFileError(f"{log.name} has a header and no rows; an incident log has one row per update")
+        raise IncidentFileError(f"{log.name} has a header and no rows; an incident log must have one row per update")
     progress(CHECKING, 0)
     check_rows(cursor)
-    recall(cursor)
+    add_earlier_rows(cursor)
     progress(PEOPLE, 0)
     stage_names(cursor)
     tables = {table: merge(cursor, table, staged, update=False) for table, staged in _NAMES.items()}

@@ -1,6 +1,7 @@
-"""The one place that says what a value of the log means in Orgo, as functions of the session (docs/incident-import.md).
+"""Map values of the log to values of Orgo, in temporary SQL functions (docs/incident-import.md).
 
-All of them take text and give text (tokens of the source contract, section 1), NULL for what they do not know.
+The functions take text and return NULL for unknown values; those that return text return tokens of the source
+contract (section 1).
 """
 
 from psycopg import Cursor, sql
@@ -13,7 +14,7 @@ STAFF, TEAM_LEAD = 1001, 101  # label bases of the source contract's section 3
 LABEL_CODE = "81"  # technical, request
 DEFAULT_ROLE = "IT"
 
-# A version 3 UUID (RFC 4122) of this namespace and "kind:key": the same from every import, and from any other language.
+# Ids are version 3 UUIDs (RFC 4122) of this namespace and "kind:key", so every import produces the same ids.
 NAMESPACE = "1f0f4a4e-6d0c-4c53-9c3b-5d1f7c0f2a86"
 
 _UUID = sql.SQL(
@@ -33,7 +34,7 @@ $$
 )
 
 _FUNCTIONS = (
-    # The pattern keeps out what to_timestamp would read leniently, the second condition the 31st of a short month.
+    # The pattern rejects what to_timestamp would tolerate, the second condition days that the month does not have.
     r"""
 create or replace function pg_temp.incident_moment(value text) returns timestamptz language sql stable as $$
     select case
@@ -96,13 +97,13 @@ create or replace function pg_temp.incident_source(contact_type text) returns te
     end
 $$
 """,
-    # 'Opened by  8' and 'Opened by 8' name the same account.
+    # 'Opened by  8' and 'Opened by 8' are the same account.
     r"""
 create or replace function pg_temp.incident_name(token text) returns text language sql immutable as $$
     select regexp_replace(token, '\s+', ' ', 'g')
 $$
 """,
-    # Two names may differ in nothing but letters that an address cannot hold: then a hash keeps them apart.
+    # A hash keeps addresses unique when names differ only in characters that an address cannot contain.
     """
 create or replace function pg_temp.incident_email(name text) returns text language sql immutable as $$
     select trim('-' from regexp_replace(lower(name), '[^a-z0-9]+', '-', 'g'))
@@ -112,7 +113,7 @@ $$
 """,
 )
 
-# Who works on it: a high impact is the business of a team lead.
+# A team lead handles incidents of high impact.
 _LEVEL = sql.SQL(
     """
 create or replace function pg_temp.incident_level(impact text) returns int language sql immutable as $$
@@ -132,7 +133,7 @@ $$
 """
 )
 
-# Lays the changes of an incident's events over each other in their order: the incident as it then was.
+# Merges the changes of an incident's events in order, which restores the incident's state after each event.
 _OVERLAY = """
 create or replace aggregate pg_temp.incident_overlay(jsonb) (sfunc = jsonb_concat, stype = jsonb, initcond = '{}')
 """

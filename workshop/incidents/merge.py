@@ -1,4 +1,4 @@
-"""Brings staged rows into an operational table by their id, writing only what is new or different."""
+"""Merge staged rows into an operational table by id, writing only new and changed rows."""
 
 from dataclasses import dataclass
 
@@ -37,10 +37,10 @@ where not exists (select from {table} as stored where stored.id = staged.id)
 
 @dataclass(frozen=True)
 class TableCount:
-    """What became of the rows meant for one table.
+    """The number of staged rows of one table by outcome.
 
-    `loaded`: inserted; `updated`: already there and now different; `unchanged`: already there, not written;
-    `repeated`: the same row twice in the file; `rejected`: in the report file.
+    `loaded`: inserted; `updated`: existed and differed; `unchanged`: existed and did not differ;
+    `repeated`: identical to an earlier row of the file; `rejected`: listed in the report.
     """
 
     loaded: int
@@ -51,15 +51,15 @@ class TableCount:
 
     @property
     def merged(self) -> int:
-        """Rows that met their equal by key: `updated`, `unchanged` and `repeated` together."""
+        """The number of rows whose key already existed: `updated`, `unchanged` and `repeated`."""
         return self.updated + self.unchanged + self.repeated
 
 
 def merge(cursor: Cursor[TupleRow], table: str, staged: str, *, update: bool) -> TableCount:
-    """Insert the rows of `staged` that `table` lacks; with `update`, also bring those up to date that differ.
+    """Insert the rows of `staged` that `table` lacks and, with `update`, update the rows that differ.
 
-    Both have a column `id`; every column of `staged` must exist in `table`, where its type may differ (a token in an
-    enum or in a text). Raises IncidentImportError when `table` lacks one.
+    Both have a column `id`. Every column of `staged` must exist in `table`, where its type may differ (a token is an
+    enum or text). Raises IncidentImportError when `table` lacks a column.
     """
     types = _column_types(cursor, table, staged)
     names = {column: sql.Identifier(column) for column in types}
@@ -85,6 +85,6 @@ def _column_types(cursor: Cursor[TupleRow], table: str, staged: str) -> dict[str
     missing = [column for column, kind in types.items() if kind is None]
     if missing:
         raise IncidentImportError(
-            f"the table {table} lacks {', '.join(missing)}; the import writes into the tables of the source contract"
+            f"the table {table} lacks {', '.join(missing)}; the import needs the tables of the source contract"
         )
     return {column: kind for column, kind in types.items() if kind is not None}

@@ -1,4 +1,4 @@
-"""Reads the log from a csv file, or from a zip that holds one, a record at a time."""
+"""Read the log record by record from a csv file or from a zip with one csv file."""
 
 import csv
 import zipfile
@@ -13,13 +13,13 @@ from typing import IO, NamedTuple, cast
 from workshop.incidents.columns import COLUMNS
 from workshop.incidents.errors import IncidentFileError
 
-LONGEST_LINE = 1 << 20  # bytes; bounds the memory that a file without line ends can take
+LONGEST_LINE = 1 << 20  # bytes; limits the memory for a file without line breaks
 
 
 class Record(NamedTuple):
-    """One data row: the `line` of the file it begins on (1 is the header) and its `fields`.
+    """One data row: the `line` of the file where it begins (1 is the header) and its `fields`.
 
-    `defect` is empty, or says why the row cannot be split into fields.
+    `defect` is the reason why the row cannot be split into fields, or empty.
     """
 
     line: int
@@ -30,12 +30,12 @@ class Record(NamedTuple):
 class IncidentLog:
     """An open incident log.
 
-    `name` is the file's name, with the member's name after a slash for a zip; `header` the column names in the order
-    of the file; `size` and `position` count uncompressed bytes.
+    `name` is the file name, for a zip followed by a slash and the member's name; `header` has the column names in the
+    order of the file; `size` and `position` are in uncompressed bytes.
     """
 
     def __init__(self, stream: IO[bytes], name: str, size: int) -> None:
-        """Read the header. Raises IncidentFileError when it is not the header of an incident log."""
+        """Read the header. Raises IncidentFileError when it lacks or repeats a column of an incident log."""
         self.name = name
         self.size = size
         self.position = 0
@@ -46,11 +46,11 @@ class IncidentLog:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """Columns of the file that an incident log does not have."""
+        """Columns of the file that are not part of an incident log."""
         return tuple(column for column in self.header if column not in COLUMNS)
 
     def records(self) -> Iterator[Record]:
-        """Yield every data row; blank lines are none. Raises IncidentFileError when the rest cannot be read."""
+        """Yield every data row and skip blank lines. Raises IncidentFileError when the file becomes unreadable."""
         while True:
             line = self._reader.line_num + 1
             try:
@@ -66,7 +66,7 @@ class IncidentLog:
                 yield Record(line, fields, "")
 
     def _defect(self, line: int, error: csv.Error) -> str:
-        """Describe a row that is broken within its line; one that swallowed further lines breaks the file."""
+        """Return the defect of a row on one line; raise IncidentFileError when an open quote consumed more lines."""
         if self._reader.line_num > line:
             raise IncidentFileError(
                 f"{self.name}, line {line}: a quoted value that begins in this row does not end where it should "
@@ -85,27 +85,27 @@ class IncidentLog:
                 yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 place = f"{self.name}, line {line}: byte {error.start + 1} of the line, {raw[error.start]:#04x},"
-                raise IncidentFileError(f"{place} is no UTF-8; it must be a text file saved as UTF-8") from error
+                raise IncidentFileError(f"{place} is not valid UTF-8; save the file as UTF-8 text") from error
 
     def _read_line(self, line: int) -> bytes:
         try:
             raw = self._stream.readline(LONGEST_LINE + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise IncidentFileError(
-                f"{self.name} is damaged at or after line {line} ({error}); fetch it again"
+                f"{self.name} is damaged at or after line {line} ({error}); download it again"
             ) from error
         if len(raw) > LONGEST_LINE:
             raise IncidentFileError(
-                f"{self.name}, line {line}: longer than {LONGEST_LINE} bytes, so this is no csv file"
+                f"{self.name}, line {line}: longer than {LONGEST_LINE} bytes, so this is not a csv file"
             )
         return raw
 
     def _read_header(self) -> tuple[str, ...]:
         first = next(self.records(), None)
         if first is None:
-            raise IncidentFileError(f"{self.name} is empty; it must be an incident log with a header line")
+            raise IncidentFileError(f"{self.name} is empty; an incident log must have a header line")
         if first.defect:
-            raise IncidentFileError(f"{self.name}, line {first.line}: {first.defect}, so this is no csv file")
+            raise IncidentFileError(f"{self.name}, line {first.line}: {first.defect}, so this is not a csv file")
         header = tuple(name.strip().lower() for name in first.fields)
         repeated = [name for name, times in Counter(header).items() if times > 1 and name in COLUMNS]
         if repeated:
@@ -113,7 +113,7 @@ class IncidentLog:
         missing = [column for column in COLUMNS if column not in header]
         if missing:
             raise IncidentFileError(
-                f"{self.name}, line {first.line}: the header lacks {', '.join(missing)}; it must name the "
+                f"{self.name}, line {first.line}: the header lacks {', '.join(missing)}; it must contain the "
                 f"{len(COLUMNS)} columns of an incident log, separated by commas"
             )
         return header
@@ -121,7 +121,7 @@ class IncidentLog:
 
 @contextmanager
 def open_log(file: Path) -> Iterator[IncidentLog]:
-    """Open `file`, a csv or a zip with exactly one csv in it.
+    """Open `file`, a csv file or a zip with exactly one csv file.
 
     Raises IncidentFileError when it is neither, is empty, or lacks a column.
     """
@@ -136,21 +136,21 @@ def open_log(file: Path) -> Iterator[IncidentLog]:
 def _open_csv(file: Path, opened: ExitStack) -> IncidentLog:
     stream = opened.enter_context(file.open("rb"))
     if stream.peek(4).startswith(b"PK\x03\x04"):
-        raise IncidentFileError(f"{file.name} begins like a zip file but has no end; fetch it again")
+        raise IncidentFileError(f"{file.name} is a truncated zip file; download it again")
     return IncidentLog(stream, file.name, file.stat().st_size)
 
 
 def _open_zip(file: Path, opened: ExitStack) -> IncidentLog:
     try:
         archive = opened.enter_context(zipfile.ZipFile(file))
-        member = _the_csv(file.name, archive)
+        member = _find_csv(file.name, archive)
         stream = cast(IO[bytes], BufferedReader(cast(RawIOBase, opened.enter_context(archive.open(member)))))
     except (RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
         raise IncidentFileError(f"{file.name} cannot be unpacked: {error}") from error
     return IncidentLog(stream, f"{file.name}/{member.filename}", member.file_size)
 
 
-def _the_csv(name: str, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+def _find_csv(name: str, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     members = [
         info
         for info in archive.infolist()
@@ -158,10 +158,8 @@ def _the_csv(name: str, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     ]
     if len(members) > 1:
         found = ", ".join(info.filename for info in members)
-        raise IncidentFileError(
-            f"{name} holds {len(members)} csv files ({found}); it must hold one: unpack the right one"
-        )
+        raise IncidentFileError(f"{name} contains {len(members)} csv files ({found}); unpack it and import one of them")
     if not members:
         found = ", ".join(archive.namelist()[:5]) or "nothing"
-        raise IncidentFileError(f"{name} holds no csv file (but {found}); it must hold one")
+        raise IncidentFileError(f"{name} contains no csv file (but {found}); it must contain one")
     return members[0]

@@ -1,6 +1,6 @@
-"""From the file into temporary tables: every data row in `incident_raw`, then what it means in `incident_rows`.
+"""Load the file into temporary tables: every data row into `incident_raw`, parsed rows into `incident_rows`.
 
-Rows that cannot be used are in `incident_rejects` with the reason, identical repeats only counted.
+Unusable rows go to `incident_rejects` with the reason; identical repeats are only counted.
 """
 
 import csv
@@ -15,8 +15,8 @@ from psycopg.rows import TupleRow
 from workshop.incidents.columns import COLUMNS, COUNTS, MOMENTS, REQUIRED, expected
 from workshop.incidents.source import IncidentLog, Record
 
-CHUNK = 2_000  # rows that are in memory at a time
-SHOWN = 200  # characters of a broken row that the report quotes
+CHUNK = 2_000  # rows in memory at a time
+QUOTED_LENGTH = 200  # characters of a broken row that the report quotes
 
 Row = tuple[int | str, ...]
 
@@ -26,7 +26,7 @@ create temporary table incident_raw (line bigint, reason text, value text, expec
 """
 )
 
-# `offset 0` keeps a value from being worked out once for every time it is looked at.
+# `offset 0` keeps the planner from inlining the subqueries, which would parse a value again for every reference.
 _ROWS = sql.SQL(
     """
 create temporary table incident_rows on commit drop as
@@ -107,7 +107,7 @@ _KEEP_ACCEPTED = (
 
 
 def copy_log(cursor: Cursor[TupleRow], log: IncidentLog, progress: Callable[[float], None]) -> None:
-    """Stream `log` into the temporary table incident_raw; `progress` gets the share of the file that is read."""
+    """Stream `log` into the temporary table incident_raw; call `progress` with the share of the file that is read."""
     columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(column)) for column in COLUMNS)
     cursor.execute(_RAW.format(columns=columns))
     rows = _raw_rows(log)
@@ -118,7 +118,7 @@ def copy_log(cursor: Cursor[TupleRow], log: IncidentLog, progress: Callable[[flo
 
 
 def check_rows(cursor: Cursor[TupleRow]) -> None:
-    """Make incident_rows (accepted), incident_repeats and incident_rejects of incident_raw."""
+    """Create incident_rows (accepted rows), incident_repeats and incident_rejects from incident_raw."""
     cursor.execute(_rows_statement())
     faults = sql.SQL("jsonb_build_object({})").format(
         sql.SQL(", ").join(
@@ -153,7 +153,7 @@ def _rows_statement() -> sql.Composed:
 
 
 def _fault(named: dict[str, sql.Identifier], written: dict[str, sql.Identifier]) -> sql.Composed:
-    """Name the first column whose value is missing or is not what it must be."""
+    """Compose the SQL that returns the first column whose value is missing or invalid."""
     faulty = {column: sql.SQL("{} is null").format(named[column]) for column in REQUIRED}
     faulty["incident_state"] = sql.SQL("pg_temp.incident_status({}) is null").format(named["incident_state"])
     for column, name in written.items():
@@ -179,7 +179,7 @@ def _raw_rows(log: IncidentLog) -> Iterator[Row]:
 
 def _broken_row(record: Record, width: int) -> Row:
     reason = record.defect or f"{len(record.fields)} columns"
-    value = ",".join(record.fields).replace("\0", "")[:SHOWN]
+    value = ",".join(record.fields).replace("\0", "")[:QUOTED_LENGTH]
     return (record.line, reason, value, f"{width} columns separated by commas, as in the header", *("",) * len(COLUMNS))
 
 

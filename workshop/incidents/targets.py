@@ -1,4 +1,4 @@
-"""The rows that the operational tables should hold, as temporary tables with the names and meaning of their columns."""
+"""Stage the rows for the operational tables in temporary tables with the same columns."""
 
 import json
 
@@ -12,7 +12,7 @@ from workshop.incidents.mapping import (
     TASK_TYPE,
 )
 
-# Created no later than anything that refers to it: an import must not depend on the day it runs.
+# created_at is the first opened_at, because an import must not depend on the day it runs.
 _ORGANIZATION = sql.SQL(
     """
 create temporary table incident_organization on commit drop as
@@ -69,13 +69,13 @@ from (
 group by kind, token
 """
 
-_OF_A_KIND = sql.SQL(
+_ROWS_OF_KIND = sql.SQL(
     """
 create temporary table {relation} on commit drop as
 select
     id,
     (select id from incident_organization) as organization_id,
-    {called},
+    {names},
     min(created_at) as created_at,
     min(created_at) as updated_at
 from incident_names
@@ -84,14 +84,14 @@ group by id, name
 """
 )
 
-# What is made of the names of each kind, and what the names are there.
+# The staged relation for each kind of name, and the columns that hold the name.
 _KINDS = {
     "user": ("incident_users", sql.SQL("pg_temp.incident_email(name) as email, name as display_name")),
     "person": ("incident_persons", sql.SQL("name as external_reference, name as full_name")),
     "role": ("incident_roles", sql.SQL("name as code, name as display_name")),
 }
 
-# The last row of every incident. A case once opened stays, even where a later snapshot counts less.
+# The last row of every incident. An existing case stays, even if a later snapshot has lower counts.
 _FINALS = """
 create temporary table incident_finals on commit drop as
 with last_events as (
@@ -201,17 +201,17 @@ left join incident_names as owners on owners.kind = 'user' and owners.token = as
 
 
 def stage_names(cursor: Cursor[TupleRow]) -> None:
-    """Make the rows of the organization, its profile, users, persons and roles from incident_rows."""
+    """Stage the organization, its profile, users, persons and roles from incident_rows."""
     cursor.execute(_ORGANIZATION.format(slug=sql.Literal(ORGANIZATION_SLUG)))
     cursor.execute(_PROFILE.format(code=sql.Literal(PROFILE_CODE)))
     cursor.execute(_NAMES)
     cursor.execute("analyze incident_names")
-    for kind, (relation, called) in _KINDS.items():
-        cursor.execute(_OF_A_KIND.format(relation=sql.Identifier(relation), called=called, kind=sql.Literal(kind)))
+    for kind, (relation, names) in _KINDS.items():
+        cursor.execute(_ROWS_OF_KIND.format(relation=sql.Identifier(relation), names=names, kind=sql.Literal(kind)))
 
 
 def stage_work(cursor: Cursor[TupleRow]) -> None:
-    """Make the rows of tasks and cases from incident_rows; the names must be staged."""
+    """Stage cases and tasks from incident_rows; the names must be staged first."""
     cursor.execute(_FINALS)
     metadata = json.dumps({"origin": ORGANIZATION_SLUG})
     cursor.execute(_CASES.format(role=sql.Literal(DEFAULT_ROLE), metadata=sql.Literal(metadata)))

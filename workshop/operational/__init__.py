@@ -1,4 +1,4 @@
-"""Orgo's operational tables, as the demo, the tests and the benchmarks need them: the schema and the sample."""
+"""The schema of Orgo's operational tables, for the demo, the tests and the benchmarks."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ SCHEMA_SQL = Path(__file__).with_name("schema.sql")
 
 
 def create_operational_schema(connection: psycopg.Connection) -> None:
-    """Create the operational tables of the source contract (section 1) where they are missing, in the current schema.
+    """Create the missing operational tables of the source contract (section 1) in the current schema.
 
-    Runs inside the caller's transaction and may be repeated. It is never meant for a deployed Orgo database, which
-    has these tables already.
+    Runs in the caller's transaction and can be repeated. Not for a deployed Orgo database, which already has these
+    tables.
     """
     connection.execute(SCHEMA_SQL.read_bytes(), prepare=False)

@@ -1,4 +1,4 @@
-"""`python -m workshop.operational`: create the operational tables where libpq's variables point."""
+"""Create the operational tables in the database of the PG* variables: `python -m workshop.operational`."""
 
 from orchestration.warehouse.connection import connect
 from workshop.operational import create_operational_schema

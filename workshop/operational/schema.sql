@@ -1,6 +1,6 @@
--- Orgo's operational tables as the source contract lists them, for the demo, the tests, the benchmarks and the import
--- of a snapshot. A real deployment has them already: nothing here is ever run against one.
--- Every statement can be run again.
+-- Orgo's operational tables as the source contract defines them, for the demo, the tests, the benchmarks and the
+-- incident import. A deployed Orgo database already has them: never run this file against one.
+-- Every statement is idempotent.
 
 do $$
 begin

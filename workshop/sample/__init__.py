@@ -1,1 +1,1 @@
-"""The sample of the demo: made-up organizations with two years of work (docs/sample.md)."""
+"""The sample data: fictitious organizations with two years of work (docs/sample.md)."""

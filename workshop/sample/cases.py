@@ -1,4 +1,4 @@
-"""The sample's cases with their tasks, and the tasks without a case."""
+"""Generate the sample's cases with their tasks, and the tasks without a case."""
 
 import json
 import random
@@ -9,13 +9,13 @@ from workshop.sample.rows import Row, Rows, chance, random_for
 from workshop.sample.work import SEVERITIES, TERMINAL, add_task, make_label, pick_moment
 from workshop.sample.world import AS_OF, Cluster, Place, Topic
 
-# Cases that nobody has given a task yet, per organization.
+# Number of cases without tasks per organization.
 CASES_WITHOUT_TASKS = {"sample-hospital": 5, "sample-stores": 4, "sample-walking-club": 1}
 ARCHIVED_AFTER = timedelta(days=180)
 
 
 def add_work(rows: Rows, team: Team) -> None:
-    """Add all cases and tasks of one organization: recurring clusters, other cases, then tasks on their own."""
+    """Add all cases and tasks of one organization: recurring clusters, other cases, then tasks without a case."""
     rng = random_for("work", team.spec.slug)
     tasks_before = len(rows.tables["tasks"])
     clustered = sum(_add_cluster(rows, team, rng, cluster) for cluster in team.spec.clusters)
@@ -39,7 +39,7 @@ def add_work(rows: Rows, team: Team) -> None:
 
 
 def _add_cluster(rows: Rows, team: Team, rng: random.Random, cluster: Cluster) -> int:
-    """Add the cases of one cluster, in the daytime of their UTC days; returns how many."""
+    """Add the cases of one cluster, between 07:00 and 19:00 UTC, and return their number."""
     for days in cluster.days_before_as_of:
         add_case(
             rows,
@@ -58,7 +58,7 @@ def _pick_topic(rng: random.Random, team: Team) -> Topic:
     return rng.choice([topic for topic in team.spec.topics for _ in range(topic.weight)])
 
 
-def add_case(  # noqa: PLR0913 -- a case is what these say
+def add_case(  # noqa: PLR0913 -- a case has this many properties
     rows: Rows,
     team: Team,
     rng: random.Random,
@@ -70,7 +70,7 @@ def add_case(  # noqa: PLR0913 -- a case is what these say
     severity: str,
     tasks: int | None = None,
 ) -> Row:
-    """Add one case and its tasks (two to six of them unless `tasks` says how many)."""
+    """Add one case with `tasks` tasks, two to six when `tasks` is None."""
     base, _, role = f"{label}.Leadership".split(".", 2) if label.count(".") == 1 else label.split(".", 2)
     where = f", {next(reversed(place.values()))}" if place else ""
     title = f"{rng.choice(topic.titles)}{where}"
@@ -92,15 +92,15 @@ def add_case(  # noqa: PLR0913 -- a case is what these say
         location=json.dumps(place or {}),
         metadata=json.dumps(_case_metadata(rng, team, topic)),
     )
-    family = []
+    added = []
     for number in range(rng.choice((2, 2, 3, 3, 4, 6)) if tasks is None else tasks):
         at = min(created_at + timedelta(minutes=rng.randrange(1 + 600 * number)), AS_OF - timedelta(seconds=1))
-        first = severity if number == 0 else None
-        family.append(
-            add_task(rows, team, rng, created_at=at, topic=topic, place=place, case=case, label=label, severity=first)
+        fixed = severity if number == 0 else None
+        added.append(
+            add_task(rows, team, rng, created_at=at, topic=topic, place=place, case=case, label=label, severity=fixed)
         )
-    if family:
-        _settle(rng, case, family)
+    if added:
+        _set_status(rng, case, added)
     return case
 
 
@@ -111,8 +111,8 @@ def _case_metadata(rng: random.Random, team: Team, topic: Topic) -> Row:
     return metadata
 
 
-def _settle(rng: random.Random, case: Row, tasks: list[Row]) -> None:
-    """Give the case the status that its tasks add up to, and the moment of its last change."""
+def _set_status(rng: random.Random, case: Row, tasks: list[Row]) -> None:
+    """Set the case's source, status and time of its last change from its tasks."""
     case["source_type"] = tasks[0]["source"]
     case["updated_at"] = max(task["updated_at"] for task in tasks)
     if all(task["status"] in TERMINAL for task in tasks):

@@ -1,4 +1,4 @@
-"""The sample's odd events and doubled comments, and the few rows outside its window."""
+"""Generate the sample's irregular events, duplicate comments and rows outside the window."""
 
 import random
 from datetime import datetime, timedelta
@@ -8,45 +8,46 @@ from workshop.sample.people import Team
 from workshop.sample.rows import Row, Rows
 from workshop.sample.signals import add_checkin, add_entity_label
 from workshop.sample.ugly import UGLY, Pool
-from workshop.sample.work import Life, add_task, make_label, pick_moment
+from workshop.sample.work import Lifecycle, add_task, make_label, pick_moment
 from workshop.sample.world import AS_OF, WINDOW_START
 
 HOURS_AFTER_AS_OF = (0, 1, 5, 26, 50, 100)
 
 
 def add_edges(rows: Rows, teams: list[Team], tasks: Pool, rng: random.Random) -> None:
-    """Add all of it; `tasks` are those that are not ugly yet."""
-    _add_odd_events(rows, teams, tasks, rng)
-    _double_comments(rows, rng)
+    """Add irregular events, duplicate comments and rows outside the window, using `tasks`, which are not ugly yet."""
+    _add_irregular_events(rows, teams, tasks, rng)
+    _duplicate_comments(rows, rng)
     for _ in range(UGLY["entity_label_of_unknown_entity"]):
-        gone = {"id": rows.new_id(), "organization_id": teams[0].row["id"], "created_at": pick_moment(rng, teams[0])}
-        add_entity_label(rows, gone, rng.choice(teams[0].labels), "task")
+        unknown = {"id": rows.new_id(), "organization_id": teams[0].row["id"], "created_at": pick_moment(rng, teams[0])}
+        add_entity_label(rows, unknown, rng.choice(teams[0].labels), "task")
     _add_before_window(rows, teams, rng)
     _add_after_as_of(rows, teams, tasks, rng)
 
 
-def _life_at(rows: Rows, teams: list[Team], rng: random.Random, task: Row, at: datetime) -> Life:
+def _lifecycle_at(rows: Rows, teams: list[Team], rng: random.Random, task: Row, at: datetime) -> Lifecycle:
     team = next(team for team in teams if team.row["id"] == task["organization_id"])
-    return Life(rows, team, rng, task, at)
+    return Lifecycle(rows, team, rng, task, at)
 
 
-def _add_odd_events(rows: Rows, teams: list[Team], tasks: Pool, rng: random.Random) -> None:
+def _add_irregular_events(rows: Rows, teams: list[Team], tasks: Pool, rng: random.Random) -> None:
     for number in range(UGLY["event_of_unknown_task"]):
         team = teams[number % 2]
-        gone = {"id": rows.new_id(), "organization_id": team.row["id"]}
-        life = _life_at(rows, teams, rng, gone, pick_moment(rng, team))
-        life.event(rng.choice(("created", "comment_added", "escalated")), None, {}, actor=None, origin="system_rule")
+        unknown = {"id": rows.new_id(), "organization_id": team.row["id"]}
+        lifecycle = _lifecycle_at(rows, teams, rng, unknown, pick_moment(rng, team))
+        lifecycle.event(
+            rng.choice(("created", "comment_added", "escalated")), None, {}, actor=None, origin="system_rule"
+        )
     in_window = WINDOW_START + timedelta(days=1)
     for number, task in enumerate(tasks.take("event_before_creation", lambda row: row["created_at"] > in_window)):
-        life = _life_at(rows, teams, rng, task, task["created_at"] - timedelta(minutes=30 * (number + 1)))
-        life.event("ownership_changed", None, {}, actor=None, origin="api")
-    answered = tasks.take("event_without_values", lambda row: row["status"] == "IN_PROGRESS")
-    for task in answered:
-        life = _life_at(rows, teams, rng, task, task["updated_at"])
-        life.event("status_changed", None, None, actor=None, origin="api")
+        lifecycle = _lifecycle_at(rows, teams, rng, task, task["created_at"] - timedelta(minutes=30 * (number + 1)))
+        lifecycle.event("ownership_changed", None, {}, actor=None, origin="api")
+    for task in tasks.take("event_without_values", lambda row: row["status"] == "IN_PROGRESS"):
+        lifecycle = _lifecycle_at(rows, teams, rng, task, task["updated_at"])
+        lifecycle.event("status_changed", None, None, actor=None, origin="api")
 
 
-def _double_comments(rows: Rows, rng: random.Random) -> None:
+def _duplicate_comments(rows: Rows, rng: random.Random) -> None:
     events = {
         event["new_value"]: event for event in rows.tables["task_events"] if event["event_type"] == "comment_added"
     }
@@ -80,12 +81,12 @@ def _add_after_as_of(rows: Rows, teams: list[Team], tasks: Pool, rng: random.Ran
         add_task(rows, hospital, rng, created_at=at, topic=topic, place=place, case=case, label=label)
     for number in range(UGLY["checkin_after_as_of"]):
         add_checkin(rows, hospital, rng, moments[number])
-    for number, task in enumerate(tasks.take("task_closed_after_as_of", lambda row: _alone(row, "IN_PROGRESS"))):
-        _life_at(rows, teams, rng, task, moments[number]).close("COMPLETED")
-    for number, task in enumerate(tasks.take("comment_after_as_of", lambda row: _alone(row, "PENDING"))):
-        life = _life_at(rows, teams, rng, task, moments[number])
-        life.comment(rng.choice(life.team.users)["id"], "First answer, too late to count.")
+    for number, task in enumerate(tasks.take("task_closed_after_as_of", lambda row: _has_no_case(row, "IN_PROGRESS"))):
+        _lifecycle_at(rows, teams, rng, task, moments[number]).close("COMPLETED")
+    for number, task in enumerate(tasks.take("comment_after_as_of", lambda row: _has_no_case(row, "PENDING"))):
+        lifecycle = _lifecycle_at(rows, teams, rng, task, moments[number])
+        lifecycle.comment(rng.choice(lifecycle.team.users)["id"], "First answer, too late to count.")
 
 
-def _alone(task: Row, status: str) -> bool:
+def _has_no_case(task: Row, status: str) -> bool:
     return task["case_id"] is None and task["status"] == status

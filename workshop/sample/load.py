@@ -1,4 +1,4 @@
-"""Load the deterministic sample of the demo into an operational database; docs/sample.md describes it."""
+"""Load the deterministic sample into an operational database (docs/sample.md)."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -20,26 +20,26 @@ from workshop.sample.world import SAMPLE_AS_OF
 __all__ = ["SAMPLE_AS_OF", "SampleSummary", "copy_rows", "load_sample"]
 
 MARK = "Orgo Insights sample: "
-SAMPLE_VERSION = 1  # goes up whenever the sample's rows change
+SAMPLE_VERSION = 1  # increment it whenever the sample's rows change
 
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """What the sample consists of: rows per operational table, and rows per kind of ugliness (docs/sample.md)."""
+    """The number of rows per operational table and per kind of ugly row (docs/sample.md)."""
 
     rows: dict[str, int]
     ugly: dict[str, int]
 
 
 def load_sample(connection: psycopg.Connection) -> SampleSummary:
-    """Create the operational schema (source contract, section 1), drift it, and fill it with the sample.
+    """Create the operational schema (source contract, section 1), apply the drift and load the sample.
 
-    All in one transaction (a savepoint, when the connection is in one already). The sample is the same in every
-    database and belongs to the `as_of` date SAMPLE_AS_OF. Where it is loaded already, nothing changes; rows that were
-    added to it since do no harm.
+    Runs in one transaction, or a savepoint if the connection is in a transaction. The sample is the same in every
+    database and ends at SAMPLE_AS_OF, which is the `as_of` for builds. Changes nothing if the sample is already
+    loaded, even if rows were added since.
 
     Raises:
-        InsightsError: the database holds other organizations, another version of the sample, or less than all of it.
+        InsightsError: the database contains other organizations, another version of the sample, or only part of it.
 
     """
     with connection.transaction():
@@ -60,7 +60,7 @@ def load_sample(connection: psycopg.Connection) -> SampleSummary:
 
 
 def make_rows() -> Rows:
-    """Make every row of the sample, in memory; the same rows each time."""
+    """Return every row of the sample; each call returns the same rows."""
     rows = Rows()
     teams = add_people(rows)
     for team in teams:
@@ -68,21 +68,21 @@ def make_rows() -> Rows:
         add_checkins(rows, team)
         add_entity_labels(rows, team)
     rng = random_for("ugly")
-    unspoilt = spoil(rows, rng)
-    add_edges(rows, teams, unspoilt, rng)
+    clean_tasks = spoil(rows, rng)
+    add_edges(rows, teams, clean_tasks, rng)
     return rows
 
 
 def _stored_summary(connection: psycopg.Connection) -> SampleSummary | None:
-    """Read what the load left as the comment of the table organizations."""
+    """Return the summary that the load stored as the comment of the table organizations, None if there is none."""
     row = connection.execute("select obj_description(to_regclass('organizations'), 'pg_class')").fetchone()
     if not row or not row[0] or not row[0].startswith(MARK):
         return None
     stored = json.loads(row[0].removeprefix(MARK))
     if stored["version"] != SAMPLE_VERSION:
         raise InsightsError(
-            f"The database holds version {stored['version']} of the sample, this is version {SAMPLE_VERSION}. "
-            "Drop the database and load it again."
+            f"The database contains version {stored['version']} of the sample instead of version {SAMPLE_VERSION}. "
+            "Drop the database and load the sample again."
         )
     return SampleSummary(stored["rows"], stored["ugly"])
 
@@ -98,8 +98,8 @@ def _check_whole(connection: psycopg.Connection, stored: SampleSummary) -> None:
         found = row[0] if row else 0
         if found < expected:
             raise InsightsError(
-                f"The sample is incomplete: table {table} holds {found} rows, the sample has {expected}. "
-                "Drop the database and load it again."
+                f"The sample is incomplete: table {table} has {found} rows instead of {expected}. "
+                "Drop the database and load the sample again."
             )
 
 
@@ -107,8 +107,8 @@ def _refuse_other_organizations(connection: psycopg.Connection) -> None:
     slugs = [row[0] for row in connection.execute("select slug from organizations order by slug limit 5")]
     if slugs:
         raise InsightsError(
-            f"The sample needs a database without organizations; this one holds {', '.join(slugs)}. "
-            "Give it an empty database."
+            f"The sample needs a database without organizations; this one contains {', '.join(slugs)}. "
+            "Use an empty database."
         )
 
 
@@ -119,12 +119,12 @@ def _apply_drift(connection: psycopg.Connection) -> None:
         except psycopg.Error as error:
             raise InsightsError(
                 f"The sample cannot change the operational schema: {drift.statement!r} failed: {error} "
-                "Give it an empty database."
+                "Use an empty database."
             ) from error
 
 
 def copy_rows(connection: psycopg.Connection, table: str, rows: list[Row]) -> None:
-    """Write rows, which all name the same columns, into an operational table; raises psycopg.Error as COPY does."""
+    """Copy rows, which must all have the same columns, into an operational table. Raises psycopg.Error like COPY."""
     columns = list(rows[0])
     statement = sql.SQL("copy {} ({}) from stdin").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))

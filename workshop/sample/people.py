@@ -1,4 +1,4 @@
-"""Who and what stands around the work: organizations, profiles, users, people, roles, labels, learning groups."""
+"""Generate what tasks refer to: organizations, profiles, users, people, roles, labels and learning groups."""
 
 import random
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ ORGANIZATION_LABELS = {
     "sample-stores": (("topic.stock", "Stock", "topic"),),
     "sample-walking-club": (("topic.walks", "Walks", "topic"),),
 }
-# Organizations that define a global label's code for themselves.
+# Labels of an organization that have the code of a global label.
 SHADOWING_LABELS = {
     "sample-hospital": (("topic.facilities", "Buildings and technology", "topic"),),
     "sample-stores": (("risk.high", "Loss of goods or money", "risk"),),
@@ -41,7 +41,7 @@ SHADOWING_LABELS = {
 
 @dataclass
 class Team:
-    """One organization with the rows that its work refers to."""
+    """One organization with the rows that its cases and tasks refer to."""
 
     spec: Organization
     row: Row
@@ -53,7 +53,7 @@ class Team:
 
 
 def add_people(rows: Rows) -> list[Team]:
-    """Add all of it to `rows`; returns one Team per organization, in their order."""
+    """Add the rows of all organizations and return one Team for each, in the order of ORGANIZATIONS."""
     roles = [rows.add("roles", SET_UP_AT, **_role(None, code), is_system_role=True) for code in GLOBAL_ROLES]
     labels = [_add_label(rows, None, definition) for definition in GLOBAL_LABELS]
     teams = [_add_team(rows, spec, roles, labels) for spec in ORGANIZATIONS]
@@ -127,7 +127,7 @@ def _add_user(rows: Rows, team: Team, rng: random.Random, number: int) -> Row:
 
 
 def _add_person(rows: Rows, team: Team, rng: random.Random, number: int) -> Row:
-    """Add a person; the first ones are the users themselves, as far as half of the users go."""
+    """Add a person; the first persons are linked to the first half of the users."""
     user = team.users[number] if number < team.spec.users // 2 else None
     return rows.add(
         "person_profiles",
@@ -148,7 +148,7 @@ def _person_name(rng: random.Random, number: int) -> str:
 
 
 def _add_learning_groups(rows: Rows, team: Team) -> None:
-    """Add the groups; a person is in none, one or two of them, and a third of the memberships has ended."""
+    """Add the groups with up to two memberships per person, about a third of which have ended."""
     rng = random_for("learning groups", team.spec.slug)
     for code in team.spec.learning_groups:
         group = rows.add(

@@ -1,4 +1,4 @@
-"""The rows of the sample while they are made: one list per operational table, in the order in which they load."""
+"""Collect the generated rows: one list per operational table, in load order."""
 
 import random
 from datetime import datetime
@@ -28,28 +28,28 @@ TABLES = (
 
 
 def random_for(*names: str) -> random.Random:
-    """Return a generator that of one part of the sample: a change in one part leaves the others as they are.
+    """Return a random generator for one part of the sample, so that changes in one part do not affect the others.
 
-    Only its methods that need no logarithm or root are used: those give the same values on every machine.
+    Use only its methods without logarithms or roots, which return the same values on every machine.
     """
-    return random.Random(":".join((SEED, *names)))  # noqa: S311 -- a sample has to repeat itself
+    return random.Random(":".join((SEED, *names)))  # noqa: S311 -- the sample must be reproducible
 
 
 Value = TypeVar("Value")
 
 
 def weighted(weights: dict[Value, int]) -> tuple[Value, ...]:
-    """Repeat every key as often as its weight says, for a random choice among them."""
+    """Return every key repeated by its weight, for `random.choice`."""
     return tuple(value for value, weight in weights.items() for _ in range(weight))
 
 
 def chance(rng: random.Random, share: float) -> bool:
-    """Let something happen in `share` (0 to 1) of all times."""
+    """Return True with the probability `share` (0 to 1)."""
     return rng.random() < share
 
 
 class Rows:
-    """Rows per table. `add` gives each row its id; a table's rows all have the same columns."""
+    """Rows per table. All rows of a table have the same columns."""
 
     def __init__(self) -> None:
         """Start with every table empty."""
@@ -62,9 +62,9 @@ class Rows:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
     def add(self, table: str, created_at: datetime, updated_at: datetime | None = None, **columns: Any) -> Row:
-        """Append one row and return it; `updated_at` is `created_at` unless given."""
+        """Append one row with a new id and return it; `updated_at` defaults to `created_at`."""
         row: Row = {"id": self.new_id(), **columns, "created_at": created_at, "updated_at": updated_at or created_at}
         if table == "task_events":
-            del row["updated_at"]  # events are never changed
+            del row["updated_at"]  # events are immutable
         self.tables[table].append(row)
         return row

@@ -1,4 +1,4 @@
-"""What people add around the work: check-ins on their wellbeing, and classification labels."""
+"""Generate wellbeing check-ins and classification labels."""
 
 import random
 from datetime import datetime
@@ -10,23 +10,23 @@ from workshop.sample.work import pick_moment
 CONTEXTS = ("shift_end", "weekly", "after_training")
 CHECKIN_TAGS = ("tired", "team", "workload", "good_day", "conflict")
 SCORES = weighted({1: 2, 2: 3, 3: 6, 4: 9, 5: 13, 6: 17, 7: 21, 8: 17, 9: 8, 10: 4})
-# Shares of the check-ins in which nobody is named, without and with the user who typed them.
+# Shares of anonymous check-ins: without a submitter, and with the user who submitted them.
 ANONYMOUS = 0.03
-ANONYMOUS_TYPED = 0.12
-LABELLED = {"tasks": 0.12, "cases": 0.2, "person_profiles": 0.08, "learning_groups": 1.0}
+ANONYMOUS_SUBMITTED = 0.12
+LABELED_SHARES = {"tasks": 0.12, "cases": 0.2, "person_profiles": 0.08, "learning_groups": 1.0}
 ENTITY_TYPES = {"tasks": "task", "cases": "case", "person_profiles": "person", "learning_groups": "learning_group"}
 
 
 def add_checkins(rows: Rows, team: Team) -> None:
-    """Add the organization's check-ins: exact shares of them anonymous, some about a task."""
+    """Add the organization's check-ins: exact shares are anonymous, some refer to a task."""
     rng = random_for("checkins", team.spec.slug)
     tasks = [task for task in rows.tables["tasks"] if task["organization_id"] == team.row["id"]]
     for number in range(team.spec.checkins):
         checkin = add_checkin(rows, team, rng, pick_moment(rng, team))
-        if number < (ANONYMOUS + ANONYMOUS_TYPED) * team.spec.checkins:
+        if number < (ANONYMOUS + ANONYMOUS_SUBMITTED) * team.spec.checkins:
             checkin["person_id"] = None
-            typed = number >= ANONYMOUS * team.spec.checkins
-            checkin["submitted_by_user_id"] = rng.choice(team.users)["id"] if typed else None
+            submitted = number >= ANONYMOUS * team.spec.checkins
+            checkin["submitted_by_user_id"] = rng.choice(team.users)["id"] if submitted else None
         task = rng.choice(tasks)
         if chance(rng, 0.2) and task["created_at"] < checkin["created_at"]:
             checkin["related_task_id"] = task["id"]
@@ -49,9 +49,9 @@ def add_checkin(rows: Rows, team: Team, rng: random.Random, at: datetime) -> Row
 
 
 def add_entity_labels(rows: Rows, team: Team) -> None:
-    """Put one or two of the labels that the organization knows on some of its tasks, cases, people and groups."""
+    """Add one or two of the organization's labels to some of its tasks, cases, people and groups."""
     rng = random_for("entity labels", team.spec.slug)
-    for table, share in LABELLED.items():
+    for table, share in LABELED_SHARES.items():
         for entity in rows.tables[table]:
             if entity["organization_id"] == team.row["id"] and rng.random() < share:
                 for label in rng.sample(team.labels, rng.choice((1, 1, 1, 2))):
@@ -59,7 +59,7 @@ def add_entity_labels(rows: Rows, team: Team) -> None:
 
 
 def add_entity_label(rows: Rows, entity: Row, label: Row, entity_type: str) -> Row:
-    """Label one entity, at the moment of its creation."""
+    """Label one entity at the time of its creation."""
     return rows.add(
         "entity_labels",
         entity["created_at"],

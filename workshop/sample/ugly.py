@@ -1,7 +1,7 @@
-"""The ugly rows of the sample: what deployed databases really hold, kind by kind, each in an exact number.
+"""Turn an exact number of sample rows into ugly rows: malformed data as deployed databases contain it.
 
-No task or case is ugly in two ways. UGLY is the promise; docs/sample.md lists it, and tests count each kind with SQL
-of their own.
+No task or case is ugly in two ways. UGLY defines the number of rows per kind; docs/sample.md lists the kinds, and
+tests count each with independent SQL.
 """
 
 import json
@@ -27,7 +27,7 @@ GARBAGE_METADATA = ("not json", '{"channel": "email"', "{'channel': 'email'}", "
 
 
 class Replacement(NamedTuple):
-    """`rows` rows of a table whose column holds `old` (None: whatever it is) get the values of `new` in turn."""
+    """Replace `old` (None: any value) in a column of `rows` rows of a table by the values of `new` in turn."""
 
     table: str
     column: str
@@ -80,16 +80,16 @@ UGLY: dict[str, int] = {
     "comment_duplicate": 15,
     "entity_label_of_unknown_entity": 4,
     "checkin_anonymous_with_submitter": 240,
-    # Older than the window: retention takes them.
+    # Older than the window, so retention removes them.
     "task_before_window": 12,
     "checkin_before_window": 3,
-    # On or after AS_OF: not counted yet. The first of each lies on AS_OF itself, to the second.
+    # At or after AS_OF, so they are not counted yet. The first of each is exactly at AS_OF.
     "task_after_as_of": 6,
     "case_after_as_of": 2,
     "checkin_after_as_of": 5,
     "task_closed_after_as_of": 3,
     "comment_after_as_of": 4,
-    "event_after_as_of": 6 + 3 + 4,  # one for each such task, closing and comment
+    "event_after_as_of": 6 + 3 + 4,  # one for each new task, closed task and comment
 }
 
 LABEL_PADDINGS = ("{} ", " {}", "  {}  ")
@@ -99,21 +99,21 @@ class Pool:
     """Rows that may still be made ugly, in random order."""
 
     def __init__(self, rows: list[Row], rng: random.Random) -> None:
-        """Take all `rows`."""
+        """Shuffle a copy of `rows`."""
         self._rows = rng.sample(rows, len(rows))
 
     def take(self, kind: str, fits: Callable[[Row], bool] = lambda _row: True) -> list[Row]:
-        """Take out as many rows that fit as the kind promises; an InsightsError says so when there are too few."""
+        """Remove and return UGLY[kind] rows for which `fits` is true. Raises InsightsError when there are too few."""
         taken = list(islice(filter(fits, self._rows), UGLY[kind]))
         if len(taken) < UGLY[kind]:
-            raise InsightsError(f"The sample has {len(taken)} rows for {kind!r}, UGLY promises {UGLY[kind]}.")
+            raise InsightsError(f"The sample has {len(taken)} rows for {kind!r} instead of the {UGLY[kind]} in UGLY.")
         ids = {row["id"] for row in taken}
         self._rows = [row for row in self._rows if row["id"] not in ids]
         return taken
 
 
 def spoil(rows: Rows, rng: random.Random) -> Pool:
-    """Change rows of the finished sample into ugly ones; returns the tasks that are still as they were."""
+    """Turn some of the generated rows into ugly ones and return the unchanged tasks."""
     with_tasks = {task["case_id"] for task in rows.tables["tasks"]}
     special = (json.dumps(LOBBY), json.dumps({}))
     ordinary = [case for case in rows.tables["cases"] if case["id"] in with_tasks and case["location"] not in special]

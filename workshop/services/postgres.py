@@ -1,4 +1,4 @@
-"""A private PostgreSQL 15 for throw-away data: it listens on a unix socket that only its owner can reach."""
+"""A private PostgreSQL 15 server for disposable data, on a unix socket that only its owner can reach."""
 
 import shlex
 import shutil
@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from orchestration.errors import InsightsError
 from workshop.services import binaries, processes
-from workshop.services.account import OURSELVES, service_account
+from workshop.services.account import CURRENT_USER, service_account
 from workshop.services.state import check_socket, last_lines, locked, marker
 
 SUPERUSER = "postgres"
-PORT = 5432  # a part of the socket's file name: nothing listens on TCP
+PORT = 5432  # only part of the socket's file name; the server does not listen on TCP
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 START_SECONDS = 180
-STOP_ATTEMPTS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 60.0))  # fast, immediate, by force
+STOP_ATTEMPTS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 60.0))  # fast, immediate, forced
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 DEFAULTS = {
@@ -27,7 +27,7 @@ DEFAULTS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %d ",
-    # The data can be made again, so nothing waits for the disk: a commit survives a killed server, not a power cut.
+    # The data is reproducible, so durability is off: a commit survives a killed server, but not a power failure.
     "fsync": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
@@ -40,13 +40,13 @@ select format('create database %I', :'name') where not exists (select from pg_da
 
 
 class LocalPostgres:
-    """One private server: its data, log and socket live in `<state>/postgres`."""
+    """One private server with its data, log and socket in `<state>/postgres`."""
 
     def __init__(self, state: Path, options: Mapping[str, str] = NO_OPTIONS) -> None:
-        """Describe the server in the folder `state`, which exists and which the service account can enter.
+        """Describe the server in the folder `state`, which must exist and be accessible to the service account.
 
-        `options` are server settings (name to value) over DEFAULTS. They count for the start that this object makes;
-        a server that runs already keeps its own.
+        `options` are server settings (name to value) that override DEFAULTS. They apply to a server that this object
+        starts; a running server keeps its own.
         """
         self._state = state
         self._options = {**DEFAULTS, **options}
@@ -57,22 +57,22 @@ class LocalPostgres:
 
     @property
     def socket_dir(self) -> Path:
-        """The folder of the socket, for PGHOST."""
+        """Folder of the socket, for PGHOST."""
         return self._folder
 
     def url(self, database: str, user: str) -> str:
-        """Return the URL of `database` for `user`; there is no password."""
+        """Return the URL of `database` for `user`, who needs no password."""
         host = quote(str(self.socket_dir), safe="")
         return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?host={host}"
 
     def is_running(self) -> bool:
-        """Tell whether the server process is alive (children that outlived it do not count)."""
+        """Tell whether the server runs; orphaned child processes do not count."""
         return any(not process.title.startswith("postgres:") for process in processes.find(self._marker))
 
     def start(self) -> None:
-        """Start the server and wait until it answers; make its data folder first when there is none.
+        """Start the server unless it is running, and wait until it answers.
 
-        A running server is left alone. What a killed server or a killed initdb left behind is cleared.
+        Creates the data folder if it is missing, and removes what a killed server or initdb left behind.
         Raises InsightsError when the programs are missing or the server does not start.
         """
         check_socket(self._folder / f"{SOCKET_NAME}.lock")
@@ -83,30 +83,30 @@ class LocalPostgres:
             account = service_account()
             account.own(self._folder)
             programs = self._programs()
-            self._initialise(programs)
+            self._initialize(programs)
             self._launch(programs)
 
     def stop(self) -> None:
-        """Stop the server and wait for its end; connections are cut. A stopped server is fine.
+        """Stop the server, which closes its connections, and wait until it has ended.
 
-        Raises InsightsError when it does not end.
+        Does nothing when it does not run. Raises InsightsError when it does not end.
         """
         with locked(self._state, "postgres"):
             processes.end(self._marker, STOP_ATTEMPTS)
 
     def create_database(self, name: str) -> None:
-        """Create the database `name` unless it exists; the server runs.
+        """Create the database `name` unless it exists; the server must be running.
 
         Raises InsightsError with the server's message when that fails.
         """
         psql = [binaries.postgres_programs() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-v", f"name={name}"]
         where = ["-h", self.socket_dir, "-p", str(PORT), "-U", SUPERUSER, "-d", "postgres"]
-        done = OURSELVES.run([*psql, *where], self._folder, CREATE_DATABASE)
+        done = CURRENT_USER.run([*psql, *where], self._folder, CREATE_DATABASE)
         if done.returncode != 0:
             raise InsightsError(f"cannot create the database {name}: {done.stderr.strip()}")
 
     def _programs(self) -> Path:
-        """Return the program folder, copied out of the wheel when the service account cannot enter it there."""
+        """Return the program folder, or a copy of it when the service account cannot access the wheel."""
         programs = binaries.postgres_programs()
         try:
             service_account().run([programs / "postgres", "--version"], self._folder)
@@ -114,28 +114,28 @@ class LocalPostgres:
             return binaries.copy_of_wheel(programs, self._state / "wheel")
         return programs
 
-    def _initialise(self, programs: Path) -> None:
-        """Clear what a killed server left, and make the data folder when there is no whole one.
+    def _initialize(self, programs: Path) -> None:
+        """Remove what a killed server left behind, and create the data folder unless it is complete.
 
-        It is made under a passing name, so that an interrupted initdb leaves no folder named `data`.
+        initdb writes to a temporary name, so that an interrupted initdb leaves no folder named `data`.
         """
-        # No server runs here now, but PostgreSQL would believe these if their process id is in use again.
+        # PostgreSQL would trust these stale files if their process id is in use again.
         for lock in (self._data / "postmaster.pid", self._folder / f"{SOCKET_NAME}.lock"):
             lock.unlink(missing_ok=True)
         if (self._data / "PG_VERSION").exists():
             return
         for leftover in [self._data, *self._folder.glob("new-*")]:
             shutil.rmtree(leftover, ignore_errors=True)
-        fresh = Path(tempfile.mktemp(prefix="new-", dir=self._folder))  # noqa: S306 - initdb makes it, as another user
+        fresh = Path(tempfile.mktemp(prefix="new-", dir=self._folder))  # noqa: S306 - initdb creates it, as another user
         locale = ["--encoding=UTF8", "--locale=C", "--lc-ctype=C.UTF-8"]
         command = [programs / "initdb", "-D", fresh, "-U", SUPERUSER, "--auth=trust", "--no-sync", *locale]
         done = service_account().run(command, self._folder)
         if done.returncode != 0:
-            raise InsightsError(f"initdb cannot make {fresh}: {done.stderr.strip()}")
+            raise InsightsError(f"initdb cannot create {fresh}: {done.stderr.strip()}")
         fresh.rename(self._data)
 
     def _launch(self, programs: Path) -> None:
-        config = self._state / "postgresql.conf"  # beside, not in, the folder that another user may own
+        config = self._state / "postgresql.conf"  # outside the data folder, which another user may own
         config.write_text("".join(f"{name} = {_quoted(value)}\n" for name, value in self._options.items()))
         config.chmod(0o644)
         settings = {
@@ -151,7 +151,7 @@ class LocalPostgres:
         if done.returncode != 0:
             raise InsightsError(
                 f"PostgreSQL does not start; {self._log} ends with:\n{last_lines(self._log)}\n"
-                "`./dev clean` removes this private server and its data"
+                "To start over, run `./dev clean`, which removes this private server and its data"
             )
 
 

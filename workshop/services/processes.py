@@ -1,9 +1,8 @@
 """Find and end the processes of a private service.
 
-They are found by the marker that the service carries in its command line: unlike a pid file it cannot be stale,
-lost, or name a process of somebody else, and unlike the working folder it can be read without privileges.
-Airflow's processes write other titles over their command lines; they carry the marker in their environment, which
-whatever they start inherits.
+A marker in the server's command line identifies them: unlike a pid file it cannot be stale, lost, or name an
+unrelated process, and unlike the working folder it can be read without privileges. Airflow's processes overwrite their
+command lines, so they carry the marker in their environment, which their child processes inherit.
 """
 
 import os
@@ -29,14 +28,14 @@ class Process:
 
 
 def find(marker: str) -> list[Process]:
-    """Return the live server processes whose command line holds `marker`."""
+    """Return the live server processes whose command line contains `marker`."""
     return [process for process, program in _living(marker, "cmdline") if program in PROGRAMS]
 
 
 def find_by_environment(assignment: str) -> list[Process]:
     """Return the live processes of this user that were started with `assignment` (NAME=value) in their environment.
 
-    A program that calls setproctitle writes over its environment, unless SPT_NOENV is set.
+    A program that calls setproctitle overwrites its environment unless SPT_NOENV is set.
     """
     return [process for process, _ in _living(assignment, "environ")]
 
@@ -46,13 +45,13 @@ def end(
     attempts: Sequence[tuple[signal.Signals, float]],
     lookup: Callable[[str], list[Process]] = find,
 ) -> None:
-    """End all processes that `lookup` finds for `marker`; none is fine.
+    """End all processes that `lookup` finds for `marker`, if any.
 
-    Each attempt is a signal and the seconds that the processes get to end after it. The signal goes to the processes
-    whose parent is not one of them: a server ends its own children, and orphans have no server left. SIGKILL goes to
-    all, because whoever gets it ends nothing any more.
-    Returns when their files, sockets and shared memory are free too. Raises InsightsError when some are alive after the
-    last attempt.
+    Each attempt is a signal and the seconds to wait for the processes to end. The signal goes only to processes whose
+    parent is not among them, because a server ends its own children and orphans have no server. SIGKILL goes to all,
+    because a killed server cannot end its children.
+    Returns once their files, sockets and shared memory are free too. Raises InsightsError when a process is alive after
+    the last attempt.
     """
     seen: set[int] = set()
     for number, seconds in attempts:
@@ -64,14 +63,15 @@ def end(
                 _send(process.pid, number)
         if _gone(marker, seen, seconds, lookup):
             return
-    raise InsightsError(f"these processes do not end: {', '.join(str(process.pid) for process in lookup(marker))}")
+    alive = ", ".join(str(process.pid) for process in lookup(marker))
+    raise InsightsError(f"these processes do not end, even after SIGKILL: {alive}")
 
 
 def has_ended(pid: int) -> bool:
-    """Tell whether a process is gone, or dead and not yet asked for its exit code.
+    """Tell whether a process is gone or a zombie.
 
-    One that has just been started, or is about to end, shows neither command line nor environment, so that `find` does
-    not see it: this does.
+    Also works for a process that is just starting or ending, which `find` misses because /proc shows neither its
+    command line nor its environment.
     """
     try:
         state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
@@ -81,7 +81,7 @@ def has_ended(pid: int) -> bool:
 
 
 def _living(text: str, file: str) -> Iterator[tuple[Process, str]]:
-    """The processes with `text` in a file of their folder in /proc, and the name of the program that each runs."""
+    """Yield each process whose /proc/<pid>/`file` contains `text`, and the name of the program that it runs."""
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
@@ -90,7 +90,7 @@ def _living(text: str, file: str) -> Iterator[tuple[Process, str]]:
                 continue
             title = _words(folder / "cmdline")
             before, _, after = (folder / "stat").read_text(errors="replace").rpartition(")")
-        except OSError:  # it has ended meanwhile, or its environment is not ours to read
+        except OSError:  # the process has ended, or this user may not read its environment
             continue
         yield Process(pid=int(folder.name), parent=int(after.split()[1]), title=title), before.partition("(")[2]
 
@@ -105,7 +105,9 @@ def _send(pid: int, number: signal.Signals) -> None:
     except ProcessLookupError:
         return
     except PermissionError as error:
-        raise InsightsError(f"process {pid} belongs to somebody else and cannot be ended") from error
+        raise InsightsError(
+            f"process {pid} belongs to another user and cannot be ended: ask its owner or root to end it"
+        ) from error
 
 
 def _gone(marker: str, seen: set[int], seconds: float, lookup: Callable[[str], list[Process]]) -> bool:

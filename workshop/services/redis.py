@@ -1,4 +1,4 @@
-"""A private Redis 7 that keeps nothing on disk and listens on a unix socket that only its owner can reach."""
+"""A private Redis 7 server without persistence, on a unix socket that only its owner can reach."""
 
 import signal
 import socket
@@ -31,10 +31,10 @@ proc-title-template "{{title}} {marker}"
 
 
 class LocalRedis:
-    """One private server: its socket and log live in `<state>/redis`."""
+    """One private server with its socket and log in `<state>/redis`."""
 
     def __init__(self, state: Path) -> None:
-        """Describe the server in the folder `state`, which exists."""
+        """Describe the server in the folder `state`, which must exist."""
         self._state = state
         self._folder = state / "redis"
         self._socket = self._folder / "socket"
@@ -42,15 +42,15 @@ class LocalRedis:
         self._marker = marker("redis", state)
 
     def url(self, db: int = 1) -> str:
-        """Return the URL of the database with the number `db`."""
+        """Return the URL of database number `db`."""
         return f"unix://{quote(str(self._socket))}?db={db}"
 
     def is_running(self) -> bool:
-        """Tell whether the server process is alive."""
+        """Tell whether the server runs."""
         return bool(processes.find(self._marker))
 
     def start(self) -> None:
-        """Start the server and wait until it answers; a running one is left alone.
+        """Start the server unless it is running, and wait until it answers.
 
         Raises InsightsError when the program is missing or the server does not start.
         """
@@ -70,7 +70,7 @@ class LocalRedis:
             self._wait()
 
     def stop(self) -> None:
-        """Stop the server and wait for its end; a stopped one is fine. Raises InsightsError when it does not end."""
+        """Stop the server if it runs, and wait until it has ended. Raises InsightsError when it does not end."""
         with locked(self._state, "redis"):
             processes.end(self._marker, STOP_ATTEMPTS)
 

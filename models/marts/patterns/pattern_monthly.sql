@@ -9,12 +9,4 @@
 ) }}
 {{- guard_history() }}
 
-{{ pattern_review('monthly') }},
-
-reviewed as materialized (
-    {{ pattern_rows('monthly') }}
-),
-
-{{ with_episodes('monthly', 'reviewed') }}
-
-select * from final
+{{ pattern_mart('monthly') }}

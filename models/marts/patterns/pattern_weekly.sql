@@ -9,13 +9,4 @@
 ) }}
 {{- guard_history() }}
 
-{{ pattern_review('weekly') }},
-
-reviewed as materialized (
-    {{ pattern_rows('weekly') }}
-    {{ needs_attention_rows() }}
-),
-
-{{ with_episodes('weekly', 'reviewed') }}
-
-select * from final
+{{ pattern_mart('weekly') }}

@@ -9,12 +9,4 @@
 ) }}
 {{- guard_history() }}
 
-{{ pattern_review('yearly') }},
-
-reviewed as materialized (
-    {{ pattern_rows('yearly') }}
-),
-
-{{ with_episodes('yearly', 'reviewed') }}
-
-select * from final
+{{ pattern_mart('yearly') }}

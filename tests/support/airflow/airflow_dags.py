@@ -1,4 +1,4 @@
-"""An Airflow of the test run's own: a temporary home, its metadata in SQLite. Import this before airflow."""
+"""A temporary Airflow home with metadata in SQLite for a test run. Import this module before airflow."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ |= {
     "AIRFLOW_HOME": str(HOME),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",  # after 30 s on a busy machine a DAG file would count as broken
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",  # the default of 30 s is too short on a busy machine
     "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
     "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}",
 }
 
-import pendulum  # noqa: E402 - after the variables
+import pendulum  # noqa: E402 - Airflow reads the variables at import
 from airflow.models.dag import DAG  # noqa: E402
 from airflow.models.dagbag import DagBag  # noqa: E402
 from airflow.models.dagrun import DagRun  # noqa: E402
@@ -33,32 +33,32 @@ __all__ = ["DAG", "HOME", "DagBag", "bag", "drop_pool", "make_pool", "migrate", 
 
 
 def bag(folder: Path = PROJECT / "dags") -> DagBag:
-    """What Airflow finds in a folder."""
+    """Return the DAGs that Airflow finds in a folder."""
     return DagBag(folder, include_examples=False)
 
 
 def migrate() -> None:
-    """Make the metadata database."""
+    """Create the metadata database."""
     db.initdb(load_connections=False)
 
 
 def make_pool(slots: int) -> None:
-    """The writers' pool."""
+    """Create or update the writer's pool."""
     Pool.create_or_update_pool("insights_writer", slots, "One writer", include_deferred=False)
 
 
 def drop_pool() -> None:
-    """No such pool."""
+    """Delete the writer's pool."""
     Pool.delete_pool("insights_writer")
 
 
 def run_dag(dag: DAG, run_at: str, **conf: Any) -> DagRun:
-    """Run a DAG in this process, as `airflow dags test` does: of this moment, with `conf` as its parameters."""
+    """Run a DAG in this process, like `airflow dags test`, for the time `run_at` and with the parameters `conf`."""
     for task in dag.tasks:
-        task.retries = 0  # what fails is to be seen at once
+        task.retries = 0  # report a failure at once
     return dag.test(execution_date=pendulum.parse(run_at, tz="UTC"), run_conf=conf or None)
 
 
 def states(run: DagRun) -> dict[str, str]:
-    """The state of each task of a run."""
+    """Return the state of each task of a run."""
     return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}

@@ -1,4 +1,4 @@
-"""A private Airflow for tests: our six DAGs, DAG files of the tests' own, and a warehouse on another server."""
+"""A private Airflow for tests, with the product's six DAGs, test DAGs, and a warehouse on another server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ARGUMENTS = {{"start_date": datetime(2026, 1, 1), "schedule": "* * * * *", "catc
 with DAG("quick", **ARGUMENTS):
     BashOperator(task_id="env", bash_command='test "$INSIGHTS_ENV" = prod', pool="insights_writer")
 with DAG("patient", **ARGUMENTS):
-    # The first try would take longer than any test waits.
+    # The first try takes longer than any test waits.
     BashOperator(task_id="wait", bash_command='echo try >>"{tries}"; test "$(wc -l <"{tries}")" -gt 1 || sleep 3600')
 '''
 BROKEN_FILE = 'raise ValueError("this DAG file of Airflow is broken on purpose")\n'
@@ -38,7 +38,7 @@ BROKEN_FILE = 'raise ValueError("this DAG file of Airflow is broken on purpose")
 
 @dataclass(frozen=True)
 class Place:
-    """The Airflow under test, its state folder, its warehouse, and the file in which DAG `patient` counts its tries."""
+    """The Airflow under test, its state folder, its warehouse, and the file where DAG `patient` counts its tries."""
 
     airflow: LocalAirflow
     state: Path
@@ -47,7 +47,7 @@ class Place:
 
     @classmethod
     def of(cls, top: Path, state: Path, warehouse: Warehouse) -> Place:
-        """Write the DAG files below `top`; nothing is started yet. Our own file is linked, as docs/airflow.md says."""
+        """Write the DAG files below `top` and link the product's file, as in docs/airflow.md; starts nothing."""
         dags, tries = top / "dags", top / "tries"
         dags.mkdir()
         (dags / "good.py").write_text(DAG_FILE.format(tries=tries))
@@ -58,13 +58,13 @@ class Place:
             "INSIGHTS_WAREHOUSE_URL": warehouse.etl_url,
             "DBT_TARGET_PATH": os.environ["DBT_TARGET_PATH"],
             "DBT_LOG_PATH": os.environ["DBT_LOG_PATH"],
-            # Airflow's own bound for the pauses between tries: the DAGs ask for minutes.
+            # Limits the delays between tries, which are minutes in the DAGs.
             "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": str(RETRY_SECONDS),
         }
         return cls(LocalAirflow(state, dags, variables), state, warehouse, tries)
 
     def pids(self) -> set[int]:
-        """The processes that have this AIRFLOW_HOME in their environment: counted without the code under test."""
+        """Return the processes with this AIRFLOW_HOME in their environment, without using the code under test."""
         home = f"AIRFLOW_HOME={self.airflow.folder}\0".encode()
         found = set()
         for process in Path("/proc").glob("[0-9]*"):
@@ -76,39 +76,39 @@ class Place:
         return found
 
     def tries_of(self, run: Run) -> dict[str, int]:
-        """How often each task of a run was begun, as the metadata have it."""
+        """Return the number of tries of each task of a run, from the metadata."""
         with connect(self.airflow.metadata_url) as metadata:
             query = "select task_id, try_number from task_instance where dag_id = %s and run_id = %s"
             return dict(metadata.execute(query, [run.dag, run.run_id]).fetchall())
 
     def has_failed(self, run: Run, task: str) -> bool:
-        """Whether a task of a run failed at least once, whatever became of it since."""
+        """Tell whether a task of a run failed at least once, even if a later try succeeded."""
         with connect(self.airflow.metadata_url) as metadata:
             query = "select from task_fail where dag_id = %s and run_id = %s and task_id = %s"
             return bool(metadata.execute(query, [run.dag, run.run_id, task]).fetchall())
 
-    def begun_and_ended(self, run: Run) -> tuple[object, object]:
-        """The moments at which a run began and ended, as the metadata have them."""
+    def start_and_end(self, run: Run) -> tuple[object, object]:
+        """Return the start and end time of a run, from the metadata."""
         with connect(self.airflow.metadata_url) as metadata:
             query = "select start_date, end_date from dag_run where dag_id = %s and run_id = %s"
-            begun, ended = metadata.execute(query, [run.dag, run.run_id]).fetchall()[0]
-            return begun, ended
+            start, end = metadata.execute(query, [run.dag, run.run_id]).fetchall()[0]
+            return start, end
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
-    """Wait for a condition, and fail when it does not come true; only a failing test waits that long."""
+    """Wait until `condition` is true, and fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain"
+        assert time.monotonic() < deadline, f"the condition is still false after {seconds} s"
         time.sleep(0.2)
 
 
 def server_pid(server_folder: Path) -> int:
-    """The process id of the PostgreSQL in a folder, from the file that it writes itself."""
+    """Return the process id of the PostgreSQL server in a folder, from its pid file."""
     return int((server_folder / "data" / "postmaster.pid").read_text().split()[0])
 
 
 def is_listening(url: str) -> bool:
-    """Whether somebody listens at the host and port of a URL."""
+    """Tell whether a server listens at the host and port of a URL."""
     with closing(socket.socket()) as client:
         return client.connect_ex((urlsplit(url).hostname, urlsplit(url).port)) == 0

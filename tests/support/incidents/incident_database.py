@@ -1,4 +1,4 @@
-"""An operational database for an import, and what it holds."""
+"""Create operational databases for imports and read their contents."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ Database = Connection[TupleRow]
 
 @contextmanager
 def operational_database(url: str) -> Iterator[Database]:
-    """A connection to the database at `url`, in which the operational tables are made."""
+    """Create the operational tables in the database at `url` and yield a connection to it."""
     with psycopg.connect(url) as connection:
         create_operational_schema(connection)
         connection.commit()
@@ -37,7 +37,7 @@ def operational_database(url: str) -> Iterator[Database]:
 
 
 def imported(warehouse: Warehouse, log: Path, report: Path) -> Warehouse:
-    """The warehouse, its database made with the log in the operational tables, and prepared for a build."""
+    """Create the warehouse's database, import the log and prepare a build; returns the warehouse."""
     warehouse.postgres.create_database(warehouse.name)
     with operational_database(warehouse.admin_url) as connection:
         load(connection, log, report)
@@ -81,17 +81,17 @@ def counts(database: Database) -> dict[str, int]:
 
 
 def versions(database: Database) -> dict[str, list[tuple[Any, ...]]]:
-    """Which transaction wrote each row, and where it lies."""
+    """Return the id, writing transaction and physical location of each row, which differ after any write."""
     return {table: rows(database, f"select id, xmin::text, ctid::text from {table} order by id") for table in TABLES}  # noqa: S608
 
 
 def work(database: Database) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything in the cases, tasks and events."""
+    """Return all rows of cases, tasks and events."""
     return {table: rows(database, f"select * from {table} order by id") for table in ("cases", "tasks", "task_events")}  # noqa: S608
 
 
 def empty(database: Database) -> None:
-    """Delete all that an import wrote."""
+    """Delete all rows that an import wrote."""
     with database.transaction():
         for table in reversed(TABLES):
             database.execute(sql.SQL("delete from {}").format(sql.Identifier(table)))

@@ -1,12 +1,12 @@
-"""Small incident logs, written by hand."""
+"""Write small handmade incident logs."""
 
 import csv
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-# As the publishers wrote them, apart from the importer's own list.
-COLUMNS: list[str] = (  # noqa: SIM905 - the header as it stands in the file
+# The header of the published log, independent of the importer's list.
+COLUMNS: list[str] = (  # noqa: SIM905 - the header as in the file
     "number,incident_state,active,reassignment_count,reopen_count,sys_mod_count,made_sla,caller_id,opened_by,opened_at,"
     "sys_created_by,sys_created_at,sys_updated_by,sys_updated_at,contact_type,location,category,subcategory,u_symptom,"
     "cmdb_ci,impact,urgency,priority,assignment_group,assigned_to,knowledge,u_priority_confirmation,notify,problem_id,"
@@ -40,9 +40,9 @@ FIRST: Row = dict.fromkeys(COLUMNS, "?") | {
 
 
 def history(*changes: Row, start: Row = FIRST) -> list[Row]:
-    """`start` and one more row for each of `changes`, each row the one before it with its change.
+    """Return `start` and one more row per change, which is the previous row with that change.
 
-    sys_mod_count grows by one and sys_updated_at by a day unless a change says otherwise.
+    sys_mod_count increases by one and sys_updated_at by one day unless the change sets them.
     """
     rows = [start]
     for change in changes:
@@ -54,7 +54,7 @@ def history(*changes: Row, start: Row = FIRST) -> list[Row]:
 
 
 def incident(number: str, *changes: Row, **first: str) -> list[Row]:
-    """The history of another incident, which begins with FIRST and the values of `first`."""
+    """Return the history of another incident, which begins with FIRST and the values of `first`."""
     return history(*changes, start=FIRST | {"number": number} | first)
 
 

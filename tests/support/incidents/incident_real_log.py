@@ -1,4 +1,4 @@
-"""The real incident log, read with the csv module alone: what an import of it has to agree with."""
+"""Expected results of importing the published incident log, computed with the csv module alone."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def moment(text: str) -> datetime:
 
 
 class RealLog:
-    """`rows` in the order of the file; `histories` by number, without the rows of unknown state, in their own order."""
+    """The published log: `rows` in file order, and `histories` of accepted rows by number, in update order."""
 
     def __init__(self, path: Path) -> None:
         with zipfile.ZipFile(path) as archive, archive.open("incident_event_log.csv") as stream:
@@ -50,7 +50,7 @@ class RealLog:
 
     @cached_property
     def cases(self) -> set[str]:
-        """Numbers of the incidents that were reopened, or reassigned three times or more."""
+        """Return the numbers of incidents that were reopened, or reassigned at least three times."""
         return {
             number
             for number, history in self.histories.items()

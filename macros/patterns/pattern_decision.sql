@@ -1,0 +1,25 @@
+{#- The CTE `patterns`: the groups that fire. Sources matter to some kinds only. -#}
+{% macro pattern_decision() -%}
+patterns as (
+    select
+        groups.*,
+        details.peak[1] as stretch_count,
+        date '2000-01-01' + cast(details.peak[2] as integer) as opened_on,
+        date '2000-01-01' + cast(details.peak[3] as integer) as stretch_first,
+        details.event_count,
+        details.severity_rank,
+        details.visibility_rank,
+        details.department_count,
+        details.first_event_at,
+        details.last_event_at,
+        details.case_ids,
+        sources.distinct_sources
+    from groups
+    inner join details on groups.group_number = details.group_number
+    inner join sources on groups.group_number = sources.group_number
+    where
+        details.peak[1] >= groups.threshold_events
+        and sources.distinct_sources >= coalesce(groups.threshold_sources, 0)
+        and details.department_count >= groups.min_departments
+)
+{%- endmacro %}

@@ -1,0 +1,42 @@
+{#- A month of the trends counts tasks as one of four kinds: opened, closed, backlog or deadline. int_monthly_trends keeps a row for each
+    kind and turns them into the columns of the report once. -#}
+
+{#- The stored trends as a row for each kind, with the columns of int_monthly_trends' CTE `measured`. -#}
+{% macro former_trends(stored) -%}
+    {%- set kinds = {
+        'opened': ['opened', 'median_first_response_seconds', 'p90_first_response_seconds', '0'],
+        'closed': ['closed', 'median_completion_seconds', 'p90_completion_seconds', '0'],
+        'backlog': ['backlog', 'null', 'null', '0'],
+        'deadline': ['deadline_count', 'null', 'null', 'missed_count'],
+    } -%}
+    {%- for kind, (count, median, p90, missed) in kinds.items() %}
+    select
+        month,
+        {{ trend_group() | join(',\n        ') }},
+        '{{ kind }}' as kind,
+        {{ count }} as task_count,
+        cast({{ median }} as double precision) as median_seconds,
+        cast({{ p90 }} as double precision) as p90_seconds,
+        {{ missed }} as missed_count,
+        {{ kind }}_oldest_date as oldest_date
+    from {{ stored }} as stored
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- Whether rows of two relations are of the same organization, month and kind. -#}
+{% macro is_same_count(one, other) -%}
+    {{ one }}.organization_id = {{ other }}.organization_id and {{ one }}.month = {{ other }}.month and {{ one }}.kind = {{ other }}.kind
+{%- endmacro %}
+
+{#- The tasks of one kind, from rows that have a kind each. -#}
+{% macro trend_count(kind) -%}
+    cast(coalesce(sum(task_count) filter (where kind = '{{ kind }}'), 0) as integer)
+{%- endmacro %}
+
+{#- A measure in seconds, `median` or `p90`, of one kind. -#}
+{% macro trend_seconds(kind, measure) -%}
+    cast(max({{ measure }}_seconds) filter (where kind = '{{ kind }}') as numeric(12, 1))
+{%- endmacro %}

@@ -1,0 +1,17 @@
+-- Grain: one row per load of a review.
+{{ config(
+    materialized='view',
+    post_hook="grant select (cadence, review_date, as_of) on {{ this }} to {{ var('read_only_user') }}"
+) }}
+{%- for cadence, unit in review_cadences().items() %}
+select
+    '{{ cadence }}' as cadence,
+    cast(date_trunc('{{ unit }}', cast(as_of as timestamp)) as date) as review_date,
+    as_of,
+    invocation_id
+from {{ source('insights_ops', 'load_log') }}
+where relation_name = 'pattern_{{ cadence }}'
+{%- if not loop.last %}
+union all
+{%- endif %}
+{%- endfor %}

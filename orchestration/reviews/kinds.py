@@ -1,0 +1,41 @@
+"""The kinds of pattern: the seed pattern_kinds, which SQL joins, as objects for commands."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+
+from orchestration.config.files import PROJECT
+
+SEED_FILE = PROJECT / "seeds" / "pattern_kinds.csv"
+
+
+@dataclass(frozen=True)
+class PatternKind:
+    """One kind of pattern: its name, what it counts in words, and the rules that an explanation mentions."""
+
+    kind: str
+    display_name: str
+    explanation: str
+    is_of_category: bool
+    threshold_cap: int
+    min_departments: int
+
+
+@cache
+def pattern_kinds() -> dict[str, PatternKind]:
+    """Return every kind of pattern by its name, in the order of the seed."""
+    with SEED_FILE.open(encoding="utf-8", newline="") as file:
+        return {row["kind"]: _pattern_kind(row) for row in csv.DictReader(file)}
+
+
+def _pattern_kind(row: dict[str, str]) -> PatternKind:
+    return PatternKind(
+        kind=row["kind"],
+        display_name=row["display_name"],
+        explanation=row["explanation"],
+        is_of_category=row["grouped_by"] == "category",
+        threshold_cap=int(row["threshold_cap"]),
+        min_departments=int(row["min_departments"]),
+    )

@@ -1,0 +1,119 @@
+"""The warehouse on one connection: its names, its statements, its organizations, and its errors in one family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from orchestration.config.files import Settings
+from orchestration.errors import ConflictError, NotFoundError
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.names import Names
+from orchestration.warehouse.organizations import organization_id
+from orchestration.warehouse.translation import Messages, translating
+
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Database:
+    """One connection to the warehouse and what the settings say about it.
+
+    Every method raises PostgreSQL's errors as InsightsError; a block that uses `connection` itself does so within
+    `errors()`. `messages` are sentences of the caller's own for some kinds of error.
+    """
+
+    settings: Settings
+    connection: psycopg.Connection
+    messages: Messages = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings, *, autocommit: bool = True, messages: Messages | None = None) -> Iterator[Self]:
+        """Connect to INSIGHTS_WAREHOUSE_URL for the time of a block; raises InsightsError also for what is in it."""
+        with translating(messages), connect(settings.warehouse_url, autocommit=autocommit) as connection:
+            yield cls(settings, connection, messages or {})
+
+    def saying(self, messages: Messages) -> Self:
+        """The same database, whose errors have these sentences."""
+        return replace(self, messages={**self.messages, **messages})
+
+    @property
+    def names(self) -> Names:
+        """Schemas and relations."""
+        return Names.of(self.settings)
+
+    def mart(self, name: str) -> sql.Identifier:
+        """The quoted name of a dimension, fact, report or pattern table."""
+        return self.names.mart(name)
+
+    def staging(self, name: str) -> sql.Identifier:
+        """The quoted name of a staging or intermediate model."""
+        return self.names.staging(name)
+
+    def ops(self, name: str) -> sql.Identifier:
+        """The quoted name of a table or function of the bookkeeping."""
+        return self.names.ops(name)
+
+    def source(self, name: str) -> sql.Identifier:
+        """The quoted name of an operational table."""
+        return self.names.source(name)
+
+    def errors(self) -> AbstractContextManager[None]:
+        """A block in which errors of `connection` become InsightsError."""
+        return translating(self.messages)
+
+    def execute(self, query: sql.Composed | str, parameters: Parameters = None) -> psycopg.Cursor:
+        """Run a statement and return its cursor."""
+        with self.errors():
+            return self.connection.execute(query, parameters)
+
+    def rows(self, query: sql.Composed | str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        return self.execute(query, parameters).fetchall()
+
+    def records(self, query: sql.Composed, parameters: Parameters = None) -> list[dict[str, Any]]:
+        """Return the rows of a query, each by the names of its columns."""
+        with self.errors():
+            return self.connection.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
+
+    def value(self, query: sql.Composed | str, parameters: Parameters = None) -> Any:
+        """Return the first column of the first row; None without a row."""
+        row = self.execute(query, parameters).fetchone()
+        return row[0] if row else None
+
+    def exists(self, relation: sql.Identifier) -> bool:
+        """Whether there is such a relation."""
+        return self.value("select to_regclass(%s) is not null", [relation.as_string(self.connection)]) is True
+
+    def organization(self, given: str) -> UUID:
+        """Return the id of the one organization with this slug or id.
+
+        Raises NotFoundError when there is none, ConflictError when several have the slug, and NotBuiltError when
+        organizations were never loaded.
+        """
+        query = sql.SQL("select organization_id from {} where slug = %s or organization_id = %s::uuid")
+        statement = query.format(self.mart("dim_organizations"))
+        with self.errors():
+            try:
+                rows = self.connection.execute(statement, [given, organization_id(given)], prepare=False).fetchall()
+            except (psycopg.DataError, UnicodeError):  # PostgreSQL cannot hold such a text
+                rows = []
+        if len(rows) > 1:
+            raise ConflictError(f"Several organizations have the slug {given!r}: give the id of one.")
+        if not rows:
+            raise no_organization(given)
+        found: UUID = rows[0][0]
+        return found
+
+
+def no_organization(given: str) -> NotFoundError:
+    """The error for an organization that does not exist, whichever way it was named."""
+    return NotFoundError(f"There is no organization {given!r}: give a slug or an id that dim_organizations has.")

@@ -1,0 +1,100 @@
+"""PostgreSQL's errors as errors of this package: the one place that knows which is which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+
+import psycopg
+from psycopg import errors
+
+from orchestration.errors import (
+    BusyError,
+    FailedError,
+    InsightsError,
+    NotBuiltError,
+    NotPreparedError,
+    RefusedError,
+    TimedOutError,
+    UnavailableError,
+)
+
+# A sentence for a kind of error, in the words of the caller; {detail} is replaced by what PostgreSQL says.
+Messages = Mapping[type[InsightsError], str]
+
+_RULES: tuple[tuple[tuple[type[psycopg.Error], ...], type[InsightsError], str], ...] = (
+    (
+        (errors.UndefinedFunction, errors.InvalidSchemaName),
+        NotPreparedError,
+        "This database is not prepared. Run first: insights init ({detail})",
+    ),
+    (
+        (errors.UndefinedTable, errors.UndefinedColumn),
+        NotBuiltError,
+        "Nothing has been built here yet ({detail}). Run: insights init, then insights build",
+    ),
+    (
+        (errors.InsufficientPrivilege,),
+        RefusedError,
+        "This user may not do that ({detail}). Connect as the role that loads (insights.warehouse.write_user); after an"
+        " upgrade, run insights init once more.",
+    ),
+    (
+        (errors.ReadOnlySqlTransaction,),
+        RefusedError,
+        "The database takes no changes on this connection ({detail}). INSIGHTS_WAREHOUSE_URL must lead to the primary"
+        " server.",
+    ),
+    (
+        (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure),
+        BusyError,
+        "Another session holds what this needs ({detail}). Try again when it has finished.",
+    ),
+    ((errors.QueryCanceled,), TimedOutError, "The database ended a statement that took too long ({detail})."),
+    (
+        (psycopg.OperationalError,),
+        UnavailableError,
+        "The database does not answer ({detail}). Try again; if that fails too, look at the server's log.",
+    ),
+    ((psycopg.Error,), FailedError, "The database refused a statement ({kind}: {detail})."),
+)
+
+
+def translated(error: psycopg.Error, messages: Messages | None = None) -> InsightsError:
+    """The error of this package that a psycopg error is, in the words of `messages` where they have its kind."""
+    kind, sentence = next((kind, sentence) for classes, kind, sentence in _RULES if isinstance(error, classes))
+    detail = first_line(error)
+    if kind is NotBuiltError and _is_made_by_init(detail):
+        kind, sentence = _RULES[0][1:]
+    own = messages or {}
+    sentence = next((own[general] for general in kind.__mro__ if general in own), sentence)
+    return kind(sentence.replace("{kind}", type(error).__name__).replace("{detail}", detail))
+
+
+@contextmanager
+def translating(messages: Messages | None = None) -> Iterator[None]:
+    """Raise every psycopg error of the block as an error of this package."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error, messages) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What the server says first, which is the error; what follows is context and the statement."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _is_made_by_init(detail: str) -> bool:
+    """Whether the relation that PostgreSQL misses is one of objects.sql, which `insights init` makes."""
+    return any(f"_ops.{table}" in detail for table in _tables_of_init())
+
+
+@cache
+def _tables_of_init() -> tuple[str, ...]:
+    script = files("orchestration.warehouse").joinpath("objects.sql").read_text(encoding="utf-8")
+    return tuple(re.findall(r"^create table if not exists \{ops\}\.(\w+)", script, re.M))

@@ -1,0 +1,79 @@
+"""The gate and each kind of error: it waits for what can come by itself and fails at once on the rest."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+from support.airflow import airflow_dags
+from support.airflow.airflow_dags import run_dag, states
+from support.warehouse import Warehouse, connect_as
+
+from orchestration.config.files import Settings
+from orchestration.manifest import write_manifest
+from workshop.sample.load import SAMPLE_AS_OF
+from workshop.services import LocalPostgres
+
+pytestmark = pytest.mark.services
+
+_seconds = count()
+
+
+@pytest.fixture(scope="module")
+def airflow(settings: Settings) -> None:
+    """Airflow's metadata and dbt's manifest."""
+    write_manifest(settings)
+    airflow_dags.migrate()
+
+
+@pytest.fixture
+def gate_says(airflow: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> object:
+    """Run the gate of the daily load on a warehouse, with no time to wait; it must fail. Returns its log."""
+    airflow_dags.make_pool(1)
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    dag = airflow_dags.bag().dags["insights_daily_events_load"]
+    alone = dag.partial_subset(["gate"], include_upstream=False, include_downstream=False)
+    alone.get_task("gate").timeout = 0
+
+    def run(url: str) -> str:
+        monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", url)
+        caplog.clear()
+        run_at = f"2026-01-03T02:00:{next(_seconds):02}"
+        assert states(run_dag(alone, run_at, as_of=SAMPLE_AS_OF.isoformat()))["gate"] == "failed"
+        return caplog.text
+
+    return run
+
+
+def test_a_server_that_does_not_answer_is_waited_for(gate_says, prepared: Warehouse) -> None:  # type: ignore[no-untyped-def]
+    assert "Waited 0 s. Cannot connect to PostgreSQL" in gate_says("postgresql://etl@127.0.0.1:1/orgo")
+    prepared.execute("alter role orgo_insights_etl set statement_timeout = '300ms'")
+    try:
+        with connect_as(prepared.admin_url) as holder, holder.transaction():
+            holder.execute("lock table tasks in access exclusive mode")
+            assert "Waited 0 s. The database ended a statement that took too long" in gate_says(prepared.etl_url)
+    finally:
+        prepared.execute("alter role orgo_insights_etl reset statement_timeout")
+
+
+def test_what_waiting_does_not_help_with_fails_at_once(  # type: ignore[no-untyped-def]
+    gate_says, prepared: Warehouse, postgres: LocalPostgres, database: str
+) -> None:
+    refused = "The operational tables cannot be read (permission denied"
+    cases = {
+        "mysql://etl@h/orgo": "must begin with postgresql://",
+        "postgresql://etl@h/orgo?sslmod=require": "Cannot connect to PostgreSQL: invalid URI query parameter",
+        "postgresql://etl@no-such-host.invalid/orgo": "failed to resolve host",
+        postgres.url("there_is_no_such_database", "postgres"): 'database "there_is_no_such_database" does not exist',
+        prepared.etl_url.replace("orgo_insights_etl", "nobody_here"): 'role "nobody_here" does not exist',
+        database: "This database is not prepared. Run first: insights init",
+        prepared.reader_url: refused,
+    }
+    for url, sentence in cases.items():
+        said = gate_says(url)
+        assert sentence in said, url
+        assert "Waited" not in said, url
+    prepared.execute("drop table task_comments cascade")
+    said = gate_says(prepared.etl_url)
+    assert 'The operational tables cannot be read (relation "public.task_comments" does not exist)' in said
+    assert "Waited" not in said

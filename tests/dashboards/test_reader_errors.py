@@ -1,0 +1,119 @@
+"""A reader and each kind of error, and how many connections it opens."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support.dashboards.dashboard_world import OPEN, STORES, reader
+from support.warehouse import Warehouse, connect_as
+
+from orchestration.dashboards.question import Asked
+from orchestration.errors import (
+    BadInputError,
+    InsightsError,
+    MisconfiguredError,
+    NotBuiltError,
+    NotFoundError,
+    RefusedError,
+    TimedOutError,
+    UnavailableError,
+)
+
+pytestmark = pytest.mark.services
+
+ONE = Asked("overview", STORES, OPEN)
+NOWHERE = "postgresql://etl:s3cret@127.0.0.1:1/orgo"
+SESSIONS = "select count(*) from pg_stat_activity where datname = current_database() and usename = 'orgo_insights_ro'"
+
+
+def _kind(ask: Callable[[], object]) -> type[InsightsError]:
+    with pytest.raises(InsightsError) as caught:
+        ask()
+    assert "s3cret" not in str(caught.value)
+    return type(caught.value)
+
+
+def test_each_error_has_its_kind(prepared: Warehouse, built: Warehouse, database: str) -> None:
+    no_one = Asked("overview", "00000000-0000-4000-8000-000000000000", OPEN)
+    cases = [
+        (built.reader_url, Asked("overview", "nobody", OPEN), NotFoundError),
+        (built.reader_url, no_one, NotFoundError),
+        (built.reader_url, Asked("no_dashboard", STORES, OPEN), NotFoundError),
+        (built.reader_url, Asked("overview", STORES, ["SECRET"]), BadInputError),
+        (prepared.reader_url, ONE, NotBuiltError),
+        (database, ONE, NotBuiltError),
+        (NOWHERE, ONE, UnavailableError),
+        ("mysql://etl:s3cret@h/orgo", ONE, MisconfiguredError),
+        (built.postgres.url("no_such_database", "postgres"), ONE, MisconfiguredError),
+    ]
+    for url, asked, kind in cases:
+        assert _kind(lambda url=url, asked=asked: reader(built, url=url).ask(asked, ["teacher"])) is kind, (url, asked)
+    built.execute("revoke select on insights.dim_organizations from orgo_insights_ro")
+    assert _kind(lambda: reader(built).ask(ONE, ["teacher"])) is RefusedError
+
+
+def test_a_server_that_is_down_is_an_error_at_once_and_is_asked_again(
+    built: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    asking = reader(built, url=NOWHERE, cache__compute_seconds=600)
+    started = time.monotonic()
+    with caplog.at_level(logging.WARNING, "orchestration"):
+        assert [_kind(lambda: asking.ask(ONE, ["teacher"])) for _ in range(2)] == [UnavailableError] * 2
+    assert time.monotonic() - started < 300
+    assert "orchestration.dashboards.pool" in {record.name for record in caplog.records}
+    assert "s3cret" not in caplog.text
+    asking.close()
+
+
+def test_connections_that_the_server_has_ended_cost_nobody_an_answer(built: Warehouse) -> None:
+    asking = reader(built)
+    first = asking.ask(ONE, ["teacher"])
+    built.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and usename = 'orgo_insights_ro'"
+    )
+    assert asking.ask(ONE, ["teacher"]).entry.body == first.entry.body
+    asking.close()
+    assert asking.ask(ONE, ["teacher"]).entry.body == first.entry.body
+    asking.close()
+
+
+def test_a_reader_opens_no_more_connections_than_configured(built: Warehouse) -> None:
+    asking = reader(built, warehouse__max_reader_connections=2)
+    answered = threading.Event()
+    most = 0
+
+    def watch() -> None:
+        nonlocal most
+        with connect_as(built.admin_url) as admin:
+            while not answered.is_set():
+                row = admin.execute(SESSIONS).fetchone()
+                most = max(most, row[0] if row else 0)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    asked = [Asked("task_volume", STORES, OPEN, parameters={"days": days}) for days in range(1, 31)]
+    with ThreadPoolExecutor(20) as threads:
+        bodies = [answer.entry.body for answer in threads.map(lambda one: asking.ask(one, ["teacher"]), asked)]
+    answered.set()
+    watcher.join()
+    assert len(bodies) == 30
+    assert 1 <= most <= 2
+    asking.close()
+
+
+def test_a_connection_that_is_never_free_is_waited_for_no_longer_than_a_computation(built: Warehouse) -> None:
+    asking = reader(built, warehouse__max_reader_connections=1, cache__compute_seconds=1)
+    question = asking.question(Asked("overview", "00000000-0000-4000-8000-000000000000", OPEN))
+    none_free = r"No connection .* was free within 1 s: all 1 .*max_reader_connections"
+    with asking._warehouse._pool.connection(), pytest.raises(UnavailableError, match=none_free):
+        asking.compute(question)
+    with connect_as(built.admin_url) as holder, holder.transaction():
+        holder.execute("lock table insights.dim_organizations in access exclusive mode")
+        assert _kind(lambda: asking.compute(question)) is TimedOutError
+    asking.close()
