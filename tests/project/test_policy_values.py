@@ -114,6 +114,7 @@ CONFIGURATION: dict[str, Any] = {
         "schema": "insights",
         "read_only_user": "orgo_insights_ro",
         "write_user": "orgo_insights_etl",
+        "max_reader_connections": 8,
     },
     "source": {"schema": "public"},
     "etl": {

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from support.contents import INCREMENTAL, REBUILT, REPORTS, REVIEWS, contents
 from support.plain_dbt import libpq_variables, plain_dbt
-from support.policy import manifest
+from support.policy import manifest, nodes
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -235,7 +235,8 @@ def test_plain_dbt_builds_the_same_rows_as_insights_build(prepared: Warehouse, b
     assert result.succeeded, result.output[-2000:]
     assert f" {len(manifest()['unit_tests'])} unit tests" in result.output
     relations = INCREMENTAL | REBUILT | dict.fromkeys(REVIEWS, "(review_date, pattern_id)")
-    assert {f"insights.{name}" for name in mart_names()} == {*relations, *REPORTS} - {"insights_ops.rejects"}
+    seeds = {f"insights.{node['name']}" for node in nodes("seed")}
+    assert {f"insights.{name}" for name in mart_names()} == {*relations, *REPORTS, *seeds} - {"insights_ops.rejects"}
     for relation, key in relations.items():
         by_plain_dbt = contents(prepared, relation, f"({key})::text")
         assert by_plain_dbt == contents(built, relation, f"({key})::text")
