@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.config.files import load_settings
+from orchestration.cli.progress import step
 from orchestration.errors import InsightsError
-from orchestration.manifest import write_manifest
-from workshop import airflow_demo, demo
-from workshop.cli.steps import step
-from workshop.services import LocalAirflow
-from workshop.services.airflow_settings import USER
+
+if TYPE_CHECKING:
+    from workshop.demo import Demo
+    from workshop.services import LocalAirflow
 
 
 @click.group(invoke_without_command=True)
@@ -28,6 +28,10 @@ def airflow(context: click.Context) -> None:
 @airflow.command()
 def start() -> None:
     """Start it, on a built warehouse of its own; a running one is left alone, a killed program is started again."""
+    from orchestration.config.files import load_settings
+    from orchestration.manifest import write_manifest
+    from workshop import airflow_demo, demo
+
     job = airflow_demo.describe(load_settings())
     private = airflow_demo.private_airflow(job)
     private.folder.mkdir(mode=0o700, exist_ok=True)
@@ -70,6 +74,9 @@ def status() -> None:
 @click.argument("dags", nargs=-1)
 def run(dags: tuple[str, ...]) -> None:
     """Trigger the named DAGs, or all of them, as of the sample's day, and wait; exit code 1 when one is not green."""
+    from orchestration.config.files import load_settings
+    from workshop import airflow_demo
+
     job = airflow_demo.describe(load_settings())
     if not airflow_demo.private_airflow(job).is_running():
         raise InsightsError("Airflow does not run. Start it first: ./dev airflow")
@@ -86,10 +93,15 @@ def run(dags: tuple[str, ...]) -> None:
 
 
 def _private() -> LocalAirflow:
+    from orchestration.config.files import load_settings
+    from workshop import airflow_demo
+
     return airflow_demo.private_airflow(airflow_demo.describe(load_settings()))
 
 
-def _build(job: demo.Demo) -> None:
+def _build(job: Demo) -> None:
+    from workshop import demo
+
     with step("filling the operational tables"):
         demo.fill_source(job)
     with step("insights init"):
@@ -99,5 +111,7 @@ def _build(job: demo.Demo) -> None:
 
 
 def _describe(private: LocalAirflow) -> None:
+    from workshop.services.airflow_settings import USER
+
     click.echo(f"\n  {private.url}   user {USER}, password {private.secrets.password}")
     click.echo(f"  logs of the runs: {private.folder / 'logs'}; of the programs: {private.folder}/*.log\n")
