@@ -25,8 +25,8 @@ import generate
 from psycopg import sql
 
 from orchestration import dbt
-from orchestration.cli.build import NO_UNIT_TESTS
 from orchestration.config.files import Settings, load_settings
+from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialise
 from workshop.services import LocalPostgres, remove_state, state_root

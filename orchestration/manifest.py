@@ -22,22 +22,27 @@ FOLDERS = ("models", "macros", "snapshots", "seeds", "tests", "profiles")
 
 @dataclass(frozen=True)
 class Relation:
-    """A model, snapshot, seed or source table: its name in dbt, where it is in the warehouse, and its `config.meta`."""
+    """A model, snapshot, seed or source table: its name in dbt, where it is in the warehouse, and its `config.meta`.
+
+    `file` is the YAML file that describes it.
+    """
 
     name: str
     schema: str
     identifier: str
     meta: dict[str, Any]
+    file: str = ""
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """Who uses marts: a dashboard or an export. `meta` declares it; `depends_on` names the relations under it."""
+    """Who uses marts: a dashboard or an export. `meta`, in `file`, declares it; it reads the relations `depends_on`."""
 
     name: str
     description: str
     meta: dict[str, Any]
     depends_on: frozenset[str]
+    file: str = ""
 
 
 def manifest_file() -> Path:
@@ -99,9 +104,10 @@ def relations(manifest: dict[str, Any]) -> dict[str, Relation]:
     kinds = ("model", "snapshot", "seed")
     nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
     found = [
-        Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"]) for s in manifest["sources"].values()
+        Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"], s["original_file_path"])
+        for s in manifest["sources"].values()
     ]
-    found += [Relation(n["name"], n["schema"], n["alias"], n["config"]["meta"]) for n in nodes]
+    found += [Relation(n["name"], n["schema"], n["alias"], n["config"]["meta"], yaml_file(n)) for n in nodes]
     return {relation.name: relation for relation in found}
 
 
@@ -113,10 +119,17 @@ def exposures(manifest: dict[str, Any], key: str) -> dict[str, Exposure]:
             node["description"],
             node["config"]["meta"][key],
             frozenset(unique_id.rpartition(".")[2] for unique_id in node["depends_on"]["nodes"]),
+            node["original_file_path"],
         )
         for node in manifest["exposures"].values()
         if key in node["config"]["meta"]
     }
+
+
+def yaml_file(node: dict[str, Any]) -> str:
+    """Return the YAML file that describes a node of the manifest, relative to the project."""
+    path: str = node.get("patch_path") or node["original_file_path"]
+    return path.rpartition("://")[2]
 
 
 def _load() -> dict[str, Any]:

@@ -5,30 +5,30 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import click
-from pydantic import BaseModel
 
-from orchestration.config.dag_model import DagsFile
-from orchestration.config.files import check as check_files
-from orchestration.config.model import ConfigFile, PatternsFile
-from orchestration.config.problems import raise_errors
-from orchestration.config.profile_model import ProfilesFile
-from orchestration.config.schema import editor_schema
-from orchestration.config.show import resolved_lines
-from orchestration.config.tokens import ENVIRONMENTS
+from orchestration.cli.options import LateChoice
+from orchestration.cli.texts import say
 
-SCHEMAS: dict[str, type[BaseModel]] = {
-    "config": ConfigFile,
-    "dags": DagsFile,
-    "profiles": ProfilesFile,
-    "patterns": PatternsFile,
-}
 COLOURS = {"error": "red", "warning": "yellow", "note": None}
 
+
+def _environments() -> Iterable[str]:
+    from orchestration.config.tokens import ENVIRONMENTS
+
+    return ENVIRONMENTS
+
+
+def _schemas() -> Iterable[str]:
+    from orchestration.config.schema import SCHEMAS
+
+    return SCHEMAS
+
+
 _environment = click.option(
-    "--env", type=click.Choice(ENVIRONMENTS), help="As if INSIGHTS_ENV were this; default: INSIGHTS_ENV, else dev."
+    "--env", type=LateChoice(_environments), help="As if INSIGHTS_ENV were this; default: INSIGHTS_ENV, else dev."
 )
 
 
@@ -41,12 +41,14 @@ def config() -> None:
 @_environment
 def check(env: str | None) -> None:
     """Print every error, warning and note of the configuration, for all environments; exit code 1 on any error."""
+    from orchestration.config.files import check as check_files
+
     problems = check_files(environ=_environ(env)).problems
     for level, colour in COLOURS.items():
         for problem in (problem for problem in problems if problem.level == level):
-            click.secho(str(problem), fg=colour)
+            say(str(problem), colour=colour)
     counts = {level: sum(problem.level == level for problem in problems) for level in COLOURS}
-    click.echo(", ".join(f"{count} {level}{'s'[: count != 1]}" for level, count in counts.items()))
+    say(", ".join(f"{count} {level}{'s'[: count != 1]}" for level, count in counts.items()))
     sys.exit(1 if counts["error"] else 0)
 
 
@@ -57,20 +59,27 @@ def show(env: str | None) -> None:
 
     Exit code 1, with the errors after the values, where nothing would start with them.
     """
+    from orchestration.config.files import check as check_files
+    from orchestration.config.problems import raise_errors
+    from orchestration.config.show import resolved_lines
+    from orchestration.config.tokens import ENVIRONMENTS
+
     environ = _environ(env)
     checked = check_files(environ=environ)
     if checked.settings is None or environ.get("INSIGHTS_ENV", "") not in ("", *ENVIRONMENTS):
         raise_errors(checked.problems)
         return
     for line in resolved_lines(checked.settings, environ):
-        click.echo(line)
+        say(line)
     raise_errors(p for p in checked.problems if p.environment in (None, checked.settings.environment))
 
 
 @config.command()
-@click.argument("file", type=click.Choice(list(SCHEMAS)), default="config")
+@click.argument("file", type=LateChoice(_schemas), default="config")
 def schema(file: str) -> None:
     """Print the JSON Schema of a file, for editors: config (the default), dags, profiles or patterns."""
+    from orchestration.config.schema import SCHEMAS, editor_schema
+
     click.echo(json.dumps(editor_schema(SCHEMAS[file]), indent=2, ensure_ascii=False))
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cache.answers import Answer
-from orchestration.cli.texts import printable
-from orchestration.config.files import load_settings
-from orchestration.dashboards import definitions
-from orchestration.dashboards.definitions import IntegerParameter, MonthParameter, Parameter
-from orchestration.dashboards.question import Asked
-from orchestration.dashboards.reader import Reader
-from orchestration.manifest import read_manifest
+from orchestration.cli.tables import show_table
+from orchestration.cli.texts import say
+
+if TYPE_CHECKING:
+    from orchestration.cache.answers import Answer
+    from orchestration.dashboards.definitions import Parameter
 
 OUTCOMES = {
     "hits": "from the cache",
@@ -64,35 +61,45 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument an option
 
     It is answered as the reporting service is: access first, then the cache, then the warehouse.
     """
+    from orchestration.config.files import load_settings
+    from orchestration.dashboards.question import Asked
+    from orchestration.dashboards.reader import Reader
+
     asked = Asked(name, organization, visibilities or None, anonymised, parameters)
     with closing(Reader.open(load_settings())) as reader:
         answer = reader.ask(asked, roles)
         if reader.store is None:
-            click.echo("There is no cache: INSIGHTS_REDIS_URL is not set.", err=True)
+            say("There is no cache: INSIGHTS_REDIS_URL is not set.", err=True)
     if form == "json":
         click.echo(answer.entry.body)
         return
-    click.echo(_origin(answer), err=True)
+    say(_origin(answer), err=True)
     for panel, content in json.loads(answer.entry.body).items():
-        click.secho(f"{panel}, up to {content['horizon']}", bold=True)
-        for line in _table(content["rows"]):
-            click.echo(f"  {line}".rstrip())
+        rows = content["rows"]
+        title = f"{panel}, up to {content['horizon']}"
+        show_table([list(row.values()) for row in rows], header=list(rows[0]) if rows else [], title=title)
+        if not rows:
+            say("  (nothing)")
         if content["left_out"]:
-            click.echo(f"  and {content['left_out']:,} more")
+            say(f"  and {content['left_out']:,} more")
 
 
 @click.command()
 def dashboards() -> None:
     """List the dashboards with their parameters and panels."""
+    from orchestration.config.files import load_settings
+    from orchestration.dashboards import definitions
+    from orchestration.manifest import read_manifest
+
     for found in definitions.dashboards(read_manifest(load_settings())).values():
-        click.secho(found.name, bold=True)
-        click.echo(f"  {found.description}")
+        say(found.name, bold=True)
+        say(f"  {found.description}")
         if found.has_anonymised_form:
-            click.echo("  It has an anonymised form.")
+            say("  It has an anonymised form.")
         for name, parameter in found.meta.parameters.items():
-            click.echo(f"  --parameter {name}=...  {parameter.description} {_bounds(parameter)}")
+            say(f"  --parameter {name}=...  {parameter.description} {_bounds(parameter)}")
         for name, panel in found.meta.panels.items():
-            click.echo(f"  {name}: {panel.description}")
+            say(f"  {name}: {panel.description}")
 
 
 def _origin(answer: Answer) -> str:
@@ -102,26 +109,8 @@ def _origin(answer: Answer) -> str:
 
 
 def _bounds(parameter: Parameter) -> str:
-    if isinstance(parameter, IntegerParameter):
+    if parameter.type == "integer":
         return f"{parameter.min} to {parameter.max}, by default {parameter.default}."
-    if isinstance(parameter, MonthParameter):
+    if parameter.type == "month":
         return f"{parameter.min} to {parameter.max}."
     return f"Some of {','.join(parameter.values)}; by default all."
-
-
-def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Lines of aligned columns: numbers to the right, what is missing as -."""
-    if not rows:
-        yield "(nothing)"
-        return
-    cells = [list(rows[0])] + [
-        ["-" if value is None else printable(str(value)) for value in row.values()] for row in rows
-    ]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    are_numbers = [any(isinstance(row[name], int | float) for row in rows) for name in rows[0]]
-    for line in cells:
-        padded = (
-            cell.rjust(width) if is_number else cell.ljust(width)
-            for cell, width, is_number in zip(line, widths, are_numbers, strict=True)
-        )
-        yield "  ".join(padded)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import date
 
 import click
 
 from orchestration.cli import options
-from orchestration.cli.texts import printable
-from orchestration.config.files import load_settings
-from orchestration.exports.audit import newest_tries
-from orchestration.exports.definitions import load_definitions
-from orchestration.exports.request import FORMATS, Request
-from orchestration.exports.run import Progress, run_export
-from orchestration.warehouse.database import Database
+from orchestration.cli.progress import progress
+from orchestration.cli.tables import show_table
+from orchestration.cli.texts import say
+
+
+def _formats() -> Iterable[str]:
+    from orchestration.exports.request import FORMATS
+
+    return FORMATS
 
 
 @click.command()
@@ -28,7 +28,7 @@ from orchestration.warehouse.database import Database
 )
 @click.option(
     *("--format", "file_format"),
-    type=click.Choice(FORMATS),
+    type=options.LateChoice(_formats),
     default="csv",
     show_default=True,
     help="How it is written.",
@@ -39,15 +39,20 @@ def export(  # noqa: PLR0913 - each is an option
     *, name: str, organization: str, since: date, until: date, file_format: str, user: str, output: str
 ) -> None:
     """Export NAME (see `insights exports list`): one organization, one range of days, personal columns masked."""
+    from orchestration.config.files import load_settings
+    from orchestration.exports.definitions import load_definitions
+    from orchestration.exports.request import Request
+    from orchestration.exports.run import run_export
+
     settings = load_settings()
     request = Request(name, organization, since, until, file_format, user, output)
-    with _bar() as progress:
-        done = run_export(settings, load_definitions(settings), request, progress)
-    click.echo(f"{done.location}: {done.rows:,} rows, {done.written.bytes:,} bytes, SHA-256 {done.written.sha256}")
+    with progress("rows") as show:
+        done = run_export(settings, load_definitions(settings), request, show)
+    say(f"{done.location}: {done.rows:,} rows, {done.written.bytes:,} bytes, SHA-256 {done.written.sha256}")
     if done.masked_columns:
-        click.echo(f"Masked: {', '.join(done.masked_columns)}", err=True)
+        say(f"Masked: {', '.join(done.masked_columns)}", err=True)
     if not settings.insights.exports.pii_masking_enabled:
-        click.secho("Nothing was masked: exports.pii_masking_enabled is false.", fg="yellow", err=True)
+        say("Nothing was masked: exports.pii_masking_enabled is false.", colour="yellow", err=True)
 
 
 @click.group()
@@ -58,8 +63,11 @@ def exports() -> None:
 @exports.command("list")
 def list_exports() -> None:
     """List the exports: their names, kinds and descriptions."""
-    for definition in sorted(load_definitions(load_settings()).values(), key=lambda d: (d.kind, d.name)):
-        click.echo(f"{definition.name:<24}{definition.kind:<11}{' '.join(definition.description.split())}")
+    from orchestration.config.files import load_settings
+    from orchestration.exports.definitions import load_definitions
+
+    found = sorted(load_definitions(load_settings()).values(), key=lambda d: (d.kind, d.name))
+    show_table((d.name, d.kind, " ".join(d.description.split())) for d in found)
 
 
 @exports.command()
@@ -67,6 +75,10 @@ def list_exports() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many of the newest.")
 def audit(organization: str | None, limit: int) -> None:
     """Show who tried to export what, and what became of it: finished, failed, refused, running or aborted."""
+    from orchestration.config.files import load_settings
+    from orchestration.exports.audit import newest_tries
+    from orchestration.warehouse.database import Database
+
     settings = load_settings()
     with Database.open(settings) as db:
         tries = newest_tries(db, limit, organization)
@@ -80,21 +92,6 @@ def audit(organization: str | None, limit: int) -> None:
             *([f"    {found.reason}"] if found.reason else []),
         ]
         for line in lines:
-            click.echo(printable(line))
+            say(line)
     if not tries:
-        click.echo("No try to export.")
-
-
-@contextmanager
-def _bar() -> Iterator[Progress | None]:
-    """A bar on a terminal, which appears with the first rows; elsewhere nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=1, label="rows", file=sys.stderr, show_pos=True) as bar:
-
-        def show(done: int, rows: int) -> None:
-            bar.length = max(rows, 1)
-            bar.update(done - bar.pos)
-
-        yield show
+        say("No try to export.")

@@ -1,10 +1,28 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how an option takes its tokens from a module without importing it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
+from typing import Any
 
 import click
+
+
+class LateChoice(click.Choice[str]):
+    """One of some tokens, which are looked up when they are needed: `--help` of other commands does not need them."""
+
+    def __init__(self, tokens: Callable[[], Iterable[str]]) -> None:
+        """Take the tokens from a function, which may import their module."""
+        self._tokens = tokens
+        self.case_sensitive = True
+
+    def __getattr__(self, name: str) -> Any:
+        """Look up the tokens, the first time that `choices` is read."""
+        if name != "choices":
+            raise AttributeError(name)
+        self.choices = tuple(self._tokens())
+        return self.choices
 
 
 def as_date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:

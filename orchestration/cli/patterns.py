@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
 import click
 
 from orchestration.cli import options
-from orchestration.config.files import load_settings
-from orchestration.reviews.kinds import pattern_kinds
-from orchestration.reviews.patterns import (
-    CADENCES,
-    Filters,
-    explanation,
-    find_pattern,
-    newest_reviews,
-    summary,
-    tasks_without_case,
-)
-from orchestration.warehouse.database import Database
+from orchestration.cli.texts import say
+
+
+def _cadences() -> Iterable[str]:
+    from orchestration.reviews.patterns import CADENCES
+
+    return CADENCES
+
+
+def _kinds() -> Iterable[str]:
+    from orchestration.reviews.kinds import pattern_kinds
+
+    return pattern_kinds()
 
 
 @click.group()
@@ -28,27 +30,29 @@ def patterns() -> None:
 
 
 @patterns.command("list")
-@click.option("--cadence", "cadences", multiple=True, type=click.Choice(CADENCES), help="Only these reviews.")
-@click.option(
-    "--kind", "kinds", multiple=True, type=click.Choice(list(pattern_kinds())), help="Only these kinds of pattern."
-)
+@click.option("--cadence", "cadences", multiple=True, type=options.LateChoice(_cadences), help="Only these reviews.")
+@click.option("--kind", "kinds", multiple=True, type=options.LateChoice(_kinds), help="Only these kinds of pattern.")
 @click.option("--org", "organization", help="Only this organization: its slug or id.")
 def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organization: str | None) -> None:
     """List the patterns of each newest review, the largest first; + marks the beginning of an episode."""
+    from orchestration.config.files import load_settings
+    from orchestration.reviews.patterns import Filters, newest_reviews, summary, tasks_without_case
+    from orchestration.warehouse.database import Database
+
     settings = load_settings()
     with Database.open(settings) as db:
         one = db.organization(organization) if organization else None
         reviews = newest_reviews(db, Filters(cadences, kinds, one))
         without_case = tasks_without_case(db, one)
     for review in reviews:
-        click.secho(f"The {review.cadence} review of {review.date}", bold=True)
+        say(f"The {review.cadence} review of {review.date}", bold=True)
         for row in review.patterns:
             mark, cases = "+" if row["is_new"] else " ", f"{row['event_count']:>5} cases"
             about = f"{row['severity']:<8} {row['slug'] or row['organization_id']}  {summary(row)}"
-            click.echo(f"{mark} {row['pattern_id']} {row['kind']:<22} {cases}  {about}")
+            say(f"{mark} {row['pattern_id']} {row['kind']:<22} {cases}  {about}")
         if not review.patterns:
-            click.echo("  No such pattern is stored.")
-    click.echo(f"{without_case:,} tasks belong to no case and so are in no pattern.", err=True)
+            say("  No such pattern is stored.")
+    say(f"{without_case:,} tasks belong to no case and so are in no pattern.", err=True)
 
 
 @patterns.command()
@@ -56,8 +60,12 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
 @options.review_date
 def explain(pattern_id: UUID, review_date: date | None) -> None:
     """Explain PATTERN_ID: which cases, by which rule, over which threshold, from which file."""
+    from orchestration.config.files import load_settings
+    from orchestration.reviews.patterns import explanation, find_pattern
+    from orchestration.warehouse.database import Database
+
     settings = load_settings()
     with Database.open(settings) as db:
         row = find_pattern(db, pattern_id, review_date)
     for heading, sentence in explanation(row):
-        click.echo(f"{heading:<13} {sentence}")
+        say(f"{heading:<13} {sentence}")

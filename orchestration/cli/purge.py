@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestration.cli import options
-from orchestration.config.files import load_settings
-from orchestration.retention.floors import check_floors
-from orchestration.retention.plan import load_plan
-from orchestration.retention.purge import PurgeReport, preview
-from orchestration.retention.purge import purge as run_purge
-from orchestration.warehouse.database import Database
+from orchestration.cli.tables import show_table
+from orchestration.cli.texts import say, warn
+
+if TYPE_CHECKING:
+    from orchestration.retention.purge import PurgeReport
 
 
 @click.command()
@@ -20,6 +20,13 @@ from orchestration.warehouse.database import Database
 @click.option("--yes", is_flag=True, help="Really delete the rows; without it they are only counted.")
 def purge(as_of: date | None, yes: bool) -> None:
     """Delete what is older than the retention of its class; without --yes, only count it."""
+    from orchestration.config.files import load_settings
+    from orchestration.retention.floors import check_floors
+    from orchestration.retention.plan import load_plan
+    from orchestration.retention.purge import preview
+    from orchestration.retention.purge import purge as run_purge
+    from orchestration.warehouse.database import Database
+
     settings = load_settings()
     check_floors(settings)
     plan = load_plan(settings)
@@ -27,14 +34,15 @@ def purge(as_of: date | None, yes: bool) -> None:
         report = (run_purge if yes else preview)(db, plan, as_of)
     print_report(report)
     if not yes:
-        click.echo("Dry run: nothing was deleted. Add --yes to delete these rows.", err=True)
+        say("Dry run: nothing was deleted. Add --yes to delete these rows.", err=True)
 
 
 def print_report(report: PurgeReport) -> None:
     """Print a report as a table; warnings go to standard error."""
     for warning in report.warnings:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
-    click.secho(f"Out of retention as of {report.as_of}", bold=True)
-    click.echo(f"  {'relation':<26}{'class':<17}{'before':<12}{'rows':>10}")
-    for line in report.relations:
-        click.echo(f"  {line.relation:<26}{line.retention_class:<17}{line.cutoff.isoformat():<12}{line.rows:>10,}")
+        warn(warning)
+    show_table(
+        ((line.relation, line.retention_class, line.cutoff, line.rows) for line in report.relations),
+        header=("relation", "class", "before", "rows"),
+        title=f"Out of retention as of {report.as_of}",
+    )

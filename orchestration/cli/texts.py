@@ -1,11 +1,24 @@
-"""Texts that others wrote, on a terminal."""
+"""What commands print: every text goes through `say`, since others may have written parts of it."""
 
 from __future__ import annotations
 
+import click
+
 
 def printable(text: str) -> str:
-    """The text on one line, what would move the cursor, change colours or turn the direction of writing as an escape.
+    """Return the text on one line, with escapes for what moves the cursor or changes colour or writing direction.
 
-    Whoever may write a label, or try an export under a name of his choice, could else write lines of a report.
+    A label, or the name in a refused export, could otherwise forge lines of a report.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(text: str, *, bold: bool = False, colour: str | None = None, err: bool = False) -> None:
+    """Print one line, made printable."""
+    line = printable(text)
+    click.echo(click.style(line, bold=bold, fg=colour) if bold or colour else line, err=err)
+
+
+def warn(text: str) -> None:
+    """Print one line to standard error, as a warning."""
+    say(f"Warning: {text}", colour="yellow", err=True)

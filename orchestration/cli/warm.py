@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.config.files import load_settings
-from orchestration.dashboards.definitions import find
-from orchestration.dashboards.reader import Reader
-from orchestration.dashboards.warm import WarmReport
-from orchestration.dashboards.warm import warm as run_warm
+from orchestration.cli.tables import show_table
+from orchestration.cli.texts import warn
+
+if TYPE_CHECKING:
+    from orchestration.dashboards.warm import WarmReport
 
 
 @click.command()
@@ -23,6 +24,11 @@ from orchestration.dashboards.warm import warm as run_warm
 )
 def warm(names: tuple[str, ...], seconds: float | None) -> None:
     """Fill the cache of the dashboards, what is asked most first; exit code 1 when a reader would not find it."""
+    from orchestration.config.files import load_settings
+    from orchestration.dashboards.definitions import find
+    from orchestration.dashboards.reader import Reader
+    from orchestration.dashboards.warm import warm as run_warm
+
     settings = load_settings()
     with closing(Reader.open(settings)) as reader:
         for name in names:
@@ -35,14 +41,12 @@ def warm(names: tuple[str, ...], seconds: float | None) -> None:
 
 def print_report(report: WarmReport) -> None:
     """Print a report as a table; what went wrong goes to standard error."""
-    click.secho(f"Warmed in {report.seconds:.1f} s", bold=True)
-    click.echo(f"  {'dashboard':<20}{'fresh':>8}{'computed':>10}{'kept':>8}{'failed':>8}{'no time':>9}{'found':>9}")
+    rows = []
     for name, warmed in report.dashboards.items():
-        share = "-" if warmed.share is None else f"{warmed.share:.0%}"
-        click.echo(
-            f"  {name:<20}{warmed.fresh:>8,}{warmed.computed:>10,}{warmed.kept:>8,}{warmed.failed:>8,}"
-            f"{warmed.unreached:>9,}{share:>9}"
-        )
+        share = None if warmed.share is None else f"{warmed.share:.0%}"
+        rows.append((name, warmed.fresh, warmed.computed, warmed.kept, warmed.failed, warmed.unreached, share))
+    header = ("dashboard", "fresh", "computed", "kept", "failed", "no time", "found")
+    show_table(rows, header=header, title=f"Warmed in {report.seconds:.1f} s")
     for name, warmed in report.dashboards.items():
         if warmed.trouble:
-            click.secho(f"Warning: {name}: {warmed.trouble}", fg="yellow", err=True)
+            warn(f"{name}: {warmed.trouble}")

@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from orchestration.config.masking import shown
-from orchestration.config.problems import KeyPath, Level, Problem, nearest
+from orchestration.config.problems import KeyPath, Problem, nearest
+from orchestration.config.rule import Rule, fits, path
 from orchestration.config.rules import finding
 from orchestration.config.settings import Settings
 
-_INSIGHTS: KeyPath = ("insights",)
+_ACCESS: KeyPath = ("insights", "access")
 EVERY_ROLE = "*"
 AS_ROWS = ("PUBLIC", "INTERNAL")
 
 
-def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Iterator[Problem]]:
-    """What contradicts something else, or is beyond this release: what each rule finds, yet to be looked for."""
+def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]:
+    """The rules on what contradicts something else, or is beyond this release, each with what it reads."""
+    profiles: KeyPath = ("profiles",)
+    default_key, overrides = (
+        path("insights.patterns.default_profile_key"),
+        path("insights.patterns.overrides_by_domain"),
+    )
+    schema = path("insights.warehouse.schema_name")
     return [
-        _profiles_exist(settings, environ),
-        _profiles_agree_with_themselves(settings),
-        _names_differ(settings),
-        _batches_fit(settings),
-        _access_nests(settings),
-        _exports_keep_rows_back(settings),
-        _dag_ids_differ(settings),
+        Rule(_default_profile_exists, (default_key, profiles)),
+        Rule(_profiles_of_domains_exist, (overrides, profiles)),
+        Rule(partial(_profile_of_the_environment_exists, environ), (profiles,)),
+        *_agreements(settings),
+        Rule(_warehouse_is_postgres, (path("insights.warehouse.type"),)),
+        Rule(_users_differ, (path("insights.warehouse.read_only_user"), path("insights.warehouse.write_user"))),
+        Rule(_schemas_differ, (schema, path("insights.source.schema_name"))),
+        Rule(_batches_fit, (path("insights.etl.default_batch_size"), path("insights.etl.max_batch_size"))),
+        *(
+            Rule(partial(_access_nests, narrow, wide), ((*_ACCESS, narrow), (*_ACCESS, wide)))
+            for narrow, wide in (("restricted_roles", "internal_roles"), ("internal_roles", "public_roles"))
+        ),
+        Rule(_exports_keep_rows_back, (path("insights.exports.allowed_visibilities"),)),
+        Rule(_dag_ids_differ, (("dags",),)),
     ]
 
 
-def _profiles_exist(settings: Settings, environ: Mapping[str, str]) -> Iterator[Problem]:
-    patterns = settings.insights.patterns
-    wanted: dict[KeyPath, str] = {(*_INSIGHTS, "patterns", "default_profile_key"): patterns.default_profile_key}
-    for domain, profile in patterns.overrides_by_domain.items():
-        wanted[(*_INSIGHTS, "patterns", "overrides_by_domain", domain)] = profile
-    for path, profile in wanted.items():
-        if profile not in settings.profiles:
-            yield finding(settings, "error", path, shown("", profile), _no_profile(settings, profile))
-    given = environ.get("INSIGHTS_DEFAULT_PROFILE_KEY")
+def _default_profile_exists(settings: Settings) -> Iterator[Problem]:
+    where = path("insights.patterns.default_profile_key")
+    yield from _profile_exists(settings, where, settings.insights.patterns.default_profile_key)
+
+
+def _profiles_of_domains_exist(settings: Settings) -> Iterator[Problem]:
+    for domain, profile in settings.insights.patterns.overrides_by_domain.items():
+        yield from _profile_exists(settings, (*path("insights.patterns.overrides_by_domain"), domain), profile)
+
+
+def _profile_exists(settings: Settings, where: KeyPath, profile: str) -> Iterator[Problem]:
+    if profile not in settings.profiles:
+        yield finding(settings, "error", where, shown("", profile), _no_profile(settings, profile))
+
+
+def _profile_of_the_environment_exists(environ: Mapping[str, str], settings: Settings) -> Iterator[Problem]:
+    name = "INSIGHTS_DEFAULT_PROFILE_KEY"
+    given = environ.get(name)
     if given and given not in settings.profiles:
-        name = "INSIGHTS_DEFAULT_PROFILE_KEY"
         yield Problem("error", _no_profile(settings, given), "environment", key=name, value=shown("", given))
 
 
@@ -46,67 +69,73 @@ def _no_profile(settings: Settings, profile: str) -> str:
     return f"there is no such profile.{nearest(profile, settings.profiles)} The profiles file has: {known}"
 
 
-def _profiles_agree_with_themselves(settings: Settings) -> Iterator[Problem]:
+def _agreements(settings: Settings) -> Iterator[Rule]:
     """Decision D3: threshold_triggers wins, and a difference is probably a slip."""
-    for name, profile in settings.profiles.items():
-        rule = profile.cyclic_overview.threshold_triggers.incident_frequency
-        pairs = (
-            ("pattern_window_days", profile.pattern_window_days, "window_days", rule.window_days),
-            ("pattern_min_events", profile.pattern_min_events, "min_events", rule.min_events),
-        )
-        for key, value, trigger, counts in pairs:
-            if value != counts:
-                says = f"threshold_triggers.incident_frequency.{trigger} is {counts}, and that counts; make them equal"
-                yield finding(settings, "warning", ("profiles", name, key), value, says)
+    for name in settings.profiles if fits(settings, ("profiles",)) else ():
+        for key, trigger in (("pattern_window_days", "window_days"), ("pattern_min_events", "min_events")):
+            wins = ("profiles", name, "cyclic_overview", "threshold_triggers", "incident_frequency", trigger)
+            yield Rule(partial(_profile_agrees_with_itself, name, key, trigger), (("profiles", name, key), wins))
 
 
-def _names_differ(settings: Settings) -> Iterator[Problem]:
-    warehouse = settings.insights.warehouse
-    if warehouse.type != "postgres":
+def _profile_agrees_with_itself(name: str, key: str, trigger: str, settings: Settings) -> Iterator[Problem]:
+    profile = settings.profiles[name]
+    value = getattr(profile, key)
+    counts = getattr(profile.cyclic_overview.threshold_triggers.incident_frequency, trigger)
+    if value != counts:
+        says = f"threshold_triggers.incident_frequency.{trigger} is {counts}, and that counts; make them equal"
+        yield finding(settings, "warning", ("profiles", name, key), value, says)
+
+
+def _warehouse_is_postgres(settings: Settings) -> Iterator[Problem]:
+    engine = settings.insights.warehouse.type
+    if engine != "postgres":
         says = "a token of the specification, but this release builds postgres only"
-        yield finding(settings, "error", (*_INSIGHTS, "warehouse", "type"), warehouse.type, says)
+        yield finding(settings, "error", path("insights.warehouse.type"), engine, says)
+
+
+def _users_differ(settings: Settings) -> Iterator[Problem]:
+    warehouse = settings.insights.warehouse
     if warehouse.read_only_user == warehouse.write_user:
-        says = "must differ from warehouse.write_user: whoever reads must not be able to write"
-        path = (*_INSIGHTS, "warehouse", "read_only_user")
-        yield finding(settings, "error", path, warehouse.read_only_user, says)
-    if warehouse.schema_name == settings.insights.source.schema_name:
+        says = "must differ from warehouse.write_user: a reader must not be able to write"
+        where = path("insights.warehouse.read_only_user")
+        yield finding(settings, "error", where, warehouse.read_only_user, says)
+
+
+def _schemas_differ(settings: Settings) -> Iterator[Problem]:
+    schema = settings.insights.warehouse.schema_name
+    if schema == settings.insights.source.schema_name:
         says = "must differ from source.schema: the marts would land among the operational tables"
-        yield finding(settings, "error", (*_INSIGHTS, "warehouse", "schema"), warehouse.schema_name, says)
+        yield finding(settings, "error", path("insights.warehouse.schema"), schema, says)
 
 
 def _batches_fit(settings: Settings) -> Iterator[Problem]:
     etl = settings.insights.etl
     if etl.default_batch_size > etl.max_batch_size:
         says = f"must be at most etl.max_batch_size ({etl.max_batch_size})"
-        yield finding(settings, "error", (*_INSIGHTS, "etl", "default_batch_size"), etl.default_batch_size, says)
+        yield finding(settings, "error", path("insights.etl.default_batch_size"), etl.default_batch_size, says)
 
 
-def _access_nests(settings: Settings) -> Iterator[Problem]:
-    """Section 2.5: the minimum visibility decides the minimum role, so whoever may see more may see less."""
-    access = settings.insights.access
-    levels = (
-        ("restricted_roles", access.restricted_roles, "internal_roles", access.internal_roles),
-        ("internal_roles", access.internal_roles, "public_roles", access.public_roles),
-    )
-    for key, roles, wider, allowed in levels:
-        for index, role in enumerate(roles):
-            if role not in allowed and EVERY_ROLE not in allowed:
-                says = f"must be in access.{wider} too: who may see more may see less"
-                yield finding(settings, "error", (*_INSIGHTS, "access", key, index), shown("", role), says)
+def _access_nests(narrow: str, wide: str, settings: Settings) -> Iterator[Problem]:
+    """Section 2.5: the minimum visibility decides the minimum role, so a role that may see more may see less."""
+    roles, allowed = getattr(settings.insights.access, narrow), getattr(settings.insights.access, wide)
+    for index, role in enumerate(roles):
+        if role not in allowed and EVERY_ROLE not in allowed:
+            says = f"must be in access.{wide} too: who may see more may see less"
+            yield finding(settings, "error", (*_ACCESS, narrow, index), shown("", role), says)
 
 
 def _exports_keep_rows_back(settings: Settings) -> Iterator[Problem]:
     for index, visibility in enumerate(settings.insights.exports.allowed_visibilities):
         if visibility not in AS_ROWS:
             says = "leaves in aggregates only, never as rows, whatever this list says; remove it"
-            path = (*_INSIGHTS, "exports", "allowed_visibilities", index)
-            yield finding(settings, "warning", path, visibility, says)
+            where = (*path("insights.exports.allowed_visibilities"), index)
+            yield finding(settings, "warning", where, visibility, says)
 
 
 def _dag_ids_differ(settings: Settings) -> Iterator[Problem]:
     seen: dict[str, str] = {}
-    for key, dag in settings.dags.items():
-        if dag.id in seen:
-            level: Level = "error"
-            yield finding(settings, level, ("etl_dags", key, "id"), dag.id, f"is the id of {seen[dag.id]} already")
-        seen.setdefault(dag.id, key)
+    ids = {key: dag.id for key, dag in settings.dags.items() if fits(settings, ("dags", key, "id"))}
+    for key, name in ids.items():
+        if name in seen:
+            yield finding(settings, "error", ("etl_dags", key, "id"), name, f"is the id of {seen[name]} already")
+        seen.setdefault(name, key)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -17,11 +16,12 @@ from pydantic import BaseModel
 from orchestration.config.consistency import contradictions
 from orchestration.config.dag_model import DagsFile, EtlDags
 from orchestration.config.expansion import expand_document
-from orchestration.config.fitting import as_far_as_known, fitting
+from orchestration.config.fitting import fitting
 from orchestration.config.model import ConfigFile
 from orchestration.config.override import apply_override, read_override
 from orchestration.config.problems import KeyPath, Problem, raise_errors
 from orchestration.config.profile_model import ProfilesFile
+from orchestration.config.rule import broken
 from orchestration.config.rules import REVIEWS, invariants
 from orchestration.config.settings import Settings
 from orchestration.config.shape import validate
@@ -90,12 +90,9 @@ def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> 
     if config_fits and dags_fit and profiles_fit:
         jobs = {name: getattr(dags.etl_dags, name) for name in EtlDags.model_fields}
         settings = Settings(environment, config.insights, profiles.profiles, jobs, config.metadata.version, places)
-        problems += chain.from_iterable([*invariants(settings), *contradictions(settings, environ)])
-        return Checked(settings, problems)
+        return Checked(settings, problems + _broken(settings, environ))
     part = Settings.in_part(environment, places, config, dags, profiles)
-    for findings in (*invariants(part), *contradictions(part, environ)):
-        problems += as_far_as_known(findings)
-    return Checked(None, problems)
+    return Checked(None, problems + _broken(part, environ))
 
 
 def dbt_variables(settings: Settings) -> dict[str, Any]:
@@ -115,6 +112,10 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
 def per_environment(value: PerEnvironment) -> dict[str, int]:
     """One value for each ENVIRONMENT; `offline` has prod's unless it has its own (decision D1)."""
     return value.model_dump()
+
+
+def _broken(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
+    return broken([*invariants(settings), *contradictions(settings, environ)], settings)
 
 
 def _environment(environ: Mapping[str, str]) -> Environment:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, TypeVar
 
 from pydantic import Field, field_validator
 
 from orchestration.config.tokens import Count, Days, Metadata, Priority, Section, Severity, Switch, Text, Visibility
+
+T = TypeVar("T")
 
 
 class Escalation(Section):
@@ -100,5 +103,9 @@ class ProfilesFile(Section):
     @field_validator("profiles", mode="before")
     @classmethod
     def _without_templates(cls, value: object) -> object:
-        """Keys that start with `_` are templates, not profiles."""
-        return {k: v for k, v in value.items() if not str(k).startswith("_")} if isinstance(value, dict) else value
+        return without_templates(value) if isinstance(value, dict) else value
+
+
+def without_templates(profiles: Mapping[str, T]) -> dict[str, T]:
+    """Return the profiles: keys that start with `_` are templates."""
+    return {name: profile for name, profile in profiles.items() if not str(name).startswith("_")}

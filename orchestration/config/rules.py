@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, pairwise
 
 from orchestration.config.model import Cadence
 from orchestration.config.problems import KeyPath, Level, Problem, dotted
+from orchestration.config.rule import Rule, broken, fits
 from orchestration.config.settings import Settings
 from orchestration.config.tokens import ENVIRONMENTS, Environment, PerEnvironment
 from orchestration.config.yaml_reader import Place
@@ -29,22 +31,60 @@ MINUTES_PER_DAY = 1440
 CRITICAL = ("high", "critical")
 
 _PATTERNS: KeyPath = ("insights", "patterns")
+_RETENTION: KeyPath = ("insights", "retention")
+_OFFLINE: KeyPath = ("insights", "offline", "enabled")
+_RPO: KeyPath = ("insights", "backups", "rpo_minutes")
 
 
 def invariant_problems(settings: Settings) -> list[Problem]:
     """Every invariant that does not hold, in every environment: see Problem.environment."""
-    return [*chain.from_iterable(invariants(settings))]
+    return broken(invariants(settings), settings)
 
 
-def invariants(settings: Settings) -> list[Iterator[Problem]]:
-    """What each invariant finds, yet to be looked for."""
+def invariants(settings: Settings) -> list[Rule]:
+    """The invariants, each with what it reads."""
+    raw, aggregated, results = (
+        (*_RETENTION, f"{name}_retention_days") for name in ("raw_event", "aggregated", "pattern_result")
+    )
     return [
-        _raw_retention_holds_the_windows(settings),
-        _aggregates_outlive_facts(settings),
-        _pattern_results_hold_the_reviews(settings),
-        _windows_nest(settings),
-        _recovery_is_within_critical_windows(settings),
+        *(Rule(partial(_raw_retention_holds_a_window, name), (raw, _window(name), *_runs(name))) for name in REVIEWS),
+        Rule(_aggregates_outlive_facts, (raw, aggregated, *_runs("monthly"))),
+        *(Rule(partial(_pattern_results_hold_a_review, n), (results, _window(n), *_runs(n))) for n in REVIEWS),
+        *chain.from_iterable(_nesting(short, long) for short, long in pairwise(REVIEWS)),
+        Rule(
+            _recovery_is_within_critical_windows,
+            (_RPO, *map(_window, REVIEWS), *_runs(*REVIEWS), ("profiles",), *_critical(settings)),
+        ),
     ]
+
+
+def _window(cadence: str) -> KeyPath:
+    return (*_PATTERNS, cadence, "window_days")
+
+
+def _events(cadence: str) -> KeyPath:
+    return (*_PATTERNS, cadence, "min_events")
+
+
+def _runs(*cadences: str) -> tuple[KeyPath, ...]:
+    """What says in which environments the reviews of these cadences run."""
+    return (_OFFLINE, *(("dags", REVIEWS[cadence], "enabled_environments") for cadence in cadences))
+
+
+def _nesting(short: str, long: str) -> tuple[Rule, Rule]:
+    windows = (_window(short), _window(long), *_runs(short, long))
+    return (
+        Rule(partial(_windows_nest, short, long), windows),
+        Rule(partial(_thresholds_rise, short, long), (_events(short), _events(long))),
+    )
+
+
+def _critical(settings: Settings) -> Iterator[KeyPath]:
+    """What says which windows of profiles are critical."""
+    for name in settings.profiles if fits(settings, ("profiles",)) else ():
+        yield ("profiles", name, "pattern_sensitivity")
+        yield ("profiles", name, "cyclic_overview", "enabled")
+        yield ("profiles", name, "cyclic_overview", "threshold_triggers", "incident_frequency", "window_days")
 
 
 def place_of(settings: Settings, path: KeyPath) -> Place:
@@ -60,11 +100,10 @@ def finding(settings: Settings, level: Level, path: KeyPath, value: object, says
     return Problem(level, says, place.file, place.line, None, dotted(path), str(value))
 
 
-def _raw_retention_holds_the_windows(settings: Settings) -> Iterator[Problem]:
-    for name, cadence in _cadences(settings):
-        what = f"patterns.{name}.window_days ({{}}), or the review misses cases"
-        least = dict.fromkeys(ENVIRONMENTS, cadence.window_days)
-        yield from _at_least(settings, _Floor("raw_event_retention_days", least, what, REVIEWS[name]))
+def _raw_retention_holds_a_window(name: str, settings: Settings) -> Iterator[Problem]:
+    what = f"patterns.{name}.window_days ({{}}), or the review misses cases"
+    least = dict.fromkeys(ENVIRONMENTS, _cadence(settings, name).window_days)
+    yield from _at_least(settings, _Floor("raw_event_retention_days", least, what, REVIEWS[name]))
 
 
 def _aggregates_outlive_facts(settings: Settings) -> Iterator[Problem]:
@@ -74,47 +113,48 @@ def _aggregates_outlive_facts(settings: Settings) -> Iterator[Problem]:
     yield from _at_least(settings, _Floor("aggregated_retention_days", least, what, REVIEWS["monthly"]))
 
 
-def _pattern_results_hold_the_reviews(settings: Settings) -> Iterator[Problem]:
-    for name, cadence in _cadences(settings):
-        days = max(cadence.window_days, REVIEW_SPAN_DAYS[name])
-        what = f"{{}}, what the {name} review looks back over"
-        yield from _at_least(
-            settings,
-            _Floor("pattern_result_retention_days", dict.fromkeys(ENVIRONMENTS, days), what, REVIEWS[name]),
-        )
+def _pattern_results_hold_a_review(name: str, settings: Settings) -> Iterator[Problem]:
+    days = max(_cadence(settings, name).window_days, REVIEW_SPAN_DAYS[name])
+    what = f"{{}}, what the {name} review looks back over"
+    least = dict.fromkeys(ENVIRONMENTS, days)
+    yield from _at_least(settings, _Floor("pattern_result_retention_days", least, what, REVIEWS[name]))
 
 
-def _windows_nest(settings: Settings) -> Iterator[Problem]:
-    """A longer cadence looks further back; a lower threshold over a longer window would only repeat the shorter one."""
-    for (short, shorter), (long, longer) in pairwise(_cadences(settings)):
-        if longer.window_days <= shorter.window_days:
-            says = f"must be more than patterns.{short}.window_days ({shorter.window_days}): the windows nest"
-            path = (*_PATTERNS, long, "window_days")
-            for environment in ENVIRONMENTS:
-                level = _level(settings, [REVIEWS[short], REVIEWS[long]], environment)
-                yield replace(finding(settings, level, path, longer.window_days, says), environment=environment)
-        if longer.min_events < shorter.min_events:
-            says = f"is below patterns.{short}.min_events ({shorter.min_events}), though the window is longer"
-            yield finding(settings, "warning", (*_PATTERNS, long, "min_events"), longer.min_events, says)
+def _windows_nest(short: str, long: str, settings: Settings) -> Iterator[Problem]:
+    """A longer cadence looks further back."""
+    shorter, longer = _cadence(settings, short).window_days, _cadence(settings, long).window_days
+    if longer > shorter:
+        return
+    says = f"must be more than patterns.{short}.window_days ({shorter}): the windows nest"
+    for environment in ENVIRONMENTS:
+        level = _level(settings, [REVIEWS[short], REVIEWS[long]], environment)
+        yield replace(finding(settings, level, _window(long), longer, says), environment=environment)
+
+
+def _thresholds_rise(short: str, long: str, settings: Settings) -> Iterator[Problem]:
+    """A lower threshold over a longer window would only repeat the shorter one."""
+    fewer, more = _cadence(settings, short).min_events, _cadence(settings, long).min_events
+    if more < fewer:
+        says = f"is below patterns.{short}.min_events ({fewer}), though the window is longer"
+        yield finding(settings, "warning", _events(long), more, says)
 
 
 def _recovery_is_within_critical_windows(settings: Settings) -> Iterator[Problem]:
     days, source = min(_critical_windows(settings))
     most = days * MINUTES_PER_DAY
-    path: KeyPath = ("insights", "backups", "rpo_minutes")
     rpo = settings.insights.backups.rpo_minutes
-    for environment in _environments(settings, path):
+    for environment in _environments(settings, _RPO):
         if rpo.of(environment) > most:
             says = f"must be at most {most}, the {days} days of {source}: the shortest window of a critical pattern"
             level = _level(settings, REVIEWS.values(), environment)
-            problem = finding(settings, level, (*path, environment), rpo.of(environment), says)
+            problem = finding(settings, level, (*_RPO, environment), rpo.of(environment), says)
             yield replace(problem, environment=environment)
 
 
 def _critical_windows(settings: Settings) -> Iterator[tuple[int, str]]:
     """The reviews' windows, and those of profiles whose patterns are critical."""
-    for name, cadence in _cadences(settings):
-        yield cadence.window_days, f"patterns.{name}.window_days"
+    for name in REVIEWS:
+        yield _cadence(settings, name).window_days, f"patterns.{name}.window_days"
     for name, profile in settings.profiles.items():
         if profile.cyclic_overview.enabled and profile.pattern_sensitivity in CRITICAL:
             days = profile.cyclic_overview.threshold_triggers.incident_frequency.window_days
@@ -133,7 +173,7 @@ class _Floor:
 
 def _at_least(settings: Settings, floor: _Floor) -> Iterator[Problem]:
     days: PerEnvironment = getattr(settings.insights.retention, floor.key)
-    path: KeyPath = ("insights", "retention", floor.key)
+    path: KeyPath = (*_RETENTION, floor.key)
     for environment in _environments(settings, path):
         least = floor.least[environment]
         if days.of(environment) < least:
@@ -153,6 +193,6 @@ def _environments(settings: Settings, path: KeyPath) -> list[Environment]:
     return [e for e in ENVIRONMENTS if e != "offline" or is_used or (*path, e) in settings.places]
 
 
-def _cadences(settings: Settings) -> list[tuple[str, Cadence]]:
-    patterns = settings.insights.patterns
-    return [("weekly", patterns.weekly), ("monthly", patterns.monthly), ("yearly", patterns.yearly)]
+def _cadence(settings: Settings, name: str) -> Cadence:
+    cadence: Cadence = getattr(settings.insights.patterns, name)
+    return cadence

@@ -1,4 +1,4 @@
-"""JSON Schema of a configuration file, for editors."""
+"""JSON Schema of the configuration files, for editors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from orchestration.config.dag_model import DagsFile
+from orchestration.config.model import ConfigFile, PatternsFile
+from orchestration.config.profile_model import ProfilesFile
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "config": ConfigFile,
+    "dags": DagsFile,
+    "profiles": ProfilesFile,
+    "patterns": PatternsFile,
+}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _REFERENCE = {"type": "string", "pattern": r"\$\{\w+\}"}  # ${NAME} may stand for any scalar

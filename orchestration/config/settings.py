@@ -12,7 +12,7 @@ from orchestration.config.dag_model import Dag, DagsFile
 from orchestration.config.expansion import expand
 from orchestration.config.model import ConfigFile, Insights
 from orchestration.config.problems import KeyPath
-from orchestration.config.profile_model import Profile, ProfilesFile
+from orchestration.config.profile_model import Profile, ProfilesFile, without_templates
 from orchestration.config.tokens import Environment
 from orchestration.config.variables import EXPORT_KEY, EXPORT_KEY_BYTES
 from orchestration.config.yaml_reader import Place
@@ -43,11 +43,14 @@ class Settings:
         dags: DagsFile,
         profiles: ProfilesFile,
     ) -> Settings:
-        """Settings for the checks alone, of files where something does not fit: reading that is an AttributeError."""
+        """Settings for the rules alone, of files where something does not fit and is no attribute or key here."""
         part = cls.__new__(cls)
-        jobs = {name: dag for name, dag in vars(getattr(dags, "etl_dags", dags)).items() if isinstance(dag, Dag)}
-        given = {**vars(config), **vars(profiles), "environment": environment, "dags": jobs, "places": places}
-        vars(part).update({name: value for name, value in given.items() if name != "metadata"})
+        known = {"environment": environment, "places": places, **vars(config)}
+        if "etl_dags" in vars(dags):
+            known["dags"] = vars(dags.etl_dags)
+        if "profiles" in vars(profiles):
+            known["profiles"] = without_templates(profiles.profiles)
+        vars(part).update({name: value for name, value in known.items() if name != "metadata"})
         return part
 
     @cached_property

@@ -32,6 +32,9 @@ _WANTED = {
     "less_than_equal": "must be at most {le}",
     "string_too_short": "must not be empty",
     "string_pattern_mismatch": "must match {pattern}",
+    "extra_forbidden": "this key is unknown",
+    "missing": "this key is missing",
+    "union_tag_invalid": "{discriminator} is '{tag}', and must be one of {expected_tags}",
 }
 
 
@@ -107,9 +110,14 @@ def _written(key: str, place: Place, value: object) -> str:
 
 
 def _says(error: ErrorDetails, place: Place, value: str) -> str:
-    context = error.get("ctx", {})
     if error["type"] == "string_type" and place.kind in _SURPRISES and place.plain:
         return f'must be a text, and YAML takes it for {_SURPRISES[place.kind]}; put it in quotes: "{value}"'
+    return wanted(error)
+
+
+def wanted(error: ErrorDetails) -> str:
+    """Return what would be right where pydantic found something wrong."""
+    context = error.get("ctx", {})
     if error["type"] == "literal_error":
         tokens = [token.strip("'") for token in str(context["expected"]).replace(" or ", ", ").split(", ")]
         return f"must be one of {', '.join(tokens)}.{nearest(error['input'], tokens)}".rstrip(".")

@@ -1,4 +1,4 @@
-"""The dashboards, as `models/exposures/_dashboards.yml` declares them, checked and typed."""
+"""The dashboards, as exposures declare them in `config.meta.dashboard`, checked and typed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter
 
 from orchestration.config.tokens import Section, Text
-from orchestration.errors import MisconfiguredError, NotFoundError
+from orchestration.errors import NotFoundError
 from orchestration.manifest import Exposure, exposures, relations
+from orchestration.meta import Declaration
 
-FILE = "models/exposures/_dashboards.yml"
 ORGANIZATIONS, LOAD_LOG = "dim_organizations", "load_log"
 WORDS = ("horizon", "min_group_size")  # what a fragment may name beside the parameters
 _NAMED = re.compile(r"{(\w*)}")
@@ -84,10 +84,13 @@ class Meta(Section):
     panels: Annotated[dict[Name, Panel], Field(min_length=1)]
 
 
+META = TypeAdapter(Meta)
+
+
 class Dashboard(Section):
     """One dashboard: its declaration, and for each model it may read the schema and name of the relation."""
 
-    name: Name
+    name: str
     description: Text
     meta: Meta
     relations: dict[str, tuple[str, str]]
@@ -115,58 +118,48 @@ def find(found: Mapping[str, Dashboard], name: str) -> Dashboard:
 
 
 def _dashboard(exposure: Exposure, places: dict[str, tuple[str, str]]) -> Dashboard:
-    try:
-        meta = Meta.model_validate(exposure.meta)
-        readable = {name: places[name] for name in exposure.depends_on if name in places}
-        dashboard = Dashboard(name=exposure.name, description=exposure.description, meta=meta, relations=readable)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _wrong(exposure.name, ".".join(map(str, first["loc"])), first["msg"]) from error
+    where = Declaration(exposure.file, f"dashboard {exposure.name}", "dashboard")
+    meta = where.read(exposure.meta, META)
+    readable = {name: places[name] for name in exposure.depends_on if name in places}
     if ORGANIZATIONS not in readable:
-        raise _wrong(exposure.name, "depends_on", f"must name {ORGANIZATIONS}: each question is of one organization")
+        raise where.wrong("depends_on", f"must name {ORGANIZATIONS}: each question is of one organization")
     for key, parameter in meta.parameters.items():
-        _check_parameter(exposure.name, key, parameter)
+        _check_parameter(where, key, parameter)
     for key, panel in meta.panels.items():
-        _check_panel(dashboard, key, panel)
-    return dashboard
+        if panel.model not in readable:
+            known = ", ".join(sorted(readable))
+            raise where.wrong(f"panels.{key}.model", f"{panel.model} is not in depends_on ({known})")
+        _check_panel(where, f"panels.{key}", panel, {"horizon", *meta.parameters})
+    return Dashboard(name=exposure.name, description=exposure.description, meta=meta, relations=readable)
 
 
-def _check_parameter(dashboard: str, name: str, parameter: Parameter) -> None:
+def _check_parameter(where: Declaration, name: str, parameter: Parameter) -> None:
     key = f"parameters.{name}"
     if name in (*WORDS, "organization", "visibilities", "relations"):
-        raise _wrong(dashboard, key, "this name is taken; choose another")
+        raise where.wrong(key, "this name is taken; choose another")
     if isinstance(parameter, TokensParameter):
         if len(set(parameter.values)) < len(parameter.values) or any("," in value for value in parameter.values):
-            raise _wrong(dashboard, f"{key}.values", "must differ from each other and hold no comma")
+            raise where.wrong(f"{key}.values", "must differ from each other and hold no comma")
         return
     if parameter.min > parameter.max:  # type: ignore[operator]
-        raise _wrong(dashboard, f"{key}.min", f"is above max ({parameter.max})")
+        raise where.wrong(f"{key}.min", f"is above max ({parameter.max})")
     if parameter.default is not None and not parameter.min <= parameter.default <= parameter.max:  # type: ignore[operator]
-        raise _wrong(dashboard, f"{key}.default", f"must be between {parameter.min} and {parameter.max}")
+        raise where.wrong(f"{key}.default", f"must be between {parameter.min} and {parameter.max}")
 
 
-def _check_panel(dashboard: Dashboard, name: str, panel: Panel) -> None:
-    key = f"panels.{name}"
-    if panel.model not in dashboard.relations:
-        known = ", ".join(sorted(dashboard.relations))
-        raise _wrong(dashboard.name, f"{key}.model", f"{panel.model} is not in depends_on ({known})")
-    known_words = {"horizon", *dashboard.meta.parameters}
+def _check_panel(where: Declaration, key: str, panel: Panel, words: set[str]) -> None:
     fragments = [panel.where, panel.order, *panel.dimensions.values(), *panel.measures.values()]
-    _check_words(dashboard.name, key, fragments, known_words)
+    _check_words(where, key, fragments, words)
     if panel.anonymised:
         own = panel.anonymised
         fragments = [own.group_size, own.order, *own.dimensions.values(), *own.measures.values()]
-        _check_words(dashboard.name, f"{key}.anonymised", fragments, {*known_words, "min_group_size"})
+        _check_words(where, f"{key}.anonymised", fragments, {*words, "min_group_size"})
 
 
-def _check_words(dashboard: str, key: str, fragments: list[str], known: set[str]) -> None:
+def _check_words(where: Declaration, key: str, fragments: list[str], known: set[str]) -> None:
     for fragment in fragments:
         named = _NAMED.findall(fragment)
         if len(named) != fragment.count("{") or len(named) != fragment.count("}"):
-            raise _wrong(dashboard, key, f"braces that hold no name: {fragment}")
+            raise where.wrong(key, f"braces that hold no name: {fragment}")
         if unknown := sorted(set(named) - known):
-            raise _wrong(dashboard, key, f"{{{unknown[0]}}} is unknown. Known here: {', '.join(sorted(known))}")
-
-
-def _wrong(dashboard: str, key: str, says: str) -> MisconfiguredError:
-    return MisconfiguredError(f"{FILE}: dashboard {dashboard}: config.meta.dashboard.{key}: {says}.")
+            raise where.wrong(key, f"{{{unknown[0]}}} is unknown. Known here: {', '.join(sorted(known))}")

@@ -42,25 +42,22 @@ class OutColumn:
 
 
 def row_columns(definition: Definition, scope: Scope, *, is_masked: bool) -> list[OutColumn]:
-    """The columns of an export of rows: all of the first relation, what the others add, without what it leaves out.
+    """The columns of an export of rows: those that it lists, in its order.
 
     What names another's row is there only where that row may leave too, masked or not.
     """
-    found: dict[str, OutColumn] = {}
-    for part in definition.parts:
-        for column in part.columns.values():
-            if column.name not in found and column.name not in definition.without:
-                value: sql.Composable = sql.Identifier(part.name, column.name)
-                join: sql.Composable | None = None
-                reference = definition.references.get(column.name)
-                if reference:
-                    value, join = only_leaving(column.name, value, reference, scope)
-                data_type, mask = column.data_type, HOW[column.pii] if is_masked else None
-                if mask:
-                    value, data_type = masked(value, data_type, column.pii)
-                refers_to = reference.text if reference else None
-                found[column.name] = OutColumn(column.name, data_type, value, mask, refers_to, join)
-    return list(found.values())
+    found = []
+    for name, (part, column) in definition.columns.items():
+        value: sql.Composable = sql.Identifier(part.name, name)
+        join: sql.Composable | None = None
+        reference = definition.references.get(name)
+        if reference:
+            value, join = only_leaving(name, value, reference, scope)
+        data_type, mask = column.data_type, HOW[column.pii] if is_masked else None
+        if mask:
+            value, data_type = masked(value, data_type, column.pii)
+        found.append(OutColumn(name, data_type, value, mask, reference.text if reference else None, join))
+    return found
 
 
 def safe_in_spreadsheets(column: OutColumn) -> sql.Composable:

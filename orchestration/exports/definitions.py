@@ -7,17 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from orchestration.config.files import Settings
-from orchestration.errors import MisconfiguredError
+from orchestration.exports.meta import EXPORT, AggregateExport, Kind, RowsExport
 from orchestration.manifest import Exposure, exposures, read_manifest
+from orchestration.meta import Declaration
 
-Kind = Literal["rows", "aggregate"]
 Pii = Literal["identifier", "name", "free_text", "birth_date", "key", "none"]
-
-KEYS: dict[str, set[str]] = {
-    "rows": {"kind", "from", "with", "date", "without", "refers"},
-    "aggregate": {"kind", "from", "with", "date", "dimensions", "group_size", "measures"},
-}
-NUMBERS = ("integer", "bigint", "numeric")  # what a measure may be, a precision aside
 
 
 @dataclass(frozen=True)
@@ -83,8 +77,8 @@ class Reference:
 class Definition:
     """One export. `parts` begins with the relation whose column `date` the range is about.
 
-    Rows have all columns of all parts but those in `without`; `references` says, by name, which of them name rows of
-    another export.
+    Rows have `columns`, by name in their order, each with the part it is of; `references` says which of them name rows
+    of another export.
     An aggregate has `measures` for each month and each combination of `dimensions`; `group_size`, an SQL aggregate,
     says how many are behind them.
     """
@@ -94,7 +88,7 @@ class Definition:
     kind: Kind
     parts: tuple[Part, ...]
     date: str
-    without: frozenset[str] = frozenset()
+    columns: Mapping[str, tuple[Part, Column]] = field(default_factory=dict)
     references: Mapping[str, Reference] = field(default_factory=dict)
     dimensions: tuple[Dimension, ...] = ()
     measures: tuple[Measure, ...] = ()
@@ -107,7 +101,7 @@ def load_definitions(settings: Settings) -> dict[str, Definition]:
 
 
 def definitions(manifest: dict[str, Any]) -> dict[str, Definition]:
-    """Every export of a manifest, by name; raises InsightsError, naming it, for one that cannot be followed."""
+    """Every export of a manifest, by name; raises InsightsError, with file, export and key, for a wrong declaration."""
     models = {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
     found = exposures(manifest, "export")
     plain = {name: definition(exposure, models) for name, exposure in found.items()}
@@ -120,7 +114,7 @@ def referring(exposure: Exposure, plain: Mapping[str, Definition]) -> Definition
     Raises InsightsError when a column or a row is named that is not there, or that it does not depend on.
     """
     own = plain[exposure.name]
-    declared: dict[str, str] = exposure.meta.get("refers") or {}
+    declared: dict[str, str] = exposure.meta.get("refers", {})
     references = {column: _reference(exposure, own, plain, column, to) for column, to in declared.items()}
     return replace(own, references=references)
 
@@ -128,108 +122,100 @@ def referring(exposure: Exposure, plain: Mapping[str, Definition]) -> Definition
 def definition(exposure: Exposure, models: Mapping[str, dict[str, Any]]) -> Definition:
     """One export by itself, without what its columns name of others; `models` are the manifest's, by name.
 
-    Raises InsightsError when it cannot be followed.
+    Raises InsightsError when the declaration is wrong.
     """
-    meta = exposure.meta
-    kind = meta.get("kind")
-    if kind not in KEYS:
-        raise _wrong(exposure, f"its kind is {kind}; it must be rows or aggregate")
-    unknown = sorted(meta.keys() - KEYS[kind])
-    if unknown:
-        raise _wrong(exposure, f"{', '.join(unknown)} is no key of {kind}")
-    joined: dict[str, str] = meta.get("with") or {}
-    parts = (
-        _part(exposure, models, meta.get("from"), None),
-        *(_part(exposure, models, name, key) for name, key in joined.items()),
-    )
-    first = parts[0]
-    for part in parts[1:]:
+    where = _where(exposure)
+    declared = where.read(exposure.meta, EXPORT)
+    first = _part(exposure, models, "from", declared.source, None)
+    others = [_part(exposure, models, f"with.{name}", name, key) for name, key in declared.joined.items()]
+    for part in others:
         if part.key not in part.columns or part.key not in first.columns:
-            raise _wrong(exposure, f"{part.key} is not a column of both {first.name} and {part.name}")
-    if meta.get("date") not in first.columns:
-        raise _wrong(exposure, f"its date is {meta.get('date')}, which is no column of {first.name}")
+            raise where.wrong(f"with.{part.name}", f"{part.key} is not a column of both {first.name} and {part.name}")
+    if declared.date not in first.columns:
+        raise where.wrong("date", f"{declared.date} is not a column of {first.name}")
     if not first.has_visibility:
-        raise _wrong(exposure, f"{first.name} has no visibility")
-    without = frozenset(meta.get("without") or ())
-    if unknown := sorted(without - {name for part in parts for name in part.columns}):
-        raise _wrong(exposure, f"{', '.join(unknown)} in without is no column of it")
-    dimensions = tuple(_dimension(exposure, parts, *item) for item in (meta.get("dimensions") or {}).items())
-    measures = tuple(_measure(exposure, *item) for item in (meta.get("measures") or {}).items())
-    group_size = meta.get("group_size", "")
-    if kind == "aggregate" and not (measures and group_size and first.retention_class == "raw_event"):
-        raise _wrong(exposure, "an aggregate needs measures, a group_size, and a fact (retention class raw_event)")
-    return Definition(
-        exposure.name,
-        exposure.description,
-        kind,
-        parts,
-        meta["date"],
-        without,
-        dimensions=dimensions,
-        measures=measures,
-        group_size=group_size,
-    )
+        raise where.wrong("from", f"{first.name} has no visibility")
+    plain = Definition(exposure.name, exposure.description, declared.kind, (first, *others), declared.date)
+    if isinstance(declared, RowsExport):
+        return replace(plain, columns=_leaving(where, plain.parts, declared.columns))
+    return _with_cells(where, plain, declared)
 
 
-def _part(exposure: Exposure, models: Mapping[str, dict[str, Any]], name: str | None, key: str | None) -> Part:
+def _where(exposure: Exposure) -> Declaration:
+    return Declaration(exposure.file, f"export {exposure.name}", "export")
+
+
+def _part(exposure: Exposure, models: Mapping[str, dict[str, Any]], path: str, name: str, key: str | None) -> Part:
+    where = _where(exposure)
     if name not in models or name not in exposure.depends_on:
-        raise _wrong(exposure, f"{name} is no model that it depends on")
+        raise where.wrong(path, f"{name} is not a model in depends_on")
     node = models[name]
-    columns = {c["name"]: _column(exposure, name, c) for c in node["columns"].values()}
+    columns = {c["name"]: _column(where, path, name, c) for c in node["columns"].values()}
     if "organization_id" not in columns:
-        raise _wrong(exposure, f"{name} has no organization_id")
+        raise where.wrong(path, f"{name} has no organization_id")
     retention = node["config"]["meta"].get("retention") or {}
     return Part(name, node["schema"], node["alias"], columns, retention.get("class"), key)
 
 
-def _column(exposure: Exposure, part: str, column: dict[str, Any]) -> Column:
+def _column(where: Declaration, path: str, part: str, column: dict[str, Any]) -> Column:
     pii = column["config"]["meta"].get("pii", "none")
     if pii not in get_args(Pii):
-        raise _wrong(exposure, f"meta.pii of {part}.{column['name']} is {pii}; known are {', '.join(get_args(Pii))}")
+        known = ", ".join(get_args(Pii))
+        raise where.wrong(path, f"meta.pii of {part}.{column['name']} is {pii}, and must be one of {known}")
     return Column(column["name"], column["data_type"], pii)
 
 
-def _dimension(exposure: Exposure, parts: tuple[Part, ...], name: str, column: str) -> Dimension:
+def _leaving(where: Declaration, parts: tuple[Part, ...], names: list[str]) -> dict[str, tuple[Part, Column]]:
+    """The listed columns, each of the first part that has it."""
+    found: dict[str, tuple[Part, Column]] = {}
+    for name in names:
+        part = next((part for part in parts if name in part.columns), None)
+        if part is None:
+            raise where.wrong("columns", f"{name} is not a column of {' or '.join(part.name for part in parts)}")
+        if name in found:
+            raise where.wrong("columns", f"{name} is listed twice")
+        found[name] = part, part.columns[name]
+    return found
+
+
+def _with_cells(where: Declaration, plain: Definition, declared: AggregateExport) -> Definition:
+    first = plain.parts[0]
+    if first.retention_class != "raw_event":
+        raise where.wrong("from", f"{first.name} is not a fact (retention class raw_event), and an aggregate needs one")
+    return replace(
+        plain,
+        dimensions=tuple(_dimension(where, plain.parts, *item) for item in declared.dimensions.items()),
+        measures=tuple(Measure(name, measure.type, measure.sql) for name, measure in declared.measures.items()),
+        group_size=declared.group_size,
+    )
+
+
+def _dimension(where: Declaration, parts: tuple[Part, ...], name: str, column: str) -> Dimension:
+    path = f"dimensions.{name}"
     owner, _, column_name = column.partition(".")
     for part in parts:
         if part.name == owner and column_name in part.columns:
             found = part.columns[column_name]
             if found.pii != "none":
-                raise _wrong(exposure, f"its dimension {name} is personal ({found.pii})")
+                raise where.wrong(path, f"{column} is personal ({found.pii})")
             return Dimension(name, part, found)
-    raise _wrong(
-        exposure, f"its dimension {name} is {column}; it must be a relation and its column, with a dot between"
-    )
+    raise where.wrong(path, f"{column} must be a relation and its column, with a dot between")
 
 
 def _reference(exposure: Exposure, own: Definition, plain: Mapping[str, Definition], column: str, to: str) -> Reference:
+    where, path = _where(exposure), f"refers.{column}"
     name, _, key = to.partition(".")
     target = plain.get(name)
     if target is None or target.kind != "rows":
-        raise _wrong(
-            exposure, f"{column} refers to {to}; it must be an export of rows and its column, with a dot between"
-        )
+        raise where.wrong(path, f"{to} must be an export of rows and its column, with a dot between")
     part = next((part for part in target.parts if key in part.columns), None)
     if part is None:
-        raise _wrong(exposure, f"{column} refers to {to}, which is no column of the export {name}")
+        raise where.wrong(path, f"{to} is not a column of the export {name}")
     if missing := sorted({part.name for part in target.parts} - exposure.depends_on):
-        raise _wrong(exposure, f"{column} refers to {to}, and it does not depend on {', '.join(missing)}")
-    naming = next((part.columns[column] for part in own.parts if column in part.columns), None)
-    if naming is None or column in own.without:
-        raise _wrong(exposure, f"{column} in refers is no column of it")
-    kind = part.columns[key].data_type
-    if naming.data_type.removesuffix("[]") != kind:
-        raise _wrong(exposure, f"{column} is {naming.data_type} and refers to {to}, which is {kind}")
-    return Reference(target, part, key, is_array=naming.data_type != kind)
-
-
-def _measure(exposure: Exposure, name: str, says: dict[str, str]) -> Measure:
-    if says.keys() != {"type", "sql"}:
-        raise _wrong(exposure, f"its measure {name} must have type and sql")
-    if not says["type"].startswith(NUMBERS):
-        raise _wrong(exposure, f"its measure {name} is {says['type']}; it must be a number")
-    return Measure(name, says["type"], says["sql"])
-
-
-def _wrong(exposure: Exposure, says: str) -> MisconfiguredError:
-    return MisconfiguredError(f"models/exposures: the export {exposure.name} cannot be followed: {says}.")
+        raise where.wrong(path, f"{to} needs {', '.join(missing)} in depends_on")
+    if column not in own.columns:
+        raise where.wrong(path, f"{column} is not in columns")
+    data_type, kind = own.columns[column][1].data_type, part.columns[key].data_type
+    if data_type.removesuffix("[]") != kind:
+        raise where.wrong(path, f"{column} is {data_type}, and {to} is {kind}")
+    return Reference(target, part, key, is_array=data_type != kind)

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
+
+from pydantic import Field, TypeAdapter
 
 from orchestration.config.files import Settings
-from orchestration.errors import MisconfiguredError
+from orchestration.config.tokens import Section, Text
 from orchestration.manifest import Relation, read_manifest, relations
+from orchestration.meta import Declaration
 
 RetentionClass = Literal["raw_event", "aggregated", "pattern_result"]
 
 CLASSES: tuple[RetentionClass, ...] = get_args(RetentionClass)
-KEYS = {"class", "date", "dated_by", "with", "key", "reason"}
+
+
+class Retention(Section):
+    """`config.meta.retention` of a relation."""
+
+    retention_class: Literal[RetentionClass, "none"] | None = Field(alias="class", default=None)
+    date: Text | None = None
+    dated_by: Text | None = None
+    goes_with: Text | None = Field(alias="with", default=None)
+    key: Text | None = None
+    reason: Text | None = Field(default=None, description="Of class none: why its rows are kept for ever.")
+
+
+RETENTION = TypeAdapter(Retention)
 
 
 @dataclass(frozen=True)
@@ -36,10 +52,12 @@ class Retained:
 def retention_plan(project: Mapping[str, Relation]) -> list[Retained]:
     """Every relation that a purge looks at, in the order of purging.
 
-    What others go with comes first, then their stragglers, then what a view dates by what is left. Raises
-    MisconfiguredError for a declaration that cannot be followed, naming the relation.
+    Relations that others go with come first, then those that go with them, then those that a view dates by what is
+    left. Raises MisconfiguredError for a wrong declaration, with file, relation and key.
     """
-    plan = [_retained(relation, project) for relation in project.values() if _declared(relation)]
+    declared = {name: _declared(relation) for name, relation in project.items() if "retention" in relation.meta}
+    purged = {name: meta for name, meta in declared.items() if meta.retention_class != "none"}
+    plan = [_retained(project[name], project, purged) for name in purged]
     return sorted(plan, key=lambda r: (_turn(r), CLASSES.index(r.retention_class), r.relation.name))
 
 
@@ -54,39 +72,31 @@ def _turn(retained: Retained) -> int:
     return 2 if retained.dated_by else 0 if retained.goes_with is None else 1
 
 
-def _declared(relation: Relation) -> dict[str, Any]:
-    declared: dict[str, Any] = relation.meta.get("retention") or {}
-    if declared.get("class") == "none":
-        if not declared.get("reason"):
-            raise _wrong(relation, "class none needs a reason")
-        return {}
+def _where(relation: Relation) -> Declaration:
+    return Declaration(relation.file, f"relation {relation.name}", "retention")
+
+
+def _declared(relation: Relation) -> Retention:
+    where = _where(relation)
+    declared = where.read(relation.meta["retention"], RETENTION)
+    if declared.retention_class == "none" and not declared.reason:
+        raise where.wrong("reason", "class none needs a reason")
     return declared
 
 
-def _retained(relation: Relation, project: Mapping[str, Relation]) -> Retained:
-    declared = _declared(relation)
-    unknown = sorted(declared.keys() - KEYS)
-    if unknown:
-        raise _wrong(relation, f"{', '.join(unknown)} is no key of it")
-    goes_with, dated_by, date, key = (declared.get(name) for name in ("with", "dated_by", "date", "key"))
-    leader = project.get(goes_with) if goes_with else None
-    if goes_with and (
-        leader is None or not {"class", "key"} <= _declared(leader).keys() or "with" in _declared(leader)
-    ):
-        raise _wrong(
-            relation, f"it goes with {goes_with}, which must have a class and a key and go with nothing itself"
-        )
-    if dated_by and dated_by not in project:
-        raise _wrong(relation, f"dated_by names {dated_by}, which is no model")
-    if (goes_with or dated_by) and not key:
-        raise _wrong(relation, "with and dated_by need a key")
-    if not date and (dated_by or not goes_with):
-        raise _wrong(relation, "it needs a date")
-    retention_class = declared.get("class", _declared(leader).get("class") if leader else None)
-    if retention_class not in CLASSES:
-        raise _wrong(relation, f"its class is {retention_class}; it must be none or one of {', '.join(CLASSES)}")
-    return Retained(relation, retention_class, date, project[dated_by] if dated_by else None, goes_with, key)
-
-
-def _wrong(relation: Relation, problem: str) -> MisconfiguredError:
-    return MisconfiguredError(f"config.meta.retention of {relation.name} cannot be followed: {problem}.")
+def _retained(relation: Relation, project: Mapping[str, Relation], purged: Mapping[str, Retention]) -> Retained:
+    where, declared = _where(relation), purged[relation.name]
+    leader = purged.get(declared.goes_with) if declared.goes_with else None
+    if declared.goes_with and not (leader and leader.retention_class and leader.key and not leader.goes_with):
+        raise where.wrong("with", f"{declared.goes_with} must have a class and a key, and no `with` of its own")
+    if declared.dated_by and declared.dated_by not in project:
+        raise where.wrong("dated_by", f"{declared.dated_by} is not a model")
+    if (declared.goes_with or declared.dated_by) and not declared.key:
+        raise where.wrong("key", "`with` and `dated_by` need a key")
+    if not declared.date and (declared.dated_by or not declared.goes_with):
+        raise where.wrong("date", "this key is missing")
+    retention_class = declared.retention_class or (leader.retention_class if leader else None)
+    if retention_class is None or retention_class == "none":
+        raise where.wrong("class", f"must be none or one of {', '.join(CLASSES)}")
+    dated_by = project[declared.dated_by] if declared.dated_by else None
+    return Retained(relation, retention_class, declared.date, dated_by, declared.goes_with, declared.key)

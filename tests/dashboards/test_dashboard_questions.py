@@ -75,8 +75,8 @@ def test_the_anonymised_form_shows_nothing_that_points_at_somebody() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        ("ttl", "dashboard_fast", "ttl: Input should be 'dashboard_default'"),
-        ("colour", "red", "colour: Extra inputs are not permitted"),
+        ("ttl", "dashboard_fast", "ttl: must be one of dashboard_default, dashboard_slow, streaming_like"),
+        ("colour", "red", "colour: this key is unknown"),
         ("panels.by_day.model", "fact_tasks", "panels.by_day.model: fact_tasks is not in depends_on"),
         (
             "panels.by_day.where",
@@ -86,13 +86,13 @@ def test_the_anonymised_form_shows_nothing_that_points_at_somebody() -> None:
         ("panels.by_day.where", "day > {}", "panels.by_day: {} is unknown"),
         ("panels.by_day.where", "day > {days", "panels.by_day: braces that hold no name"),
         ("panels.by_day.measures", {}, "panels.by_day.measures: Dictionary should have at least 1 item"),
-        ("panels.by_day.limit", 0, "panels.by_day.limit: Input should be greater than 0"),
+        ("panels.by_day.limit", 0, "panels.by_day.limit: must be greater than 0"),
         ("panels.by_day.measures", {"tasks": "sum({min_group_size})"}, "panels.by_day: {min_group_size} is unknown"),
         ("parameters.days.default", 0, "parameters.days.default: must be between 1 and 366"),
         ("parameters.days.min", 400, "parameters.days.min: is above max (366)"),
-        ("parameters.days.type", "number", "parameters.days: Input tag 'number' found"),
+        ("parameters.days.type", "number", "parameters.days: 'type' is 'number', and must be one of 'integer'"),
         ("parameters.severities.values", ["A", "A"], "parameters.severities.values: must differ"),
-        ("parameters.organization", {"type": "integer"}, "parameters.organization.integer.description: Field required"),
+        ("parameters.organization", {"type": "integer"}, "parameters.organization.description: this key is missing"),
     ],
 )
 def test_a_wrong_definition_is_said_with_file_dashboard_and_key(path: str, value: Any, says: str) -> None:

@@ -25,8 +25,10 @@ from support.warehouse import Warehouse, connect_as
 
 from orchestration.config.files import Settings, check
 from orchestration.errors import InsightsError
-from orchestration.exports.definitions import KEYS, definition, definitions, referring
+from orchestration.exports.columns import row_columns
+from orchestration.exports.definitions import definition, definitions, referring
 from orchestration.exports.masking import key_blocks, masked, send_blocks
+from orchestration.exports.meta import AggregateExport, RowsExport
 from orchestration.exports.run import run_export
 from orchestration.manifest import Exposure, exposures
 from orchestration.warehouse.database import Database
@@ -45,10 +47,6 @@ ROWS = {
 VISIBLE = ("PUBLIC", "INTERNAL")
 # What counts tasks and reviews of every visibility.
 COUNTS_OF_OTHERS = {"linked_task_count", "escalation_count", "review_count"}
-# Codes leave without their names.
-TREND_NAMES = {"label_base_name", "label_category_name"}
-LABEL_NAMES = TREND_NAMES | {"label_subcategory_name"}
-LEFT_OUT = {"tasks": LABEL_NAMES, "cases": COUNTS_OF_OTHERS | LABEL_NAMES, "trends_monthly": TREND_NAMES}
 
 
 def _relation(warehouse: Warehouse, name: str) -> list[dict[str, Any]]:
@@ -96,64 +94,92 @@ def test_every_fact_has_one_family_of_cells() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"kind": "cube"}, "its kind is cube"),
-        ({"order": "name"}, "order is no key of aggregate"),
-        ({"from": "stg_tasks"}, "stg_tasks is no model that it depends on"),
-        ({"from": "report_task_volume"}, "report_task_volume is no model that it depends on"),
-        ({"from": None}, "None is no model that it depends on"),
-        ({"with": {"dim_cases": "task_id"}}, "task_id is not a column of both fact_cases and dim_cases"),
-        ({"kind": "rows", "without": ["label"]}, "dimensions, group_size, measures is no key of rows"),
-        ({"date": "opened_at"}, "its date is opened_at, which is no column of fact_cases"),
-        ({"measures": {}}, "an aggregate needs measures, a group_size"),
-        ({"group_size": ""}, "an aggregate needs measures, a group_size"),
-        ({"dimensions": {"title": "dim_cases.title"}}, "its dimension title is personal (free_text)"),
-        ({"dimensions": {"title": "title"}}, "its dimension title is title; it must be a relation and its column"),
-        ({"measures": {"n": {"sql": "count(*)"}}}, "its measure n must have type and sql"),
-        ({"measures": {"n": {"sql": "min('x')", "type": "text"}}}, "its measure n is text; it must be a number"),
+        ({"kind": "cube"}, ": 'kind' is 'cube', and must be one of 'rows', 'aggregate'"),
+        ({"order": "name"}, ".order: this key is unknown"),
+        ({"from": "stg_tasks"}, ".from: stg_tasks is not a model in depends_on"),
+        ({"from": "report_task_volume"}, ".from: report_task_volume is not a model in depends_on"),
+        ({"from": None}, ".from: must be a text"),
+        ({"with": {"dim_persons": "case_id"}}, ".with.dim_persons: dim_persons is not a model in depends_on"),
+        ({"with": {"dim_cases": "task_id"}}, ".with.dim_cases: task_id is not a column of both fact_cases and dim"),
+        ({"kind": "rows", "columns": ["label"]}, ".dimensions: this key is unknown"),
+        ({"date": "opened_at"}, ".date: opened_at is not a column of fact_cases"),
+        ({"measures": {}}, ".measures: Dictionary should have at least 1 item"),
+        ({"group_size": ""}, ".group_size: must not be empty"),
+        ({"dimensions": {"title": "dim_cases.title"}}, ".dimensions.title: dim_cases.title is personal (free_text)"),
+        ({"dimensions": {"title": "title"}}, ".dimensions.title: title must be a relation and its column"),
+        ({"measures": {"n": {"sql": "count(*)"}}}, ".measures.n.type: this key is missing"),
+        ({"measures": {"n": {"sql": "min('x')", "type": "text"}}}, ".measures.n.type: must match ^(integer|bigint"),
     ],
 )
-def test_a_declaration_that_cannot_be_followed_is_refused(change: dict[str, Any], says: str) -> None:
+def test_a_wrong_declaration_is_refused_with_file_export_and_key(change: dict[str, Any], says: str) -> None:
     exposure = exposures(project(), "export")["monthly_case_totals"]
     nodes = models()
     assert definition(exposure, nodes).name == "monthly_case_totals"
-    wrong = Exposure(exposure.name, exposure.description, exposure.meta | change, exposure.depends_on)
     with pytest.raises(InsightsError) as caught:
-        definition(wrong, nodes)
-    assert str(caught.value).startswith(f"models/exposures: the export monthly_case_totals cannot be followed: {says}")
+        definition(replace(exposure, meta=exposure.meta | change), nodes)
+    beginning = "models/exposures/_exports.yml: export monthly_case_totals: config.meta.export"
+    assert str(caught.value).startswith(beginning + says)
 
 
-def test_a_column_left_out_must_be_there() -> None:
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"columns": ["label", "lable"]}, ".columns: lable is not a column of fact_cases or dim_cases."),
+        ({"columns": ["label", "label"]}, ".columns: label is listed twice."),
+        ({"columns": []}, ".columns: List should have at least 1 item"),
+        ({"without": ["title"]}, ".without: this key is unknown."),
+    ],
+)
+def test_a_wrong_list_of_columns_is_refused_with_export_key_and_column(change: dict[str, Any], says: str) -> None:
     exposure = exposures(project(), "export")["cases"]
-    assert definition(exposure, models()).without == LEFT_OUT["cases"]
-    wrong = Exposure(exposure.name, "", exposure.meta | {"without": ["label", "lable"]}, exposure.depends_on)
-    with pytest.raises(InsightsError, match="lable in without is no column of it"):
-        definition(wrong, models())
+    with pytest.raises(InsightsError) as caught:
+        definition(replace(exposure, meta=exposure.meta | change), models())
+    assert str(caught.value).startswith(f"models/exposures/_exports.yml: export cases: config.meta.export{says}")
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_new_column_of_a_mart_does_not_leave(name: str) -> None:
+    exposure, nodes = exposures(project(), "export")[name], models()
+    before = definition(exposure, nodes)
+    added = {"name": "nickname", "data_type": "text", "config": {"meta": {}}}
+    for relation in (exposure.meta["from"], *exposure.meta.get("with", {})):
+        nodes[relation] = nodes[relation] | {"columns": {"nickname": added, **nodes[relation]["columns"]}}
+    after = definition(exposure, nodes)
+    assert all("nickname" in part.columns for part in after.parts)
+    assert list(after.columns) == list(before.columns) == exposure.meta["columns"]
+    scope: Any = None  # only columns that name other rows look at it, and here there are none
+    assert [c.name for c in row_columns(after, scope, is_masked=True)] == exposure.meta["columns"]
+    # Listed, it does leave: what keeps it in is the list.
+    listed = replace(exposure, meta=exposure.meta | {"columns": ["nickname", *exposure.meta["columns"]]})
+    assert next(iter(definition(listed, nodes).columns)) == "nickname"
 
 
 @pytest.mark.parametrize(
     ("refers", "says"),
     [
-        ({"case_id": "fact_cases.case_id"}, "case_id refers to fact_cases.case_id; it must be an export of rows"),
-        ({"case_id": "monthly_case_totals.month"}, "case_id refers to monthly_case_totals.month; it must be an export"),
-        ({"case_id": "cases"}, "case_id refers to cases, which is no column of the export cases"),
-        ({"case_id": "cases.id_of_case"}, "case_id refers to cases.id_of_case, which is no column of the export cases"),
-        ({"case_ids": "cases.case_id"}, "case_ids in refers is no column of it"),
-        ({"label_role": "cases.label_role"}, "label_role in refers is no column of it"),
-        ({"label": "cases.case_id"}, "label is text and refers to cases.case_id, which is uuid"),
+        ({"case_id": "fact_cases.case_id"}, "case_id: fact_cases.case_id must be an export of rows and its column"),
+        ({"case_id": "monthly_case_totals.month"}, "case_id: monthly_case_totals.month must be an export of rows"),
+        ({"case_id": "cases"}, "case_id: cases is not a column of the export cases"),
+        ({"case_id": "cases.id_of_case"}, "case_id: cases.id_of_case is not a column of the export cases"),
+        ({"case_ids": "cases.case_id"}, "case_ids: case_ids is not in columns"),
+        ({"label_role": "cases.label_role"}, "label_role: label_role is not in columns"),
+        ({"label": "cases.case_id"}, "label: label is text, and cases.case_id is uuid"),
         (
             {"task_id": "patterns_weekly.pattern_id"},
-            "task_id refers to patterns_weekly.pattern_id, and it does not depend",
+            "task_id: patterns_weekly.pattern_id needs pattern_weekly in depends_on",
         ),
     ],
 )
-def test_a_reference_that_cannot_be_followed_is_refused(refers: dict[str, str], says: str) -> None:
+def test_a_wrong_reference_is_refused(refers: dict[str, str], says: str) -> None:
     found = exposures(project(), "export")
-    right, wrong = found["tasks"], {"refers": refers, "without": ["label_role"]}
-    exposure = Exposure(right.name, "", right.meta | wrong, right.depends_on)
+    right = found["tasks"]
+    listed = [column for column in right.meta["columns"] if column != "label_role"]
+    exposure = replace(right, meta=right.meta | {"refers": refers, "columns": listed})
     plain = {name: definition(other, models()) for name, other in (found | {"tasks": exposure}).items()}
     with pytest.raises(InsightsError) as caught:
         referring(exposure, plain)
-    assert str(caught.value).startswith(f"models/exposures: the export tasks cannot be followed: {says}")
+    beginning = "models/exposures/_exports.yml: export tasks: config.meta.export.refers."
+    assert str(caught.value).startswith(beginning + says)
 
 
 @pytest.mark.services
@@ -177,7 +203,8 @@ def test_a_row_that_is_named_is_one_row(shared: Warehouse) -> None:
 
 def test_the_documentation_names_every_export_and_every_key() -> None:
     text = Path("docs/exports.md").read_text("utf-8")
-    for name in {*definitions(project()), *KEYS["rows"], *KEYS["aggregate"]}:
+    fields = [*RowsExport.model_fields.items(), *AggregateExport.model_fields.items()]
+    for name in {*definitions(project()), *(field.alias or key for key, field in fields)}:
         assert f"`{name}`" in text, name
 
 
@@ -206,11 +233,10 @@ def test_rows_are_those_of_the_organization_range_and_visibility(desk: Desk, nam
             row["case_ids"] = [case_id for case_id in row["case_ids"] if case_id in leaving]
     rows = desk.rows(name, since=date(2025, 3, 10), until=date(2025, 12, 30), file_format=file_format)
     assert len(rows) == len(wanted) > (0 if name in ("tasks", "cases", "patterns_weekly", "trends_monthly") else -1)
-    left_out: set[str] = LEFT_OUT.get(name, set())
-    changed = {"title", "source_keys", "loaded_at"}
-    unmasked = [c for c in (wanted[0] if wanted else {}) if c not in changed | left_out]
-    if rows:
-        assert wanted[0].keys() - rows[0].keys() == left_out
+    listed = exposures(project(), "export")[name].meta["columns"]
+    assert not COUNTS_OF_OTHERS & {*listed} or name == "tasks"
+    unmasked = [c for c in listed if c not in ("title", "source_keys", "loaded_at")]
+    assert all(list(row) == listed for row in rows)
     if file_format == "jsonl":
         assert _sorted([{c: row[c] for c in unmasked} for row in rows]) == _sorted(
             [{c: row[c] for c in unmasked} for row in wanted]
@@ -301,7 +327,9 @@ def test_masks_equal_pythons_own_hmac(desk: Desk) -> None:
 def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_desk: Desk) -> None:
     # A check-in is RESTRICTED at least, so none leaves as a row; here each is made INTERNAL, and an export declared.
     own_desk.warehouse.execute("update insights.fact_wellbeing_checkins set visibility = 'INTERNAL'")
+    columns = ["checkin_id", "person_id", "full_name", "external_reference"]
     meta = {"kind": "rows", "from": "fact_wellbeing_checkins", "with": {"dim_persons": "person_id"}, "date": "date_key"}
+    meta |= {"columns": columns}
     exposure = Exposure("checkins", "", meta, frozenset({"fact_wellbeing_checkins", "dim_persons"}))
     nodes = models()
     desk = replace(own_desk, definitions={"checkins": definition(exposure, nodes)})

@@ -122,23 +122,24 @@ FACT: dict[str, Any] = {"class": "raw_event", "date": "day", "key": "id"}
 @pytest.mark.parametrize(
     ("declared", "problem"),
     [
-        ({"class": "forever", "date": "day"}, "its class is forever; it must be none or one of raw_event"),
-        ({"class": "none"}, "class none needs a reason"),
-        ({"class": "raw_event"}, "it needs a date"),
-        ({"class": "raw_event", "date": "day", "days": 3}, "days is no key of it"),
-        ({"with": "fact"}, "with and dated_by need a key"),
-        ({"with": "nothing", "key": "id"}, "it goes with nothing, which must have a class and a key"),
-        ({"class": "raw_event", "date": "day", "dated_by": "nothing", "key": "id"}, "dated_by names nothing"),
+        ({"class": "forever", "date": "day"}, "class: must be one of raw_event, aggregated, pattern_result, none"),
+        ({"date": "day"}, "class: must be none or one of raw_event, aggregated, pattern_result"),
+        ({"class": "none"}, "reason: class none needs a reason"),
+        ({"class": "raw_event"}, "date: this key is missing"),
+        ({"class": "raw_event", "date": "day", "days": 3}, "days: this key is unknown"),
+        ({"with": "fact"}, "key: `with` and `dated_by` need a key"),
+        ({"with": "nothing", "key": "id"}, "with: nothing must have a class and a key, and no `with` of its own"),
+        ({"class": "raw_event", "date": "day", "dated_by": "nothing", "key": "id"}, "dated_by: nothing is not a model"),
     ],
 )
-def test_a_declaration_that_cannot_be_followed_is_refused(declared: dict[str, Any], problem: str) -> None:
+def test_a_wrong_declaration_is_refused_with_file_relation_and_key(declared: dict[str, Any], problem: str) -> None:
     project = {
         "fact": Relation("fact", "insights", "fact", {"retention": FACT}),
-        "wrong": Relation("wrong", "insights", "wrong", {"retention": declared}),
+        "wrong": Relation("wrong", "insights", "wrong", {"retention": declared}, "models/wrong.yml"),
     }
-    with pytest.raises(InsightsError, match="retention of wrong cannot be followed") as refused:
+    with pytest.raises(InsightsError) as refused:
         retention_plan(project)
-    assert problem in str(refused.value)
+    assert str(refused.value) == f"models/wrong.yml: relation wrong: config.meta.retention.{problem}."
 
 
 def test_every_relation_that_keeps_rows_says_for_how_long() -> None:

@@ -123,7 +123,7 @@ def test_a_dead_server_is_one_sentence(
 ) -> None:
     outbox.ask(5)
     core.always(answer(503, "down for maintenance"))
-    environment.setattr(sys.modules["orchestration.cli.reviews"], "load_settings", lambda: configured(settings))
+    environment.setattr("orchestration.config.files.load_settings", lambda: configured(settings))
     assert insights("reviews", "send") == Done(
         1,
         "0 sent, 5 pending, 0 failed\n",

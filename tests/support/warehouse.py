@@ -12,8 +12,8 @@ from psycopg import sql
 from support import in_process
 
 from orchestration import dbt
-from orchestration.cli.build import NO_UNIT_TESTS
 from orchestration.config.files import Settings
+from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.warehouse.connection import connect
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.config.files import load_settings
+from orchestration.cli.progress import step
 from orchestration.errors import InsightsError
-from orchestration.manifest import write_manifest
-from workshop import airflow_demo, demo
-from workshop.cli.steps import step
-from workshop.services import LocalAirflow
-from workshop.services.airflow_settings import USER
+
+if TYPE_CHECKING:
+    from workshop.demo import Demo
+    from workshop.services import LocalAirflow
 
 
 @click.group(invoke_without_command=True)
@@ -39,6 +39,10 @@ def start() -> None:
 
     Example: workshop airflow start
     """
+    from orchestration.config.files import load_settings
+    from orchestration.manifest import write_manifest
+    from workshop import airflow_demo, demo
+
     job = airflow_demo.describe(load_settings())
     private = airflow_demo.private_airflow(job)
     private.folder.mkdir(mode=0o700, exist_ok=True)
@@ -94,6 +98,9 @@ def run(dags: tuple[str, ...]) -> None:
 
     Example: workshop airflow run insights_daily_events_load
     """
+    from orchestration.config.files import load_settings
+    from workshop import airflow_demo
+
     job = airflow_demo.describe(load_settings())
     if not airflow_demo.private_airflow(job).is_running():
         raise InsightsError("Airflow does not run. Start it first: ./dev airflow")
@@ -110,10 +117,15 @@ def run(dags: tuple[str, ...]) -> None:
 
 
 def _private() -> LocalAirflow:
+    from orchestration.config.files import load_settings
+    from workshop import airflow_demo
+
     return airflow_demo.private_airflow(airflow_demo.describe(load_settings()))
 
 
-def _build(job: demo.Demo) -> None:
+def _build(job: Demo) -> None:
+    from workshop import demo
+
     with step("filling the operational tables"):
         demo.fill_source(job)
     with step("insights init"):
@@ -123,5 +135,7 @@ def _build(job: demo.Demo) -> None:
 
 
 def _describe(private: LocalAirflow) -> None:
+    from workshop.services.airflow_settings import USER
+
     click.echo(f"\n  {private.url}   user {USER}, password {private.secrets.password}")
     click.echo(f"  logs of the runs: {private.folder / 'logs'}; of the programs: {private.folder}/*.log\n")

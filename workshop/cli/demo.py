@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
+from orchestration.cli.progress import step
 from orchestration.cli.show import print_status
-from orchestration.config.files import load_settings
-from workshop import demo as job
-from workshop.cli.steps import step
+from orchestration.cli.texts import say
 
 
 @click.command()
@@ -26,6 +25,9 @@ def demo(incident_log: Path | None) -> None:
 
     Example: workshop demo --from incident_event_log.zip
     """
+    from orchestration.config.files import load_settings
+    from workshop import demo as job
+
     chosen = job.prepare_demo(load_settings(), incident_log)
     with step("starting PostgreSQL and Redis"):
         job.start_services(chosen)
@@ -35,10 +37,11 @@ def demo(incident_log: Path | None) -> None:
         job.prepare_database(chosen)
     with step("insights build") as progress:
         job.build(chosen, progress)
-    click.echo(f"\nThe operational database holds {contents}.")
+    click.echo()
+    say(f"The operational database holds {contents}.")
     print_status(job.summary(chosen))
-    click.secho("Where to look next", bold=True)
-    click.echo(f"  psql '{chosen.warehouse_url}'")
-    click.echo(f"  export INSIGHTS_WAREHOUSE_URL='{chosen.warehouse_url}'   # for ./dev insights status, build, ...")
-    click.echo("  ./dev docs     the lineage and every description, as one page for a browser")
-    click.echo("  ./dev clean    stops the services and removes everything")
+    say("Where to look next", bold=True)
+    say(f"  psql '{chosen.warehouse_url}'")
+    say(f"  export INSIGHTS_WAREHOUSE_URL='{chosen.warehouse_url}'   # for ./dev insights status, build, ...")
+    say("  ./dev docs     the lineage and every description, as one page for a browser")
+    say("  ./dev clean    stops the services and removes everything")

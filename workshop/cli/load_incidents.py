@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.warehouse.connection import connect
-from workshop.incidents import ImportResult, import_incidents
+from orchestration.cli.progress import live_line
+from orchestration.cli.tables import show_table
+from orchestration.cli.texts import say
+
+if TYPE_CHECKING:
+    from workshop.incidents import ImportResult
 
 
 @click.command("load-incidents")
@@ -33,40 +39,27 @@ def load_incidents(file: Path, database_url: str | None, schema: str, report: Pa
 
     Example: workshop load-incidents incident_event_log.zip --database-url postgresql:///orgo
     """
+    from orchestration.warehouse.connection import connect
+    from workshop.incidents import import_incidents
+
     report = report or Path(f"{file.stem}.rejected.csv")
-    try:
-        with connect(database_url) as connection:
-            result = import_incidents(connection, file, report=report, schema=schema, progress=_show_progress)
-    finally:
-        _show_on_terminal("")
-    click.echo(_table(result))
-    click.echo(_summary(result, report))
+    with live_line(sys.stderr) as show, connect(database_url) as connection:
+        result = import_incidents(
+            connection, file, report=report, schema=schema, progress=lambda step, share: show(f"{step} {share:4.0%}")
+        )
+    show_table(
+        ((name, count.loaded, count.merged, count.rejected) for name, count in result.tables.items()),
+        header=("table", "loaded", "merged", "rejected"),
+    )
+    for line in _summary(result, report):
+        say(line)
 
 
-def _show_progress(step: str, share: float) -> None:
-    _show_on_terminal(f"{step} {share:4.0%}")
-
-
-def _show_on_terminal(line: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r\033[K{line}", nl=False, err=True)
-
-
-def _table(result: ImportResult) -> str:
-    lines = [f"{'table':<24}{'loaded':>10}{'merged':>10}{'rejected':>10}"]
-    for name, count in result.tables.items():
-        lines.append(f"{name:<24}{count.loaded:>10}{count.merged:>10}{count.rejected:>10}")
-    return "\n".join(lines)
-
-
-def _summary(result: ImportResult, report: Path) -> str:
+def _summary(result: ImportResult, report: Path) -> Iterator[str]:
     events = result.tables["task_events"]
-    lines = [
-        f"{result.rows} rows of the file: {events.loaded} loaded, {events.merged} merged, {events.rejected} rejected",
-        f"Rejected rows, with line and reason: {report}",
-    ]
+    yield f"{result.rows} rows of the file: {events.loaded} loaded, {events.merged} merged, {events.rejected} rejected"
+    yield f"Rejected rows, with line and reason: {report}"
     if result.revised_events:
-        lines.append(f"{result.revised_events} events of earlier imports changed: new rows come before them.")
+        yield f"{result.revised_events} events of earlier imports changed: new rows come before them."
     if result.ignored_columns:
-        lines.append(f"Columns of the file that were ignored: {', '.join(result.ignored_columns)}")
-    return "\n".join(lines)
+        yield f"Columns of the file that were ignored: {', '.join(result.ignored_columns)}"

@@ -1,0 +1,59 @@
+"""Tables on a terminal: aligned columns, numbers to the right, and - for what is missing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+
+from orchestration.cli.texts import printable, say
+
+INDENT, GAP = "  ", "  "
+NARROWEST = 8  # characters that are left of a cut cell
+UNLIMITED = sys.maxsize
+
+
+def show_table(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (), title: str = "") -> None:
+    """Print rows below a title and a header, where there are such; cells are cut where the terminal is too narrow."""
+    if title:
+        say(title, bold=True)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
+    for line in table_lines(rows, header=header, width=width):
+        say(line)
+
+
+def table_lines(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (), width: int = UNLIMITED) -> list[str]:
+    """Return the lines of a table, each at most `width` characters unless that cuts cells below NARROWEST."""
+    values = [tuple(row) for row in rows]
+    cells = [[_text(value) for value in row] for row in ([tuple(header)] if header else []) + values]
+    are_numbers = [any(_is_number(value) for value in column) for column in zip(*values, strict=True)]
+    are_numbers = are_numbers or [False] * len(header)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    _narrow(widths, are_numbers, width - len(INDENT) - len(GAP) * (len(widths) - 1))
+    return [INDENT + GAP.join(map(_fit, line, widths, are_numbers)).rstrip() for line in cells]
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if _is_number(value) else printable(str(value))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _narrow(widths: list[int], are_numbers: list[bool], room: int) -> None:
+    """Take from the widest columns of texts until all fit into the room, or none of them can give more."""
+    texts = [column for column, is_number in enumerate(are_numbers) if not is_number]
+    while texts and sum(widths) > room:
+        widest = max(texts, key=widths.__getitem__)
+        if widths[widest] <= NARROWEST:
+            return
+        widths[widest] -= 1
+
+
+def _fit(cell: str, width: int, is_number: bool) -> str:
+    if len(cell) > width:
+        return f"{cell[: width - 1]}…"
+    return cell.rjust(width) if is_number else cell.ljust(width)

@@ -1,0 +1,79 @@
+"""Tables, texts and progress lines, as commands print them."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+
+import pytest
+
+from orchestration.cli.progress import live_line, progress, step
+from orchestration.cli.tables import table_lines
+from orchestration.cli.texts import say
+
+ROWS = [("fact_tasks", 12345, date(2025, 1, 1), True), ("dim", 7, None, False)]
+HEADER = ("relation", "rows", "before", "kept")
+
+
+class Terminal(io.StringIO):
+    """A text that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_texts_are_left_numbers_are_right_and_what_is_missing_is_a_dash() -> None:
+    assert table_lines(ROWS, header=HEADER) == [
+        "  relation      rows  before      kept",
+        "  fact_tasks  12,345  2025-01-01  True",
+        "  dim              7  -           False",
+    ]
+
+
+def test_a_table_without_a_header_or_without_rows() -> None:
+    assert table_lines([("a", 1)]) == ["  a  1"]
+    assert table_lines([], header=("a", "bb")) == ["  a  bb"]
+    assert table_lines([]) == []
+
+
+def test_a_narrow_terminal_cuts_the_widest_texts_and_no_number() -> None:
+    row = ("a" * 30, "b" * 12, 1_000_000)
+    # 40 characters less two of indent, four of gaps and nine of the number are 25: the twelve of b, and 13 for a.
+    assert table_lines([row], width=40) == ["  " + "a" * 12 + "…" + "  " + "b" * 12 + "  1,000,000"]
+    # A column of texts keeps 8 characters, however narrow the terminal is.
+    assert table_lines([row], width=5) == ["  aaaaaaa…  bbbbbbb…  1,000,000"]
+
+
+def test_texts_of_others_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert table_lines([("a\n2026\x1b[2J\u202eb",)]) == ["  a\\n2026\\x1b[2J\\u202eb"]
+    say("one\rtwo")
+    assert capsys.readouterr().out == "one\\rtwo\n"
+
+
+def test_a_live_line_is_written_anew_on_a_terminal_and_gone_in_the_end() -> None:
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        with pytest.raises(ZeroDivisionError), live_line(stream) as show:
+            show("half")
+            1 / 0  # noqa: B018 - what is done with the line while it stands there fails
+    assert terminal.getvalue() == "\r\033[Khalf\r\033[K"
+    assert file.getvalue() == ""
+
+
+def test_progress_is_a_share_and_a_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with progress("rows") as show:
+        show(1, 3)
+        show(0, 0)  # an export without rows
+    assert terminal.getvalue() == "\r\033[Krows  33%  1/3\r\033[Krows   0%  0/0\r\033[K"
+
+
+def test_a_step_prints_tenths_and_its_seconds_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with step("insights build") as report:
+        for done in range(1, 21):
+            report(done, 20)
+    *tenths, last = capsys.readouterr().out.splitlines()
+    assert tenths == [f"    insights build: {done} of 20" for done in range(2, 21, 2)]
+    assert last.startswith("  insights build  ")
+    assert last.endswith(" s")
