@@ -15,10 +15,10 @@
 {%- endmacro %}
 {#- Every base of seeds/label_bases.csv, as a list. -#}
 {% macro label_bases() -%}
-    {{- return(reference_rows('label_bases', ['base']) | map(attribute='base') | list) -}}
+    {{- return(reference_rows('label_bases', 'base') | map(attribute='base') | list) -}}
 {%- endmacro %}
 
 {#- Broadcast labels inform; they spawn no tasks and do not count as a department. -#}
 {% macro broadcast_bases() -%}
-    {{- return(reference_rows('label_bases', ['base'], 'is_broadcast') | map(attribute='base') | list) -}}
+    {{- return(reference_rows('label_bases', 'base') | selectattr('is_broadcast') | map(attribute='base') | list) -}}
 {%- endmacro %}

@@ -1,11 +1,11 @@
 {#- The tokens of an enum of seeds/tokens.csv as a SQL list by rank: 'A', 'B'. -#}
 {% macro enum_tokens(enum) -%}
-    {{- sql_list(tokens_of(enum)) -}}
+    {{- sql_list(tokens_of(enum) | map(attribute='token')) -}}
 {%- endmacro %}
 
 {#- The tokens of a status that close a task or case, as a SQL list. -#}
 {% macro closed_tokens(enum) -%}
-    {{- sql_list(tokens_of(enum, 'is_closed')) -}}
+    {{- sql_list(tokens_of(enum) | selectattr('is_closed') | map(attribute='token')) -}}
 {%- endmacro %}
 
 {#- Texts as a SQL list. -#}
@@ -16,11 +16,12 @@
 {#- Today's token for a stored one: trimmed, in the case of the enum, historical tokens mapped. Unknown tokens stay as they are.
     Nearly every stored token is one of today's already, and looking it up is cheaper than changing its case. -#}
 {% macro canonical_token(column, enum) -%}
-    {%- set tokens = tokens_of(enum) -%}
+    {%- set tokens = tokens_of(enum) | map(attribute='token') | list -%}
+    {%- set historical = reference_rows('historical_tokens', 'enum, historical_token') -%}
     {%- set change_case = 'upper' if tokens | join == tokens | join | upper else 'lower' -%}
     case
         when {{ column }} in ({{ sql_list(tokens) }}) then {{ column }}
-        {%- for row in reference_rows('historical_tokens', ['historical_token', 'token'], "enum = '" ~ enum ~ "'") %}
+        {%- for row in historical | selectattr('enum', 'equalto', enum) %}
         when {{ change_case }}(trim({{ column }})) = {{ sql_list([row.historical_token]) }} then {{ sql_list([row.token]) }}
         {%- endfor %}
         else {{ change_case }}(trim({{ column }}))

@@ -10,5 +10,5 @@
 
 {#- The rank below which nothing falls that is tied to a sensitive person. -#}
 {% macro restricted_rank() -%}
-    {{- reference_rows('tokens', ['rank'], "enum = 'visibility' and token = 'RESTRICTED'") | map(attribute='rank') | join -}}
+    {{- tokens_of('visibility') | selectattr('token', 'equalto', 'RESTRICTED') | map(attribute='rank') | join -}}
 {%- endmacro %}
