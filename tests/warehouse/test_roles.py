@@ -143,13 +143,13 @@ def test_neither_role_is_more_than_a_login(warehouse: Warehouse) -> None:
     )
 
 
-def _mart_columns() -> dict[tuple[str, str], bool]:
-    """Every column of every mart in dbt's manifest, and whether `meta.pii` withholds it from the reader."""
+def _mart_columns(kind: str = "model") -> dict[tuple[str, str], bool]:
+    """Every column of every mart, or seed, in dbt's manifest, and whether `meta.pii` withholds it from the reader."""
     manifest: dict[str, Any] = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "manifest.json").read_text())
     return {
         (node["alias"], name): column["config"]["meta"].get("pii", "none") not in ("key", "none")
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and node["schema"] == "insights"
+        if node["resource_type"] == kind and node["schema"] == "insights"
         for name, column in node["columns"].items()
     }
 
@@ -170,7 +170,7 @@ def test_reader_selects_every_column_of_every_mart_but_pii(warehouse: Warehouse)
     assert {f"insights.{table}" for table, _ in columns} == {*INCREMENTAL, *REBUILT, *REPORTS, *REVIEWS} - {
         "insights_ops.rejects"
     }
-    assert _readable_marts(warehouse) == set(columns) - PII
+    assert _readable_marts(warehouse) == {*columns, *_mart_columns("seed")} - PII
 
 
 def test_reader_sees_nothing_outside_the_marts_and_writes_nothing(warehouse: Warehouse) -> None:
@@ -193,6 +193,10 @@ def test_reader_sees_nothing_outside_the_marts_and_writes_nothing(warehouse: War
     # Dashboards say of which load they are, and up to when.
     readable = ["load_log_id", "relation_name", "as_of", "horizon", "logged_at"]
     shown = [f"select {', '.join(readable)} from insights_ops.load_log", "select count(*) from insights_ops.load_log"]
+    # `insights patterns` asks which reviews were made.
+    statements += ["select invocation_id from insights_ops.made_reviews", "select * from insights_ops.made_reviews"]
+    shown += ["select cadence, review_date, as_of from insights_ops.made_reviews"]
+    shown += ["select count(*) from insights_ops.made_reviews"]
     assert set(_allowed(warehouse.reader_url, [*statements, *shown])) == set(shown)
 
 
@@ -224,7 +228,7 @@ def test_reader_keeps_its_rights_while_a_build_swaps_the_tables_and_after_it(bui
     assert result.succeeded, result.output[-2000:]
     assert failures == []
     assert min(reads.values()) > 10
-    assert _readable_marts(built) == set(_mart_columns()) - PII
+    assert _readable_marts(built) == {*_mart_columns(), *_mart_columns("seed")} - PII
 
 
 def _rows_with(warehouse: Warehouse, relation: str, pattern: str, without: tuple[str, ...] = ()) -> int:
