@@ -148,6 +148,7 @@ def expected_episodes(day: date) -> list[tuple[date, date, bool]]:
     return [(review, start, review == start) for review, start in seen]
 
 
+@pytest.mark.timeout(1800)  # a hundred loads, on a machine that may be busy
 def test_episodes_over_a_quarter_of_daily_loads(hall: tuple[Warehouse, Load]) -> None:
     warehouse, load = hall
     day = FIRST
