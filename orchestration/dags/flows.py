@@ -1,7 +1,7 @@
 """What each DAG does, step by step; called inside the DAG whose steps they make.
 
 The models of a review have a task each, to see and to start again; the daily loads are one dbt command a layer.
-DECISIONS.md has what both cost.
+Decision D86 has what both cost.
 """
 
 from __future__ import annotations

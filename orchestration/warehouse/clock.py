@@ -1,4 +1,4 @@
-"""The one bound of the clock: `as_of` may be tomorrow at the latest, by the database's time (DECISIONS.md says why)."""
+"""The one bound of the clock: `as_of` may be tomorrow at the latest, by the database's time (decision D21)."""
 
 from __future__ import annotations
 
