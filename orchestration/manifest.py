@@ -8,23 +8,29 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
-from orchestration.errors import FailedError
+from orchestration.errors import FailedError, MisconfiguredError
 
 # What a manifest is made of.
 FOLDERS = ("models", "macros", "snapshots", "seeds", "tests", "profiles")
+FILES = ("dbt_project.yml", "selectors.yml")
+# Its nodes that are relations.
+KINDS = ("model", "snapshot", "seed")
 
 
 @dataclass(frozen=True)
 class Relation:
     """A model, snapshot, seed or source table: its name in dbt, where it is in the warehouse, and its `config.meta`.
 
-    `file` is the YAML file that describes it.
+    `file` is the YAML file that describes it. `key` is its `unique_key`: the columns that no two rows share (in a
+    snapshot: no two current rows).
     """
 
     name: str
@@ -32,6 +38,8 @@ class Relation:
     identifier: str
     meta: dict[str, Any]
     file: str = ""
+    key: tuple[str, ...] = ()
+    materialized: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ def manifest_problem(project: Path = PROJECT) -> str | None:
     except FileNotFoundError:
         return f"dbt's manifest {file} is missing. {remedy}"
     sources = [path for folder in FOLDERS for path in (project / folder).rglob("*") if path.suffix in (".yml", ".sql")]
-    newest = max([project / "dbt_project.yml", *sources], key=lambda path: path.stat().st_mtime)
+    newest = max([*(project / name for name in FILES), *sources], key=lambda path: path.stat().st_mtime)
     if newest.stat().st_mtime > written:
         return f"dbt's manifest {file} is older than {newest.relative_to(project)}. {remedy}"
     return None
@@ -86,7 +94,10 @@ def write_manifest(settings: Settings) -> Path:
 
 
 def read_manifest(settings: Settings) -> dict[str, Any]:
-    """The manifest for these settings, made anew unless it is current; raises FailedError like `write_manifest`."""
+    """Return the manifest for these settings, made first unless it is current.
+
+    Raises FailedError like `write_manifest`.
+    """
     if manifest_problem() is None:
         manifest = _load()
         if settings.insights.warehouse.schema_name in {node["schema"] for node in manifest["nodes"].values()}:
@@ -95,23 +106,42 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
     return _load()
 
 
-def relations(manifest: dict[str, Any]) -> dict[str, Relation]:
+def current_manifest() -> dict[str, Any]:
+    """Return the manifest that `insights manifest` made, from its file alone.
+
+    Raises MisconfiguredError when it is missing or older than the project.
+    """
+    if problem := manifest_problem():
+        raise MisconfiguredError(problem)
+    return _load()
+
+
+def relations(manifest: Mapping[str, Any]) -> dict[str, Relation]:
     """Return everything of the manifest that is a relation in a database, by its name.
 
     A relation that this project builds and also declares as a source, to read what the previous load left in it, is
     returned as the model that builds it.
     """
-    kinds = ("model", "snapshot", "seed")
-    nodes = [node for node in manifest["nodes"].values() if node["resource_type"] in kinds]
     found = [
         Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"], s["original_file_path"])
         for s in manifest["sources"].values()
     ]
-    found += [Relation(n["name"], n["schema"], n["alias"], n["config"]["meta"], yaml_file(n)) for n in nodes]
+    found += [_relation(node) for node in manifest["nodes"].values() if node["resource_type"] in KINDS]
     return {relation.name: relation for relation in found}
 
 
-def exposures(manifest: dict[str, Any], key: str) -> dict[str, Exposure]:
+def marts(manifest: Mapping[str, Any], *, dag: str | None = None, folder: str = "") -> list[str]:
+    """Names of the marts below a folder of models/marts, in order; those that a DAG builds, if `dag` is its key."""
+    return sorted(
+        node["name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+        and node["original_file_path"].startswith(f"models/marts/{folder}")
+        and (dag is None or dag in node["config"]["tags"])
+    )
+
+
+def exposures(manifest: Mapping[str, Any], key: str) -> dict[str, Exposure]:
     """The exposures that say how they are used under this key of `config.meta` (`dashboard`, `export`), by name."""
     return {
         node["name"]: Exposure(
@@ -126,12 +156,28 @@ def exposures(manifest: dict[str, Any], key: str) -> dict[str, Exposure]:
     }
 
 
-def yaml_file(node: dict[str, Any]) -> str:
+def yaml_file(node: Mapping[str, Any]) -> str:
     """Return the YAML file that describes a node of the manifest, relative to the project."""
     path: str = node.get("patch_path") or node["original_file_path"]
     return path.rpartition("://")[2]
 
 
+def _relation(node: Mapping[str, Any]) -> Relation:
+    config = node["config"]
+    key = config.get("unique_key") or []
+    columns = (key,) if isinstance(key, str) else tuple(key)
+    file, materialized = yaml_file(node), config["materialized"]
+    return Relation(node["name"], node["schema"], node["alias"], config["meta"], file, columns, materialized)
+
+
 def _load() -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads(manifest_file().read_text(encoding="utf-8"))
+    file = manifest_file()
+    status = file.stat()
+    return _parsed(file, status.st_mtime_ns, status.st_ino)
+
+
+@lru_cache(maxsize=1)
+def _parsed(file: Path, _modified: int, _inode: int) -> dict[str, Any]:
+    """The file's content, parsed once as long as nothing replaces the file. Shared: callers do not change it."""
+    manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return manifest

@@ -34,7 +34,7 @@ def build(as_of: date | None, dbt_arguments: tuple[str, ...]) -> None:
 def reconcile(as_of: date | None) -> None:
     """Load, then compare every row with the operational database; repair and report what the loads had missed."""
     from orchestration.config.files import load_settings
-    from orchestration.warehouse.reconcile import reconcile as run_reconcile
+    from orchestration.reconcile import reconcile as run_reconcile
 
     settings = load_settings()
     report = run_reconcile(settings, settings.warehouse_url, as_of)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from orchestration.config.cron import cron_problem
 from orchestration.config.tokens import Environment, Metadata, Section, Text
+from orchestration.flows import FLOWS
 
 
 def _cron(value: str) -> str:
@@ -29,19 +30,16 @@ class Dag(Section):
     )
 
 
-class EtlDags(Section):
-    """The six jobs of the inventory."""
+# A key for each flow and no other. They are fields, so that a wrong or missing one is reported like any other key.
+_KEYS: dict[str, Any] = {
+    key: (Dag, Field(description="The DAG of this flow of orchestration/flows.py.")) for key in FLOWS
+}
 
-    daily_events_load: Dag
-    daily_dimensions_sync: Dag
-    weekly_pattern_review: Dag
-    monthly_trend_report: Dag
-    yearly_systemic_review: Dag
-    cache_warmup_dashboards: Dag
+EtlDags = create_model("EtlDags", __base__=Section, __doc__="The jobs of the inventory, one for each flow.", **_KEYS)
 
 
 class DagsFile(Section):
     """config/insights/dags.yaml as a whole."""
 
     metadata: Metadata
-    etl_dags: EtlDags
+    etl_dags: EtlDags  # type: ignore[valid-type] # a class made at run time

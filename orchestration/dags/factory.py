@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.models.dag import DAG
 from airflow.models.param import Param
@@ -10,18 +12,18 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from orchestration.config.files import Settings
 from orchestration.dags.clock import as_of_param
-from orchestration.dags.flows import FLOWS
-from orchestration.errors import MisconfiguredError
-from orchestration.manifest import manifest_problem
+from orchestration.dags.steps import make_steps
+from orchestration.flows import FLOWS
+from orchestration.manifest import current_manifest
 
-START = datetime(2024, 1, 1, tzinfo=UTC)  # of no consequence: runs of the past are never made up for
+START = datetime(2024, 1, 1, tzinfo=UTC)  # irrelevant, because catchup is off
 
 _DOC = """{description}
 
 Schedule: `{schedule}` UTC in {environments}; on demand only elsewhere, where a run is skipped. In Orgo's job queue:
 `{queue_job_id}`.
 
-{does}
+{steps}
 
 `as_of`, a parameter, is the clock: what happened before that UTC date counts. Default: the date on which the run's data
 interval ends. The same `as_of` again changes nothing. What to do when a step fails: docs/airflow.md.
@@ -33,12 +35,11 @@ def build_dags(settings: Settings) -> list[DAG]:
 
     Raises MisconfiguredError when dbt's manifest is missing or older than the project.
     """
-    if problem := manifest_problem():
-        raise MisconfiguredError(problem)
-    return [_build(settings, key) for key in settings.dags]
+    manifest = current_manifest()
+    return [_build(settings, key, manifest) for key in settings.dags]
 
 
-def _build(settings: Settings, key: str) -> DAG:
+def _build(settings: Settings, key: str, manifest: Mapping[str, Any]) -> DAG:
     spec, flow, owner = settings.dags[key], FLOWS[key], settings.insights.etl.owner_email
     is_enabled = settings.is_enabled(key)
     dag = DAG(
@@ -61,7 +62,7 @@ def _build(settings: Settings, key: str) -> DAG:
             schedule=spec.schedule,
             environments=", ".join(spec.enabled_environments),
             queue_job_id=spec.queue_job_id,
-            does=flow.does,
+            steps="\n".join(f"{number}. `{step.task_id}`: {step.does}" for number, step in enumerate(flow.steps, 1)),
         ),
         default_args={
             "owner": owner,
@@ -73,5 +74,5 @@ def _build(settings: Settings, key: str) -> DAG:
         },
     )
     with dag:
-        flow.steps(flow.wait)
+        make_steps(key, flow, manifest)
     return dag

@@ -16,13 +16,13 @@ from orchestration.dags.clock import run_as_of
 from orchestration.dags.gate import WRITER_POOL
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import warm
+from orchestration.reconcile import reconcile
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.reviews.outbox import MESSAGES, pending_requests
 from orchestration.reviews.send import core_services, send_reviews
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import missing_loads, newest_loads
-from orchestration.warehouse.reconcile import reconcile
 
 
 class WriterOperator(BaseOperator):

@@ -14,6 +14,7 @@ from orchestration.config.files import CONFIG_FILE, PROJECT, check, load_setting
 from orchestration.config.tokens import ENVIRONMENTS
 from orchestration.config.variables import VARIABLES
 from orchestration.errors import InsightsError
+from orchestration.flows import FLOWS
 
 # Section 4.1 of the specification, letter by letter: in six lines it is indented with a tab.
 INVENTORY = """
@@ -80,8 +81,9 @@ def test_the_inventory_is_that_of_the_specification(project: ConfigProject) -> N
     wanted = yaml.safe_load(INVENTORY.replace("\t", "    "))["etl_dags"]
     settings = project.check().settings
     assert settings
-    assert {name: dag.model_dump() for name, dag in settings.dags.items()} == wanted
+    assert {name: settings.dags[name].model_dump() for name in wanted} == wanted
     assert len(wanted) == 6
+    assert set(settings.dags) == set(FLOWS)
 
 
 def test_the_pasted_inventory_is_told_of_its_tabs(project: ConfigProject) -> None:
@@ -96,7 +98,7 @@ def test_where_a_dag_is_enabled(project: ConfigProject) -> None:
     def enabled(env: str) -> set[str]:
         settings = project.check(env).settings
         assert settings
-        return {name for name in settings.dags if settings.is_enabled(name)}
+        return {name for name in every if settings.is_enabled(name)}
 
     every = set(yaml.safe_load(INVENTORY.replace("\t", "    "))["etl_dags"])
     assert enabled("dev") == set()
@@ -108,12 +110,17 @@ def test_where_a_dag_is_enabled(project: ConfigProject) -> None:
     assert enabled("dev") == set()
 
 
+# What the check is made of.
+CHECKED = ("orchestration.config.", "orchestration.errors", "orchestration.flows")
+
+
 def test_the_check_starts_no_process_and_opens_no_connection() -> None:
-    modules = [*(PROJECT / "orchestration/config").glob("*.py"), PROJECT / "orchestration/errors.py"]
+    package = PROJECT / "orchestration"
+    modules = [*(package / "config").glob("*.py"), package / "errors.py", package / "flows.py"]
     imported = {name for file in modules for name in re.findall(r"^(?:from|import) ([\w.]+)", file.read_text(), re.M)}
     outside = {name.split(".")[0] for name in imported if not name.startswith("orchestration.")}
     ours = {name for name in imported if name.startswith("orchestration.")}
-    assert {name for name in ours if not name.startswith(("orchestration.config.", "orchestration.errors"))} == set()
+    assert {name for name in ours if not name.startswith(CHECKED)} == set()
     assert outside & {"psycopg", "redis", "subprocess", "socket", "urllib", "http", "airflow", "dbt"} == set()
 
 
@@ -374,7 +381,8 @@ MISTAKES = [
         DAGS,
         "  weekly_pattern_review:",
         "  weekly_review:",
-        "{file}:{line}: etl_dags.weekly_review: this key is unknown.",
+        "{file}:{line}: etl_dags.weekly_review: this key is unknown. Did you mean weekly_pattern_review? Known here:"
+        " daily_events_load, daily_dimensions_sync, weekly_pattern_review, ",
     ),
     (
         DAGS,
@@ -421,6 +429,15 @@ def test_a_misspelt_required_key_is_one_problem_and_hides_no_other(project: Conf
     assert [text.split(": ")[:2] for text in said] == [
         [f"{CONFIG}:{first}", "insights.etl.overlap_hour"],
         [f"{CONFIG}:{second}", "insights.reviews.timeout_seconds is ten"],
+    ]
+
+
+def test_a_flow_that_the_inventory_lacks_is_reported(project: ConfigProject) -> None:
+    text = project.text(DAGS)
+    project.write(text[: text.index("  cache_warmup_dashboards:")], DAGS)
+    assert project.said() == [
+        f"{DAGS}:{project.line_of('etl_dags:', DAGS)}: etl_dags.cache_warmup_dashboards: this key is missing; add it:"
+        " The DAG of this flow of orchestration/flows.py."
     ]
 
 

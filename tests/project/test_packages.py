@@ -56,6 +56,17 @@ def test_the_product_imports_nothing_of_the_workshop() -> None:
     assert importing == []
 
 
+def test_what_asks_the_database_knows_nothing_of_dbt_and_what_is_above_it() -> None:
+    below = ("orchestration.config.", "orchestration.errors", "orchestration.warehouse")
+    imported = {
+        (file.name, name)
+        for file in PROJECT.glob("orchestration/warehouse/*.py")
+        for name in re.findall(r"^\s*(?:from|import) (orchestration[\w.]*)", file.read_text("utf-8"), re.M)
+    }
+    assert ("loads.py", "orchestration.errors") in imported
+    assert {(file, name) for file, name in imported if not name.startswith(below)} == set()
+
+
 def test_the_help_of_insights_lists_no_command_of_the_workshop() -> None:
     assert WORKSHOP_COMMANDS.isdisjoint(commands.commands)
     output = CliRunner().invoke(commands, ["--help"]).output

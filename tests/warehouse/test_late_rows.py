@@ -12,7 +12,7 @@ from support.small_world import event_of_sample, uid
 from support.warehouse import DbtResult, Warehouse
 
 from orchestration.config.files import Settings
-from orchestration.warehouse.reconcile import Repaired, reconcile
+from orchestration.reconcile import Written, reconcile
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
@@ -39,7 +39,7 @@ class Reconciled:
     tasks: list[tuple[UUID, UUID]]  # task and case: escalated in the overlap, at its very start, behind it
     before: list[tuple[int, int]]  # their escalations: of the task, of the case
     relations: list[list[str]]  # what the database held before and after the first reconciliation
-    reports: list[dict[str, Repaired]]
+    reports: list[dict[str, Written]]
     build: DbtResult
 
 
@@ -86,7 +86,7 @@ def test_reconciliation_reports_exactly_what_the_overlap_missed(reconciled: Reco
         "fact_wellbeing_checkins": [uid(name) for name in small_world.CHECKINS],
     }
     assert reconciled.reports[0] == {
-        relation: Repaired(len(ids), sorted(str(i) for i in ids)[:5]) for relation, ids in missed.items()
+        relation: Written(len(ids), sorted(str(i) for i in ids)[:5]) for relation, ids in missed.items()
     }
     # What cannot be loaded is set aside all the same.
     rejects = "select reject_reason from insights_ops.rejects where source_id = %s"

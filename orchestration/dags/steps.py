@@ -1,0 +1,62 @@
+"""Turns the steps of a flow into tasks; called inside the DAG whose steps they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow.models.baseoperator import BaseOperator, chain
+from cosmos.airflow.task_group import DbtTaskGroup
+
+from orchestration import flows
+from orchestration.dags.gate import Gate
+from orchestration.dags.operators import (
+    LoadLogOperator,
+    PurgeOperator,
+    ReconcileOperator,
+    SendReviewsOperator,
+    WarmOperator,
+)
+from orchestration.dags.rendering import dbt_task, model_tasks
+from orchestration.flows import Flow, Marts, Step
+from orchestration.manifest import marts
+
+OPERATORS: Mapping[str, type[BaseOperator]] = {
+    "purge": PurgeOperator,
+    "reconcile": ReconcileOperator,
+    "send_reviews": SendReviewsOperator,
+    "warm": WarmOperator,
+}
+SECOND = timedelta(seconds=1)
+
+
+def make_steps(dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> None:
+    """Make the tasks of a flow, one after the other. `manifest` says which marts its gate and its load log look for."""
+    chain(*(_task(step, dag_key, flow, manifest) for step in flow.steps))
+
+
+def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> BaseOperator | DbtTaskGroup:
+    match step:
+        case flows.Gate():
+            own = marts(manifest, dag=dag_key)
+            return Gate(
+                task_id=step.task_id,
+                dag_key=dag_key,
+                loaded=_names(step.loaded, manifest),
+                present=[name for name in _names(step.present, manifest) if name not in own],
+                timeout=flow.wait / SECOND,
+                poke_interval=min(60 * SECOND, flow.wait / 2),
+            )
+        case flows.Dbt():
+            return dbt_task(step.task_id, step.command, step.selector)
+        case flows.Models():
+            return model_tasks(step.task_id, step.selector, manifest)
+        case Step("load_log"):
+            return LoadLogOperator(task_id=step.task_id, relations=marts(manifest, dag=dag_key))
+        case _:
+            return OPERATORS[step.task_id](task_id=step.task_id)
+
+
+def _names(chosen: Iterable[Marts], manifest: Mapping[str, Any]) -> list[str]:
+    return [name for one in chosen for name in marts(manifest, dag=one.dag, folder=one.folder)]

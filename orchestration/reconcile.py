@@ -1,0 +1,57 @@
+"""The weekly repair: a watermark can miss a late commit, so now and then every row is compared with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+from psycopg import sql
+
+from orchestration import dbt
+from orchestration.config.files import Settings
+from orchestration.errors import FailedError
+from orchestration.flows import FACTS
+from orchestration.manifest import Relation, marts, read_manifest, relations
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.written import Written, database_time, written_since
+
+__all__ = ["Written", "reconcile"]
+
+# With the reference data that the models read, and without tests.
+COMMAND = ("build", "--resource-type", "model", "--resource-type", "seed", "--selector", "reconcile", "--quiet")
+
+
+def reconcile(
+    settings: Settings, url: str, as_of: date | None, on_line: Callable[[str], None] | None = None
+) -> dict[str, Written]:
+    """Run an ordinary load, then one that looks at every source row; what the second writes, the overlap had missed.
+
+    Returns the repaired relations; raises FailedError when one of the loads fails. dbt's output goes to `on_line`, if
+    given.
+    """
+
+    def load(*, scan_all: bool) -> None:
+        variables = dbt.as_of_variable(as_of) | ({"scan_all": True} if scan_all else {})
+        run = dbt.write(settings, COMMAND, url=url, variables=variables, on_line=on_line)
+        if run.exit_code:
+            raise FailedError(
+                f"dbt failed with exit code {run.exit_code}; its messages are above. Nothing is half-written."
+            )
+
+    repairable = _repairable(settings)
+    load(scan_all=False)
+    with connect(url, autocommit=True) as connection:
+        db = Database(settings, connection)
+        started = database_time(db)
+        load(scan_all=True)
+        found = {r.name: written_since(db, sql.Identifier(r.schema, r.identifier), r.key, started) for r in repairable}
+    return {name: written for name, written in found.items() if written.total}
+
+
+def _repairable(settings: Settings) -> list[Relation]:
+    """The facts that keep their rows from load to load: the others are rebuilt by each."""
+    manifest = read_manifest(settings)
+    project = relations(manifest)
+    facts = (project[name] for name in marts(manifest, dag=FACTS.dag, folder=FACTS.folder))
+    return [relation for relation in facts if relation.materialized == "incremental"]
