@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', unique_key=['organization_id', 'domain']) }}
 
 with organizations as (
     select * from {{ ref('int_organization_profiles') }}

@@ -1,4 +1,6 @@
 -- Grain: one row per organization, mart and quality flag: loaded rows that the source got wrong, and rows set aside.
+{{ config(unique_key=['organization_id', 'relation_name', 'finding']) }}
+
 with flagged as (
     {%- for relation in [ref('dim_tasks'), ref('dim_cases')] %}
     select

@@ -61,4 +61,4 @@ final as (
     {%- endif %}
 )
 
-{{ only_changed('final', 'source_id') }}
+{{ only_changed('final') }}

@@ -4,7 +4,7 @@
     incremental_strategy='append',
     full_refresh=false,
     on_schema_change='append_new_columns',
-    indexes=[{'columns': ['case_id'], 'unique': true}]
+    unique_key='case_id'
 ) }}
 {{- guard_history() }}
 {%- set cadences = review_cadences().keys() | list %}

@@ -1,4 +1,6 @@
 -- Grain: one row per contract column that the operational database lacks or types otherwise.
+{{ config(unique_key=['table_name', 'column_name']) }}
+
 with contract (table_name, column_name, contract_type) as (
     values
     {{ contract_rows() }}

@@ -25,7 +25,6 @@ class Retention(Section):
     date: Text | None = None
     dated_by: Text | None = None
     goes_with: Text | None = Field(alias="with", default=None)
-    key: Text | None = None
     reason: Text | None = Field(default=None, description="Of class none: why its rows are kept for ever.")
 
 
@@ -38,7 +37,8 @@ class Retained:
 
     `date` is the column that decides: rows before the cutoff leave. It is the relation's own (date or timestamptz), or
     that of the view `dated_by`, joined by `key`; a row that the view lacks leaves. A relation that goes `with` another
-    loses the rows of the same `key` in the same transaction, and then what its own date puts before the cutoff.
+    loses the rows of the same `key` in the same transaction, and then what its own date puts before the cutoff. `key`
+    is the unique_key of the model, or of the model that it goes with.
     """
 
     relation: Relation
@@ -46,7 +46,7 @@ class Retained:
     date: str | None = None
     dated_by: Relation | None = None
     goes_with: str | None = None
-    key: str | None = None
+    key: tuple[str, ...] = ()
 
 
 def retention_plan(project: Mapping[str, Relation]) -> list[Retained]:
@@ -87,16 +87,18 @@ def _declared(relation: Relation) -> Retention:
 def _retained(relation: Relation, project: Mapping[str, Relation], purged: Mapping[str, Retention]) -> Retained:
     where, declared = _where(relation), purged[relation.name]
     leader = purged.get(declared.goes_with) if declared.goes_with else None
-    if declared.goes_with and not (leader and leader.retention_class and leader.key and not leader.goes_with):
-        raise where.wrong("with", f"{declared.goes_with} must have a class and a key, and no `with` of its own")
+    if declared.goes_with and not (leader and leader.retention_class and not leader.goes_with):
+        raise where.wrong("with", f"{declared.goes_with} must have a class, and no `with` of its own")
     if declared.dated_by and declared.dated_by not in project:
         raise where.wrong("dated_by", f"{declared.dated_by} is not a model")
-    if (declared.goes_with or declared.dated_by) and not declared.key:
-        raise where.wrong("key", "`with` and `dated_by` need a key")
+    keyed = project[declared.goes_with] if declared.goes_with else relation
+    if (declared.goes_with or declared.dated_by) and not keyed.key:
+        named = "with" if declared.goes_with else "dated_by"
+        raise where.wrong(named, f"{keyed.name} must have a unique_key in the config of its model")
     if not declared.date and (declared.dated_by or not declared.goes_with):
         raise where.wrong("date", "this key is missing")
     retention_class = declared.retention_class or (leader.retention_class if leader else None)
     if retention_class is None or retention_class == "none":
         raise where.wrong("class", f"must be none or one of {', '.join(CLASSES)}")
     dated_by = project[declared.dated_by] if declared.dated_by else None
-    return Retained(relation, retention_class, declared.date, dated_by, declared.goes_with, declared.key)
+    return Retained(relation, retention_class, declared.date, dated_by, declared.goes_with, keyed.key)

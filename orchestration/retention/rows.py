@@ -21,9 +21,9 @@ def count_leaving(connection: psycopg.Connection, retained: Retained, leader: Re
     if retained.date or leader is None:
         query = sql.SQL("select count(*) from ({}) as leaving").format(_leaving(retained))
     else:
-        query = sql.SQL("select count(*) from {} where {} in (select key from ({}) as leaving)").format(
-            identifier(retained.relation), sql.Identifier(retained.key or ""), _leaving(leader)
-        )
+        query = sql.SQL(
+            "select count(*) from {} as follower where exists (select 1 from ({}) as gone where {})"
+        ).format(identifier(retained.relation), _leaving(leader), _same(retained.key, "follower", "gone"))
     row = connection.execute(query, {"cutoff": cutoff}).fetchone()
     return int(row[0]) if row else 0
 
@@ -38,7 +38,7 @@ def leaving_batches(
     with connection.cursor("leaving_rows", withhold=True) as cursor:
         cursor.execute(_leaving(retained), {"cutoff": cutoff})
         while batch := cursor.fetchmany(size):
-            yield batch
+            yield [(place, key) for place, key, *_ in batch]
 
 
 def delete_batch(
@@ -50,24 +50,33 @@ def delete_batch(
 ) -> dict[str, int]:
     """Delete the rows of one batch and what goes with them; rows deleted by relation.
 
-    A place that meanwhile holds another row is left alone: the date, or else the key, is asked once more.
+    A place that meanwhile holds another row is left alone, with what goes with it: the date, or else the key, is
+    compared once more.
     """
     if retained.dated_by is None:
         unchanged = sql.SQL("{} < %(cutoff)s").format(sql.Identifier(retained.date or ""))
     else:
-        unchanged = sql.SQL("{} = any(%(keys)s)").format(sql.Identifier(retained.key or ""))
-    keys = [key for _, key in batch]
-    query = sql.SQL("delete from {} where ctid = any(%(places)s::tid[]) and {}").format(
-        identifier(retained.relation), unchanged
-    )
-    found = {"places": [place for place, _ in batch], "keys": keys, "cutoff": cutoff}
-    deleted = {retained.relation.name: connection.execute(query, found).rowcount}
-    for follower in followers:
-        query = sql.SQL("delete from {} where {} = any(%s)").format(
-            identifier(follower.relation), sql.Identifier(follower.key or "")
+        unchanged = sql.SQL("{} = any(%(keys)s)").format(_key_text(retained.key, "leaving"))
+    names = [retained.relation.name, *(follower.relation.name for follower in followers)]
+    parts = [
+        sql.SQL("gone as (delete from {} as leaving where ctid = any(%(places)s::tid[]) and {} returning {})").format(
+            identifier(retained.relation), unchanged, _columns(retained.key) if followers else sql.SQL("1")
         )
-        deleted[follower.relation.name] = connection.execute(query, [keys]).rowcount
-    return deleted
+    ]
+    parts += [
+        sql.SQL("{} as (delete from {} as follower using gone where {} returning 1)").format(
+            sql.Identifier(f"with_{number}"), identifier(follower.relation), _same(follower.key, "follower", "gone")
+        )
+        for number, follower in enumerate(followers)
+    ]
+    counts = [sql.Identifier("gone"), *(sql.Identifier(f"with_{number}") for number in range(len(followers)))]
+    query = sql.SQL("with {} select {}").format(
+        sql.SQL(", ").join(parts),
+        sql.SQL(", ").join(sql.SQL("(select count(*) from {})").format(name) for name in counts),
+    )
+    found = {"places": [place for place, _ in batch], "keys": [key for _, key in batch], "cutoff": cutoff}
+    (rows,) = connection.execute(query, found).fetchall()
+    return dict(zip(names, rows, strict=True))
 
 
 def identifier(relation: Relation) -> sql.Identifier:
@@ -76,16 +85,33 @@ def identifier(relation: Relation) -> sql.Identifier:
 
 
 def _leaving(retained: Retained) -> sql.Composed:
-    """Place and key of the rows whose date is before the cutoff."""
+    """Place, key as text, and the columns of the key of the rows whose date is before the cutoff."""
+    key = retained.key
     names = {
         "relation": identifier(retained.relation),
         "date": sql.Identifier(retained.date or ""),
-        "key": sql.Identifier("leaving", retained.key) if retained.key else sql.SQL("null"),
+        "key": _key_text(key, "leaving"),
+        "columns": sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier("leaving", column)) for column in key),
     }
     if retained.dated_by is None:
-        query = "select ctid, {key} as key from {relation} as leaving where {date} < %(cutoff)s"
+        query = "select leaving.ctid, {key}{columns} from {relation} as leaving where {date} < %(cutoff)s"
         return sql.SQL(query).format(**names)
     return sql.SQL(
-        "select leaving.ctid, {key} as key from {relation} as leaving"
-        " left join {view} as dated on {key} = dated.{joined} where coalesce(dated.{date} < %(cutoff)s, true)"
-    ).format(view=identifier(retained.dated_by), joined=sql.Identifier(retained.key or ""), **names)
+        "select leaving.ctid, {key}{columns} from {relation} as leaving"
+        " left join {view} as dated on {same} where coalesce(dated.{date} < %(cutoff)s, true)"
+    ).format(view=identifier(retained.dated_by), same=_same(key, "leaving", "dated"), **names)
+
+
+def _columns(key: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, key))
+
+
+def _key_text(key: Sequence[str], table: str) -> sql.Composed:
+    """A key of any number of columns as one text."""
+    return sql.SQL("row({})::text").format(sql.SQL(", ").join(sql.Identifier(table, column) for column in key))
+
+
+def _same(key: Sequence[str], one: str, other: str) -> sql.Composed:
+    """The condition that two tables have the same key."""
+    pairs = (sql.SQL("{} = {}").format(sql.Identifier(one, column), sql.Identifier(other, column)) for column in key)
+    return sql.SQL(" and ").join(pairs)

@@ -1,12 +1,14 @@
-{#- Rows in = rows loaded + rows set aside + rows out of retention: no source row is in none of the three. Rows that changed
+{#- Rows in = rows loaded + rows rejected + rows out of retention: no source row is in none of the three. Rows that changed
     since the load are the next load's; a loaded row that the source has lost stays. -#}
-{% test rows_add_up(model, checked, key, moment, changed_at, source_table) %}
+{% test rows_add_up(model, checked, moment, changed_at, source_table) %}
+{%- set key = key_of(model) %}
+{%- set source_id = key | reject('equalto', 'organization_id') | first %}
 with load as (
     {{ latest_load(model.identifier) }}
 ),
 
 source_rows as (
-    select checked.{{ key }} as row_key
+    select checked.{{ key | join(', checked.') }}
     from {{ checked }} as checked
     cross join load
     where
@@ -15,16 +17,23 @@ source_rows as (
         and checked.{{ changed_at }} < load.loaded_through
 )
 
-select source_rows.row_key
+select source_rows.*
 from source_rows
 where
-    not exists (select 1 from {{ model }} as loaded where loaded.{{ key }} = source_rows.row_key)
+    not exists (
+        select 1
+        from {{ model }} as loaded
+        where
+            {%- for column in key %}
+            {{ 'and ' if not loop.first }}loaded.{{ column }} = source_rows.{{ column }}
+            {%- endfor %}
+    )
     and not exists (
         select 1
         from {{ ref('rejects') }} as rejects
         where
             rejects.source_table = '{{ source_table }}'
-            and rejects.source_id = source_rows.row_key
+            and rejects.source_id = source_rows.{{ source_id }}
             and rejects.resolved_at is null
     )
 {% endtest %}

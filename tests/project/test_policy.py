@@ -7,10 +7,10 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import click
@@ -59,32 +59,8 @@ OTHER_MATERIALIZATIONS = {
     "pattern_yearly": ("incremental", "keeps earlier reviews"),
 }
 
-# The columns that no two rows of a mart share.
-GRAINS = {
-    "bridge_entity_labels": ["entity_type", "entity_id", "label_id"],
-    "dim_cases": ["case_id"],
-    "dim_dates": ["date_key"],
-    "dim_labels": ["label_id"],
-    "dim_learning_groups": ["learning_group_id"],
-    "dim_organizations": ["organization_id"],
-    "dim_persons": ["person_id"],
-    "dim_roles": ["role_id"],
-    "dim_tasks": ["task_id"],
-    "fact_cases": ["case_id"],
-    "fact_tasks": ["task_id"],
-    "fact_wellbeing_checkins": ["checkin_id"],
-    "pattern_monthly": ["review_date", "pattern_id"],
-    "pattern_weekly": ["review_date", "pattern_id"],
-    "pattern_yearly": ["review_date", "pattern_id"],
-    "report_monthly_trends": [
-        *("month", "organization_id", "label_base", "label_category", "domain", "location", "severity", "visibility"),
-    ],
-    "report_profile_scores": ["organization_id", "domain", "visibility"],
-    "report_sla_breaches": ["day", "organization_id", "domain", "visibility"],
-    "report_task_volume": ["day", "organization_id", "status", "type", "priority", "severity", "visibility"],
-}
 # What tasks may lack, and what then makes a group of its own. unique_grain takes two NULLs for equal.
-GROUPED_WITHOUT = {"label_base", "label_category", "domain", "type", "location"}
+GROUPED_WITHOUT = {"domain", "type"}
 
 LOOKS_PERSONAL = re.compile(r"name|mail|phone|birth|title|reference|description|note|body|comment|contact|address|tags")
 # What `meta.pii` may say. `none`: it looks personal and is not; `key`: the id of a person, masked when it leaves.
@@ -199,19 +175,43 @@ def test_every_mart_has_a_contract_and_states_its_grain() -> None:
         assert mart["raw_code"].startswith("-- Grain: "), mart["name"]
 
 
-def test_every_mart_proves_its_grain() -> None:
-    assert {mart["name"] for mart in models("models/marts/")} == set(GRAINS)
-    proven: dict[str, list[list[str]]] = {}
-    for test in nodes("test"):
-        kind = (test.get("test_metadata") or {}).get("name")
-        if kind in ("unique", "unique_grain"):
-            columns = test["test_metadata"]["kwargs"].get("columns") or [test["column_name"]]
-            proven.setdefault(test["attached_node"].split(".")[-1], []).append(columns)
-    for name, grain in GRAINS.items():
-        assert grain in proven[name], name
-        columns = manifest()["nodes"][f"model.orgo_insights.{name}"]["columns"]
-        nullable = {c for c in grain if not _is_never_null(columns[c], mart=name)}
-        assert nullable <= (GROUPED_WITHOUT if name.startswith("report_") else set()), name
+def test_every_key_is_written_once_and_proven_once() -> None:
+    keyed = [m for m in models() if m["config"]["unique_key"]]
+    assert {m["name"] for m in models("models/marts/")} <= {m["name"] for m in keyed}
+    assert {m["name"] for m in models() if m["config"]["materialized"] == "incremental"} <= {m["name"] for m in keyed}
+    proven = Counter(
+        test["attached_node"] for test in nodes("test") if _kind(test) in ("unique_grain", "unique") and _of_key(test)
+    )
+    assert proven == Counter(m["unique_id"] for m in keyed)
+    for model in keyed:
+        written = [
+            c["name"] for c in model["columns"].values() if "primary_key" in [k["type"] for k in c["constraints"]]
+        ]
+        assert (written, model["constraints"]) == ([], []), model["name"]
+
+
+def test_no_key_is_null() -> None:
+    lasting = [m for m in models() if m["config"]["materialized"] == "incremental"]
+    for model in [*models("models/marts/"), *lasting]:
+        nullable = {c for c in _key(model) if not _is_never_null(model["columns"][c], mart=model["name"])}
+        assert nullable <= (GROUPED_WITHOUT if model not in lasting else set()), model["name"]
+
+
+def _key(model: Node) -> list[str]:
+    key = model["config"]["unique_key"] or []
+    return [key] if isinstance(key, str) else key
+
+
+def _kind(test: Node) -> str | None:
+    return (test.get("test_metadata") or {}).get("name")
+
+
+def _of_key(test: Node) -> bool:
+    """Whether a test is of the whole key of its model, not of another column that happens to be unique."""
+    key = _key(manifest()["nodes"][test["attached_node"]])
+    if _kind(test) == "unique_grain":
+        return test["test_metadata"]["kwargs"].get("columns", key) == key
+    return [test["column_name"]] == key
 
 
 def _is_never_null(column: dict[str, Any], *, mart: str) -> bool:
@@ -219,7 +219,7 @@ def _is_never_null(column: dict[str, Any], *, mart: str) -> bool:
     tested = {
         (test["attached_node"].split(".")[-1], test["column_name"])
         for test in nodes("test")
-        if (test.get("test_metadata") or {}).get("name") == "not_null"
+        if _kind(test) == "not_null"
     }
     return "not_null" in [k["type"] for k in column["constraints"]] or (mart, column["name"]) in tested
 
@@ -238,10 +238,6 @@ def test_what_outlives_the_source_refuses_a_full_refresh(folder: str) -> None:
     incremental = [m for m in models(folder) if m["config"]["materialized"] == "incremental"]
     assert incremental
     assert [m["name"] for m in incremental if not re.search(r"}}\n{{- guard_history\(\) }}\n", m["raw_code"])] == []
-
-
-def test_marts_are_short() -> None:
-    assert median(len(mart["raw_code"].splitlines()) for mart in models("models/marts/")) <= 60
 
 
 def test_every_column_of_a_mart_that_looks_personal_is_designated() -> None:
@@ -339,14 +335,6 @@ def test_every_environment_variable_is_documented() -> None:
     assert "INSIGHTS_WAREHOUSE_URL" in read
     documented = "".join(file.read_text("utf-8") for file in _files("README.md", "docs/**/*.md"))
     assert sorted(name for name in read if not re.search(rf"\b{name}\b", documented)) == []
-
-
-def test_python_modules_are_short() -> None:
-    lengths = {
-        str(f.relative_to(PROJECT)): len(f.read_text("utf-8").splitlines())
-        for f in _files("orchestration/**/*.py", "workshop/**/*.py")
-    }
-    assert {name: lines for name, lines in lengths.items() if lines >= 300} == {}
 
 
 @pytest.mark.services

@@ -116,7 +116,7 @@ def test_offline_takes_the_days_of_prod(settings: Settings) -> None:
     assert settings.insights.retention.pattern_result_retention_days.of("offline") == 1825
 
 
-FACT: dict[str, Any] = {"class": "raw_event", "date": "day", "key": "id"}
+FACT: dict[str, Any] = {"class": "raw_event", "date": "day"}
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,14 @@ FACT: dict[str, Any] = {"class": "raw_event", "date": "day", "key": "id"}
         ({"class": "none"}, "reason: class none needs a reason"),
         ({"class": "raw_event"}, "date: this key is missing"),
         ({"class": "raw_event", "date": "day", "days": 3}, "days: this key is unknown"),
-        ({"with": "fact"}, "key: `with` and `dated_by` need a key"),
-        ({"with": "nothing", "key": "id"}, "with: nothing must have a class and a key, and no `with` of its own"),
-        ({"class": "raw_event", "date": "day", "dated_by": "nothing", "key": "id"}, "dated_by: nothing is not a model"),
+        ({"class": "raw_event", "date": "day", "key": "id"}, "key: this key is unknown"),
+        ({"with": "fact"}, "with: fact must have a unique_key in the config of its model"),
+        (
+            {"class": "raw_event", "date": "day", "dated_by": "fact"},
+            "dated_by: wrong must have a unique_key in the config of its model",
+        ),
+        ({"with": "nothing"}, "with: nothing must have a class, and no `with` of its own"),
+        ({"class": "raw_event", "date": "day", "dated_by": "nothing"}, "dated_by: nothing is not a model"),
     ],
 )
 def test_a_wrong_declaration_is_refused_with_file_relation_and_key(declared: dict[str, Any], problem: str) -> None:

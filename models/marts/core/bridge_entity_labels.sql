@@ -1,4 +1,6 @@
 -- Grain: one row per classification label on an entity.
+{{ config(unique_key=['entity_type', 'entity_id', 'label_id']) }}
+
 with entity_labels as (
     select * from {{ ref('stg_entity_labels') }}
 ),

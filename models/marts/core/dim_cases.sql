@@ -57,4 +57,4 @@ final as (
     left join subcategories on lifecycle.label_subcategory = subcategories.subcategory
 )
 
-{{ only_changed('final', 'case_id') }}
+{{ only_changed('final') }}

@@ -16,4 +16,4 @@ final as (
     from learning_groups
 )
 
-{{ only_changed('final', 'learning_group_id') }}
+{{ only_changed('final') }}

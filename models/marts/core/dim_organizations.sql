@@ -1,4 +1,6 @@
 -- Grain: one row per organization, as it is now.
+{{ config(unique_key='organization_id') }}
+
 with history as (
     select * from {{ ref('organizations_history') }}
 ),

@@ -51,4 +51,4 @@ final as (
     {%- endif %}
 )
 
-{{ only_changed('final', 'person_id') }}
+{{ only_changed('final') }}

@@ -3,7 +3,7 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key='case_id',
-    indexes=[{'columns': ['case_id'], 'unique': true}, {'columns': ['organization_id', 'opened_date_key']}],
+    indexes=[{'columns': ['organization_id', 'opened_date_key']}],
     meta={'delta': 'int_case_lifecycle'}
 ) }}
 {{- guard_history() }}
@@ -28,4 +28,4 @@ final as (
     from lifecycle
 )
 
-{{ only_changed('final', 'case_id') }}
+{{ only_changed('final') }}

@@ -3,7 +3,7 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key='task_id',
-    indexes=[{'columns': ['task_id'], 'unique': true}, {'columns': ['organization_id', 'created_date_key']}],
+    indexes=[{'columns': ['organization_id', 'created_date_key']}],
     meta={'delta': 'int_task_lifecycle'}
 ) }}
 {{- guard_history() }}
@@ -32,4 +32,4 @@ final as (
     from lifecycle
 )
 
-{{ only_changed('final', 'task_id') }}
+{{ only_changed('final') }}

@@ -3,7 +3,7 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key='checkin_id',
-    indexes=[{'columns': ['checkin_id'], 'unique': true}, {'columns': ['organization_id', 'date_key']}]
+    indexes=[{'columns': ['organization_id', 'date_key']}]
 ) }}
 {{- guard_history() }}
 {%- set window = load_window() %}
@@ -32,4 +32,4 @@ final as (
     from checkins
 )
 
-{{ only_changed('final', 'checkin_id') }}
+{{ only_changed('final') }}

@@ -5,7 +5,7 @@
     unique_key=['review_date', 'pattern_id'],
     full_refresh=false,
     post_hook="{{ delete_outdated_rows('yearly') }}",
-    indexes=[{'columns': ['review_date', 'pattern_id'], 'unique': true}, {'columns': ['organization_id', 'review_date']}]
+    indexes=[{'columns': ['organization_id', 'review_date']}]
 ) }}
 {{- guard_history() }}
 

@@ -4,7 +4,7 @@
     incremental_strategy='merge',
     unique_key='trend_id',
     pre_hook='{{ delete_vanished_trends() }}',
-    indexes=[{'columns': ['trend_id'], 'unique': true}, {'columns': ['organization_id', 'month']}],
+    indexes=[{'columns': ['organization_id', 'month']}],
     meta={'load_of': 'fact_tasks'}
 ) }}
 {{- guard_history() }}
@@ -53,4 +53,4 @@ final as (
     left join categories on trends.label_category = categories.category
 )
 
-{{ only_changed('final', 'trend_id') }}
+{{ only_changed('final') }}

@@ -1,5 +1,5 @@
 -- Grain: one row per organization, domain and visibility.
-{{ config(meta={'load_of': 'fact_tasks'}) }}
+{{ config(unique_key=['organization_id', 'domain', 'visibility'], meta={'load_of': 'fact_tasks'}) }}
 
 with tasks as (
     select * from {{ ref('int_task_outcomes') }}

@@ -1,10 +1,9 @@
 -- Grain: one row per day, organization, status, type, priority, severity and visibility.
+{%- set key = ['day', 'organization_id', 'status', 'type', 'priority', 'severity', 'visibility'] %}
 {{ config(
     materialized='materialized_view',
-    indexes=[{
-        'columns': ['day', 'organization_id', 'status', 'type', 'priority', 'severity', 'visibility'],
-        'unique': true
-    }],
+    unique_key=key,
+    indexes=[{'columns': key, 'unique': true}],
     meta={'load_of': 'fact_tasks'}
 ) }}
 

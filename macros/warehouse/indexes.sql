@@ -1,0 +1,15 @@
+{#- dbt calls this for every table that it makes. The key of a model, its `unique_key`, is the table's primary key when its columns are
+    declared as never NULL, else a unique index in which NULLs are equal. The other indexes are those of the model's `indexes`. -#}
+{% macro postgres__create_indexes(relation) %}
+    {%- set key = key_columns() if model.resource_type == 'model' else [] -%}
+    {%- set filled = [] -%}
+    {%- for column in model.columns.values() if column.constraints | selectattr('type', 'equalto', 'not_null') | list -%}
+        {%- do filled.append(column.name) -%}
+    {%- endfor -%}
+    {%- if key and key | reject('in', filled) | list -%}
+        {%- do run_query('create unique index on ' ~ relation ~ ' (' ~ key | join(', ') ~ ') nulls not distinct') -%}
+    {%- elif key -%}
+        {%- do run_query('alter table ' ~ relation ~ ' add primary key (' ~ key | join(', ') ~ ')') -%}
+    {%- endif -%}
+    {{- default__create_indexes(relation) -}}
+{% endmacro %}
