@@ -1,4 +1,4 @@
--- Grain: one row per organization, mart and quality flag: loaded rows that the source got wrong, and rows set aside.
+-- Grain: one row per organization, relation and finding (a quality flag of loaded rows or a reject reason).
 with flagged as (
     {%- for relation in [ref('dim_tasks'), ref('dim_cases')] %}
     select
@@ -18,7 +18,7 @@ with flagged as (
     where is_timezone_missing
 ),
 
-set_aside as (
+rejected as (
     select
         source_table as relation_name,
         organization_id,
@@ -31,7 +31,7 @@ set_aside as (
 findings as (
     select * from flagged
     union all
-    select * from set_aside
+    select * from rejected
 ),
 
 final as (
