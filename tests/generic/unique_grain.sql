@@ -1,4 +1,4 @@
-{#- No two rows share the columns of the grain. -#}
+{#- The columns of the grain are unique. -#}
 {% test unique_grain(model, columns) %}
 select
     {{ columns | join(', ') }},
