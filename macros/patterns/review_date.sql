@@ -1,4 +1,4 @@
-{#- The review date of a cadence (decision D7): the latest Monday, first of the month or 1 January on or before as_of. -#}
+{#- The review date of a cadence (decision D7): the latest Monday, first of the month or January 1 on or before as_of. -#}
 {% macro review_date(cadence) -%}
     {%- set day = modules.datetime.datetime.strptime(as_of(), '%Y-%m-%d').date() -%}
     {%- if cadence == 'weekly' -%}{%- set day = day - modules.datetime.timedelta(days=day.weekday()) -%}

@@ -1,4 +1,4 @@
--- fact_tasks counts at least every event and comment of the source, counted here without the life-cycle model. Its counts may be
+-- The counts of fact_tasks include at least every event and comment of the source, counted here without the life-cycle model. They may be
 -- higher: deleted events and comments count until their task is recomputed. A task that was rejected after it was loaded, or that is
 -- out of retention but not yet purged, is no longer recomputed and is not checked.
 with load as (
