@@ -1,4 +1,4 @@
-{#- The one clock of the project: a UTC date, exclusive. What happened before as_of 00:00 UTC counts. -#}
+{#- The only clock of a run: an exclusive UTC date. Whatever happened before as_of 00:00 UTC counts. -#}
 {% macro as_of() -%}
     {%- set asked = var('as_of', none) or run_started_at.strftime('%Y-%m-%d') -%}
     {%- set parts = (asked | string).split('-') | map('int') | list -%}

@@ -1,5 +1,5 @@
-{#- A select of the cases that changed, or that something they are computed from changed, since the last load. Every arm reads the
-    rows of one kind of change; a case that several of them find is named once. `window` is what load_window returned. -#}
+{#- A select of the cases that changed since the last load, or whose inputs changed. Every arm reads the rows of one kind of change;
+    a case found by several arms appears once. `window` is the result of load_window. -#}
 {% macro changed_cases(window) -%}
     {%- set since = "'" ~ window.loaded_from ~ "'" -%}
     {%- set newest_profile = '(select max(profiles.updated_at) from ' ~ ref('stg_profiles') ~ ' as profiles)' -%}
@@ -17,13 +17,13 @@
     select case_id from {{ ref('stg_cases') }}
     where {{ few(newest_profile ~ ' >= ' ~ since) }}
     union
-    -- Cases that a review has listed since.
+    -- Cases that a review listed since the last load.
     select case_id from ({{ stored_review_cases('loaded_at >= ' ~ since) }}) as reviews
     union
     {{ cases_that_lost_a_task(window) }}
 {%- endmacro %}
 
-{#- A case that lost a task has no change of its own: its stored count differs from the number of its tasks. -#}
+{#- A case that lost a task is not itself changed; it is detected by comparing its stored count with the number of its tasks. -#}
 {% macro cases_that_lost_a_task(window) -%}
     select former.case_id
     from {{ stored_mart('fact_cases') }} as former

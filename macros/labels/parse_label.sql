@@ -1,5 +1,5 @@
-{#- The parts of `<BASE>.<CATEGORY><SUBCATEGORY>[.<HORIZONTAL_ROLE>]` (source contract, section 3) as columns. A label that
-    does not parse keeps its text and has no parts. The relation has the columns label (trimmed) and is_label_valid. -#}
+{#- The parts of `<BASE>.<CATEGORY><SUBCATEGORY>[.<HORIZONTAL_ROLE>]` (source contract, section 3) as columns. The parts
+    of a label that does not parse are NULL. The relation needs the columns label (trimmed) and is_label_valid. -#}
 {% macro label_parts() -%}
     case when is_label_valid then cast(split_part(label, '.', 1) as integer) end as label_base,
     case when is_label_valid then cast(left(split_part(label, '.', 2), 1) as integer) end as label_category,
@@ -18,7 +18,7 @@
     {{- return(reference_rows('label_bases', 'base') | map(attribute='base') | list) -}}
 {%- endmacro %}
 
-{#- Broadcast labels inform; they spawn no tasks and do not count as a department. -#}
+{#- The bases of broadcast labels, which inform: they create no tasks and do not count as a department. -#}
 {% macro broadcast_bases() -%}
     {{- return(reference_rows('label_bases', 'base') | selectattr('is_broadcast') | map(attribute='base') | list) -}}
 {%- endmacro %}

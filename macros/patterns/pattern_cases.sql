@@ -1,4 +1,4 @@
-{#- The CTEs `rules`, with what each kind asks of an organization's cases, and `cases`, with those of the window. -#}
+{#- The CTEs `rules`, with the thresholds of each kind by organization and domain, and `cases`, with the cases of the window. -#}
 {% macro pattern_cases(cadence) -%}
 {%- set rule = var('patterns')[cadence] -%}
 {%- set day = "date '" ~ review_date(cadence) ~ "'" -%}
@@ -69,7 +69,7 @@ cases as (
 )
 {%- endmacro %}
 
-{#- Whether a profile turns a kind on: the switch of the kind is the name of a column of the profile. -#}
+{#- Whether a profile turns a kind on: the kind's profile_switch names a column of the profile. -#}
 {% macro is_switched_on(profiles, kinds) -%}
     (
         nullif({{ kinds }}.profile_switch, '') is null
@@ -77,7 +77,7 @@ cases as (
     )
 {%- endmacro %}
 
-{#- The domain under which int_applicable_profiles has the profile of a Task.type: itself where it is overridden, else *. -#}
+{#- The domain that a Task.type has in int_applicable_profiles: the type itself if it has an override, else *. -#}
 {% macro profile_domain(domain) -%}
     {%- set overridden = var('overrides_by_domain').keys() | list -%}
     {%- if overridden -%}

@@ -1,4 +1,4 @@
-{#- The CTE `patterns`: the groups that fire. Sources matter to some kinds only. -#}
+{#- The CTE `patterns`: the groups that meet their thresholds. Only some kinds require distinct sources. -#}
 {% macro pattern_decision() -%}
 patterns as (
     select

@@ -1,6 +1,6 @@
-{#- The CTE `groups`: the groups of cases that are large enough to fire, each with the rule that it is measured by. -#}
+{#- The CTE `groups`: the groups of cases that are large enough to become a pattern, each with the rule that applies to it. -#}
 {% macro pattern_groups() -%}
--- Counting hashes is cheaper than counting texts. Two groups that share a hash come in together, and are told apart afterwards.
+-- Counting hashes is cheaper than counting texts. Groups that share a hash pass together; the next CTE separates them.
 large_enough as (
     select group_hash
     from cases

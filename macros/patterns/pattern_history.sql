@@ -1,7 +1,7 @@
 {#- The history of a pattern table (decision D7): reviews are kept by their date, and a rerun replaces exactly its own rows.
 
-    An episode begins when a pattern fires that did not at the review date before. A row keeps the episode that it was first
-    stored with, so neither a rerun nor the replay of an older review moves the start of an episode that is under way. -#}
+    An episode begins when a pattern fires that did not fire at the previous review date. A row keeps the episode that it was first
+    stored with, so neither a rerun nor a replay of an older review moves the start of an ongoing episode. -#}
 {% macro with_episodes(cadence, reviewed) -%}
 {%- set stored = this if is_incremental() -%}
 episodes as (
@@ -30,14 +30,15 @@ final as (
 )
 {%- endmacro %}
 
-{#- post-hook: the rows of this review that it did not find again. All that it found were written in this transaction. -#}
+{#- post-hook: deletes the rows of this review that a rerun did not find again. The rows that it found have loaded_at = now(), because
+    they were written in this transaction. -#}
 {% macro delete_outdated_rows(cadence) %}
     delete from {{ this }}
     where review_date = date '{{ review_date(cadence) }}' and loaded_at < now() and not {{ is_settled_review(cadence) }}
 {% endmacro %}
 
-{#- Whether this review was made earlier, and its window is no longer whole: what it found then stays. The yearly window is as
-    long as raw retention, so from 2 January on a rerun would count less than the review of 1 January did. -#}
+{#- Whether this review was made earlier and its window is now partly out of retention; its result is then kept. The yearly window is
+    as long as raw retention, so from January 2 on a rerun would count fewer cases than the review of January 1 did. -#}
 {% macro is_settled_review(cadence) -%}
     {%- set day = "date '" ~ review_date(cadence) ~ "'" -%}
     (

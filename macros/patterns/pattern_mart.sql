@@ -1,11 +1,11 @@
 {#- The review of one cadence, in one pass over the window's cases of all organizations (decisions D3 to D7).
 
-    A case counts for several kinds of pattern; the seed pattern_kinds says how each groups and counts. The threshold of the profile
-    that applies is compared with the densest stretch of a group; everything else about a group comes from the whole window.
+    A case can count for several kinds of pattern; the seed pattern_kinds defines how each kind groups and counts. The threshold of the
+    applicable profile is compared with the densest stretch of a group; all other measures of a group cover the whole window.
 
-    Most groups are too small to fire and are left out first. The rest are numbered: their cases are sorted once, by number and
-    time, never by texts. Inside, a missing location and what a trend does not have are '', and missing codes 0, so that groups
-    can be joined; pattern_rows makes them NULL. -#}
+    Most groups are too small to fire and are dropped first. The rest are numbered, so that their cases are sorted once, by number and
+    time, rather than by texts. Internally a missing location or a column that does not apply to a trend is '', and a missing code is
+    0, so that groups can be joined with =; pattern_rows turns these values into NULL. -#}
 {% macro pattern_mart(cadence) -%}
 with
 {{ pattern_cases(cadence) }},

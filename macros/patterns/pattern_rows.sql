@@ -1,4 +1,4 @@
-{#- The columns of a pattern table from the relation `patterns`, without those that the history adds. `cadence` names the review. -#}
+{#- The columns of a pattern table from the relation `patterns`, without those that with_episodes adds. -#}
 {% macro pattern_rows(cadence) -%}
 {%- set rule = var('patterns')[cadence] -%}
 {%- set day = "date '" ~ review_date(cadence) ~ "'" -%}
@@ -51,8 +51,8 @@
         ) as text)) as uuid)
 {%- endmacro %}
 
-{#- The label of the review case (source contract, section 5), NULL for a kind that asks for none. A missing role is left out; a label
-    that does not parse gives category 1, subcategory 4. -#}
+{#- The label of the review case (source contract, section 5), NULL for a kind that requests none. A missing role is omitted; a
+    label that does not parse yields category 1, subcategory 4. -#}
 {% macro review_label(pattern, kind) -%}
     case
             when {{ kind }}.asks_for_review then concat_ws(

@@ -1,4 +1,4 @@
-{#- The CTEs `details`, with the densest stretch of each group and what its whole window holds, and `sources`. -#}
+{#- The CTEs `details`, with the densest stretch of each group and the measures of its whole window, and `sources`. -#}
 {% macro pattern_stretches() -%}
 members as (
     {{ group_members('incident', ['domain', 'label', 'location']) }}
@@ -6,8 +6,8 @@ members as (
     {{ group_members('category', ['label_category', 'label_subcategory']) }}
 ),
 
--- Stretches differ by profile and a frame cannot: so days are measured in stretches. Of two days as far apart as a stretch is long
--- the difference is 1, of two that lie within one stretch it is 1 - 1 / stretch_days at most. What is of one day is in one frame.
+-- The length of a stretch depends on the profile, but the length of a window frame is fixed, so dates are scaled by stretch_days. Two
+-- days within one stretch then differ by at most 1 - 1 / stretch_days, and two days a whole stretch apart differ by 1.
 stretches as (
     select
         *,
@@ -22,7 +22,7 @@ stretches as (
         )
 ),
 
--- The densest stretch of each group, and of equal ones the latest: arrays compare by their first element, then by the next.
+-- max() picks the densest stretch, and among equals the latest: arrays compare by their first element, then by the next.
 details as (
     select
         group_number,
@@ -54,8 +54,8 @@ sources as (
 )
 {%- endmacro %}
 
-{#- A select of the cases of the groups of one grouping: those that have the group's `keys`, and of a kind that counts high-risk cases
-    only these. A label that does not parse has no category, so its cases are in no group of a category. -#}
+{#- A select of the cases in the groups of one grouping, joined on `keys`; for a kind that counts high-risk cases, only those. A label
+    that does not parse has no category, so its cases are in no category group. -#}
 {% macro group_members(grouped_by, keys) -%}
     select
         groups.group_number,

@@ -1,5 +1,5 @@
-{#- The Case that a pattern asks for (source contract, section 5), without its id. An ANONYMISED pattern gives no location, no ids
-    and no text of the source. -#}
+{#- The review case that a pattern requests (source contract, section 5), without its id. That of an ANONYMISED pattern has no
+    location, no ids and no source text. -#}
 {% macro review_case() -%}
     jsonb_strip_nulls(jsonb_build_object(
         'organization_id', firing.organization_id,
@@ -32,10 +32,10 @@
     )
 {%- endmacro %}
 
-{#- Whether the texts and ids of the source may be repeated. -#}
+{#- Whether the review case may contain texts and ids of the source. -#}
 {% macro is_open() -%} firing.visibility <> 'ANONYMISED' {%- endmacro %}
 
-{#- The label of an ANONYMISED pattern: without the role of its cases, which is text of the source. -#}
+{#- The label of an ANONYMISED pattern: without the role of its cases, which is source text. -#}
 {% macro anonymous_review_label() -%}
     concat_ws(
         '.',

@@ -1,4 +1,4 @@
-{#- The review date of a cadence (decision D7): the latest Monday, first of the month or 1 January on or before as_of. -#}
+{#- The review date of a cadence (decision D7): the latest Monday, first of the month or January 1 on or before as_of. -#}
 {% macro review_date(cadence) -%}
     {%- set day = modules.datetime.datetime.strptime(as_of(), '%Y-%m-%d').date() -%}
     {%- if cadence == 'weekly' -%}{%- set day = day - modules.datetime.timedelta(days=day.weekday()) -%}
@@ -8,12 +8,12 @@
     {{- return(day.isoformat()) -}}
 {%- endmacro %}
 
-{#- The cadences, and the calendar unit that the reviews of each are apart; a review date is the first day of one. -#}
+{#- The cadences, each with the calendar unit between two reviews; a review date is the first day of such a unit. -#}
 {% macro review_cadences() -%}
     {{- return({'weekly': 'week', 'monthly': 'month', 'yearly': 'year'}) -}}
 {%- endmacro %}
 
-{#- The review before: a week, a month or a year earlier. -#}
+{#- The previous review date: a week, a month or a year earlier. -#}
 {% macro previous_review_date(cadence) -%}
     cast(date '{{ review_date(cadence) }}' - interval '1 {{ review_cadences()[cadence] }}' as date)
 {%- endmacro %}

@@ -1,7 +1,7 @@
-{#- What earlier reviews left behind that cases depend on. Both come from sources, not refs: they are built from the cases. -#}
+{#- Results of earlier reviews that cases depend on. They are read from sources, not refs, because they are built from the cases. -#}
 
-{#- One row per stored review that lists a case: case_id, cadence, review_date. `condition` narrows the rows of the reviews. Only
-    reviews that a load of an earlier day made are known: two loads of one day find the same. -#}
+{#- One row per case and stored review that lists it: case_id, cadence, review_date. `condition` filters the stored reviews. Reviews made
+    by loads of the same day are left out, so that two loads of one day give the same result. -#}
 {% macro stored_review_cases(condition='true') -%}
     {%- set made_reviews = ref('made_reviews') -%}
     {%- for cadence in review_cadences() -%}
@@ -28,7 +28,7 @@
     where false
 {%- endmacro %}
 
-{#- The ids of the cases that Insights asked for (decision D5), whatever their metadata says by now. -#}
+{#- The ids of the cases that Insights requested (decision D5), whatever their metadata says now. -#}
 {% macro asked_case_ids() -%}
     {%- set outbox = if_stored(source('previous_load_ops', 'review_requests')) -%}
     {%- if outbox -%} select case_id from {{ outbox }}

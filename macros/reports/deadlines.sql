@@ -1,4 +1,4 @@
-{#- What became of a task's deadline at a moment: kept (closed at or before it), missed (closed after it, or unresolved and past it),
+{#- The outcome of a task's deadline at a moment: kept (closed at or before it), missed (closed after it, or unresolved and past it),
     undecided, or NULL without a deadline. -#}
 {% macro deadline_outcome(closed_at, deadline_at, moment) -%}
     case
@@ -8,7 +8,7 @@
     end
 {%- endmacro %}
 
-{#- Whether a time limit was broken: by what took longer, or by a task that is still open and older than that; NULL when undecided. -#}
+{#- Whether a time limit was exceeded: it took longer, or the task is still open and older than the limit. NULL while undecided. -#}
 {% macro is_breach(seconds, limit, is_open, age) -%}
     case
         when {{ seconds }} is not null then {{ seconds }} > {{ limit }}

@@ -1,4 +1,4 @@
-{#- Whether a report was loaded after fact_tasks was: tests that compare the two wait for it. -#}
+{#- Whether a report was loaded after the newest load of fact_tasks. Tests compare the two only then. -#}
 {% macro is_of_newest_facts(report) -%}
     (
         select

@@ -1,5 +1,5 @@
-{#- A month of the trends counts tasks as one of four kinds: opened, closed, backlog or deadline. int_monthly_trends keeps a row for each
-    kind and turns them into the columns of the report once. -#}
+{#- A month of the trends counts tasks as one of four kinds: opened, closed, backlog or deadline. int_monthly_trends keeps one row per
+    kind and pivots them into the columns of the report once. -#}
 
 {#- The stored trends as a row for each kind, with the columns of int_monthly_trends' CTE `measured`. -#}
 {% macro former_trends(stored) -%}
@@ -26,12 +26,12 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- Whether rows of two relations are of the same organization, month and kind. -#}
+{#- Whether the rows of two relations have the same organization, month and kind. -#}
 {% macro is_same_count(one, other) -%}
     {{ one }}.organization_id = {{ other }}.organization_id and {{ one }}.month = {{ other }}.month and {{ one }}.kind = {{ other }}.kind
 {%- endmacro %}
 
-{#- The tasks of one kind, from rows that have a kind each. -#}
+{#- The number of tasks of one kind, from a relation with the columns kind and task_count. -#}
 {% macro trend_count(kind) -%}
     cast(coalesce(sum(task_count) filter (where kind = '{{ kind }}'), 0) as integer)
 {%- endmacro %}

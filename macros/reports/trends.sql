@@ -1,5 +1,5 @@
-{#- Which days the monthly trends are made of, as of the newest load of the facts: `cutoff` is the first event date within raw
-    retention, `first_day` the first day that a recomputed month may begin with, `until` the first day of the month that has not ended. -#}
+{#- The days that the monthly trends cover, as of the newest load of the facts: `cutoff` is the first event date within raw retention,
+    `first_day` the earliest day on which a recomputed month may begin, `until` the first day of the month that has not ended. -#}
 {% macro trend_span() -%}
     select
         {{ utc_date('load.cutoff') }} as cutoff,
@@ -16,13 +16,13 @@
     cast(date_trunc('month', cast({{ day }} as timestamp)) as date)
 {%- endmacro %}
 
-{#- The columns that make a row of the monthly trends, beside the month. -#}
+{#- The columns that, with the month, form the grain of the monthly trends. -#}
 {% macro trend_group() -%}
     {{- return(['organization_id', 'label_base', 'label_category', 'domain', 'location', 'severity', 'visibility']) -}}
 {%- endmacro %}
 
-{#- The monthly trends as the previous load left them, '' when there are none or a rebuild starts over. A table from before the column
-    opened_oldest_date gains it when the report is built, after this has been read. Unit tests override it. -#}
+{#- The monthly trends that the previous load stored; '' if there are none or if this is a rebuild. A table from an older release gains
+    the column opened_oldest_date only when the report is built, which is after this read. Unit tests override it. -#}
 {% macro stored_trends() -%}
     {%- set stored = stored_mart('report_monthly_trends') -%}
     {%- if var('rebuild', false) or not if_stored(stored) -%}{{- return('') -}}{%- endif -%}
@@ -31,7 +31,8 @@
     {{- return('(select *, cast(null as date) as opened_oldest_date from ' ~ stored ~ ')') -}}
 {%- endmacro %}
 
-{#- pre-hook: what a recomputed month has no longer leaves it, in the transaction that writes the rest. A frozen month stays. -#}
+{#- pre-hook: deletes the rows that a recomputed month no longer has, in the transaction that writes the others. A month before
+    first_day is frozen and keeps its rows. -#}
 {% macro delete_vanished_trends() %}
     {% if is_incremental() %}
     delete from {{ this }} as former

@@ -4,8 +4,8 @@
     {{- return(values.get(target.name, values['prod'])) -}}
 {%- endmacro %}
 
-{#- The first event date that a class of retention keeps (specification 2.1, decision D8), by the one rule that `insights purge`
-    follows too: the highest cutoff ever used wins, so neither an older as_of nor a longer retention brings a purged row back. -#}
+{#- The earliest event date that a retention class keeps (specification 2.1, decision D8), by the same rule as `insights purge`: the
+    latest cutoff ever used applies, so neither an older as_of nor a longer retention brings a purged row back. -#}
 {% macro retention_cutoff(horizon, retention_class='raw_event') -%}
     {%- set days = {
         'raw_event': per_environment('raw_event_retention_days'),
@@ -15,7 +15,7 @@
     {{ target.schema }}_ops.retention_cutoff('{{ retention_class }}', {{ horizon }}, {{ days[retention_class] }})
 {%- endmacro %}
 
-{#- The highest cutoff that a class of retention was ever purged with, -infinity when it never was. What is older stays away. -#}
+{#- The latest cutoff that a retention class was purged with; -infinity if it was never purged. Older rows are not loaded again. -#}
 {% macro purge_cutoff(retention_class) -%}
     {{ target.schema }}_ops.purge_cutoff('{{ retention_class }}')
 {%- endmacro %}

@@ -13,8 +13,8 @@
     {%- for text in texts %}'{{ text | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
 {%- endmacro %}
 
-{#- Today's token for a stored one: trimmed, in the case of the enum, historical tokens mapped. Unknown tokens stay as they are.
-    Nearly every stored token is one of today's already, and looking it up is cheaper than changing its case. -#}
+{#- The current token for a stored one: trimmed, in the case of the enum, with historical tokens mapped. Unknown tokens are kept.
+    Nearly every stored token is current already, and looking it up is cheaper than changing its case. -#}
 {% macro canonical_token(column, enum) -%}
     {%- set tokens = tokens_of(enum) | map(attribute='token') | list -%}
     {%- set historical = reference_rows('historical_tokens', 'enum, historical_token') -%}

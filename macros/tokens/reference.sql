@@ -1,10 +1,10 @@
-{#- Rows of a seed of reference data, as constants for the SQL that is being compiled. A model that calls this depends on the seed,
-    which is therefore written first.
+{#- Rows of a reference data seed, as constants for the SQL that is being compiled. A model that calls this depends on the seed, so the
+    seed is written first.
 
-    Constants and no subquery: the planner knows how often a constant occurs, a view over an operational table keeps its plain
+    Constants rather than a subquery: the planner knows how often a constant occurs, a view over an operational table keeps its plain
     filters, and the unit tests of a model need no rows of the seed (decision D126).
 
-    A seed is read once in a run, for all models: with a query for each of 130 lists, compiling took four seconds more. -#}
+    A seed is read once per run for all models: with one query for each of 130 lists, compiling took four seconds longer. -#}
 {% macro reference_rows(seed, order_by) %}
     {% if not execute %}
         {% if model.resource_type == 'model' %}{% do ref(seed) %}{% endif %}
@@ -22,12 +22,12 @@
     {{ return(graph[key]) }}
 {% endmacro %}
 
-{#- A seed by its name in the database: a test depends on the model that it looks at, and a unit test on its own rows alone. -#}
+{#- A seed by its name in the database, not by ref: a data test should depend only on the model it checks, and a unit test on its rows. -#}
 {% macro reference_table(seed) -%}
     {{- adapter.quote(target.schema) }}.{{ adapter.quote(seed) -}}
 {%- endmacro %}
 
-{#- The rows of the tokens of an enum by rank. -#}
+{#- The rows of an enum in seeds/tokens.csv, by rank. -#}
 {% macro tokens_of(enum) %}
     {% set rows = reference_rows('tokens', 'enum, rank') | selectattr('enum', 'equalto', enum) | list %}
     {% if execute and not rows %}

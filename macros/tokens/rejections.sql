@@ -1,9 +1,9 @@
-{#- Why a row of a source is set aside, as three columns: is_accepted, reject_reason (NULL for a row that is loaded) and
-    rejected_value. `tokens` maps columns to the enum they must be of, `dates` lists columns that must lie within dim_dates,
-    `missing` holds everything else, {reason: SQL condition}. Columns may be qualified. One list of rules for every source table.
+{#- Whether and why a source row is rejected, as three columns: is_accepted, reject_reason (NULL for an accepted row) and
+    rejected_value. `tokens` maps columns to the enum that their values must belong to, `dates` lists columns that must lie within
+    dim_dates, `missing` maps any other reason to its SQL condition. Columns may be qualified.
 
-    Filter by is_accepted: the planner takes half of the rows for a boolean CASE, and one in 200 for `reject_reason is null`,
-    with the nested loops that follow from that. -#}
+    Filter by is_accepted: the planner estimates half of the rows for a boolean CASE, but one in 200 for `reject_reason is null`,
+    which leads to nested loops. -#}
 {% macro rejection(tokens={}, dates=[], missing={}) -%}
     {%- set rules = [] -%}
     {%- for reason, condition in missing.items() %}{% do rules.append((condition, reason, 'null')) %}{% endfor -%}
@@ -33,11 +33,11 @@
     end as rejected_value
 {%- endmacro %}
 
-{#- The calendar: the days of dim_dates. A moment outside it is no plausible event date. -#}
+{#- The range of dim_dates. A moment outside it is not a plausible event date. -#}
 {% macro calendar_start() -%} timestamptz '1970-01-01 00:00:00+00' {%- endmacro %}
 {% macro calendar_end() -%} timestamptz '2099-12-31 23:59:59.999999+00' {%- endmacro %}
 
-{#- The flags whose condition holds, as text[]: {flag: SQL condition}. Flagged rows are loaded; the report counts them. -#}
+{#- The flags whose condition holds, as text[]: {flag: SQL condition}. Flagged rows are loaded; data_quality counts them. -#}
 {% macro quality_flags(conditions) -%}
     array_remove(
         array[

@@ -1,4 +1,4 @@
-{#- How strict a visibility is: 1 PUBLIC to 4 ANONYMISED. An unknown or missing token is RESTRICTED. -#}
+{#- The rank of a visibility: 1 (PUBLIC) to 4 (ANONYMISED). An unknown or missing token ranks as RESTRICTED. -#}
 {% macro visibility_rank(token) -%}
     coalesce(array_position(array[{{ enum_tokens('visibility') }}], {{ token }}), {{ restricted_rank() }})
 {%- endmacro %}
@@ -8,7 +8,7 @@
     (array[{{ enum_tokens('visibility') }}])[{{ rank }}]
 {%- endmacro %}
 
-{#- The rank below which nothing falls that is tied to a sensitive person. -#}
+{#- The lowest rank that a row tied to a sensitive person may have. -#}
 {% macro restricted_rank() -%}
     {{- tokens_of('visibility') | selectattr('token', 'equalto', 'RESTRICTED') | map(attribute='rank') | join -}}
 {%- endmacro %}

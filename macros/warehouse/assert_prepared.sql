@@ -1,5 +1,5 @@
-{#- on-run-start: stops a run that could only fail half-way, or would use other values than those that were asked for, with
-    the command that mends it. Two queries, no writes. -#}
+{#- on-run-start: stops a run that would fail halfway or use other values than those requested, and names the command that fixes it.
+    It reads with two queries and writes nothing. -#}
 {% macro assert_prepared() %}
     {% if not execute %}{{ return('') }}{% endif %}
     {% if target.name != (env_var('INSIGHTS_ENV', '') or 'dev') %}

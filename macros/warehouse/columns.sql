@@ -1,4 +1,4 @@
-{#- The columns of a relation. dbt-postgres calls the type of every array ARRAY, which no cast and no `add column` accepts. -#}
+{#- The columns of a relation. dbt-postgres reports the type of every array as ARRAY, which neither a cast nor `add column` accepts. -#}
 {% macro postgres__get_columns_in_relation(relation) -%}
     {% call statement('get_columns_in_relation', fetch_result=True) %}
         select

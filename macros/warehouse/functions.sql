@@ -3,8 +3,8 @@
     cast(cast('x' || left(md5(cast({{ uuid_column }} as text)), 16) as bit(64)) as bigint)
 {%- endmacro %}
 
-{#- A signed 64-bit hash of several columns, NULLs included: within one query only, since another release of PostgreSQL may hash
-    otherwise. Two rows may share one. -#}
+{#- A signed 64-bit hash of several columns, including NULLs. Use it within one query only, since another PostgreSQL release may hash
+    differently. Two rows may share a hash. -#}
 {% macro row_hash(relation, columns) -%}
     hash_record_extended(row({{ relation }}.{{ columns | join(', ' ~ relation ~ '.') }}), 0)
 {%- endmacro %}
@@ -22,8 +22,8 @@
     case when {{ finish }} >= {{ start }} then cast(floor(extract(epoch from {{ finish }} - {{ start }})) as bigint) end
 {%- endmacro %}
 
-{#- A condition that few rows meet, said so that the planner expects it. Of a comparison of two columns or of a function's result it
-    would expect a third of the rows or nearly all, and scan whole tables for them; of an equality it expects one in 200. -#}
+{#- A condition that few rows meet, in a form from which the planner estimates few rows. For a comparison of two columns or of a
+    function's result it would estimate a third of the rows or more and scan whole tables; for an equality it estimates one in 200. -#}
 {% macro few(condition) -%}
     case when {{ condition }} then 1 else 0 end = 1
 {%- endmacro %}

@@ -1,6 +1,6 @@
-{#- First line of every incremental mart. Refuses what would lose rows:
-    a --full-refresh of a table that exists (decision D8), and a first build from a delta table that holds only changes.
-    A rebuild leaves alone what has `full_refresh: false`: the history of reviews, which no operational database can give back. -#}
+{#- First line of every incremental mart. Stops a run that would lose rows: a
+    --full-refresh of an existing table (decision D8), or a first build from a delta table that holds only changes. A rebuild skips
+    models with `full_refresh: false`: the history of reviews, which cannot be restored from an operational database. -#}
 {% macro guard_history() %}
     {% if not execute or flags.WHICH not in ('build', 'run', 'retry') %}{{ return('') }}{% endif %}
     {% if flags.FULL_REFRESH and load_relation(this) is not none and not var('rebuild', false) %}

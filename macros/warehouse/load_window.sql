@@ -1,9 +1,9 @@
-{#- What one load looks at, from the load log: {horizon, loaded_from, cutoff}.
+{#- The range that one load covers, from the load log: {horizon, loaded_from, cutoff}.
 
-    horizon      what happened before this UTC date counts: as_of, but never less than an earlier load of the same relations saw,
-                 so the replay of an old as_of takes nothing back (a rebuild starts anew)
+    horizon      events before this UTC date count: as_of, but never earlier than the horizon of a previous load of the same relations,
+                 so replaying an old as_of removes nothing (a rebuild starts from scratch)
     loaded_from  changes since then are recomputed: the oldest watermark of the relations that this model feeds, less the overlap;
-                 -infinity when one of them was never loaded, is gone, or was loaded by a clock that was ahead of this one
+                 -infinity when one of them was never loaded, does not exist, or was loaded by a clock ahead of this one
     cutoff       event dates before this are out of retention; it never moves back (decision D8)
 
     `meta.feeds` names the relations whose watermarks count; by default the model itself. -#}
@@ -42,9 +42,9 @@
     {{ return({'horizon': row['horizon'], 'loaded_from': row['loaded_from'], 'cutoff': row['cutoff']}) }}
 {% endmacro %}
 
-{#- post-hook: one row in the load log, in the transaction that wrote the relation. A model with `meta.delta` has loaded what
-    its delta table holds, so it takes over that table's window; a killed run therefore leaves the old watermark. So does a report
-    with `meta.load_of`: it is of the load of the fact that it reads. -#}
+{#- post-hook: adds one row to the load log, in the transaction that writes the relation, so a killed run leaves the old watermark. A
+    model with `meta.delta` loads the rows of its delta table, so it logs that table's window; a report with `meta.load_of` logs the
+    window of the fact that it reads. -#}
 {% macro log_load() %}
     {% set meta = config.get('meta') or {} %}
     {% set delta = meta.get('delta') or meta.get('load_of') %}
@@ -72,8 +72,8 @@
     {% endif %}
 {% endmacro %}
 
-{#- The newest load of a relation, as moments: horizon, cutoff, loaded_through. What tests compare the source with; a purge since
-    then may have moved the cutoff. -#}
+{#- The newest load of a relation, as moments: horizon, cutoff, loaded_through. Tests compare the source with it; the
+    cutoff includes purges since that load. -#}
 {% macro latest_load(relation_name) -%}
     select
         {{ utc_midnight('horizon') }} as horizon,

@@ -1,10 +1,10 @@
-{#- A refresh that no reader waits for. It needs a unique index over plain columns. -#}
+{#- Refreshes without blocking readers, which requires a unique index over plain columns. -#}
 {% macro postgres__refresh_materialized_view(relation) %}
     refresh materialized view concurrently {{ relation }}
 {% endmacro %}
 
-{#- dbt refreshes a materialized view whose select changed, with the old select. Here one that differs from its model, in its select or
-    in its indexes, is replaced: the new one is built beside it and takes its name. -#}
+{#- When the select of a materialized view changes, dbt keeps refreshing the old select. Here a view whose select or indexes differ from
+    its model is replaced: the new one is built under a temporary name and then renamed. -#}
 {% macro materialized_view_get_build_sql(existing_relation, target_relation, backup_relation, intermediate_relation) %}
     {% if existing_relation is none %}
         {{ return(get_create_materialized_view_as_sql(target_relation, sql)) }}
@@ -20,7 +20,7 @@
     {% endif %}
 {% endmacro %}
 
-{#- Whether PostgreSQL reads a select otherwise than the one that a relation was made with. -#}
+{#- Whether a select differs, as PostgreSQL parses it, from the one that a relation was created with. -#}
 {% macro has_another_select(relation, sql) %}
     {% set query %}
         create or replace temporary view another_select as {{ sql }};

@@ -1,7 +1,7 @@
-{#- What the previous load left is declared as sources, so that the lineage shows it: a ref would be a cycle, since these relations are
-    built from the models that read them. -#}
+{#- Relations of the previous load are declared as sources, so that the lineage shows them. A ref would be a cycle, since they are built
+    from the models that read them. -#}
 
-{#- A mart as the previous load left it. Unit tests override it. -#}
+{#- A mart in the state that the previous load left it in. Unit tests override it. -#}
 {% macro stored_mart(name) -%}
     {{- return(source('previous_load', name)) -}}
 {%- endmacro %}

@@ -15,7 +15,7 @@
     {{- rows | join(',\n    ') or '(null, null, null)' -}}
 {%- endmacro %}
 
-{#- What the database really has: {name: type} of the columns that this role may read. -#}
+{#- The columns of the deployed table that this role may read: {name: type}. -#}
 {% macro readable_columns(table) %}
     {% if not execute %}{{ return({}) }}{% endif %}
     {% set relation = source('orgo', table) %}
@@ -38,7 +38,7 @@
     {{ return(found) }}
 {% endmacro %}
 
-{#- Where the database differs from the contract: {name: actual type, or none when it is missing}. Unit tests set it to {}. -#}
+{#- The columns in which the database differs from the contract: {name: actual type, or none if missing}. Unit tests override it. -#}
 {% macro drifted_columns(table) %}
     {% set actual = readable_columns(table) %}
     {% set drifted = {} %}
@@ -48,7 +48,7 @@
     {{ return(drifted) }}
 {% endmacro %}
 
-{#- A select of exactly the contract's columns in the contract's types, whatever a deployed database has made of them. -#}
+{#- A select of exactly the contract's columns, converted to the contract's types where the deployed database differs. -#}
 {% macro read_source(table) -%}
     {%- set drifted = drifted_columns(table) %}
         select
@@ -69,14 +69,15 @@
 {% macro missing_column(table, name, column) -%}
     {%- if not column.config.meta.get('nullable') -%}
         {{ exceptions.raise_compiler_error(
-            "The operational table " ~ table ~ " has no column " ~ name ~ " that this role may read, and nothing can stand in for it."
-            ~ " If the column is there, let the role read it: insights init"
+            "The operational table " ~ table ~ " has no column " ~ name ~ " that this role may read, and the column is required."
+            ~ " If the column exists, grant the role access to it: insights init"
         ) }}
     {%- endif -%}
     cast(null as {{ column.data_type }})
 {%- endmacro %}
 
-{#- A column of another type. What cannot be read becomes NULL; text that is not JSON becomes a JSON string, so nothing is lost. -#}
+{#- A column of another type, converted. A value that cannot be converted becomes NULL; text that is not JSON becomes a JSON string, so
+    that it is not lost. -#}
 {% macro converted_column(name, actual, wanted) -%}
     {%- set try_cast = target.schema ~ "_ops.try_cast(cast(" ~ name ~ " as text), cast(null as " ~ wanted ~ "))" -%}
     {%- if wanted == 'text' -%} cast({{ name }} as text)

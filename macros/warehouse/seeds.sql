@@ -1,5 +1,5 @@
-{#- dbt empties and refills a seed on every build, and with --full-refresh drops it and every view over it. Here the table stays, and
-    is written only when a row differs from the csv: what reads it meanwhile waits for nothing and sees the rows from before. -#}
+{#- dbt empties and refills a seed on every build, and with --full-refresh drops it and every view over it. Here the table is
+    kept and written only when a row differs from the CSV file; concurrent readers do not wait and see the previous rows. -#}
 {% materialization seed, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
@@ -7,7 +7,7 @@
     {%- set columns = rows.column_names | join(', ') -%}
     {%- do store_result('agate_table', response='OK', agate_table=rows) -%}{#- for `dbt seed --show` -#}
     {% if existing is not none and not existing.is_table %}
-        {{ exceptions.raise_compiler_error(existing ~ " is where a seed belongs, and is not a table. Rename or drop it.") }}
+        {{ exceptions.raise_compiler_error(existing ~ " is not a table, but a seed of this project needs its name. Rename or drop it.") }}
     {% endif %}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -46,7 +46,7 @@
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
-{#- The columns of a csv with their types, which its yml fixes: types that were guessed from the rows would change with them. -#}
+{#- The columns of a CSV file with the types from column_types, since types inferred from the rows could change with them. -#}
 {% macro seed_column_definitions(rows) %}
     {% set definitions = [] %}
     {% for name in rows.column_names %}
@@ -58,7 +58,8 @@
     {{ return(definitions) }}
 {% endmacro %}
 
-{#- Give a table the columns of its csv. A column that a view reads cannot be dropped: the database refuses, and names the view. -#}
+{#- Adds and drops columns so that a table matches its CSV file. Dropping a column that a view reads fails with an error that names
+    the view. -#}
 {% macro align_seed_columns(relation, rows) %}
     {% set stored = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
     {% for name in rows.column_names if name not in stored %}
@@ -69,7 +70,7 @@
     {% endfor %}
 {% endmacro %}
 
-{#- Insert the rows of a csv into seed_rows. -#}
+{#- Inserts the rows of a CSV file into seed_rows. -#}
 {% macro insert_seed_rows(rows) %}
     {% set tuple = '(' ~ (['%s'] * (rows.column_names | length)) | join(', ') ~ ')' %}
     {% set values = [] %}

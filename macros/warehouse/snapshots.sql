@@ -1,4 +1,4 @@
-{#- dbt takes snapshot times without a time zone; Orgo's updated_at has one, and the two must not be mixed. -#}
+{#- dbt's snapshot times have no time zone; Orgo's updated_at has one, and the two must not be mixed. -#}
 {% macro postgres__snapshot_get_time() -%}
     {{ current_timestamp() }}
 {%- endmacro %}

@@ -1,5 +1,5 @@
-{#- dbt replaces a view by a new one and drops the old one, with every view above it that this run did not select. Here a view stays,
-    and so do those above it, unless its columns changed. -#}
+{#- dbt replaces a view by dropping the old one, together with every dependent view that the run did not select. Here a view is replaced
+    in place, so that dependent views survive unless its columns changed. -#}
 {% materialization view, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='view') -%}

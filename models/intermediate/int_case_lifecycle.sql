@@ -7,7 +7,7 @@
 {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
 {%- set is_incremental = execute and window.loaded_from != '-infinity' %}
 
--- A source is read where it is needed, not by an import CTE: what a query reads twice through one CTE is written down whole.
+-- Relations are read where they are needed, without import CTEs: PostgreSQL materializes a CTE that a query reads twice.
 with default_profiles as (
     select * from {{ ref('int_applicable_profiles') }}
     where domain = '*'
@@ -62,7 +62,7 @@ case_tasks as (
     select
         case_id,
         count(*) as linked_task_count,
-        -- Decision D5: the type of most tasks, of several the first in C order.
+        -- Decision D5: the most frequent type; among equals, the first in C order.
         mode() within group (order by type collate "C") as domain,
         array_agg(distinct source_key order by source_key) as source_keys,
         max(visibility_rank) as visibility_rank,

@@ -26,13 +26,13 @@ tasks as (
         dimensions.type as domain,
         cases.location,
         facts.severity,
-        -- A location is as confidential as the case that it is of.
+        -- A location is as confidential as its case.
         {{ visibility_of_rank(
             'greatest(' ~ visibility_rank('facts.visibility')
             ~ ', case when cases.location is not null then ' ~ visibility_rank('cases.visibility') ~ ' end)'
         ) }} as visibility,
         facts.created_date_key,
-        -- What a task is counted with leaves by its own date: the task, and the case whose location it has.
+        -- A task and the case that its location comes from leave raw retention by their own dates.
         least(
             facts.created_date_key, case when cases.location is not null then {{ utc_date('cases.opened_at') }} end
         ) as oldest_date,
@@ -45,7 +45,7 @@ tasks as (
     from facts
     left join dimensions on facts.task_id = dimensions.task_id
     cross join span
-    -- A case out of raw retention counts no more than a task that is, whether or not it is purged yet.
+    -- Like a task, a case out of raw retention is ignored, whether or not it is purged yet.
     left join cases on dimensions.case_id = cases.case_id and cases.opened_at >= {{ utc_midnight('span.cutoff') }}
     where facts.created_date_key >= span.cutoff
 ),
@@ -65,7 +65,7 @@ waiting as (
     ) as backlog (month)
 ),
 
--- Each month that counts a task, and as what. Where no duration is measured, equal ones are one row: they need not be sorted.
+-- Deadlines and backlog have no durations to sort, so their tasks are aggregated here already.
 counted as (
     select
         {{ group }},
@@ -112,13 +112,12 @@ counted as (
     group by {{ group }}, month
 ),
 {% if stored %}
--- The stored months in the same form: each as what it counts.
 former as (
     {{ former_trends(stored) }}
 ),
 
--- What a month of an organization counts with tasks, or with locations of cases, that are out of raw retention by now. Without them
--- it would be too low, or know fewer places, so it stays.
+-- Counts of months that include tasks, or locations of cases, that are out of raw retention by now. Recomputed without them, they
+-- would be too low or lack locations, so the stored counts are kept.
 settled as (
     select
         former.organization_id,
@@ -164,7 +163,7 @@ measured as (
     {%- endif %}
 ),
 
--- Between whole seconds the median lies at halves and the 90th percentile at tenths.
+-- One decimal is exact: the median of whole seconds lies at halves and their 90th percentile at tenths.
 final as (
     select
         cast(md5(cast(jsonb_build_array(month, {{ group }}) as text)) as uuid) as trend_id,

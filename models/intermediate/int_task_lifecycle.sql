@@ -6,8 +6,8 @@
 {%- set window = load_window() %}
 {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
 
--- What changed since the last load; a whole load does not ask. A source is read where it is needed, not by an import CTE: what a
--- query reads twice through one CTE is written down whole.
+-- Tasks that changed since the last load; a full load does not use them. Relations are read where they are needed, without import
+-- CTEs: PostgreSQL materializes a CTE that a query reads twice.
 with changed as ( -- noqa: ST03
     select task_id from {{ ref('stg_tasks') }}
     where {{ few("updated_at >= '" ~ window.loaded_from ~ "'") }}
@@ -24,7 +24,7 @@ with changed as ( -- noqa: ST03
     where persons.updated_at >= '{{ window.loaded_from }}'
 ),
 
--- Three CTEs read it, so its label is parsed once; every column named here is worked out for every row.
+-- Several CTEs read this one, so it is materialized: it names only the columns needed, since each is computed for every row.
 tasks as (
     select
         task_id,

@@ -23,7 +23,7 @@ from (
         dimensions.closed_at,
         dimensions.deadline_at,
         load.horizon,
-        -- Who closes a task has reacted to it.
+        -- Closing a task counts as a response.
         least(facts.time_to_first_response_seconds, facts.time_to_completion_seconds) as response_seconds,
         facts.time_to_completion_seconds as completion_seconds,
         facts.closed_date_key is null as is_open,

@@ -1,9 +1,9 @@
 select
     tasks.*,
-    -- Of a requester who is gone from the source nobody can say any more that nothing was sensitive.
+    -- A requester who was deleted from the source is treated as sensitive.
     tasks.requester_person_id is not null
     and coalesce(persons.confidentiality_level, 'sensitive') <> 'normal' as is_about_sensitive_person,
-    -- Decision D4: who reported it, a person who is a user being that user.
+    -- Decision D4: a requester who is linked to a user counts as that user, so that one person is not two sources.
     coalesce(
         'user:' || persons.linked_user_id,
         'person:' || tasks.requester_person_id,

@@ -15,7 +15,7 @@ tasks as (
     select * from {{ ref('stg_tasks') }}
 ),
 
--- Decision D16: the one open membership at that time; of several, the one whose code is the context.
+-- Decision D16: the only membership open at that time; of several, the one whose group code equals the context.
 open_memberships as (
     select
         checkins.checkin_id,

@@ -1,4 +1,4 @@
--- Grain: one row per organization, mart and quality flag: loaded rows that the source got wrong, and rows set aside.
+-- Grain: one row per organization, relation and finding (a quality flag of loaded rows or a reject reason).
 {{ config(unique_key=['organization_id', 'relation_name', 'finding']) }}
 
 with flagged as (
@@ -20,7 +20,7 @@ with flagged as (
     where is_timezone_missing
 ),
 
-set_aside as (
+rejected as (
     select
         source_table as relation_name,
         organization_id,
@@ -33,7 +33,7 @@ set_aside as (
 findings as (
     select * from flagged
     union all
-    select * from set_aside
+    select * from rejected
 ),
 
 final as (

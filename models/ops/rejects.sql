@@ -1,4 +1,4 @@
--- Grain: one row per source row that was ever set aside, and the reason.
+-- Grain: one row per source row that was ever rejected, with the reason.
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',
@@ -34,7 +34,7 @@ with rejected as (
     {%- endfor %}
 ),
 {% if is_incremental() %}
--- A row set aside earlier that loads now, or that left the source, is settled.
+-- A row rejected earlier is resolved when it is accepted now or has been deleted from the source.
 resolved as (
     {%- for source_table, relation, id, _ in sources %}
     select

@@ -1,4 +1,4 @@
--- Grain: one row per review case that Insights asks for: one for each episode of a pattern, one more when its severity rises.
+-- Grain: one row per review case that Insights requests: one per episode of a pattern, another whenever its severity rises.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
@@ -21,7 +21,7 @@ with patterns as (
     {%- endfor %}
 ),
 
--- A review older than the newest one asks for nothing (decision D7), even if the newest found nothing.
+-- Only the newest review requests cases (decision D7), even if it found nothing.
 newest as (
     select
         cadence,

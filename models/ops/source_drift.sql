@@ -1,4 +1,4 @@
--- Grain: one row per contract column that the operational database lacks or types otherwise.
+-- Grain: one row per column of the source contract that is missing, unreadable or of another type in the operational database.
 {{ config(unique_key=['table_name', 'column_name']) }}
 
 with contract (table_name, column_name, contract_type) as (

@@ -1,4 +1,4 @@
-{#- Every historical token means one of the tokens of its enum. -#}
+{#- Every historical token maps to a token of its enum. -#}
 {% test means_a_token(model, enum, token) %}
 select historical.*
 from {{ model }} as historical

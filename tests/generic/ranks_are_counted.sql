@@ -1,4 +1,4 @@
-{#- The ranks of every enum are 1, 2, 3 and so on. What ranks by them compares and indexes, so a gap or a missing rank is an error. -#}
+{#- The ranks of every enum are 1, 2, 3 and so on. Ranks serve as array indexes, so a gap would give wrong tokens. -#}
 {% test ranks_are_counted(model, enum, rank) %}
 select
     {{ enum }},

@@ -1,5 +1,5 @@
-{#- Rows in = rows loaded + rows rejected + rows out of retention: no source row is in none of the three. Rows that changed
-    since the load are the next load's; a loaded row that the source has lost stays. -#}
+{#- Every source row is loaded, rejected or out of retention. Rows that changed since the load are left to the next load; loaded rows
+    that were deleted from the source are not checked. -#}
 {% test rows_add_up(model, checked, moment, changed_at, source_table) %}
 {%- set key = key_of(model) %}
 {%- set source_id = key | reject('equalto', 'organization_id') | first %}

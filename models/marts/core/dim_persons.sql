@@ -1,4 +1,4 @@
--- Grain: one row per person ever seen, until a purge finds nothing that needs the row.
+-- Grain: one row per person ever seen, until a purge finds that nothing refers to the person.
 {{ config(materialized='incremental', incremental_strategy='merge', unique_key='person_id') }}
 {{- guard_history() }}
 
@@ -20,7 +20,7 @@ final as (
         confidentiality_level,
         false as is_gone
     from persons
-    -- Whom a purge has removed comes back when something needs the row again (decision D8), and not before.
+    -- A purged person returns only when a new row refers to them (decision D8).
     where
         created_at >= {{ utc_midnight(purge_cutoff('raw_event')) }}
         {%- if is_incremental() %}
@@ -33,7 +33,7 @@ final as (
         or person_id in (select needs.person_id from needs)
     {%- if is_incremental() %}
     union all
-    -- A person who left the source keeps the id that facts refer to, and nothing that says who it was (decision D8).
+    -- A person deleted from the source keeps the id that facts refer to and loses all identifying columns (decision D8).
     select
         person_id,
         organization_id,

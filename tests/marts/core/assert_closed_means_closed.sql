@@ -1,4 +1,4 @@
--- A closing date is there exactly when the status is a closed one, and a completion time exactly when closing follows creation.
+-- A row has a closing date exactly when its status is closed, and a completion time exactly when the closing is not before the creation.
 select task_id as row_key
 from {{ ref('fact_tasks') }}
 where

@@ -1,6 +1,6 @@
--- The counts of fact_tasks hold every event and comment of the source, counted once more without the life-cycle model.
--- What the source has deleted is counted until its task is recomputed. A task that is set aside since it was loaded, or out
--- of retention and not yet purged, is not recomputed any more.
+-- The counts of fact_tasks include at least every event and comment of the source, counted here without the life-cycle model. They may be
+-- higher: deleted events and comments count until their task is recomputed. A task that was rejected after it was loaded, or that is
+-- out of retention but not yet purged, is no longer recomputed and is not checked.
 with load as (
     {{ latest_load('fact_tasks') }}
 ),

@@ -1,4 +1,4 @@
--- A fact and its dimension row tell the same story: both are there, and what both carry is equal.
+-- Every fact has a dimension row and vice versa, and the columns that both have are equal.
 select coalesce(facts.task_id, dimensions.task_id) as row_key
 from {{ ref('fact_tasks') }} as facts
 full outer join {{ ref('dim_tasks') }} as dimensions on facts.task_id = dimensions.task_id

@@ -1,4 +1,4 @@
--- Nothing that is tied to a sensitive person is PUBLIC or INTERNAL (design, rule 4).
+-- No row tied to a sensitive person is PUBLIC or INTERNAL (rule R4).
 with sensitive_tasks as (
     select
         tasks.task_id,

@@ -1,4 +1,4 @@
--- The case of a task is in dim_cases, set aside, out of retention, or gone from the source.
+-- The case of every task is in dim_cases, rejected, out of retention or deleted from the source.
 with load as (
     {{ latest_load('dim_cases') }}
 )

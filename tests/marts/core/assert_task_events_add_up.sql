@@ -1,4 +1,4 @@
--- Every event of the source is counted in fact_tasks, set aside itself, of a task that is set aside, or of one out of retention.
+-- Every event of the source belongs to a loaded task, is rejected itself, or belongs to a task that is rejected or out of retention.
 with load as (
     {{ latest_load('fact_tasks') }}
 ),

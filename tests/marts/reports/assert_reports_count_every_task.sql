@@ -1,5 +1,5 @@
--- Every task is in each report exactly once: by organization, a report counts as many tasks as fact_tasks has, whatever became of
--- their deadlines. A report that is older than the facts waits for its own load.
+-- Every task is in each report exactly once: by organization, a report counts as many tasks as fact_tasks has, and the outcomes of
+-- their deadlines add up to the same number. A report older than the facts is checked after its next load.
 with facts as (
     select
         organization_id,

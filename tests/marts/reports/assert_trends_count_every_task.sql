@@ -1,6 +1,6 @@
--- The recomputed months count every task within raw retention: by organization and month, as many are opened, closed and due as the
--- facts and their dimension have. What a month counted with tasks or cases that have left (its *_oldest_date is before the cutoff) is
--- not compared, and a report that is older than the facts waits for its own load.
+-- The recomputed months count every task within raw retention: by organization and month, as many are opened, closed and due as in
+-- the facts and their dimension. Counts that include tasks or cases out of retention (*_oldest_date is before the cutoff) are not
+-- compared, and a report older than the facts is checked after its next load.
 with span as (
     {{ trend_span() }}
 ),
