@@ -231,7 +231,7 @@ def test_an_answer_that_the_line_does_not_carry_in_time_is_said_and_is_no_succes
         _with_large_answers(reader, 3_000_000, monkeypatch)
         report = warm(reader, built.settings, ["overview"])
         assert (report.dashboards["overview"].kept, report.is_whole) == (0, False)
-        assert "Redis did not keep it: Timeout" in (report.dashboards["overview"].trouble or "")
+        assert "Redis did not store the answer: Timeout" in (report.dashboards["overview"].trouble or "")
 
 
 def test_one_question_that_fails_takes_no_other_with_it(
