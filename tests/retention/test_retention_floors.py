@@ -11,7 +11,7 @@ from support.policy import manifest, models
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.manifest import Relation, relations
-from orchestration.retention.floors import check_floors
+from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import retention_plan
 
 
@@ -41,7 +41,7 @@ def _changed(settings: Settings, environment: str, days: dict[str, int], windows
 @pytest.mark.parametrize(("environment", "warnings"), [("dev", 3), ("staging", 0), ("prod", 0), ("offline", 0)])
 def test_the_shipped_configuration_can_be_purged_with(settings: Settings, environment: str, warnings: int) -> None:
     # dev: aggregates below the facts, and results below the monthly and the yearly review.
-    assert len(check_floors(_changed(settings, environment, {}, {}))) == warnings
+    assert len(check_lower_bounds(_changed(settings, environment, {}, {}))) == warnings
 
 
 RAW, AGGREGATED, RESULTS = "raw_event", "aggregated", "pattern_result"
@@ -91,7 +91,7 @@ def test_what_an_enabled_review_needs_is_refused(
     settings: Settings, environment: str, days: dict[str, int], windows: dict[str, int], sentence: str
 ) -> None:
     with pytest.raises(InsightsError) as refused:
-        check_floors(_changed(settings, environment, days, windows))
+        check_lower_bounds(_changed(settings, environment, days, windows))
     assert sentence in str(refused.value)
     assert str(refused.value).startswith("Nothing was purged")
 
@@ -109,7 +109,7 @@ def test_what_an_enabled_review_needs_is_refused(
 def test_what_only_reviews_need_that_are_not_enabled_is_warned_about(
     settings: Settings, environment: str, days: dict[str, int], sentence: str
 ) -> None:
-    assert any(sentence in warning for warning in check_floors(_changed(settings, environment, days, {})))
+    assert any(sentence in warning for warning in check_lower_bounds(_changed(settings, environment, days, {})))
 
 
 def test_offline_takes_the_days_of_prod(settings: Settings) -> None:
