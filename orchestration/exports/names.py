@@ -42,7 +42,7 @@ def object_key(url: str, bucket: str, extension: str) -> str:
 def _extended(name: str, extension: str) -> str:
     """Return the name with the extension of its format, which is added if it is missing."""
     if name.lower().endswith(MANIFEST):
-        raise BadInputError(f"{name!r} is not allowed: names that end in {MANIFEST} are reserved for manifests.")
+        raise BadInputError(f"{name!r} is not a valid name: names that end in {MANIFEST} are reserved for manifests.")
     known = [known for known in EXTENSIONS if name.lower().endswith(f".{known}")]
     if known and known != [extension]:
         raise BadInputError(f"{name!r} ends in .{known[0]}, but the format is {extension}; omit the extension.")

@@ -57,7 +57,7 @@ def test_a_dashboard_is_printed_computed_at_first_and_then_from_the_cache(
     )
     assert sum(row["tasks"] for row in printed["by_day"]["rows"]) == total > 0
     empty = run("dashboard", "open_patterns", "--org", HOSPITAL, "--as", "teacher", "--visibility", "PUBLIC")
-    assert "yearly, up to 2026-01-01\n  (nothing)\n" in empty.stdout
+    assert "yearly, up to 2026-01-01\n  (no rows)\n" in empty.stdout
     spiteful = (
         "update insights.pattern_weekly set label = e'a\\n2026\\u001b[2J\\u202eb' where review_date = '2025-12-29'"
     )

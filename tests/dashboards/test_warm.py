@@ -255,7 +255,7 @@ def test_without_a_redis_there_is_nothing_to_warm(
     with closing(Reader.open(load_settings())) as reader, pytest.raises(InsightsError, match="INSIGHTS_REDIS_URL"):
         warm(reader, load_settings())
     monkeypatch.setenv("INSIGHTS_REDIS_URL", f"unix://{tmp_path}/nobody")
-    with closing(Reader.open(load_settings())) as reader, pytest.raises(InsightsError, match="does not answer"):
+    with closing(Reader.open(load_settings())) as reader, pytest.raises(InsightsError, match="does not respond"):
         warm(reader, load_settings())
 
 

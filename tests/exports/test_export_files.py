@@ -149,7 +149,7 @@ def test_other_names_are_refused_before_anything_is_made(name: str, directory: P
     [("t.csv", "csv.gz", "csv"), ("t.csv.gz", "csv", "csv.gz"), ("t.JSONL", "csv", "jsonl")],
 )
 def test_a_name_of_another_format_is_refused(name: str, extension: str, found: str, directory: Path) -> None:
-    with pytest.raises(InsightsError, match=rf"ends in \.{found}, and the format is {extension}; omit the extension"):
+    with pytest.raises(InsightsError, match=rf"ends in \.{found}, but the format is {extension}; omit the extension"):
         opened(name, extension)
 
 
@@ -260,7 +260,7 @@ def test_a_folder_that_others_may_enter_is_refused(mode: int, directory: Path) -
 def test_somebody_elses_folder_is_refused(directory: Path) -> None:
     directory.mkdir(mode=0o700)
     os.chown(directory, 65534, 65534)
-    with pytest.raises(InsightsError, match="must belong to the user that exports"):
+    with pytest.raises(InsightsError, match="must belong to the user that runs the export"):
         opened()
 
 

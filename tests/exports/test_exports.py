@@ -109,7 +109,7 @@ def test_every_fact_has_one_family_of_cells() -> None:
             {"dimensions": {"title": "dim_cases.title"}},
             ".dimensions.title: dim_cases.title is personal data (free_text)",
         ),
-        ({"dimensions": {"title": "title"}}, ".dimensions.title: title must be a relation and its column"),
+        ({"dimensions": {"title": "title"}}, ".dimensions.title: title must be relation.column"),
         ({"measures": {"n": {"sql": "count(*)"}}}, ".measures.n.type: this key is missing"),
         ({"measures": {"n": {"sql": "min('x')", "type": "text"}}}, ".measures.n.type: must match ^(integer|bigint"),
     ],
@@ -160,13 +160,16 @@ def test_a_new_column_of_a_mart_does_not_leave(name: str) -> None:
 @pytest.mark.parametrize(
     ("refers", "says"),
     [
-        ({"case_id": "fact_cases.case_id"}, "case_id: fact_cases.case_id must be an export of rows and its column"),
-        ({"case_id": "monthly_case_totals.month"}, "case_id: monthly_case_totals.month must be an export of rows"),
+        (
+            {"case_id": "fact_cases.case_id"},
+            "case_id: fact_cases.case_id must be export.column, with",
+        ),
+        ({"case_id": "monthly_case_totals.month"}, "case_id: monthly_case_totals.month must be export.column"),
         ({"case_id": "cases"}, "case_id: cases is not a column of the export cases"),
         ({"case_id": "cases.id_of_case"}, "case_id: cases.id_of_case is not a column of the export cases"),
         ({"case_ids": "cases.case_id"}, "case_ids: case_ids is not in columns"),
         ({"label_role": "cases.label_role"}, "label_role: label_role is not in columns"),
-        ({"label": "cases.case_id"}, "label: label is text, and cases.case_id is uuid"),
+        ({"label": "cases.case_id"}, "label: label is text, but cases.case_id is uuid"),
         (
             {"task_id": "patterns_weekly.pattern_id"},
             "task_id: patterns_weekly.pattern_id needs pattern_weekly in depends_on",

@@ -76,15 +76,15 @@ RAW, AGGREGATED, RESULTS = "raw_event", "aggregated", "pattern_result"
             "prod",
             {RESULTS: 729},
             {},
-            "is 729: must be at least 730, what the yearly review",
+            "is 729: must be at least 730 days, which the yearly review",
         ),
         # A rerun on 31 December 2025 asks the review of 1 January 2024 what is new: 730 days before it.
-        ("prod", {RESULTS: 729}, {"yearly": 200}, "must be at least 730, what the yearly review looks back over"),
+        ("prod", {RESULTS: 729}, {"yearly": 200}, "must be at least 730 days, which the yearly review reads"),
         # A rerun on 31 August asks the review of 1 July, 61 days before it.
-        ("staging", {RESULTS: 60}, {"monthly": 29}, "must be at least 61, what the monthly review looks back over"),
+        ("staging", {RESULTS: 60}, {"monthly": 29}, "must be at least 61 days, which the monthly review reads"),
         # A rerun on Sunday asks the review of the Monday before last, 13 days before it.
-        ("staging", {RESULTS: 12}, {"weekly": 7}, "must be at least 13, what the weekly review looks back over"),
-        ("staging", {RESULTS: 179}, {}, "must be at least 180, what the monthly review looks back over"),
+        ("staging", {RESULTS: 12}, {"weekly": 7}, "must be at least 13 days, which the weekly review reads"),
+        ("staging", {RESULTS: 179}, {}, "must be at least 180 days, which the monthly review reads"),
     ],
 )
 def test_what_an_enabled_review_needs_is_refused(
@@ -101,7 +101,7 @@ def test_what_an_enabled_review_needs_is_refused(
     [
         # Staging makes no yearly review, dev and offline make none.
         ("staging", {RAW: 729, AGGREGATED: 730}, "must be at least patterns.yearly.window_days (730)"),
-        ("staging", {RESULTS: 729}, "must be at least 730, what the yearly review looks back over"),
+        ("staging", {RESULTS: 729}, "must be at least 730 days, which the yearly review reads"),
         ("dev", {RAW: 10, AGGREGATED: 90, RESULTS: 730}, "must be at least patterns.weekly.window_days (28)"),
         ("offline", {RAW: 27}, "raw_event_retention_days.offline is 27"),
     ],

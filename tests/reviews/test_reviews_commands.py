@@ -183,7 +183,7 @@ def test_a_token_of_no_use_is_refused_without_showing_it(
     environment.setenv("INSIGHTS_CORE_API_TOKEN", token)
     done = insights("reviews", "send")
     assert (done.exit_code, done.out) == (1, "")
-    assert done.err.startswith("Error: INSIGHTS_CORE_API_TOKEN has characters that no bearer token may have")
+    assert done.err.startswith("Error: INSIGHTS_CORE_API_TOKEN has characters that a bearer token must not have")
     assert core.requests == []
 
 
