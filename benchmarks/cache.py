@@ -96,7 +96,7 @@ def redis_benchmark(client: redis.Redis, socket: str, keys: int, size: int) -> f
 def ask_once(reader: Reader, client: redis.Redis, asked: list[Question]) -> None:
     """Count one request for each question, so that a warm-up selects exactly these."""
     for question in asked:
-        reader.answers.counters.count_ask(cache_key(question).group, question.text, "hits", len(asked))
+        reader.answers.counters.count_request(cache_key(question).group, question.text, "hits", len(asked))
     reader.answers.counters.send()
 
 

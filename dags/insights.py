@@ -1,6 +1,6 @@
-"""The six DAGs of Orgo Insights, for Airflow's dags folder: config/insights/dags.yaml says which, docs/airflow.md how.
+"""The DAGs of Orgo Insights for Airflow's dags folder: config/insights/dags.yaml lists them, docs/airflow.md helps.
 
-Parsing reads files only. What is wrong with the configuration, or with dbt's manifest, is this file's import error.
+Parsing reads files only. An error in the configuration or in dbt's manifest is an import error of this file.
 """
 
 from orchestration.config.files import load_settings

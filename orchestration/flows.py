@@ -1,8 +1,8 @@
-"""What each DAG does, as data: its steps in order, and its limits of time; dags/steps.py makes Airflow's tasks of them.
+"""Defines each DAG as data: its ordered steps and its time limits. dags/steps.py makes Airflow tasks from them.
 
-Nothing here imports Airflow: the configuration checks the keys of config/insights/dags.yaml against FLOWS. Selectors
-are those of selectors.yml. The models of a review have a task each, to see and to start again; the daily loads are one
-dbt command a layer. Decision D86 has what both cost.
+This module does not import Airflow, because the configuration checks the keys of config/insights/dags.yaml against
+FLOWS. Selectors are those of selectors.yml. Each model of a review has its own task, so that it can be watched and
+restarted; a daily load is one dbt command for each layer. Decision D86 has the cost of both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Marts:
-    """Marts by their folder below models/marts and, if given, by the DAG that builds them, which is their tag."""
+    """Marts below a folder of models/marts, restricted to those with the tag of the DAG `dag`, if given."""
 
     folder: str
     dag: str | None = None
@@ -22,7 +22,7 @@ class Marts:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: the id of its task, which also names its operator, and what it does in words."""
+    """One step: its task id, which also selects its operator, and a description for the documentation of the DAG."""
 
     task_id: str
     does: str
@@ -30,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Dbt(Step):
-    """One dbt command over a selector. `run` makes models without tests, so that a failed one does not stop others."""
+    """One dbt command over a selector. `run` skips the tests, so that a failed one does not block other models."""
 
     command: Literal["build", "run", "test"]
     selector: str
@@ -38,16 +38,16 @@ class Dbt(Step):
 
 @dataclass(frozen=True)
 class Models(Step):
-    """One `dbt build` for each model of a selector, with its tests."""
+    """One `dbt build`, with tests, for each model of a selector."""
 
     selector: str
 
 
 @dataclass(frozen=True)
 class Gate(Step):
-    """The first step. `loaded` are marts that must be loaded as of the run's `as_of`, `present` those loaded at all.
+    """The first step: waits for a load of `loaded` as of the run's `as_of`, and requires any load of `present`.
 
-    Marts of the DAG itself need not be present. Without `loaded` the operational tables must answer.
+    Marts of the DAG itself need not be present. Without `loaded`, the operational tables must be readable.
     """
 
     loaded: tuple[Marts, ...] = ()
@@ -56,7 +56,7 @@ class Gate(Step):
 
 @dataclass(frozen=True)
 class Flow:
-    """One DAG: its steps, how long its gate waits, and how long a run may take."""
+    """One DAG: its steps, the time limit of its gate, and that of a whole run."""
 
     wait: timedelta
     run_timeout: timedelta
@@ -65,7 +65,7 @@ class Flow:
 
 FACTS = Marts("core", "daily_events_load")
 DIMENSIONS = Marts("core", "daily_dimensions_sync")
-# The review requests are drawn from all of them, so each must have been built once.
+# Review requests read all pattern tables, so each must have been built once.
 PATTERNS = Marts("patterns")
 
 # A review depends on the marts of both daily loads (decision D10).
@@ -77,35 +77,37 @@ FLOWS = {
         wait=timedelta(minutes=30),
         run_timeout=timedelta(hours=4),
         steps=(
-            Gate("gate", "the operational tables can be read and the warehouse is prepared."),
+            Gate("gate", "checks that the operational tables can be read and the warehouse is prepared."),
             Dbt(
                 "staging_and_intermediate",
-                "the reference data, the views over the operational tables, what this load recomputes and what is"
-                " rejected, in one dbt build.",
+                "builds the reference data, the views over the operational tables, the rows that this load recomputes"
+                " and the rejects, in one dbt build.",
                 "build",
                 "events_layer",
             ),
-            Dbt("facts", "facts, `dim_tasks` and `dim_cases`, in one dbt run.", "run", "events_facts"),
-            Dbt("reports", "the daily reports, and the view that they read, in one dbt run.", "run", "events_reports"),
-            Dbt("tests", "every data test that needs no dimension of the sync at 02:30.", "test", "events_tests"),
-            Step("purge", "deletes what is out of retention."),
-            Step("load_log", "each mart is in the load log as of this run's `as_of`."),
+            Dbt("facts", "builds the facts, `dim_tasks` and `dim_cases` in one dbt run.", "run", "events_facts"),
+            Dbt("reports", "builds the daily reports and the view they read in one dbt run.", "run", "events_reports"),
+            Dbt("tests", "runs every data test that needs no dimension of the sync at 02:30.", "test", "events_tests"),
+            Step("purge", "deletes rows that are out of retention."),
+            Step("load_log", "checks that the load log has each mart as of this run's `as_of`."),
         ),
     ),
     "daily_dimensions_sync": Flow(
         wait=timedelta(minutes=30),
         run_timeout=timedelta(hours=4),
         steps=(
-            Gate("gate", "the operational tables can be read, and facts were loaded once.", present=(FACTS,)),
+            Gate(
+                "gate", "checks that the operational tables can be read and facts were loaded once.", present=(FACTS,)
+            ),
             Dbt(
                 "dimensions",
-                "the history of organizations, roles and labels, the dimensions, and what is wrong at the source, with"
-                " their tests, in one dbt build.",
+                "builds the history of organizations, roles and labels, the dimensions and the data quality findings,"
+                " with their tests, in one dbt build.",
                 "build",
                 "dimensions",
             ),
-            Dbt("relationship_tests", "whether each fact finds its dimensions.", "test", "relationships"),
-            Step("load_log", "each dimension is in the load log as of this run's `as_of`."),
+            Dbt("relationship_tests", "tests that each fact finds its dimensions.", "test", "relationships"),
+            Step("load_log", "checks that the load log has each dimension as of this run's `as_of`."),
         ),
     ),
     "weekly_pattern_review": Flow(
@@ -113,11 +115,10 @@ FLOWS = {
         run_timeout=timedelta(hours=6),
         steps=(
             REVIEW_GATE,
-            Step("reconcile", "compares every row with its source, and repairs what the loads missed."),
+            Step("reconcile", "compares every row with its source, and repairs rows that the loads missed."),
             Models(
                 "review",
-                "`pattern_weekly` over `patterns.weekly.window_days`, then the review cases that it asks for, each with"
-                " its tests.",
+                "builds `pattern_weekly` over `patterns.weekly.window_days`, then its review cases, each with tests.",
                 "weekly_pattern_review",
             ),
             SEND_REVIEWS,
@@ -130,8 +131,7 @@ FLOWS = {
             REVIEW_GATE,
             Models(
                 "review",
-                "`report_monthly_trends` and `pattern_monthly`, then the review cases that it asks for, each with its"
-                " tests.",
+                "builds `report_monthly_trends` and `pattern_monthly`, then its review cases, each with tests.",
                 "monthly_trend_report",
             ),
             SEND_REVIEWS,
@@ -144,8 +144,7 @@ FLOWS = {
             REVIEW_GATE,
             Models(
                 "review",
-                "`pattern_yearly` over `patterns.yearly.window_days`, then the review cases that it asks for, each with"
-                " its tests.",
+                "builds `pattern_yearly` over `patterns.yearly.window_days`, then its review cases, each with tests.",
                 "yearly_systemic_review",
             ),
             SEND_REVIEWS,
@@ -155,11 +154,11 @@ FLOWS = {
         wait=timedelta(minutes=2),
         run_timeout=timedelta(minutes=14),
         steps=(
-            Gate("gate", "the warehouse answers."),
+            Gate("gate", "checks that the warehouse responds."),
             Step(
                 "warm",
-                "fills the cache of the dashboards, what is asked most first, for at most `cache.warm_seconds`, and"
-                " reads back what it wrote as a reader would.",
+                "fills the dashboard cache for at most `cache.warm_seconds`, the most requested answers first, and"
+                " reads back each stored answer.",
             ),
         ),
     ),

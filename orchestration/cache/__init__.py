@@ -1,6 +1,6 @@
-"""Keeps results in Redis for whoever asks next; a Redis that fails costs nobody an answer.
+"""Caches answers in Redis (specification, section 2.3); without a working Redis, every answer is computed.
 
-`entries` is what is kept and how it is recognised, `keys` where; `store` speaks with Redis; `single_flight` lets one
-asker of a process compute for the others; `answers` puts them together, across processes; `counters` counts what came
-of it. None of them knows what a dashboard is.
+`entries` defines the format of an entry, `keys` its Redis key; `store` is the Redis client; `single_flight` lets one
+thread compute for all threads of a process; `answers` combines them across processes; `counters` counts outcomes. This
+package knows nothing about dashboards.
 """

@@ -1,9 +1,9 @@
-"""Answers a question from the cache, or computes it once for everybody who asks it at the same time.
+"""Answers a question from the cache, or computes the answer once for all concurrent clients.
 
-A fresh entry is the answer. A stale one (too old, or of an older load) is the answer of everybody but one, who computes
-it anew. Without one, one asker computes, under a lease in Redis, and the others wait for that entry. The lease ends by
-itself, so a computer that was killed holds nobody up for longer; nobody waits more than twice the time that a
-computation may take, and then computes alone. Where Redis cannot be asked, each process computes the answer once at a
+A fresh entry is returned at once. If the entry is stale (too old, or of an older load), one client recomputes it and
+the others get the stale entry. If there is no entry, one client computes it under a lease in Redis and the others wait.
+The lease expires, so that a killed process blocks the others only until then. A client waits for at most twice the time
+limit of a computation, and then computes the answer itself. Without Redis, each process computes an answer once at a
 time.
 """
 
@@ -25,7 +25,7 @@ from orchestration.cache.store import CacheRefusedError, CacheUnavailableError, 
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.1  # seconds between two looks for the entry of another computer
+FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.1  # seconds between two polls for the entry of another process
 
 Outcome = Literal["hits", "stale", "waited", "misses", "bypassed"]
 Compute = Callable[[], Entry]
@@ -33,7 +33,7 @@ Compute = Callable[[], Entry]
 
 @dataclass(frozen=True)
 class Request:
-    """A question as its one text, where its entry lies, for how long it is good, and how many its group keeps."""
+    """A question in canonical text, the key and lifetime of its entry, and the maximum number of keys of its group."""
 
     key: Key
     question: str
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An entry, and what it came of: see `orchestration.cache.counters`. `is_stale`: too old, or of an older load."""
+    """An entry and how it was obtained (`orchestration.cache.counters`); `is_stale` if too old or of an older load."""
 
     entry: Entry
     outcome: Outcome
@@ -52,22 +52,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Look:
-    answer: Answer | None  # fresh or stale, never beyond its hard limit
-    is_cached: bool  # whether Redis answered at all
+    answer: Answer | None  # fresh or stale, never older than its hard limit
+    is_cached: bool  # whether Redis responded
 
 
 class Answers:
-    """The cache as its readers see it. Safe to share between threads."""
+    """The cache as its clients see it. Safe to share between threads."""
 
     def __init__(self, store: Store | None, compute_seconds: float) -> None:
-        """Answer from `store`; without one everything is computed."""
+        """Answer from `store`, or compute everything if it is None; one computation may take `compute_seconds`."""
         self._store = store
         self._compute_seconds = compute_seconds
         self._flights: SingleFlight[Answer] = SingleFlight()
         self.counters = Counters(store)
 
     def get(self, request: Request, compute: Compute) -> Answer:
-        """The answer to a question; raises what `compute` raises when there is nothing to answer with instead."""
+        """Return the answer to a question; raises what `compute` raises if there is no stale entry to fall back on."""
         look = self._look(request)
         answer = look.answer
         if answer is None or answer.is_stale:
@@ -79,19 +79,22 @@ class Answers:
             )
             if was_shared:
                 answer = replace(answer, outcome="waited")
-        self.counters.count_ask(request.key.group, request.question, answer.outcome, request.max_keys)
+        self.counters.count_request(request.key.group, request.question, answer.outcome, request.max_keys)
         return answer
 
     def peek(self, request: Request) -> Answer | None:
-        """What a reader would be answered from the cache just now; None when he would have to wait or compute."""
+        """Return what a client would get from the cache now; None if it would have to wait or compute."""
         return self._look(request).answer
 
-    def keep(self, requests: list[tuple[Request, Entry]], *, is_asked: bool = False) -> list[str | None]:
-        """Keep entries, all in one round trip; returns for each why it was not kept, None where it was."""
+    def keep(self, requests: list[tuple[Request, Entry]], *, is_requested: bool = False) -> list[str | None]:
+        """Store entries in one round trip; returns the reason for each that was not stored, None for each that was.
+
+        `is_requested` tells that a client has just requested them, which counts against their eviction.
+        """
         if self._store is None:
             return ["there is no cache"] * len(requests)
         writes = [
-            Write(r.key, pack(entry, r.lifetime), entry.load, r.lifetime.hard, r.max_keys, is_asked)
+            Write(r.key, pack(entry, r.lifetime), entry.load, r.lifetime.hard, r.max_keys, is_requested)
             for r, entry in requests
         ]
         try:
@@ -112,7 +115,7 @@ class Answers:
         except CacheUnavailableError:
             self.counters.count(request.key.group, counters.ERRORS)
             return _Look(None, is_cached=False)
-        except CacheRefusedError:  # something else lies under the key; a new entry replaces it
+        except CacheRefusedError:  # the key holds another type; a new entry replaces it
             self.counters.count(request.key.group, counters.IGNORED)
             return _Look(None, is_cached=True)
         if found.raw is None:
@@ -124,9 +127,9 @@ class Answers:
             return _Look(None, is_cached=True)
 
     def _lead(self, request: Request, look: _Look, compute: Compute) -> Answer:
-        """Compute under the lease; while another process has it, its entry or the stale one is the answer."""
+        """Compute under the lease; while another process has it, return the stale entry or wait for the new one."""
         token, pause = secrets.token_hex(16), FIRST_PAUSE
-        deadline = time.monotonic() + 2 * self._compute_seconds  # beyond the lease of one that was killed
+        deadline = time.monotonic() + 2 * self._compute_seconds  # outlasts the lease of a killed process
         while self._store and look.is_cached and time.monotonic() < deadline:
             try:
                 if self._store.take_lease(request.key, token, self._compute_seconds):
@@ -148,7 +151,7 @@ class Answers:
 
     def _compute_with_lease(self, store: Store, request: Request, token: str, compute: Compute) -> Answer:
         try:
-            look = self._look(request)  # whoever had the lease before us may have left what we want
+            look = self._look(request)  # the previous holder of the lease may have stored the entry
             if look.answer and not look.answer.is_stale:
                 return replace(look.answer, outcome="waited")
             return self._compute(request, look, compute)
@@ -159,22 +162,22 @@ class Answers:
                 self.counters.count(request.key.group, counters.ERRORS)
 
     def _compute(self, request: Request, look: _Look, compute: Compute) -> Answer:
-        """Compute and keep; what is stale, but readable even now, is better than an error."""
+        """Compute and store the entry; if that fails, return a stale entry that is still readable."""
         try:
             entry = compute()
         except Exception as error:
             self.counters.count(request.key.group, counters.FAILED)
             if look.answer is None or look.answer.entry.age(time.time()) >= request.lifetime.hard:
                 raise
-            logger.warning("A stale answer is given for %s, because computing failed: %s", request.question, error)
+            logger.warning("Returning a stale answer for %s: its computation failed: %s", request.question, error)
             return look.answer
         if look.is_cached:
-            self.keep([(request, entry)], is_asked=True)
+            self.keep([(request, entry)], is_requested=True)
         return Answer(entry, "misses" if look.is_cached else "bypassed")
 
 
 def _judged(lifetime: Lifetime, entry: Entry, known_load: int | None, now: float) -> Answer | None:
-    """The entry as an answer, fresh or stale; None beyond its hard limit, or when stale answers are not wanted."""
+    """Return the entry as a fresh or stale answer; None if it is too old, or stale and its lifetime allows no stale."""
     age = entry.age(now)
     is_stale = age >= lifetime.fresh or entry.load < (known_load or 0)
     if age >= lifetime.hard or (is_stale and not lifetime.stale):

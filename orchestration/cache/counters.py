@@ -1,7 +1,7 @@
-"""Counts what came of asking: at first in this process, then in Redis, where a metrics exporter reads it.
+"""Counts requests by outcome: first in this process, then in Redis, where a metrics exporter reads them.
 
-Counting costs no round trip of its own while answers come from the cache: what has gathered is sent after an answer
-that was slow anyway, after every `BATCH` answers, and when the process is done. While Redis is down it stays here.
+A cache hit costs no round trip for counting: counts are sent after an answer that was slow anyway, after every `BATCH`
+answers, and when the process ends. While Redis is down, they stay in the process.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from collections.abc import Mapping
 from orchestration.cache.keys import Group
 from orchestration.cache.store import CacheRefusedError, CacheUnavailableError, Counts, Store
 
-# What came of a question, one each: the sum is how often was asked.
+# Each request has one outcome, so that the outcomes add up to the number of requests.
 HIT = "hits"  # the others are in orchestration.cache.answers.Outcome
-# What happened beside that.
+# Events that are counted in addition to the outcome.
 IGNORED = "ignored_entries"  # corrupt or foreign, and replaced
-REFUSED = "refused_writes"  # a full or read-only Redis
-ERRORS = "cache_errors"  # Redis could not be asked
+REFUSED = "refused_writes"  # Redis was full or read-only
+ERRORS = "cache_errors"  # Redis did not respond
 FAILED = "failed_computations"
 BATCH = 64
-MOST_ASKS_HERE = 10_000  # of a group, kept in this process while Redis is down
+MAX_QUESTIONS_IN_PROCESS = 10_000  # of a group, while Redis is down
 
 
 class Counters:
     """The counts of one process; safe to share between threads."""
 
     def __init__(self, store: Store | None) -> None:
-        """Count into `store`; None keeps the counts here."""
+        """Count into `store`; None keeps the counts in this process."""
         self._store = store
         self._lock = threading.Lock()
         self._outcomes: defaultdict[Group, Counter[str]] = defaultdict(Counter)
@@ -38,16 +38,16 @@ class Counters:
         self._gathered = 0
 
     def count(self, group: Group, outcome: str) -> None:
-        """One more of something."""
+        """Add one to a counter of a group."""
         with self._lock:
             self._outcomes[group][outcome] += 1
 
-    def count_ask(self, group: Group, question: str, outcome: str, max_asks: int) -> None:
-        """A question was answered so; of `max_asks` questions of its group it is kept how often each was asked."""
+    def count_request(self, group: Group, question: str, outcome: str, max_asks: int) -> None:
+        """Count a request by outcome and question; Redis keeps the `max_asks` most requested questions of a group."""
         with self._lock:
             self._outcomes[group][outcome] += 1
             asks = self._asks[group]
-            if question in asks or len(asks) < MOST_ASKS_HERE:
+            if question in asks or len(asks) < MAX_QUESTIONS_IN_PROCESS:
                 asks[question] += 1
             self._bounds[group] = max_asks
             self._gathered += 1
@@ -56,7 +56,7 @@ class Counters:
             self.send()
 
     def send(self) -> None:
-        """Send to Redis what has gathered; what it does not take stays here."""
+        """Send the counts to Redis; those that it refuses stay in this process."""
         if self._store is None:
             return
         with self._lock:
@@ -76,7 +76,7 @@ class Counters:
                 self._take_back(count)
 
     def waiting(self) -> Mapping[str, int]:
-        """What Redis has not been told yet, `<group>:<outcome>`."""
+        """Return the counts that are not yet in Redis, by `<group>:<outcome>`."""
         with self._lock:
             return {f"{group.name}:{o}": n for group, counts in self._outcomes.items() for o, n in counts.items()}
 

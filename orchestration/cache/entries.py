@@ -1,13 +1,13 @@
-"""What one entry of the cache is: a checksum, what it is, which question it answers, and the bytes of the answer.
+"""The format of a cache entry: a checksum, a header, the question and the bytes of the answer.
 
     <format> <CRC-32 of all that follows>
-    <a line of JSON: when it was computed, from which load, how long that took, for how long it is good>
-    <the question's one text>
+    <a line of JSON: time of computation, load, duration, lifetimes>
+    <the question in canonical text>
     <the answer>
 
-Nothing in it is trusted that the reader can know by itself: the question must be his own, the bytes must have the
-checksum, and how old an entry may be is the reader's to say. The checksum finds what was cut or changed by accident.
-Without a key no checksum does more, a cryptographic one neither: whoever may write into this Redis can also compute it.
+A reader verifies the checksum and that the question is its own, and applies its own limits of age. The checksum detects
+truncation and accidental changes only; a cryptographic hash without a key would add nothing, because a client that can
+write to this Redis could compute it as well.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 
 class UnusableEntryError(Exception):
-    """These bytes are no entry for this question: cut, changed, of another format, or somebody else's."""
+    """The bytes are not an entry for this question: truncated, changed, of another format or another question."""
 
 
 @dataclass(frozen=True)
 class Lifetime:
-    """How many seconds an entry counts as fresh, and how many more it stays readable, marked stale (decision D11)."""
+    """Seconds for which an entry is fresh, and seconds after that in which it is readable as stale (decision D11)."""
 
     fresh: float
     stale: float
 
     @property
     def hard(self) -> float:
-        """Seconds after which an entry is no answer to anybody."""
+        """Age in seconds from which an entry is not returned at all."""
         return self.fresh + self.stale
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An answer: its bytes, when they were computed (seconds since 1970), from which load, and in how many seconds.
+    """An answer: its bytes, the load it is computed from, when (seconds since 1970) and how long that took (seconds).
 
-    `question` is the one text of the question that it answers, a single line.
+    `question` is the question in canonical text, one line.
     """
 
     question: str
@@ -54,12 +54,12 @@ class Entry:
     seconds: float
 
     def age(self, now: float) -> float:
-        """Seconds between its computation and `now`; a clock that was ahead makes it older, never younger."""
+        """Return the age in seconds at `now`; an entry of a clock that was ahead counts as old, never as fresh."""
         return abs(now - self.computed_at)
 
 
 def pack(entry: Entry, lifetime: Lifetime) -> bytes:
-    """The entry as bytes: the body as it is, after what there is to know of it."""
+    """Return the entry in the format of this module."""
     header = {
         "computed_at": entry.computed_at,
         "load": entry.load,
@@ -72,20 +72,20 @@ def pack(entry: Entry, lifetime: Lifetime) -> bytes:
 
 
 def unpack(raw: bytes, question: str) -> Entry:
-    """The entry that these bytes are; raises UnusableEntryError unless they are whole and answer this question."""
+    """Return the entry in these bytes; raises UnusableEntryError unless they are intact and answer this question."""
     content = memoryview(raw)[_PREFIX_BYTES:]
     if raw[:_PREFIX_BYTES] != _prefix(content):
-        raise UnusableEntryError("it was cut or changed, or is of another format")
+        raise UnusableEntryError("the entry is truncated, changed or of another format")
     try:
         line, answered, body = bytes(content).split(b"\n", 2)
         header = json.loads(line.decode())
         entry = Entry(question, body, int(header["load"]), float(header["computed_at"]), float(header["seconds"]))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UnusableEntryError(f"the header cannot be read ({type(error).__name__})") from error
-    if not math.isfinite(entry.computed_at):  # JSON as Python reads it has NaN, which is younger than any limit
-        raise UnusableEntryError("nobody knows when it was computed")
+    if not math.isfinite(entry.computed_at):  # Python's JSON accepts NaN, which would pass every comparison of age
+        raise UnusableEntryError("the time of its computation is not a finite number")
     if answered != question.encode():
-        raise UnusableEntryError("it answers another question")
+        raise UnusableEntryError("the entry answers another question")
     return entry
 
 
@@ -94,5 +94,5 @@ def _prefix(content: bytes | memoryview) -> bytes:
 
 
 def canonical(value: object) -> str:
-    """One text for equal values: JSON with sorted keys and without spaces."""
+    """Return the same text for equal values: JSON with sorted keys and without spaces."""
     return _ENCODER.encode(value)

@@ -1,10 +1,10 @@
-"""What Redis does in one step, in its own language: nobody sees, or leaves behind, half of it."""
+"""Lua scripts that Redis runs atomically, so that no client sees a partial write and a killed one leaves none."""
 
-# KEYS: the entry, the index, the load. ARGV: bytes, milliseconds to live, the most entries, load, name, now, NX or ''.
-# The index is what is counted. A name in it whose entry has expired or was evicted does not count, so when there seem
-# to be too many, those go first; only then the coldest, and with them a hundredth of all: the next writes find room
-# without looking at every name again. The known load never goes back while it lives; it lives as
-# long as an entry, so that a warehouse which was restored, and counts its loads anew, is believed again.
+# KEYS: entry, index, load. ARGV: bytes, milliseconds to live, maximum of entries, load, name, now, NX or ''.
+# The limit counts the names in the index. When it is exceeded, names of expired or evicted entries are removed first;
+# then the least recently requested entries, with another hundredth of the limit, so that the next writes need not scan
+# the index again. The known load never decreases while its key lives. It expires with the entries, so that the smaller
+# load ids of a restored warehouse are accepted in the end.
 WRITE = """
 local prefix = string.sub(KEYS[1], 1, #KEYS[1] - #ARGV[5])
 local known = redis.call('PTTL', KEYS[3]) > 0 and tonumber(redis.call('GET', KEYS[3]) or '')
@@ -44,7 +44,7 @@ end
 return 1
 """
 
-# KEYS: the lease. ARGV: the token of whoever took it.
+# KEYS: the lease. ARGV: the token of its holder.
 RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
     return redis.call('DEL', KEYS[1])

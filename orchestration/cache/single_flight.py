@@ -1,4 +1,4 @@
-"""One thread of a process works on a key, and the others wait for what comes of it."""
+"""Lets one thread of a process work on a key while the others wait for its result."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class _Flight(Generic[Result]):
 
 
 class SingleFlight(Generic[Result]):
-    """Work by key, one thread at a time on each."""
+    """Runs work by key, one thread at a time for each key."""
 
     def __init__(self) -> None:
-        """Nobody works on anything yet."""
+        """Begin without any work in progress."""
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[Result]] = {}
 
     def run(
         self, key: str, work: Callable[[], Result], instead: Callable[[], Result | None], patience: float
     ) -> tuple[Result, bool]:
-        """What `work` returns, and whether another thread did it, whose error is raised here too.
+        """Return the result of `work`, and whether another thread has computed it; an error of it is raised here too.
 
-        While another thread works on the key, `instead` may have something at once; None waits for that thread, at most
-        `patience` seconds, after which this one does the work itself.
+        While another thread works on the key, a result of `instead` is returned at once. If that is None, this thread
+        waits at most `patience` seconds for the other one, and then does the work itself.
         """
         with self._lock:
             flight = self._flights.get(key)

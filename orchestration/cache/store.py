@@ -1,4 +1,4 @@
-"""Entries, leases and counts in Redis. Every call is bounded in time, and a Redis that did not answer is left alone."""
+"""Entries, leases and counts in Redis. Each call has a time limit, and a failure pauses the calls."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from orchestration.errors import MisconfiguredError
 
 logger = logging.getLogger(__name__)
 
-ASKS_KEPT = timedelta(days=2)  # today's counts and yesterday's
+ASKS_KEPT = timedelta(days=2)  # the counts of today and yesterday
 
 
 class CacheUnavailableError(Exception):
-    """Redis cannot be reached, is too slow, or is being left alone after it was."""
+    """Redis cannot be reached or is too slow, or was so a moment ago and is not called yet."""
 
 
 class CacheRefusedError(Exception):
-    """Redis answered, and did not do it: it is full, read-only, or holds something else under that key."""
+    """Redis refused the command: it is full, read-only, or holds another type under that key."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The bytes under a key (None: nothing), and the newest load that the group is known to have."""
+    """The bytes of an entry, None if there is none, and the newest load known for its group."""
 
     raw: bytes | None
     known_load: int | None
@@ -40,9 +40,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Write:
-    """One entry to be kept: `raw` for `hard_seconds`, in a group that keeps `max_keys` of them.
+    """One entry to store: `raw` for `hard_seconds`, in a group of at most `max_keys` entries.
 
-    `is_asked` says that somebody asked for it just now; the entry of a warm-up keeps the warmth that it had.
+    `is_requested` if a client has just requested it; an entry of a warm-up keeps the time of its last request.
     """
 
     key: Key
@@ -50,12 +50,12 @@ class Write:
     load: int
     hard_seconds: float
     max_keys: int
-    is_asked: bool = True
+    is_requested: bool = True
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What is to be added to the counts of a group: outcomes by name, and questions by their text."""
+    """Numbers to add to the counts of a group: outcomes by name, and requests by the text of their question."""
 
     group: Group
     outcomes: Mapping[str, int]
@@ -64,10 +64,13 @@ class Counts:
 
 
 class Store:
-    """One Redis. Safe to share between threads."""
+    """A Redis client. Safe to share between threads."""
 
     def __init__(self, url: str, timeout_seconds: float, pause_seconds: float) -> None:
-        """Describe the Redis at `url`; raises MisconfiguredError, without showing it, unless it is a URL of a Redis."""
+        """Set the URL without connecting; raises MisconfiguredError, without showing it, if it is invalid.
+
+        After a call that takes longer than `timeout_seconds`, Redis is not called for `pause_seconds`.
+        """
         try:
             self._redis = redis.Redis.from_url(
                 url,
@@ -79,25 +82,25 @@ class Store:
         except ValueError as error:
             raise MisconfiguredError("INSIGHTS_REDIS_URL must be like redis://:password@host:6379/1.") from error
         self._pause_seconds = pause_seconds
-        self._left_alone_until = 0.0
+        self._paused_until = 0.0
         self._write = self._redis.register_script(WRITE)
         self._release = self._redis.register_script(RELEASE)
 
-    def read(self, key: Key, asked_at: float) -> Found:
-        """What lies under the key, in one round trip that also notes that it was asked for."""
+    def read(self, key: Key, requested_at: float) -> Found:
+        """Return the entry of a key and record the time of the request (seconds since 1970), in one round trip."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.get(key.entry)
         pipeline.get(key.group.load)
-        pipeline.zadd(key.group.index, {key.name: int(asked_at * 1000)}, xx=True)
+        pipeline.zadd(key.group.index, {key.name: int(requested_at * 1000)}, xx=True)
         raw, load, _ = self._run(lambda: pipeline.execute(raise_on_error=False))
         if isinstance(raw, redis.ResponseError):
             raise CacheRefusedError(str(raw)) from raw
         return Found(raw, int(load) if isinstance(load, bytes) and load.isdigit() else None)
 
     def write(self, writes: Sequence[Write], written_at: float) -> list[CacheRefusedError | None]:
-        """Keep entries, all in one round trip; the coldest leave where a group would have more than it may.
+        """Store entries in one round trip; a group over its limit loses its least recently requested entries.
 
-        Returns for each why it was refused, None for those that were kept.
+        Returns the error for each that Redis refused, None for each that was stored.
         """
         pipeline = self._redis.pipeline(transaction=False)
         for write in writes:
@@ -106,7 +109,7 @@ class Store:
                 keys=[write.key.entry, group.index, group.load],
                 args=[
                     *(write.raw, max(1, int(write.hard_seconds * 1000)), write.max_keys, write.load),
-                    *(write.key.name, int(written_at * 1000), "" if write.is_asked else "NX"),
+                    *(write.key.name, int(written_at * 1000), "" if write.is_requested else "NX"),
                 ],
                 client=pipeline,
             )
@@ -114,15 +117,15 @@ class Store:
         return [CacheRefusedError(str(a)) if isinstance(a, Exception) else None for a in answers]
 
     def take_lease(self, key: Key, token: str, seconds: float) -> bool:
-        """Whether nobody else computes this entry; from now on, for so long, we do."""
+        """Take the lease of an entry for some seconds; returns False if another client holds it."""
         return bool(self._run(lambda: self._redis.set(key.lease, token, nx=True, px=max(1, int(seconds * 1000)))))
 
     def release_lease(self, key: Key, token: str) -> None:
-        """Give the lease back, if it still is ours."""
+        """Release the lease if `token` still holds it."""
         self._run(lambda: self._release(keys=[key.lease], args=[token]))
 
     def add_counts(self, counts: Iterable[Counts], now: float) -> list[Exception | None]:
-        """Add to outcomes and asks; returns for each why Redis did not, None where it did."""
+        """Add to the counts of groups; returns the error for each that failed, None for each that succeeded."""
         day = datetime.fromtimestamp(now, UTC).date().isoformat()
         pipeline = self._redis.pipeline(transaction=False)
         sizes = []
@@ -141,8 +144,8 @@ class Store:
             next((a for a in [next(answers) for _ in range(size)] if isinstance(a, Exception)), None) for size in sizes
         ]
 
-    def most_asked(self, group: Group, now: float) -> list[tuple[str, int]]:
-        """The questions that were asked most today and yesterday, with how often, the most first."""
+    def most_requested(self, group: Group, now: float) -> list[tuple[str, int]]:
+        """Return the questions of today and yesterday (UTC) with their number of requests, the most requested first."""
         today = datetime.fromtimestamp(now, UTC).date()
         pipeline = self._redis.pipeline(transaction=False)
         for day in (today, today - timedelta(days=1)):
@@ -154,7 +157,7 @@ class Store:
         return sorted(total.items(), key=lambda item: (-item[1], item[0]))
 
     def counters(self, environment: str) -> dict[str, int]:
-        """Every counter of an environment, `<group>:<outcome>`, as kept in Redis."""
+        """Return every counter of an environment in Redis, by `<group>:<outcome>`."""
         key = Group(environment, "").counters
         found = cast(dict[bytes, bytes], self._run(lambda: self._redis.hgetall(key)))
         return {name.decode("utf-8", "replace"): int(number) for name, number in found.items()}
@@ -164,14 +167,14 @@ class Store:
         self._redis.close()
 
     def _run(self, action: Callable[[], Any]) -> Any:
-        """What Redis answers; a failure to reach it makes this process leave it alone for a while."""
-        if time.monotonic() < self._left_alone_until:
-            raise CacheUnavailableError("Redis did not answer a moment ago")
+        """Return the response of Redis; after a failure, raise at once for the next `pause_seconds`."""
+        if time.monotonic() < self._paused_until:
+            raise CacheUnavailableError("Redis did not respond a moment ago")
         try:
             return action()
         except redis.ResponseError as error:
             raise CacheRefusedError(str(error)) from error
         except (redis.RedisError, OSError) as error:
-            self._left_alone_until = time.monotonic() + self._pause_seconds
-            logger.warning("Redis did not answer (%s); not asked again for %s s", error, self._pause_seconds)
+            self._paused_until = time.monotonic() + self._pause_seconds
+            logger.warning("Redis did not respond (%s); no further attempt for %s s", error, self._pause_seconds)
             raise CacheUnavailableError(f"{type(error).__name__}: {error}") from error

@@ -1,4 +1,4 @@
-"""The command `insights`. Each command reads options, calls one function, prints what came of it."""
+"""The command `insights`. Each command parses its options, calls one function and prints the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestration.cli.warm import warm
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="orgo-insights")
 def commands() -> None:
-    """Orgo Insights: Orgo's operational tables become a tested star schema."""
+    """Build, test and use a star schema of Orgo's operational tables."""
 
 
 for command in (
@@ -45,5 +45,5 @@ for command in (
 
 
 def main() -> None:
-    """Entry point of the command `insights`."""
+    """Run the command `insights`."""
     run(commands)

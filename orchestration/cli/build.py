@@ -1,4 +1,4 @@
-"""`insights build`, `insights reconcile` and `insights rebuild`: the commands that write the warehouse."""
+"""`insights build`, `insights reconcile` and `insights rebuild`: the commands that load the warehouse."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from orchestration.cli.texts import say
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
-@click.command(context_settings=PASS_THROUGH)
+@click.command(context_settings=PASS_THROUGH, epilog="Example: insights build --as-of 2026-01-31 --select marts.core")
 @options.as_of
 @click.argument("dbt_arguments", nargs=-1, type=click.UNPROCESSED)
 def build(as_of: date | None, dbt_arguments: tuple[str, ...]) -> None:
-    """Build and test the warehouse behind INSIGHTS_WAREHOUSE_URL; what follows goes to `dbt build` as it is.
+    """Build and test the warehouse.
 
-    The unit tests, which test the models and not the data, are left to `./dev test` and to a plain `dbt build`.
+    The warehouse is the database of INSIGHTS_WAREHOUSE_URL. All other arguments are passed to `dbt build` unchanged.
+    Unit tests, which test models and not data, are skipped; `./dev test` and a plain `dbt build` run them.
     """
     from orchestration import dbt
     from orchestration.config.files import load_settings
@@ -29,32 +30,38 @@ def build(as_of: date | None, dbt_arguments: tuple[str, ...]) -> None:
     sys.exit(dbt.write(settings, command, url=settings.warehouse_url, variables=dbt.as_of_variable(as_of)).exit_code)
 
 
-@click.command()
+@click.command(epilog="Example: insights reconcile")
 @options.as_of
 def reconcile(as_of: date | None) -> None:
-    """Load, then compare every row with the operational database; repair and report what the loads had missed."""
+    """Load, then repair rows that earlier loads missed.
+
+    Every row is compared with the operational database; each repaired relation is reported.
+    """
     from orchestration.config.files import load_settings
     from orchestration.reconcile import reconcile as run_reconcile
 
     settings = load_settings()
     report = run_reconcile(settings, settings.warehouse_url, as_of)
     if not report:
-        say("Nothing had been missed.")
+        say("No row was missed.")
     for relation, keys in report.items():
         say(f"{relation}: {keys.total} rows repaired, e.g. {', '.join(keys.examples)}")
 
 
-@click.command()
+@click.command(epilog="Example: insights rebuild --yes")
 @options.as_of
-@click.option("--yes", is_flag=True, help="Really do it.")
+@click.option("--yes", is_flag=True, help="Confirm the rebuild; required.")
 def rebuild(as_of: date | None, yes: bool) -> None:
-    """Drop the facts and dimensions and build them from the operational database, as it is today."""
+    """Drop the facts and dimensions and build them again.
+
+    Rows that were deleted from the operational database are lost.
+    """
     from orchestration import dbt
     from orchestration.config.files import load_settings
 
     if not yes:
         raise click.ClickException(
-            "A rebuild loses every row that the operational database no longer has. If that is meant, add --yes."
+            "A rebuild loses every row that the operational database no longer has. To confirm, add --yes."
         )
     settings = load_settings()
     variables = dbt.as_of_variable(as_of) | {"rebuild": True}

@@ -1,4 +1,4 @@
-"""`insights config`: what the configuration says, and what is wrong with it."""
+"""`insights config`: check and print the configuration."""
 
 from __future__ import annotations
 
@@ -28,19 +28,25 @@ def _schemas() -> Iterable[str]:
 
 
 _environment = click.option(
-    "--env", type=LateChoice(_environments), help="As if INSIGHTS_ENV were this; default: INSIGHTS_ENV, else dev."
+    "--env", type=LateChoice(_environments), help="The environment to use. Default: INSIGHTS_ENV, else dev."
 )
 
 
 @click.group()
 def config() -> None:
-    """The configuration: check it, show what counts, print its schema. Reads files only."""
+    """Check the configuration, print its values or its schema.
+
+    Reads files and environment variables only.
+    """
 
 
-@config.command()
+@config.command(epilog="Example: insights config check --env prod")
 @_environment
 def check(env: str | None) -> None:
-    """Print every error, warning and note of the configuration, for all environments; exit code 1 on any error."""
+    """Print errors, warnings and notes of the configuration.
+
+    All environments are checked. The exit code is 1 if there is an error.
+    """
     from orchestration.config.files import check as check_files
 
     problems = check_files(environ=_environ(env)).problems
@@ -52,12 +58,12 @@ def check(env: str | None) -> None:
     sys.exit(1 if counts["error"] else 0)
 
 
-@config.command()
+@config.command(epilog="Example: insights config show --env prod")
 @_environment
 def show(env: str | None) -> None:
-    """Print every resolved value, where it came from, and the environment variables; secrets are masked.
+    """Print every value with its origin; secrets are masked.
 
-    Exit code 1, with the errors after the values, where nothing would start with them.
+    Environment variables are included. Errors follow the values, and the exit code is then 1.
     """
     from orchestration.config.files import check as check_files
     from orchestration.config.problems import raise_errors
@@ -74,10 +80,13 @@ def show(env: str | None) -> None:
     raise_errors(p for p in checked.problems if p.environment in (None, checked.settings.environment))
 
 
-@config.command()
+@config.command(epilog="Example: insights config schema dags > dags.schema.json")
 @click.argument("file", type=LateChoice(_schemas), default="config")
 def schema(file: str) -> None:
-    """Print the JSON Schema of a file, for editors: config (the default), dags, profiles or patterns."""
+    """Print the JSON Schema of a configuration file for editors.
+
+    FILE is config (the default), dags, profiles or patterns.
+    """
     from orchestration.config.schema import SCHEMAS, editor_schema
 
     click.echo(json.dumps(editor_schema(SCHEMAS[file]), indent=2, ensure_ascii=False))

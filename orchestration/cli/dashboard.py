@@ -1,4 +1,4 @@
-"""`insights dashboard` and `insights dashboards`: one answer as a service would get it, and what can be asked."""
+"""`insights dashboard` and `insights dashboards`: print one dashboard, or list all with their parameters."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 OUTCOMES = {
     "hits": "from the cache",
-    "stale": "from the cache, stale: it is too old, or a newer load is there",
-    "waited": "from the cache, where another asker has just put it",
-    "misses": "computed, and put into the cache",
+    "stale": "from the cache, stale: it is too old, or there is a newer load",
+    "waited": "from the cache, just computed by another client",
+    "misses": "computed and stored in the cache",
     "bypassed": "computed without the cache",
 }
 
@@ -30,25 +30,27 @@ def _pair(_context: click.Context, _option: click.Parameter, values: tuple[str, 
     for text in values:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise click.BadParameter(f"{text!r} is not name=value. The names are listed by: insights dashboards")
+            raise click.BadParameter(f"{text!r} is not name=value. List the names with: insights dashboards")
         if name in given:
             raise click.BadParameter(
-                f"{name} is given twice, as {given[name]!r} and as {value!r}. Give it once; several tokens are one"
-                " value, with commas between."
+                f"{name} is given twice, as {given[name]!r} and as {value!r}. Give it once, with several tokens"
+                " separated by commas."
             )
         given[name] = value
     return given
 
 
-@click.command()
+@click.command(epilog="Example: insights dashboard overview --org st-mary --as manager --format json")
 @click.argument("name")
-@click.option("--org", "organization", required=True, help="Whose: the slug or id of one organization.")
-@click.option("--as", "roles", required=True, multiple=True, help="Code of a role of the reader, not proven here.")
+@click.option("--org", "organization", required=True, help="Organization slug or id.")
+@click.option("--as", "roles", required=True, multiple=True, help="Role code of the user; repeatable. Not verified.")
 @click.option("--visibility", "visibilities", multiple=True, help="Only rows of these. Default: all but ANONYMISED.")
-@click.option("--anonymised", is_flag=True, help="The anonymised form: every visibility, small groups left out.")
+@click.option("--anonymised", is_flag=True, help="Show the anonymised form: all visibilities, no small groups.")
 @click.option("--parameter", "parameters", multiple=True, callback=_pair, help="name=value; see: insights dashboards")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="Default: table.")
-def dashboard(  # noqa: PLR0913, PLR0917 - one argument an option
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="Output format. Default: table."
+)
+def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     name: str,
     organization: str,
     roles: tuple[str, ...],
@@ -57,9 +59,10 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument an option
     parameters: dict[str, str],
     form: str,
 ) -> None:
-    """Print the dashboard NAME of an organization as somebody with these roles sees it.
+    """Show a dashboard as a user with the given roles would see it.
 
-    It is answered as the reporting service is: access first, then the cache, then the warehouse.
+    The answer is the one that a reporting service gets: access is checked first, then the cache is read, then the
+    warehouse.
     """
     from orchestration.config.files import load_settings
     from orchestration.dashboards.question import Asked
@@ -79,12 +82,12 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument an option
         title = f"{panel}, up to {content['horizon']}"
         show_table([list(row.values()) for row in rows], header=list(rows[0]) if rows else [], title=title)
         if not rows:
-            say("  (nothing)")
+            say("  (no rows)")
         if content["left_out"]:
             say(f"  and {content['left_out']:,} more")
 
 
-@click.command()
+@click.command(epilog="Example: insights dashboards")
 def dashboards() -> None:
     """List the dashboards with their parameters and panels."""
     from orchestration.config.files import load_settings
@@ -110,7 +113,7 @@ def _origin(answer: Answer) -> str:
 
 def _bounds(parameter: Parameter) -> str:
     if parameter.type == "integer":
-        return f"{parameter.min} to {parameter.max}, by default {parameter.default}."
+        return f"{parameter.min} to {parameter.max}; default: {parameter.default}."
     if parameter.type == "month":
         return f"{parameter.min} to {parameter.max}."
-    return f"Some of {','.join(parameter.values)}; by default all."
+    return f"Any of {','.join(parameter.values)}; default: all."

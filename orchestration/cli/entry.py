@@ -1,4 +1,4 @@
-"""The frame of a command line: how errors reach the person at the keyboard."""
+"""Runs a command line and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 
 def run(commands: click.Group) -> None:
-    """Run a command line; an InsightsError becomes one message on standard error and exit code 1."""
+    """Run a command line and exit.
+
+    An InsightsError becomes one message on standard error and exit code 1; an interrupt becomes exit code 130.
+    """
     try:
         commands.main(standalone_mode=False)
     except InsightsError as error:

@@ -1,4 +1,4 @@
-"""`insights export` and `insights exports`: what leaves the warehouse as a file, and the record of it."""
+"""`insights export` and `insights exports`: export data to a file or an object, list exports, show the audit."""
 
 from __future__ import annotations
 
@@ -19,26 +19,32 @@ def _formats() -> Iterable[str]:
     return FORMATS
 
 
-@click.command()
+@click.command(
+    epilog="Example: insights export tasks --org st-mary --from 2026-01-01 --to 2026-02-01 --user USER_ID"
+    " --output tasks_january"
+)
 @click.argument("name")
-@click.option("--org", "organization", required=True, help="The one organization: its slug or id.")
+@click.option("--org", "organization", required=True, help="Organization slug or id.")
 @click.option("--from", "since", required=True, type=options.DAY, callback=options.as_date, help="First day (UTC).")
 @click.option(
-    "--to", "until", required=True, type=options.DAY, callback=options.as_date, help="The day after the last (UTC)."
+    "--to", "until", required=True, type=options.DAY, callback=options.as_date, help="Day after the last day (UTC)."
 )
 @click.option(
     *("--format", "file_format"),
     type=options.LateChoice(_formats),
     default="csv",
     show_default=True,
-    help="How it is written.",
+    help="File format.",
 )
-@click.option("--user", required=True, help="Who asks: the id of an active user of the organization.")
+@click.option("--user", required=True, help="Id of the requesting user, active in the organization.")
 @click.option("--output", required=True, help="A file name for INSIGHTS_EXPORT_DIR, or s3://BUCKET/KEY.")
-def export(  # noqa: PLR0913 - each is an option
+def export(  # noqa: PLR0913 - one argument for each option
     *, name: str, organization: str, since: date, until: date, file_format: str, user: str, output: str
 ) -> None:
-    """Export NAME (see `insights exports list`): one organization, one range of days, personal columns masked."""
+    """Export rows or aggregates of one organization.
+
+    NAME is an export of `insights exports list`. Personal columns are masked. The export is recorded in the audit.
+    """
     from orchestration.config.files import load_settings
     from orchestration.exports.definitions import load_definitions
     from orchestration.exports.request import Request
@@ -57,12 +63,12 @@ def export(  # noqa: PLR0913 - each is an option
 
 @click.group()
 def exports() -> None:
-    """Exports: which there are, and what became of every try."""
+    """List the exports, or show the audit of export attempts."""
 
 
-@exports.command("list")
+@exports.command("list", epilog="Example: insights exports list")
 def list_exports() -> None:
-    """List the exports: their names, kinds and descriptions."""
+    """List the exports with their kinds and descriptions."""
     from orchestration.config.files import load_settings
     from orchestration.exports.definitions import load_definitions
 
@@ -70,19 +76,22 @@ def list_exports() -> None:
     show_table((d.name, d.kind, " ".join(d.description.split())) for d in found)
 
 
-@exports.command()
-@click.option("--org", "organization", help="Only tries for this organization, by the slug that was given, or its id.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many of the newest.")
+@exports.command(epilog="Example: insights exports audit --org st-mary --limit 50")
+@click.option("--org", "organization", help="Only this organization, by the slug or id that was given.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Number of newest attempts.")
 def audit(organization: str | None, limit: int) -> None:
-    """Show who tried to export what, and what became of it: finished, failed, refused, running or aborted."""
+    """Show the newest export attempts and their outcome.
+
+    The outcome is finished, failed, refused, running or aborted.
+    """
     from orchestration.config.files import load_settings
-    from orchestration.exports.audit import newest_tries
+    from orchestration.exports.audit import newest_attempts
     from orchestration.warehouse.database import Database
 
     settings = load_settings()
     with Database.open(settings) as db:
-        tries = newest_tries(db, limit, organization)
-    for found in tries:
+        attempts = newest_attempts(db, limit, organization)
+    for found in attempts:
         rows = "" if found.row_count is None else f", {found.row_count:,} rows"
         masked = "" if found.is_masked else ", not masked"
         lines = [
@@ -93,5 +102,5 @@ def audit(organization: str | None, limit: int) -> None:
         ]
         for line in lines:
             say(line)
-    if not tries:
-        say("No try to export.")
+    if not attempts:
+        say("There are no export attempts.")

@@ -1,4 +1,4 @@
-"""`insights manifest`: what Airflow's DAGs are made from."""
+"""`insights manifest`: parse the dbt project for Airflow."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import click
 from orchestration.cli.texts import say
 
 
-@click.command()
+@click.command(epilog="Example: insights manifest")
 def manifest() -> None:
-    """Parse the dbt project for Airflow, which makes its DAGs from the result; after every change of the project."""
+    """Parse the dbt project and write the manifest for Airflow.
+
+    Airflow makes its DAGs from this file. Run it after each change of the dbt project.
+    """
     from orchestration.config.files import load_settings
     from orchestration.manifest import write_manifest
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how an option takes its tokens from a module without importing it."""
+"""Options that several commands share, and a choice whose values are imported only when they are needed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import click
 
 
 class LateChoice(click.Choice[str]):
-    """One of some tokens, which are looked up when they are needed: `--help` of other commands does not need them."""
+    """A choice whose values are loaded on first use, so that `--help` of other commands imports less."""
 
     def __init__(self, tokens: Callable[[], Iterable[str]]) -> None:
-        """Take the tokens from a function, which may import their module."""
+        """Set the function that returns the values; it may import their module."""
         self._tokens = tokens
         self.case_sensitive = True
 
     def __getattr__(self, name: str) -> Any:
-        """Look up the tokens, the first time that `choices` is read."""
+        """Load the values when `choices` is first read."""
         if name != "choices":
             raise AttributeError(name)
         self.choices = tuple(self._tokens())
@@ -26,7 +26,7 @@ class LateChoice(click.Choice[str]):
 
 
 def as_date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:
-    """The callback of an option of type DAY: its value as a date, None when it was not given."""
+    """Return the value of an option of type DAY as a date, None if it is not given; a click callback."""
     return value.date() if value else None
 
 
@@ -36,16 +36,16 @@ as_of = click.option(
     "--as-of",
     type=DAY,
     callback=as_date,
-    help="The clock: what happened before this UTC date counts. Default: today.",
+    help="Count data before this UTC date. Default: today.",
 )
 admin_url = click.option(
     "--admin-url",
     envvar="INSIGHTS_ADMIN_URL",
-    help="Where to connect as a superuser or owner; default: libpq's PG* variables. [env: INSIGHTS_ADMIN_URL]",
+    help="Database URL of a superuser or owner. Default: libpq's PG* variables. [env: INSIGHTS_ADMIN_URL]",
 )
 review_date = click.option(
     "--review-date",
     type=DAY,
     callback=as_date,
-    help="The review to look at. Default: the newest that found it.",
+    help="Date of the review. Default: the newest review with this pattern.",
 )

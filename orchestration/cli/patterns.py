@@ -1,4 +1,4 @@
-"""`insights patterns`: what the reviews found, and why."""
+"""`insights patterns`: list the patterns that reviews found, and explain one of them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ def _kinds() -> Iterable[str]:
 
 @click.group()
 def patterns() -> None:
-    """Patterns: what the newest reviews found, and why."""
+    """List the patterns of the newest reviews, or explain one."""
 
 
-@patterns.command("list")
+@patterns.command("list", epilog="Example: insights patterns list --cadence weekly --org st-mary")
 @click.option("--cadence", "cadences", multiple=True, type=options.LateChoice(_cadences), help="Only these reviews.")
 @click.option("--kind", "kinds", multiple=True, type=options.LateChoice(_kinds), help="Only these kinds of pattern.")
-@click.option("--org", "organization", help="Only this organization: its slug or id.")
+@click.option("--org", "organization", help="Only this organization, by slug or id.")
 def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organization: str | None) -> None:
-    """List the patterns of each newest review, the largest first; + marks the beginning of an episode."""
+    """List the patterns of each cadence's newest review.
+
+    The largest pattern comes first; + marks a pattern whose episode begins with this review.
+    """
     from orchestration.config.files import load_settings
     from orchestration.reviews.patterns import Filters, newest_reviews, summary, tasks_without_case
     from orchestration.warehouse.database import Database
@@ -51,15 +54,18 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
             about = f"{row['severity']:<8} {row['slug'] or row['organization_id']}  {summary(row)}"
             say(f"{mark} {row['pattern_id']} {row['kind']:<22} {cases}  {about}")
         if not review.patterns:
-            say("  No such pattern is stored.")
-    say(f"{without_case:,} tasks belong to no case and so are in no pattern.", err=True)
+            say("  No matching pattern is stored.")
+    say(f"{without_case:,} tasks belong to no case and are therefore in no pattern.", err=True)
 
 
-@patterns.command()
+@patterns.command(epilog="Example: insights patterns explain 0b54ec5e-9c5f-5d2f-8a52-6d3a3f3c2c11")
 @click.argument("pattern_id", type=click.UUID)
 @options.review_date
 def explain(pattern_id: UUID, review_date: date | None) -> None:
-    """Explain PATTERN_ID: which cases, by which rule, over which threshold, from which file."""
+    """Explain a pattern: its cases, rule, threshold and settings.
+
+    PATTERN_ID is an id of `insights patterns list`.
+    """
     from orchestration.config.files import load_settings
     from orchestration.reviews.patterns import explanation, find_pattern
     from orchestration.warehouse.database import Database

@@ -1,4 +1,4 @@
-"""`insights init` and `insights env`: what comes before the first build."""
+"""`insights init` and `insights env`: prepare a database, and print the connection for a plain dbt."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from orchestration.cli import options
 from orchestration.cli.texts import say
 
 
-@click.command()
+@click.command(epilog="Example: insights init --admin-url postgresql://postgres@db.example.org/orgo")
 @options.admin_url
-@click.option("--move-aside", is_flag=True, help="Move relations of our names that are not ours to <schema>_aside.")
+@click.option("--move-aside", is_flag=True, help="Move foreign relations with the marts' names to <schema>_aside.")
 def init(admin_url: str | None, move_aside: bool) -> None:
-    """Prepare a database: schemas, helper functions, the two roles and their grants. Safe to repeat."""
+    """Prepare a database: schemas, functions, roles and grants.
+
+    It is safe to repeat.
+    """
     from orchestration.config.files import load_settings
     from orchestration.warehouse.connection import connect
     from orchestration.warehouse.init import initialise
@@ -27,13 +30,16 @@ def init(admin_url: str | None, move_aside: bool) -> None:
     for old, new in report.moved_aside.items():
         say(f"Moved {old} to {new}.")
     for column in report.missing_columns:
-        say(f"The operational column {column} does not exist; the warehouse will hold NULL in its place.")
+        say(f"The operational column {column} does not exist; the warehouse holds NULL instead.")
     say(f"The database is prepared ({report.profiles_changed} of {len(settings.profiles)} profiles written).")
 
 
-@click.command()
+@click.command(epilog='Example: eval "$(insights env)"')
 def env() -> None:
-    """Print libpq's variables for INSIGHTS_WAREHOUSE_URL, for a plain dbt: eval "$(insights env)"."""
+    """Print the connection as shell variables for a plain dbt.
+
+    The variables are those of libpq (PGHOST, PGUSER and so on) for INSIGHTS_WAREHOUSE_URL.
+    """
     from orchestration.config.files import load_settings
     from orchestration.warehouse.connection import libpq_environment
 

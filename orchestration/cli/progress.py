@@ -1,4 +1,4 @@
-"""How far a command is: one line that is written again and again, on a terminal only."""
+"""Shows the progress of a command on one line that is overwritten, on a terminal only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import TextIO
 
 import click
 
-WHOLE_LINE = "\r\033[K"  # back to its beginning, and all of it erased
+WHOLE_LINE = "\r\033[K"  # return to the beginning of the line and erase it
 
 
 @contextmanager
 def live_line(stream: TextIO) -> Iterator[Callable[[str], None]]:
-    """Yield what replaces the text of a line; on a terminal only, and the line is gone in the end."""
+    """Yield a function that replaces the text of the last line; does nothing unless `stream` is a terminal.
+
+    The line is erased at the end of the block.
+    """
     is_terminal = stream.isatty()
 
     def show(text: str) -> None:
@@ -30,16 +33,16 @@ def live_line(stream: TextIO) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def progress(label: str = "") -> Iterator[Callable[[int, int], None]]:
-    """Yield what takes how much is done, and of how much, and shows both on standard error."""
+    """Yield a function of (done, total) that shows both on standard error."""
     with live_line(sys.stderr) as show:
         yield lambda done, total: show(f"{label} {done / max(total, 1):4.0%}  {done}/{total}")
 
 
 @contextmanager
 def step(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Print the label while a step works, and its seconds when it is done.
+    """Print the label while a step runs, and its duration in seconds at the end.
 
-    What it yields takes how much is done, and of how much; elsewhere than on a terminal, each tenth is a line.
+    Yields a function of (done, total). Without a terminal, it prints one line for each tenth of the total.
     """
     started, tenths = time.monotonic(), 0
     with live_line(sys.stdout) as show:

@@ -1,4 +1,4 @@
-"""`insights purge`: what is out of retention leaves the warehouse."""
+"""`insights purge`: delete rows that are out of retention."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ if TYPE_CHECKING:
     from orchestration.retention.purge import PurgeReport
 
 
-@click.command()
+@click.command(epilog="Example: insights purge --yes")
 @options.as_of
-@click.option("--yes", is_flag=True, help="Really delete the rows; without it they are only counted.")
+@click.option("--yes", is_flag=True, help="Delete the rows; without it they are only counted.")
 def purge(as_of: date | None, yes: bool) -> None:
-    """Delete what is older than the retention of its class; without --yes, only count it."""
+    """Delete rows older than the retention of their class.
+
+    Without --yes, the rows are only counted.
+    """
     from orchestration.config.files import load_settings
-    from orchestration.retention.floors import check_floors
+    from orchestration.retention.lower_bounds import check_lower_bounds
     from orchestration.retention.plan import load_plan
     from orchestration.retention.purge import preview
     from orchestration.retention.purge import purge as run_purge
     from orchestration.warehouse.database import Database
 
     settings = load_settings()
-    check_floors(settings)
+    check_lower_bounds(settings)
     plan = load_plan(settings)
     with Database.open(settings) as db:
         report = (run_purge if yes else preview)(db, plan, as_of)

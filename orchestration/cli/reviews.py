@@ -1,4 +1,4 @@
-"""`insights reviews`: the review cases that patterns ask for, on their way to Core Services."""
+"""`insights reviews`: send review cases to Core Services, list them, and retry failed ones."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 @click.group()
 def reviews() -> None:
-    """Review cases: what is pending, and sending it to Core Services."""
+    """Send review cases to Core Services, list or retry them."""
 
 
-@reviews.command()
+@reviews.command(epilog="Example: insights reviews send")
 def send() -> None:
-    """Post pending review cases to INSIGHTS_CORE_API_URL; without it, print what would be sent.
+    """Post pending review cases to Core Services.
 
-    Exit code 1 when a case was given up, or when the run stopped early.
+    The address is INSIGHTS_CORE_API_URL; without it, the cases are only printed. The exit code is 1 if a case failed
+    for good or the run stopped early.
     """
     from orchestration.config.files import load_settings
     from orchestration.reviews import outbox
@@ -47,11 +48,14 @@ def send() -> None:
     sys.exit(1 if report.failed else 0)
 
 
-@reviews.command("list")
-@click.option("--status", type=click.Choice(["pending", "failed", "sent"]), help="Only these. Default: all.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many of the newest.")
+@reviews.command("list", epilog="Example: insights reviews list --status failed")
+@click.option("--status", type=click.Choice(["pending", "failed", "sent"]), help="Only this status. Default: all.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Number of newest cases.")
 def show(status: str | None, limit: int) -> None:
-    """Count review cases by status, and show the newest with their last answer."""
+    """Count review cases by status and list the newest.
+
+    Each listed case has the last answer of Core Services.
+    """
     from orchestration.config.files import load_settings
     from orchestration.reviews import outbox
 
@@ -69,13 +73,16 @@ def show(status: str | None, limit: int) -> None:
             say(f"    {delivery.answer}")
 
 
-@reviews.command()
+@reviews.command(epilog="Example: insights reviews retry --all-failed")
 @click.argument("case_ids", metavar="[CASE_ID]...", type=click.UUID, nargs=-1)
-@click.option("--all-failed", is_flag=True, help="Every case that was given up.")
+@click.option("--all-failed", is_flag=True, help="Retry every failed case.")
 def retry(case_ids: tuple[UUID, ...], all_failed: bool) -> None:
-    """Make failed review cases pending again; the next `insights reviews send` tries them anew."""
+    """Make failed review cases pending again.
+
+    The next `insights reviews send` posts them again. Give their ids, or --all-failed.
+    """
     if bool(case_ids) == all_failed:
-        raise click.UsageError("Name the cases, or give --all-failed.")
+        raise click.UsageError("Give either the ids of cases or --all-failed.")
     from orchestration.config.files import load_settings
     from orchestration.reviews import outbox
 

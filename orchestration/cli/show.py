@@ -1,4 +1,4 @@
-"""`insights status` and `insights docs`: what is there, and what it means."""
+"""`insights status` and `insights docs`: the state of the warehouse, and its documentation."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from orchestration.warehouse.status import Status
 
 
-@click.command()
+@click.command(epilog="Example: insights status")
 def status() -> None:
-    """Rows per mart, what was rejected or flagged and why, and where the operational database differs."""
+    """Show rows per mart, rejected and flagged rows, and drift.
+
+    Drift is where the operational database differs from the source contract.
+    """
     from orchestration.config.files import load_settings
     from orchestration.warehouse.database import Database
     from orchestration.warehouse.status import read_status
@@ -26,9 +29,12 @@ def status() -> None:
         print_status(read_status(db))
 
 
-@click.command()
+@click.command(epilog="Example: insights docs")
 def docs() -> None:
-    """Write the lineage and every description as one page: target/static_index.html."""
+    """Write lineage and descriptions to one HTML page.
+
+    The page is target/static_index.html.
+    """
     from orchestration import dbt
     from orchestration.config.files import load_settings
 
@@ -40,12 +46,12 @@ def docs() -> None:
 
 
 def print_status(found: Status) -> None:
-    """Print a status as short tables."""
+    """Print the state of the warehouse as short tables."""
     show_table(found.marts, title=f"Warehouse as of {found.as_of}")
-    if found.set_aside:
-        show_table(found.set_aside, title="Rejected (insights_ops.rejects)")
+    if found.rejected:
+        show_table(found.rejected, title="Rejected (insights_ops.rejects)")
     if found.flagged:
-        show_table(found.flagged, title="Loaded, but the source is wrong (insights_ops.data_quality)")
+        show_table(found.flagged, title="Flagged: loaded although the source is wrong (insights_ops.data_quality)")
     if found.drift:
         title = "Where the operational database differs from the contract (insights_ops.source_drift)"
         show_table(((column, drift, actual or "") for column, drift, actual in found.drift), title=title)

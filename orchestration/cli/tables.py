@@ -1,4 +1,4 @@
-"""Tables on a terminal: aligned columns, numbers to the right, and - for what is missing."""
+"""Prints tables on a terminal: aligned columns, numbers to the right, `-` for NULL."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from orchestration.cli.texts import printable, say
 
 INDENT, GAP = "  ", "  "
-NARROWEST = 8  # characters that are left of a cut cell
+NARROWEST = 8  # minimum width of a truncated cell, in characters
 UNLIMITED = sys.maxsize
 
 
 def show_table(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (), title: str = "") -> None:
-    """Print rows below a title and a header, where there are such; cells are cut where the terminal is too narrow."""
+    """Print rows below an optional title and header; cells are truncated to the width of the terminal."""
     if title:
         say(title, bold=True)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
@@ -23,7 +23,7 @@ def show_table(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (), 
 
 
 def table_lines(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (), width: int = UNLIMITED) -> list[str]:
-    """Return the lines of a table, each at most `width` characters unless that cuts cells below NARROWEST."""
+    """Return the lines of a table, each at most `width` characters unless that needs cells shorter than NARROWEST."""
     values = [tuple(row) for row in rows]
     cells = [[_text(value) for value in row] for row in ([tuple(header)] if header else []) + values]
     are_numbers = [any(_is_number(value) for value in column) for column in zip(*values, strict=True)]
@@ -44,7 +44,7 @@ def _is_number(value: object) -> bool:
 
 
 def _narrow(widths: list[int], are_numbers: list[bool], room: int) -> None:
-    """Take from the widest columns of texts until all fit into the room, or none of them can give more."""
+    """Shrink the widest text columns until the row fits into `room` characters or all have the minimum width."""
     texts = [column for column, is_number in enumerate(are_numbers) if not is_number]
     while texts and sum(widths) > room:
         widest = max(texts, key=widths.__getitem__)

@@ -1,4 +1,4 @@
-"""What commands print: every text goes through `say`, since others may have written parts of it."""
+"""Prints text safely: every command prints through `say`, because the text may hold data from the source."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import click
 
 
 def printable(text: str) -> str:
-    """Return the text on one line, with escapes for what moves the cursor or changes colour or writing direction.
+    """Return the text on one line, with control characters escaped.
 
-    A label, or the name in a refused export, could otherwise forge lines of a report.
+    Without it, a label or the name in a refused export could forge lines of a report.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def say(text: str, *, bold: bool = False, colour: str | None = None, err: bool = False) -> None:
-    """Print one line, made printable."""
+    """Print one line with control characters escaped."""
     line = printable(text)
     click.echo(click.style(line, bold=bold, fg=colour) if bold or colour else line, err=err)
 
 
 def warn(text: str) -> None:
-    """Print one line to standard error, as a warning."""
+    """Print a one-line warning to standard error."""
     say(f"Warning: {text}", colour="yellow", err=True)

@@ -1,4 +1,4 @@
-"""`insights warm`: the cache of the dashboards is filled before anybody asks."""
+"""`insights warm`: fill the dashboard cache in advance."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from orchestration.dashboards.warm import WarmReport
 
 
-@click.command()
-@click.option("--dashboard", "names", multiple=True, help="Only this dashboard. Default: all.")
+@click.command(epilog="Example: insights warm --dashboard overview --seconds 60")
+@click.option("--dashboard", "names", multiple=True, help="Only this dashboard; repeatable. Default: all.")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
-    help="Stop after so many seconds. Default: insights.cache.warm_seconds.",
+    help="Time limit in seconds. Default: insights.cache.warm_seconds.",
 )
 def warm(names: tuple[str, ...], seconds: float | None) -> None:
-    """Fill the cache of the dashboards, what is asked most first; exit code 1 when a reader would not find it."""
+    """Fill the dashboard cache, the most requested answers first.
+
+    Every answer is read back. The exit code is 1 if a client would not find one of them.
+    """
     from orchestration.config.files import load_settings
     from orchestration.dashboards.definitions import find
     from orchestration.dashboards.reader import Reader
@@ -40,7 +43,7 @@ def warm(names: tuple[str, ...], seconds: float | None) -> None:
 
 
 def print_report(report: WarmReport) -> None:
-    """Print a report as a table; what went wrong goes to standard error."""
+    """Print a report as a table; problems go to standard error."""
     rows = []
     for name, warmed in report.dashboards.items():
         share = None if warmed.share is None else f"{warmed.share:.0%}"

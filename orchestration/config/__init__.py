@@ -1,6 +1,6 @@
-"""Configuration: the files below config/, as typed, checked objects.
+"""Reads and checks the configuration files below config/ (specification, section 3), and returns typed settings.
 
-`files` reads and checks; `model`, `dag_model` and `profile_model` are the shapes; `rules` and `consistency` say what
-must hold between values; `yaml_reader`, `shape` and `problems` give every finding its file and line; `show` prints what
-counts and where it came from.
+`files` is the entry point. `model`, `dag_model` and `profile_model` define the schemas; `rules` and `consistency` check
+invariants between values; `yaml_reader`, `shape` and `problems` report every problem with file and line; `show` prints
+the resolved values with their origins.
 """

@@ -1,4 +1,4 @@
-"""What must fit together within the files and with the environment, whatever the ENVIRONMENT."""
+"""Rules for values that must be consistent with each other, in the files and the environment, in every ENVIRONMENT."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AS_ROWS = ("PUBLIC", "INTERNAL")
 
 
 def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]:
-    """The rules on what contradicts something else, or is beyond this release, each with what it reads."""
+    """Return the rules that find contradictory and unsupported values."""
     profiles: KeyPath = ("profiles",)
     default_key, overrides = (
         path("insights.patterns.default_profile_key"),
@@ -70,7 +70,7 @@ def _no_profile(settings: Settings, profile: str) -> str:
 
 
 def _agreements(settings: Settings) -> Iterator[Rule]:
-    """Decision D3: threshold_triggers wins, and a difference is probably a slip."""
+    """Yield rules that warn if a profile contradicts its threshold_triggers, which take precedence (decision D3)."""
     for name in settings.profiles if fits(settings, ("profiles",)) else ():
         for key, trigger in (("pattern_window_days", "window_days"), ("pattern_min_events", "min_events")):
             wins = ("profiles", name, "cyclic_overview", "threshold_triggers", "incident_frequency", trigger)
@@ -82,14 +82,14 @@ def _profile_agrees_with_itself(name: str, key: str, trigger: str, settings: Set
     value = getattr(profile, key)
     counts = getattr(profile.cyclic_overview.threshold_triggers.incident_frequency, trigger)
     if value != counts:
-        says = f"threshold_triggers.incident_frequency.{trigger} is {counts}, and that counts; make them equal"
+        says = f"threshold_triggers.incident_frequency.{trigger} is {counts} and takes precedence; make them equal"
         yield finding(settings, "warning", ("profiles", name, key), value, says)
 
 
 def _warehouse_is_postgres(settings: Settings) -> Iterator[Problem]:
     engine = settings.insights.warehouse.type
     if engine != "postgres":
-        says = "a token of the specification, but this release builds postgres only"
+        says = "the specification allows this value, but this release supports postgres only"
         yield finding(settings, "error", path("insights.warehouse.type"), engine, says)
 
 
@@ -104,7 +104,7 @@ def _users_differ(settings: Settings) -> Iterator[Problem]:
 def _schemas_differ(settings: Settings) -> Iterator[Problem]:
     schema = settings.insights.warehouse.schema_name
     if schema == settings.insights.source.schema_name:
-        says = "must differ from source.schema: the marts would land among the operational tables"
+        says = "must differ from source.schema: the marts would be built among the operational tables"
         yield finding(settings, "error", path("insights.warehouse.schema"), schema, says)
 
 
@@ -116,18 +116,18 @@ def _batches_fit(settings: Settings) -> Iterator[Problem]:
 
 
 def _access_nests(narrow: str, wide: str, settings: Settings) -> Iterator[Problem]:
-    """Section 2.5: the minimum visibility decides the minimum role, so a role that may see more may see less."""
+    """Check that a role that may see a strict visibility may also see the wider ones (section 2.5)."""
     roles, allowed = getattr(settings.insights.access, narrow), getattr(settings.insights.access, wide)
     for index, role in enumerate(roles):
         if role not in allowed and EVERY_ROLE not in allowed:
-            says = f"must be in access.{wide} too: who may see more may see less"
+            says = f"must also be in access.{wide}: a role that may see strict rows may also see the others"
             yield finding(settings, "error", (*_ACCESS, narrow, index), shown("", role), says)
 
 
 def _exports_keep_rows_back(settings: Settings) -> Iterator[Problem]:
     for index, visibility in enumerate(settings.insights.exports.allowed_visibilities):
         if visibility not in AS_ROWS:
-            says = "leaves in aggregates only, never as rows, whatever this list says; remove it"
+            says = "is exported in aggregates only, never as rows; remove it from this list"
             where = (*path("insights.exports.allowed_visibilities"), index)
             yield finding(settings, "warning", where, visibility, says)
 
@@ -137,5 +137,5 @@ def _dag_ids_differ(settings: Settings) -> Iterator[Problem]:
     ids = {key: dag.id for key, dag in settings.dags.items() if fits(settings, ("dags", key, "id"))}
     for key, name in ids.items():
         if name in seen:
-            yield finding(settings, "error", ("etl_dags", key, "id"), name, f"is the id of {seen[name]} already")
+            yield finding(settings, "error", ("etl_dags", key, "id"), name, f"is already the id of {seen[name]}")
         seen.setdefault(name, key)

@@ -1,4 +1,7 @@
-"""Says what is wrong with a cron expression, without a library: five fields, lists, ranges, steps and names."""
+"""Checks a cron expression: five fields with lists, ranges, steps and names.
+
+It is hand-written because croniter comes with Airflow only, and because a message must name the wrong field.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-# name, least, greatest, names of the values from `least` on
+# name, minimum, maximum, names of the values from the minimum on
 _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("minute", 0, 59, []),
     ("hour", 0, 23, []),
@@ -19,7 +22,7 @@ _PART = re.compile(r"(?:(?P<all>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<st
 
 
 def cron_problem(expression: str) -> str | None:
-    """What is wrong with a cron expression of five fields, and what would be right; None when nothing is."""
+    """Return what is wrong with a cron expression of five fields and what would be right; None if it is valid."""
     texts = expression.split()
     if len(texts) != len(_FIELDS):
         return (
@@ -31,16 +34,16 @@ def cron_problem(expression: str) -> str | None:
         found = _values(text, least, greatest, names)
         if not found:
             return (
-                f"'{text}' is no {name} of cron; it must be *, or numbers from {least} to {greatest}, a-b, a,b or */n"
+                f"'{text}' is not a valid {name}; it must be *, or numbers from {least} to {greatest}, a-b, a,b or */n"
             )
         values.append(found)
     if texts[4] == "*" and min(values[2]) > max(_DAYS_OF_MONTH[month - 1] for month in values[3]):
-        return f"never comes: none of its months has a day {min(values[2])}"
+        return f"never runs: none of its months has a day {min(values[2])}"
     return None
 
 
 def _values(text: str, least: int, greatest: int, names: list[str]) -> set[int]:
-    """The values that a field stands for; empty when it cannot be read."""
+    """Return the values of a field; empty if it is invalid."""
     values: set[int] = set()
     for part in text.split(","):
         found = _PART.fullmatch(part)

@@ -1,4 +1,4 @@
-"""The shape of config/insights/dags.yaml (specification, section 4.1)."""
+"""The schema of config/insights/dags.yaml (specification, section 4.1)."""
 
 from __future__ import annotations
 
@@ -19,27 +19,25 @@ def _cron(value: str) -> str:
 
 
 class Dag(Section):
-    """One scheduled job."""
+    """One DAG of the inventory."""
 
-    id: Annotated[str, Field(pattern=r"^insights_[a-z0-9_]+$")] = Field(description="Its name in Airflow.")
-    schedule: Annotated[str, AfterValidator(_cron)] = Field(description="Five fields of cron, in UTC.")
-    description: Text = Field(description="What it does, in a sentence.")
-    enabled_environments: list[Environment] = Field(description="Where it runs on its schedule.")
-    queue_job_id: Annotated[str, Field(pattern=r"^orgo\.[a-z0-9.-]+$")] = Field(
-        description="Its name in Orgo's job queue."
-    )
+    id: Annotated[str, Field(pattern=r"^insights_[a-z0-9_]+$")] = Field(description="DAG id in Airflow.")
+    schedule: Annotated[str, AfterValidator(_cron)] = Field(description="Cron expression of five fields, in UTC.")
+    description: Text = Field(description="What the DAG does, in one sentence.")
+    enabled_environments: list[Environment] = Field(description="Environments in which it runs on its schedule.")
+    queue_job_id: Annotated[str, Field(pattern=r"^orgo\.[a-z0-9.-]+$")] = Field(description="Name in Orgo's job queue.")
 
 
-# A key for each flow and no other. They are fields, so that a wrong or missing one is reported like any other key.
+# Fields, so that an unknown or missing DAG is reported like any other key.
 _KEYS: dict[str, Any] = {
     key: (Dag, Field(description="The DAG of this flow of orchestration/flows.py.")) for key in FLOWS
 }
 
-EtlDags = create_model("EtlDags", __base__=Section, __doc__="The jobs of the inventory, one for each flow.", **_KEYS)
+EtlDags = create_model("EtlDags", __base__=Section, __doc__="The DAGs of the inventory, one for each flow.", **_KEYS)
 
 
 class DagsFile(Section):
-    """config/insights/dags.yaml as a whole."""
+    """The file config/insights/dags.yaml."""
 
     metadata: Metadata
     etl_dags: EtlDags  # type: ignore[valid-type] # a class made at run time

@@ -1,4 +1,4 @@
-"""Replaces `${NAME}` in the values of a document by the environment's, and says which variables are not set."""
+"""Replaces `${NAME}` in the values of a document with environment variables, and reports those that are not set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchestration.config.yaml_reader import Document
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 DEFAULTS = {"INSIGHTS_ENV": "dev"}
 
-# Secrets, addresses and places: the settings keep `${NAME}` and look when a command needs the value, as few do.
+# Secrets, URLs and paths: the settings keep `${NAME}` and expand it on use, so that other commands need no variable.
 LATE: tuple[KeyPath, ...] = (
     ("insights", "warehouse", "connection_url"),
     ("insights", "cache", "url"),
@@ -26,14 +26,14 @@ LATE: tuple[KeyPath, ...] = (
 
 
 def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The text with its variables replaced, and the names of those that are not set, which stay as they are."""
-    known = {name: environ.get(name) or DEFAULTS.get(name, "") for name in REFERENCE.findall(text)}
-    done = REFERENCE.sub(lambda found: known[found[1]] or found[0], text)
-    return done, [name for name, value in known.items() if not value]
+    """Return the text with its variables replaced, and the names of unset variables, whose references are kept."""
+    values = {name: environ.get(name) or DEFAULTS.get(name, "") for name in REFERENCE.findall(text)}
+    expanded = REFERENCE.sub(lambda found: values[found[1]] or found[0], text)
+    return expanded, [name for name, value in values.items() if not value]
 
 
 def expand_document(document: Document, environ: Mapping[str, str]) -> None:
-    """Expand every text of a document in place, and add a problem for each variable that is missing."""
+    """Expand every string of a document in place, and add a problem for each variable that is not set."""
     document.data = _expanded(document, document.data, (), environ)
 
 
@@ -49,10 +49,10 @@ def _expanded(document: Document, value: Any, path: KeyPath, environ: Mapping[st
     is_late = path in LATE
     for name in missing:
         says = f"the environment variable {name} is not set"
-        says += "; commands that need it will say so" if is_late else f"; export {name}=... or write the value here"
+        says += "; only commands that use it need it" if is_late else f"; export {name}=... or write the value here"
         _report(document, "note" if is_late else "error", path, says, value)
     if REFERENCE.sub("", value).count("${"):
-        _report(document, "error", path, "a variable is written ${NAME}", value)
+        _report(document, "error", path, "a variable must be written ${NAME}", value)
     return value if is_late or missing else Expanded(text)
 
 

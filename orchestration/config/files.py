@@ -1,6 +1,7 @@
-"""Reads the configuration files, checks them, and hands out the settings of one ENVIRONMENT.
+"""Reads and checks the configuration files, and returns the settings for one ENVIRONMENT.
 
-Files and environment variables only: no network, no database, no process; Airflow calls this when it parses its DAGs.
+It reads files and environment variables only, without network, database or processes, because Airflow calls it whenever
+it parses the DAGs.
 """
 
 from __future__ import annotations
@@ -49,23 +50,22 @@ CONFIG_FILE = Path("config/insights/config.yaml")
 DAGS_FILE = Path("config/insights/dags.yaml")
 PROFILES_FILE = Path("config/organization_profiles.yaml")
 
-# What must equal INSIGHTS_ENV, in whichever file has it (specification, section 3.1).
+# Keys that must equal INSIGHTS_ENV in every file that has them (specification, section 3.1).
 _ENVIRONMENT_KEYS: tuple[KeyPath, ...] = (("metadata", "environment"), ("insights", "environment"))
 
 
 @dataclass(frozen=True)
 class Checked:
-    """The settings, None when a file does not even have the right shape, and everything that was found."""
+    """The settings, None if a file does not match its schema, and all problems."""
 
     settings: Settings | None
     problems: list[Problem]
 
 
 def load_settings(project: Path = PROJECT) -> Settings:
-    """Read the files below `project` for the ENVIRONMENT that INSIGHTS_ENV names; default: dev.
+    """Return the settings in the files below `project` for the ENVIRONMENT of INSIGHTS_ENV (default: dev).
 
-    Raises MisconfiguredError with every error, except broken invariants of other environments. Warnings are left to
-    `check`.
+    Raises MisconfiguredError with all errors, except broken invariants of other environments. Use `check` for warnings.
     """
     checked = check(project)
     raise_errors(p for p in checked.problems if p.environment in (None, _environment(os.environ)))
@@ -73,7 +73,7 @@ def load_settings(project: Path = PROJECT) -> Settings:
 
 
 def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Checked:
-    """Read the files below `project` and the variables, and collect what is wrong, in every environment."""
+    """Check the files below `project` and the environment variables; returns the problems of every ENVIRONMENT."""
     environ = os.environ if environ is None else environ
     problems, environment = variable_problems(environ), _environment(environ)
     environ = {**environ, "INSIGHTS_ENV": environment}
@@ -96,7 +96,7 @@ def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> 
 
 
 def dbt_variables(settings: Settings) -> dict[str, Any]:
-    """The variables that the dbt models read; the defaults in dbt_project.yml are these values of the shipped files."""
+    """Return the variables for dbt; the defaults in dbt_project.yml equal these values of the shipped files."""
     insights = settings.insights
     return {
         "source_schema": insights.source.schema_name,
@@ -110,7 +110,7 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
 
 
 def per_environment(value: PerEnvironment) -> dict[str, int]:
-    """One value for each ENVIRONMENT; `offline` has prod's unless it has its own (decision D1)."""
+    """Return the value of each ENVIRONMENT; `offline` defaults to that of prod (decision D1)."""
     return value.model_dump()
 
 
@@ -119,7 +119,7 @@ def _broken(settings: Settings, environ: Mapping[str, str]) -> list[Problem]:
 
 
 def _environment(environ: Mapping[str, str]) -> Environment:
-    """The ENVIRONMENT that INSIGHTS_ENV names; dev when it is not set, or names none, which is reported."""
+    """Return the ENVIRONMENT of INSIGHTS_ENV; dev if it is not set or, which is reported elsewhere, invalid."""
     named = environ.get("INSIGHTS_ENV")
     return cast(Environment, named if named in ENVIRONMENTS else "dev")
 
@@ -127,7 +127,7 @@ def _environment(environ: Mapping[str, str]) -> Environment:
 def _model(
     document: Document, model: type[Model], environ: Mapping[str, str], problems: list[Problem]
 ) -> tuple[Model, bool]:
-    """The document as a typed model, and whether all of it fits; adds what is wrong to `problems`."""
+    """Return the document as a typed model, and whether it is complete; adds its problems to `problems`."""
     if () not in document.places:
         problems += document.problems
         return fitting({}, model), False
@@ -144,7 +144,7 @@ def _disagreements(document: Document, environment: Environment) -> list[Problem
         value = values.get(key) if isinstance(values, dict) else None
         if value in ENVIRONMENTS and value != environment:
             place = document.places[(section, key)]
-            says = f'must be that of INSIGHTS_ENV ("{environment}", which is also meant when it is not set)'
+            says = f'must equal INSIGHTS_ENV ("{environment}"; default: "dev")'
             problem = Problem("error", says, place.file, place.line, None, f"{section}.{key}", f'"{value}"')
             problems.append(problem)
     return problems

@@ -1,4 +1,4 @@
-"""What of a document fits its model although something else does not, so that its rules are checked in the same go."""
+"""Builds a partial model from the valid values of an invalid document, so that rules can be checked too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def fitting(data: object, model: type[Model]) -> Model:
-    """Return the model with the values that fit; others are not attributes of it (`rule.fits` tells which are)."""
+    """Return a model with the valid values only; the others are not attributes of it (`rule.fits` checks that)."""
     known = {}
     for name, field in model.model_fields.items():
         key = field.alias or name

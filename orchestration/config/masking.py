@@ -1,4 +1,4 @@
-"""Keeps secrets out of messages: passwords in URLs and connection strings, and values of keys that name a secret."""
+"""Removes secrets from messages: passwords in URLs and connection strings, and values of keys that name a secret."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _IN_PARAMETERS = re.compile(r"((?:pass\w*|pwd|token|secret|\w*api_key)\s*=\s*)(?
 
 
 def is_secret_key(key: str) -> bool:
-    """Whether a key's last part says that its value is a secret."""
+    """Return whether the last part of a key names a secret."""
     return bool(_SECRET_KEY.search(key.rpartition(".")[2]))
 
 
 def mask(text: str) -> str:
-    """The text without the passwords in it."""
+    """Return the text with its passwords masked."""
     return _IN_PARAMETERS.sub(rf"\1{MASK}", _IN_URL.sub(rf"\1:{MASK}@", text))
 
 
 def shown(key: str, value: object, longest: int | None = LONGEST) -> str:
-    """A value as one line of JSON, masked; cut to `longest` characters, which suits a message."""
+    """Return a value as one line of masked JSON, truncated to `longest` characters unless that is None."""
     if is_secret_key(key) and value:
         return MASK
     if isinstance(value, dict | list):
@@ -33,7 +33,7 @@ def shown(key: str, value: object, longest: int | None = LONGEST) -> str:
 
 
 def as_written(key: str, text: str) -> str:
-    """The text of a value as its file has it, masked, and cut where it is too long for a message."""
+    """Return the text of a value as written in its file, masked and truncated for a message."""
     return MASK if is_secret_key(key) else _cut(mask(text), LONGEST)
 
 

@@ -1,4 +1,4 @@
-"""INSIGHTS_PATTERN_CONFIG_PATH: a file whose thresholds win over those of config.yaml (specification, section 5)."""
+"""Applies the file of INSIGHTS_PATTERN_CONFIG_PATH, which overrides thresholds of config.yaml (section 5)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SECTION: KeyPath = ("insights", "patterns")
 
 
 def read_override(environ: Mapping[str, str]) -> Document | None:
-    """The file that INSIGHTS_PATTERN_CONFIG_PATH names, with its problems; None when it is not set.
+    """Return the file of INSIGHTS_PATTERN_CONFIG_PATH with its problems; None if the variable is not set.
 
-    It has some of the keys of config.yaml's `patterns`, below `insights: patterns:` or `patterns:`.
+    It has keys of config.yaml's `patterns`, below `insights: patterns:` or `patterns:`.
     """
     name = environ.get(VARIABLE)
     if not name:
@@ -31,28 +31,28 @@ def read_override(environ: Mapping[str, str]) -> Document | None:
         document.problems = [_as_named(problem, name) for problem in document.problems]
         return document
     head = Document(name, {"metadata": document.data.get("metadata")}, document.places, document.problems)
-    expand_document(head, environ)  # the rest is expanded where it is going to stand
+    expand_document(head, environ)  # the rest is expanded after it is merged
     document.data |= {key: value for key, value in head.data.items() if value is not None}
     document.problems += validate(document, PatternsFile).problems
     if "patterns" in document.data and "insights" in document.data:
-        says = "the thresholds stand either here or below insights, not in both"
+        says = "the thresholds must be either here or below insights, not in both places"
         document.problems.append(Problem("error", says, name, document.places[("patterns",)].line, None, "patterns"))
     return document
 
 
 def _as_named(problem: Problem, name: str) -> Problem:
-    """A file without a line cannot be opened: the variable is what is wrong."""
+    """Return a problem without a line, which means that the file cannot be opened, as a problem of the variable."""
     if problem.line is not None:
         return problem
-    where = "" if Path(name).is_absolute() else f" (looked for in {Path.cwd()}; an absolute path is safe)"
-    says = f"{problem.says}{where}; it must name a file of thresholds, or not be set"
+    where = "" if Path(name).is_absolute() else f" (relative to {Path.cwd()}; an absolute path is safer)"
+    says = f"{problem.says}{where}; set the path of a file with thresholds, or unset the variable"
     return replace(problem, says=says, file="environment", key=VARIABLE, value=shown("", name))
 
 
 def apply_override(config: Document, override: Document) -> None:
-    """Put the thresholds of `override` over those of config.yaml, key by key.
+    """Replace thresholds of config.yaml with those of `override`, key by key.
 
-    Each value keeps its own file and line, so that whatever is wrong with it is reported there.
+    Each value keeps its file and line, so that problems are reported there.
     """
     base = _mapping(_mapping(config.data, "insights"), "patterns")
     below = "insights" in override.data
@@ -76,6 +76,6 @@ def _overlay(
 
 
 def _mapping(data: dict[str, Any], key: str) -> dict[str, Any]:
-    """The mapping at a key; an empty one where there is none, which the shape's check reports."""
+    """Return the mapping at a key, {} if there is none; the check of the schema reports that."""
     value = data.get(key)
     return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""One finding about the configuration, whatever the mistake: where it is, what it is, what would be right."""
+"""A problem of the configuration: where it is, what is wrong, and what would be right."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Literal
 from orchestration.config.tokens import Environment
 from orchestration.errors import MisconfiguredError
 
-# An error stops every command; a warning is something that works and is probably not meant; a note is worth knowing.
+# An error stops every command; a warning is a valid value that is probably a mistake; a note is information.
 Level = Literal["error", "warning", "note"]
 KeyPath = tuple[str | int, ...]
 
 CLOSE = 0.6
-SHORTEST = 3  # of words of which one begins the other, such as prod and production
+SHORTEST = 3  # minimum length of a prefix match, such as prod and production
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding. `value` is masked already; `environment` is set when it holds in that ENVIRONMENT only."""
+    """One problem. `value` is already masked; `environment` is the only ENVIRONMENT it applies to, None for all."""
 
     level: Level
     says: str
@@ -32,7 +32,7 @@ class Problem:
     environment: Environment | None = None
 
     def __str__(self) -> str:
-        """The finding as one line: level, file:line[:column], key, value, what is wrong and what would be right."""
+        """Return one line: level, file:line[:column], key, value, what is wrong and what would be right."""
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         subject = f"{self.key} is {self.value}: " if self.value is not None else f"{self.key}: " if self.key else ""
         where = f" (in {self.environment})" if self.environment else ""
@@ -40,12 +40,12 @@ class Problem:
 
 
 def dotted(path: KeyPath) -> str:
-    """A path of keys and positions as people write it: insights.exports.allowed_visibilities.0."""
+    """Return a path of keys and list indexes with dots, such as insights.exports.allowed_visibilities.0."""
     return ".".join(map(str, path))
 
 
 def closest(word: object, known: Iterable[str]) -> str | None:
-    """The known word that is most like this one; None when none is."""
+    """Return the most similar known word; None if none is similar."""
     by_lower = {name.lower(): name for name in known}
     lower = str(word).lower()
     longer = [name for name in by_lower if len(name) >= SHORTEST and (lower.startswith(name) or name.startswith(lower))]
@@ -54,13 +54,13 @@ def closest(word: object, known: Iterable[str]) -> str | None:
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """' Did you mean x?' for the known word that is most like this one; empty when none is."""
+    """Return " Did you mean x?" for the most similar known word; "" if none is similar."""
     found = closest(word, known)
     return f" Did you mean {found}?" if found else ""
 
 
 def raise_errors(problems: Iterable[Problem]) -> None:
-    """Raise MisconfiguredError with every error among the problems, if there is one."""
+    """Raise MisconfiguredError with all errors among the problems, if there are any."""
     errors = [problem for problem in problems if problem.level == "error"]
     if errors:
         lines = "\n  ".join(map(str, errors))

@@ -1,4 +1,4 @@
-"""The shape of config/organization_profiles.yaml (source contract, section 4)."""
+"""The schema of config/organization_profiles.yaml (source contract, section 4)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class SeverityPolicy(Section):
 class TaskMetadata(Section):
     """`default_task_metadata` of a profile."""
 
-    visibility: Visibility = Field(description="Of a case whose tasks and metadata say nothing.")
+    visibility: Visibility = Field(description="Visibility of a case without tasks and metadata that set it.")
     default_priority: Priority
     default_reactivity_seconds: Count
 
 
 class Schedule(Section):
-    """Which reviews a profile wants."""
+    """`cyclic_overview.schedule`: the reviews that include organizations with this profile."""
 
     weekly: Switch
     monthly: Switch
@@ -43,10 +43,10 @@ class Schedule(Section):
 
 
 class IncidentFrequency(Section):
-    """`threshold_triggers.incident_frequency`: the rule that counts (decision D3)."""
+    """`threshold_triggers.incident_frequency`, which takes precedence (decision D3)."""
 
-    min_events: Count = Field(description="Similar incidents that make a pattern.")
-    window_days: Days = Field(description="Consecutive days within which they must lie.")
+    min_events: Count = Field(description="Minimum number of similar incidents in a pattern.")
+    window_days: Days = Field(description="Number of consecutive days in which they must occur.")
 
 
 class Triggers(Section):
@@ -70,19 +70,19 @@ class Profile(Section):
 
     description: Text
     metadata: dict[str, str] = Field(default_factory=dict)
-    reactivity_seconds: Count = Field(description="Within this time somebody responds.")
-    max_escalation_seconds: Count = Field(description="Within this time a task is done.")
+    reactivity_seconds: Count = Field(description="Time limit for the first response, in seconds.")
+    max_escalation_seconds: Count = Field(description="Time limit for the completion of a task, in seconds.")
     transparency_level: Literal["full", "balanced", "restricted", "private"]
     escalation_granularity: Literal["relaxed", "moderate", "detailed", "aggressive"]
     review_frequency: Text
     notification_scope: Literal["user", "team", "department", "org_wide"]
     pattern_sensitivity: Literal["low", "medium", "high", "critical"]
-    pattern_window_days: Days = Field(description="Should equal incident_frequency.window_days, which counts.")
-    pattern_min_events: Count = Field(description="Should equal incident_frequency.min_events, which counts.")
+    pattern_window_days: Days = Field(description="Should equal incident_frequency.window_days, which is used.")
+    pattern_min_events: Count = Field(description="Should equal incident_frequency.min_events, which is used.")
     severity_threshold: Severity
     severity_policy: SeverityPolicy
     logging_level: Text
-    log_retention_days: Days = Field(description="Of operational data; analytics does not read it.")
+    log_retention_days: Days = Field(description="Retention of operational logs, in days; not used by Insights.")
     automation_level: Text
     default_task_metadata: TaskMetadata
     cyclic_overview: CyclicOverview
@@ -90,12 +90,12 @@ class Profile(Section):
     @field_validator("notification_scope", mode="before")
     @classmethod
     def _without_alias(cls, value: object) -> object:
-        """Doc 7 also writes individual for user and small_team for team."""
+        """Replace the aliases of Doc 7: individual for user, small_team for team."""
         return {"individual": "user", "small_team": "team"}.get(str(value), value)
 
 
 class ProfilesFile(Section):
-    """config/organization_profiles.yaml as a whole, templates left out."""
+    """The file config/organization_profiles.yaml without its templates."""
 
     metadata: Metadata
     profiles: dict[str, Profile]
@@ -107,5 +107,5 @@ class ProfilesFile(Section):
 
 
 def without_templates(profiles: Mapping[str, T]) -> dict[str, T]:
-    """Return the profiles: keys that start with `_` are templates."""
+    """Return the profiles without templates, whose keys start with `_`."""
     return {name: profile for name, profile in profiles.items() if not str(name).startswith("_")}

@@ -1,4 +1,4 @@
-"""One rule between values of the configuration, and which of the values it needs."""
+"""Rules between values of the configuration, which run only if all values that they read are valid."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from orchestration.config.settings import Settings
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, and what it reads: paths of attributes and keys that start at Settings.
+    """A rule and the paths that it reads, of attributes and keys from Settings.
 
-    A value that does not fit its type is reported already, so a rule that reads it is left out. Any error that `find`
-    raises is a slip in the rule, and is not caught.
+    A value of the wrong type is already reported, so a rule that reads it is skipped. An exception of `find` is a
+    defect of the rule and is not caught.
     """
 
     find: Callable[[Settings], Iterator[Problem]]
@@ -24,12 +24,12 @@ class Rule:
 
 
 def path(dotted_name: str) -> KeyPath:
-    """Return the path of `insights.etl.concurrency`."""
+    """Return the path of a dotted name such as `insights.etl.concurrency`."""
     return tuple(dotted_name.split("."))
 
 
 def fits(settings: Settings, where: KeyPath) -> bool:
-    """Return whether the value at a path is known, which it is everywhere unless the settings are in part."""
+    """Return whether the settings have a value at a path; partial settings lack the invalid values."""
     value: object = settings
     for part in where:
         inside: Mapping[Any, object] = value if isinstance(value, Mapping) else vars(value)
@@ -40,7 +40,7 @@ def fits(settings: Settings, where: KeyPath) -> bool:
 
 
 def broken(rules: Iterable[Rule], settings: Settings) -> list[Problem]:
-    """Return what the rules find, those left out that read a value that is not known."""
+    """Return the problems that the rules find; a rule that reads an invalid value is skipped."""
     return [
         *chain.from_iterable(
             rule.find(settings) for rule in rules if all(fits(settings, where) for where in rule.reads)

@@ -1,7 +1,7 @@
-"""The invariants of the specification's sections 2 and 3.
+"""Checks the invariants of sections 2 and 3 of the specification.
 
-One that protects a review is an error in the environments where a DAG that needs it is enabled, and a warning elsewhere
-(decision D1).
+A broken invariant that protects a review is an error in environments where the DAG of the review is enabled, and a
+warning in others (decision D1).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from orchestration.config.settings import Settings
 from orchestration.config.tokens import ENVIRONMENTS, Environment, PerEnvironment
 from orchestration.config.yaml_reader import Place
 
-# The review of each cadence, in the order of their windows.
+# The DAG of each cadence's review, in the order of their windows.
 REVIEWS = {
     "weekly": "weekly_pattern_review",
     "monthly": "monthly_trend_report",
     "yearly": "yearly_systemic_review",
 }
-# Days from the review before the latest one to the last day before the next, at most: that review's rows tell whether a
-# pattern is new, whatever day the latest is run again.
+# Maximum days from the second newest review to the last day before the next one: the newest review, also when it is run
+# again on that day, reads the rows of the second newest to decide whether a pattern is new.
 REVIEW_SPAN_DAYS = {"weekly": 7 + 7 - 1, "monthly": 31 + 31 - 1, "yearly": 365 + 366 - 1}
 MINUTES_PER_DAY = 1440
 CRITICAL = ("high", "critical")
@@ -37,12 +37,12 @@ _RPO: KeyPath = ("insights", "backups", "rpo_minutes")
 
 
 def invariant_problems(settings: Settings) -> list[Problem]:
-    """Every invariant that does not hold, in every environment: see Problem.environment."""
+    """Return every broken invariant in every environment (see Problem.environment)."""
     return broken(invariants(settings), settings)
 
 
 def invariants(settings: Settings) -> list[Rule]:
-    """The invariants, each with what it reads."""
+    """Return the invariants as rules."""
     raw, aggregated, results = (
         (*_RETENTION, f"{name}_retention_days") for name in ("raw_event", "aggregated", "pattern_result")
     )
@@ -67,7 +67,7 @@ def _events(cadence: str) -> KeyPath:
 
 
 def _runs(*cadences: str) -> tuple[KeyPath, ...]:
-    """What says in which environments the reviews of these cadences run."""
+    """Return the paths that decide in which environments the reviews of these cadences run."""
     return (_OFFLINE, *(("dags", REVIEWS[cadence], "enabled_environments") for cadence in cadences))
 
 
@@ -80,7 +80,7 @@ def _nesting(short: str, long: str) -> tuple[Rule, Rule]:
 
 
 def _critical(settings: Settings) -> Iterator[KeyPath]:
-    """What says which windows of profiles are critical."""
+    """Yield the paths that decide which windows of profiles are critical."""
     for name in settings.profiles if fits(settings, ("profiles",)) else ():
         yield ("profiles", name, "pattern_sensitivity")
         yield ("profiles", name, "cyclic_overview", "enabled")
@@ -88,14 +88,14 @@ def _critical(settings: Settings) -> Iterator[KeyPath]:
 
 
 def place_of(settings: Settings, path: KeyPath) -> Place:
-    """Where a value is written: its own line, else that of the mapping it would be in."""
+    """Return the place of a value; for a default, that of the nearest enclosing mapping."""
     while path and path not in settings.places:
         path = path[:-1]
     return settings.places.get(path, Place("config", 1))
 
 
 def finding(settings: Settings, level: Level, path: KeyPath, value: object, says: str) -> Problem:
-    """A problem with the value at a path of the files."""
+    """Return a problem with the value at a path of the files."""
     place = place_of(settings, path)
     return Problem(level, says, place.file, place.line, None, dotted(path), str(value))
 
@@ -103,36 +103,36 @@ def finding(settings: Settings, level: Level, path: KeyPath, value: object, says
 def _raw_retention_holds_a_window(name: str, settings: Settings) -> Iterator[Problem]:
     what = f"patterns.{name}.window_days ({{}}), or the review misses cases"
     least = dict.fromkeys(ENVIRONMENTS, _cadence(settings, name).window_days)
-    yield from _at_least(settings, _Floor("raw_event_retention_days", least, what, REVIEWS[name]))
+    yield from _at_least(settings, _LowerBound("raw_event_retention_days", least, what, REVIEWS[name]))
 
 
 def _aggregates_outlive_facts(settings: Settings) -> Iterator[Problem]:
-    what = "raw_event_retention_days ({}), or months vanish before their facts"
+    what = "raw_event_retention_days ({}), or months are deleted before their facts"
     raw = settings.insights.retention.raw_event_retention_days
     least = {environment: raw.of(environment) for environment in ENVIRONMENTS}
-    yield from _at_least(settings, _Floor("aggregated_retention_days", least, what, REVIEWS["monthly"]))
+    yield from _at_least(settings, _LowerBound("aggregated_retention_days", least, what, REVIEWS["monthly"]))
 
 
 def _pattern_results_hold_a_review(name: str, settings: Settings) -> Iterator[Problem]:
     days = max(_cadence(settings, name).window_days, REVIEW_SPAN_DAYS[name])
-    what = f"{{}}, what the {name} review looks back over"
+    what = f"{{}} days, which the {name} review reads"
     least = dict.fromkeys(ENVIRONMENTS, days)
-    yield from _at_least(settings, _Floor("pattern_result_retention_days", least, what, REVIEWS[name]))
+    yield from _at_least(settings, _LowerBound("pattern_result_retention_days", least, what, REVIEWS[name]))
 
 
 def _windows_nest(short: str, long: str, settings: Settings) -> Iterator[Problem]:
-    """A longer cadence looks further back."""
+    """Check that the window of a longer cadence is longer."""
     shorter, longer = _cadence(settings, short).window_days, _cadence(settings, long).window_days
     if longer > shorter:
         return
-    says = f"must be more than patterns.{short}.window_days ({shorter}): the windows nest"
+    says = f"must be more than patterns.{short}.window_days ({shorter}): a longer cadence needs a longer window"
     for environment in ENVIRONMENTS:
         level = _level(settings, [REVIEWS[short], REVIEWS[long]], environment)
         yield replace(finding(settings, level, _window(long), longer, says), environment=environment)
 
 
 def _thresholds_rise(short: str, long: str, settings: Settings) -> Iterator[Problem]:
-    """A lower threshold over a longer window would only repeat the shorter one."""
+    """Warn about a lower threshold over a longer window, which would only repeat the shorter review."""
     fewer, more = _cadence(settings, short).min_events, _cadence(settings, long).min_events
     if more < fewer:
         says = f"is below patterns.{short}.min_events ({fewer}), though the window is longer"
@@ -152,7 +152,7 @@ def _recovery_is_within_critical_windows(settings: Settings) -> Iterator[Problem
 
 
 def _critical_windows(settings: Settings) -> Iterator[tuple[int, str]]:
-    """The reviews' windows, and those of profiles whose patterns are critical."""
+    """Yield (days, source) of the windows of reviews and of profiles with high or critical sensitivity."""
     for name in REVIEWS:
         yield _cadence(settings, name).window_days, f"patterns.{name}.window_days"
     for name, profile in settings.profiles.items():
@@ -162,8 +162,8 @@ def _critical_windows(settings: Settings) -> Iterator[tuple[int, str]]:
 
 
 @dataclass(frozen=True)
-class _Floor:
-    """A retention's least value in each environment, what it is the value of, and the DAG that needs it."""
+class _LowerBound:
+    """The minimum of a retention in each environment, its meaning in words, and the DAG that needs it."""
 
     key: str
     least: Mapping[Environment, int]
@@ -171,14 +171,14 @@ class _Floor:
     dag: str
 
 
-def _at_least(settings: Settings, floor: _Floor) -> Iterator[Problem]:
-    days: PerEnvironment = getattr(settings.insights.retention, floor.key)
-    path: KeyPath = (*_RETENTION, floor.key)
+def _at_least(settings: Settings, bound: _LowerBound) -> Iterator[Problem]:
+    days: PerEnvironment = getattr(settings.insights.retention, bound.key)
+    path: KeyPath = (*_RETENTION, bound.key)
     for environment in _environments(settings, path):
-        least = floor.least[environment]
+        least = bound.least[environment]
         if days.of(environment) < least:
-            says = f"must be at least {floor.what.format(least)}"
-            level = _level(settings, [floor.dag], environment)
+            says = f"must be at least {bound.what.format(least)}"
+            level = _level(settings, [bound.dag], environment)
             problem = finding(settings, level, (*path, environment), days.of(environment), says)
             yield replace(problem, environment=environment)
 
@@ -188,7 +188,7 @@ def _level(settings: Settings, dags: Iterable[str], environment: Environment) ->
 
 
 def _environments(settings: Settings, path: KeyPath) -> list[Environment]:
-    """All, but `offline` only where it is used or has a value of its own: prod's is reported for prod."""
+    """Return the environments to report on; `offline` only if it is used or has its own value, not prod's."""
     is_used = settings.environment == "offline" or settings.insights.offline.enabled
     return [e for e in ENVIRONMENTS if e != "offline" or is_used or (*path, e) in settings.places]
 

@@ -1,4 +1,4 @@
-"""JSON Schema of the configuration files, for editors."""
+"""Generates the JSON Schema of the configuration files for editors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCALARS = ("integer", "number", "boolean", "string")
 
 
 def editor_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The schema of a file: its keys, types, tokens and descriptions; `${NAME}` is accepted wherever a scalar is."""
+    """Return the JSON Schema of a file, which accepts `${NAME}` in place of every scalar."""
     schema: dict[str, Any] = _with_references(model.model_json_schema())
     return {"$schema": DIALECT} | schema
 

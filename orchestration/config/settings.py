@@ -1,4 +1,4 @@
-"""The configuration as the rest of the code sees it: typed values for one ENVIRONMENT."""
+"""The settings: typed values of the configuration for one ENVIRONMENT."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from orchestration.errors import MisconfiguredError
 
 @dataclass(frozen=True)
 class Settings:
-    """What the files say, for the ENVIRONMENT that INSIGHTS_ENV names (specification, sections 2.6 and 5).
+    """The configuration for the ENVIRONMENT of INSIGHTS_ENV (specification, sections 2.6 and 5).
 
-    `dags` has the key of the inventory (`weekly_pattern_review`), not the id. `version` is config.yaml's, in its
-    `metadata`. `places` tells where a value is written.
+    `dags` are by key of the inventory (`weekly_pattern_review`), not by id. `version` is `metadata.version` of
+    config.yaml. `places` has file and line of each value.
     """
 
     environment: Environment
@@ -43,7 +43,7 @@ class Settings:
         dags: DagsFile,
         profiles: ProfilesFile,
     ) -> Settings:
-        """Settings for the rules alone, of files where something does not fit and is no attribute or key here."""
+        """Return partial settings of invalid files, for rules only; invalid values are missing attributes or keys."""
         part = cls.__new__(cls)
         known = {"environment": environment, "places": places, **vars(config)}
         if "etl_dags" in vars(dags):
@@ -55,12 +55,12 @@ class Settings:
 
     @cached_property
     def warehouse_url(self) -> str:
-        """URL of the warehouse; raises MisconfiguredError when INSIGHTS_WAREHOUSE_URL is not set."""
+        """The URL of the warehouse; raises MisconfiguredError if INSIGHTS_WAREHOUSE_URL is not set."""
         return _required("insights.warehouse.connection_url", self.insights.warehouse.connection_url)
 
     @property
     def export_key(self) -> bytes:
-        """The secret that exports mask with; raises MisconfiguredError unless INSIGHTS_EXPORT_KEY is long enough."""
+        """The secret for masking exports; raises MisconfiguredError unless INSIGHTS_EXPORT_KEY is long enough."""
         key = os.environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
         if len(key) < EXPORT_KEY_BYTES:
             raise MisconfiguredError(
@@ -72,22 +72,22 @@ class Settings:
 
     @cached_property
     def redis_url(self) -> str | None:
-        """Where results are kept; None when INSIGHTS_REDIS_URL is not set, which means no cache."""
+        """The URL of the cache; None if INSIGHTS_REDIS_URL is not set, which means no cache."""
         return _optional(self.insights.cache.url)
 
     @cached_property
     def core_api_url(self) -> str | None:
-        """Where review cases are posted; None when INSIGHTS_CORE_API_URL is not set, which means a dry run."""
+        """The URL to post review cases to; None if INSIGHTS_CORE_API_URL is not set, which means a dry run."""
         return _optional(self.insights.reviews.url)
 
     @cached_property
     def core_api_token(self) -> str | None:
-        """The bearer token of Core Services; None when INSIGHTS_CORE_API_TOKEN is not set."""
+        """The bearer token of Core Services; None if INSIGHTS_CORE_API_TOKEN is not set."""
         return _optional(self.insights.reviews.token)
 
     @cached_property
     def export_directory(self) -> Path:
-        """The folder for exported files; raises MisconfiguredError when it is not set, or no absolute path."""
+        """The folder for exported files; raises MisconfiguredError if it is not set or not an absolute path."""
         directory = Path(_required("insights.exports.directory", self.insights.exports.directory))
         if not directory.is_absolute():
             raise MisconfiguredError(f"insights.exports.directory must be an absolute path, not {str(directory)!r}.")
@@ -95,7 +95,7 @@ class Settings:
 
     @cached_property
     def export_bucket(self) -> str:
-        """The bucket for exported objects; raises MisconfiguredError when INSIGHTS_EXPORT_S3_BUCKET is not set."""
+        """The bucket for exported objects; raises MisconfiguredError if INSIGHTS_EXPORT_S3_BUCKET is not set."""
         bucket = os.environ.get("INSIGHTS_EXPORT_S3_BUCKET", "")
         if not bucket:
             raise MisconfiguredError("The environment variable INSIGHTS_EXPORT_S3_BUCKET, the bucket, is not set.")
@@ -103,13 +103,13 @@ class Settings:
 
     @cached_property
     def default_profile_key(self) -> str:
-        """The profile that applies where nothing else does; INSIGHTS_DEFAULT_PROFILE_KEY wins over the file."""
+        """The profile of organizations that chose none; INSIGHTS_DEFAULT_PROFILE_KEY takes precedence over the file."""
         return os.environ.get("INSIGHTS_DEFAULT_PROFILE_KEY") or self.insights.patterns.default_profile_key
 
     def is_enabled(self, dag: str, environment: Environment | None = None) -> bool:
-        """Whether a DAG, by its key of the inventory, runs in an environment (default: this one).
+        """Return whether a DAG, by its key of the inventory, runs in an environment (default: that of the settings).
 
-        In `offline` every DAG runs when `insights.offline.enabled` says so (decision D9).
+        In `offline`, `insights.offline.enabled` enables every DAG (decision D9).
         """
         environment = environment or self.environment
         is_named = environment in self.dags[dag].enabled_environments

@@ -1,4 +1,4 @@
-"""Compares a document with a typed model, and turns what pydantic says into problems with a line and a remedy."""
+"""Validates a document against a typed model, and turns pydantic's errors into problems with a line and a remedy."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ _WANTED = {
 
 @dataclass(frozen=True)
 class Validated(Generic[Model]):
-    """The model, None when the document does not fit it, and why not."""
+    """The model, None if the document is invalid, and the problems."""
 
     model: Model | None
     problems: list[Problem]
 
 
 def validate(document: Document, model: type[Model]) -> Validated[Model]:
-    """Compare a document's values with a model; every misfit becomes a problem at the line of its key.
+    """Validate a document against a model; each error becomes a problem at the line of its key.
 
-    Unknown keys are reported and left out, so that what else is wrong is found in the same go. What the reader found
-    about a key already is not said twice.
+    Unknown keys are reported and removed, so that the other problems are found in the same run. A key with an error of
+    the YAML reader is not reported again.
     """
     try:
         return Validated(model.model_validate(document.data), [])
@@ -73,7 +73,7 @@ def _problem(document: Document, model: type[BaseModel], error: ErrorDetails) ->
     if path[-1:] == ("offline",) and _keys(model, path[:-1]) == list(ENVIRONMENTS):
         written = _at(document.data, path[:-1])
         if isinstance(written, dict) and "offline" not in written:
-            return None  # prod's value, which is reported where it is written
+            return None  # the value is prod's and is reported there
     if error["type"] == "missing":
         return _missing(document, model, path)
     while path not in document.places:
@@ -94,14 +94,14 @@ def _missing(document: Document, model: type[BaseModel], path: KeyPath) -> Probl
     known = _keys(model, path[:-1])
     misspelt = [key for key in present if key not in known] if isinstance(present, dict) else []
     if any(closest(key, known) == path[-1] for key in misspelt):
-        return None  # the misspelt key is reported, with this one as its remedy
+        return None  # the misspelled key is reported, with this one as its remedy
     field = _fields(model, path[:-1]).get(str(path[-1]))
     remedy = f"; add it: {field.description}" if field and field.description else ""
     return Problem("error", f"this key is missing{remedy}", place.file, place.line, None, dotted(path))
 
 
 def _written(key: str, place: Place, value: object) -> str:
-    """A value as the file has it, masked; one that came from the environment as it is there, unless it is a secret."""
+    """Return a value as written in its file, masked; a value from the environment is shown expanded unless secret."""
     if any(is_secret_key(name) for name in place.variables):
         return shown("secret", value)
     if place.plain and not place.variables:
@@ -116,7 +116,7 @@ def _says(error: ErrorDetails, place: Place, value: str) -> str:
 
 
 def wanted(error: ErrorDetails) -> str:
-    """Return what would be right where pydantic found something wrong."""
+    """Return what would be right for an error of pydantic."""
     context = error.get("ctx", {})
     if error["type"] == "literal_error":
         tokens = [token.strip("'") for token in str(context["expected"]).replace(" or ", ", ").split(", ")]
@@ -127,12 +127,12 @@ def wanted(error: ErrorDetails) -> str:
 
 
 def _keys(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """The keys that a model knows at a path; none where any key may stand."""
+    """Return the keys of a model at a path; none if any key is allowed there."""
     return list(_fields(model, path))
 
 
 def _fields(model: type[BaseModel], path: KeyPath) -> dict[str, FieldInfo]:
-    """The same with what the model knows of each."""
+    """Return the fields of a model at a path, by key."""
     kind: Any = model
     for part in path:
         kind = _without_none(kind)
@@ -150,7 +150,7 @@ def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 def _without_none(kind: Any) -> Any:
-    """`X` of `X | None`."""
+    """Return `X` for `X | None`, other types unchanged."""
     return next(one for one in get_args(kind) if one is not NoneType) if isinstance(kind, UnionType) else kind
 
 

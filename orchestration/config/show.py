@@ -1,4 +1,4 @@
-"""The resolved configuration, one line for each value: what it is and where it came from; secrets masked."""
+"""Formats the resolved configuration: one line for each value, with its origin; secrets are masked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_SET = "(not set)"
 
 
 def resolved_lines(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
-    """`key = value  # origin` for every key of the files and every variable, for the settings' ENVIRONMENT."""
+    """Yield `key = value  # origin` for each key of the files and each variable, in the settings' ENVIRONMENT."""
     sections: dict[str, object] = {"insights": settings.insights, "etl_dags": settings.dags}
     for name, section in (sections | {"profiles": settings.profiles}).items():
         for path, value in _leaves(section, (name,)):
@@ -30,7 +30,7 @@ def resolved_lines(settings: Settings, environ: Mapping[str, str]) -> Iterator[s
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
-    """Every value that is no section, with the path that the file has it at."""
+    """Yield each value below a section with its path in the file."""
     if isinstance(value, BaseModel) and not isinstance(value, PerEnvironment):
         for name, field in type(value).model_fields.items():
             yield from _leaves(getattr(value, name), (*path, field.alias or name))
@@ -58,7 +58,7 @@ def _line(settings: Settings, path: KeyPath, value: object, environ: Mapping[str
 
 
 def _origin(settings: Settings, path: KeyPath) -> str:
-    """File and line, the variables that the value is read from, and whose value it is."""
+    """Return file and line of a value, its variables, and "prod's value" if `offline` uses that."""
     own: KeyPath = (*path, settings.environment)
     from_prod: KeyPath = (*path, "prod")
     if path not in settings.places:

@@ -1,4 +1,4 @@
-"""The tokens of the specification (section 1.2) and the kinds of value that the configuration files are made of."""
+"""The tokens of the specification (section 1.2), and the value types of the configuration files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-# Types cannot be read from a file: these repeat four enums of seeds/tokens.csv, and a test compares them.
+# Static types cannot be read from a file, so these repeat four enums of seeds/tokens.csv; a test compares them.
 Environment = Literal["dev", "staging", "prod", "offline"]
 Visibility = Literal["PUBLIC", "INTERNAL", "RESTRICTED", "ANONYMISED"]
 Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
@@ -18,7 +18,7 @@ ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 
 
 class Expanded(str):
-    """A text in which `${NAME}` was replaced; only such a text may stand where a number or a boolean is wanted."""
+    """A string with replaced `${NAME}`; only such a string is accepted as a number or a boolean."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ def _calendar_date(value: str) -> str:
 
 
 Count = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**31)]
-GroupSize = Annotated[int, BeforeValidator(_number), Field(ge=2, lt=2**31)]  # a group of one is somebody
+GroupSize = Annotated[int, BeforeValidator(_number), Field(ge=2, lt=2**31)]  # a group of one identifies a person
 Days = Annotated[int, BeforeValidator(_number), Field(gt=0, le=36500)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Switch = Annotated[bool, BeforeValidator(_boolean)]
@@ -51,7 +51,7 @@ CalendarDate = Annotated[str, AfterValidator(_calendar_date)]
 
 
 class Section(BaseModel):
-    """A mapping whose keys are all known; a text is no number and a number is no text."""
+    """A mapping that allows no unknown keys and no conversion between types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -63,9 +63,9 @@ def _number_or_mapping(schema: dict[str, Any]) -> None:
 
 
 class PerEnvironment(Section):
-    """One positive number for each ENVIRONMENT: written as a number, or as a mapping where `offline` may be left out.
+    """A positive number for each ENVIRONMENT, written as one number or as a mapping.
 
-    `offline` takes prod's value unless it has its own (decision D1).
+    `offline` is optional and defaults to prod's value (decision D1).
     """
 
     model_config = ConfigDict(json_schema_extra=_number_or_mapping)
@@ -83,7 +83,7 @@ class PerEnvironment(Section):
         return dict.fromkeys(ENVIRONMENTS, value)
 
     def of(self, environment: Environment) -> int:
-        """The number that counts in one environment."""
+        """Return the number of an environment."""
         number: int = getattr(self, environment)
         return number
 
@@ -91,6 +91,6 @@ class PerEnvironment(Section):
 class Metadata(Section):
     """`metadata:` of every configuration file of Orgo."""
 
-    environment: Environment = Field(description="The ENVIRONMENT that the file is read in; must be INSIGHTS_ENV's.")
+    environment: Environment = Field(description="The ENVIRONMENT; must equal INSIGHTS_ENV.")
     version: Annotated[str, Field(pattern=r"^3\.\d+$")] = Field(description='Version of Orgo\'s format, "3.x".')
-    last_updated: CalendarDate = Field(description='The day of the last change, "YYYY-MM-DD", in quotes.')
+    last_updated: CalendarDate = Field(description='Date of the last change, "YYYY-MM-DD", in quotes.')

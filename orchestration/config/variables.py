@@ -1,4 +1,4 @@
-"""The environment variables of Insights (specification, section 5): one table, and what is wrong with their values."""
+"""The environment variables of Insights (specification, section 5) and the checks of their values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestration.config.tokens import ENVIRONMENTS
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable; a secret's value is never shown, a URL's without its password."""
+    """One variable. The value of a secret is never shown, and a URL is shown without its password."""
 
     name: str
     used_by: str
@@ -28,7 +28,7 @@ AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
-EXPORT_KEY_BYTES = 32  # at least: as long as what HMAC-SHA256 makes of it
+EXPORT_KEY_BYTES = 32  # minimum: the output length of HMAC-SHA256 (RFC 2104)
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -52,7 +52,7 @@ VARIABLES = (
     Variable("INSIGHTS_THREADS", "plain dbt", "4"),
     Variable("INSIGHTS_INCIDENT_LOG", "tests and benchmarks", "../shared/data/incident_event_log.zip"),
     Variable(AIRFLOW_DATABASE, "Airflow's scheduler and webserver"),
-    Variable(AIRFLOW_DATABASE_BEFORE, "the same, under the name of Airflow before 2.3"),
+    Variable(AIRFLOW_DATABASE_BEFORE, "Airflow, as the name of the same variable before 2.3"),
     Variable(FERNET_KEY, "Airflow", is_secret=True),
 )
 _SCHEMES = {
@@ -63,7 +63,7 @@ _SCHEMES = {
 
 
 def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None:
-    """The value as it may be shown; None when it is not set."""
+    """Return the masked value of a variable; None if it is not set."""
     value = environ.get(variable.name)
     if not value:
         return None
@@ -71,7 +71,7 @@ def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None
 
 
 def variable_problems(environ: Mapping[str, str]) -> list[Problem]:
-    """What is wrong with the variables that are set."""
+    """Return the problems of the variables that are set."""
     rules = (_environment, _unknown, _schemes, _exports, _airflow)
     return [problem for rule in rules for problem in rule(environ)]
 
@@ -88,7 +88,7 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[Problem]:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known.values():
             meant = closest(name.removeprefix(PREFIX), known)
-            says = f"nothing reads a variable of this name.{f' Did you mean {known[meant]}?' if meant else ''}"
+            says = f"this variable is unknown.{f' Did you mean {known[meant]}?' if meant else ''}"
             yield Problem("warning", says, "environment", key=name)
 
 
@@ -96,7 +96,7 @@ def _schemes(environ: Mapping[str, str]) -> Iterator[Problem]:
     for name, schemes in _SCHEMES.items():
         value = environ.get(name, "")
         found = re.match(r"(\w[\w+.-]*)://", value)
-        is_conninfo = name == "INSIGHTS_WAREHOUSE_URL" and not found  # libpq's other form, key=value
+        is_conninfo = name == "INSIGHTS_WAREHOUSE_URL" and not found  # libpq also accepts key=value
         if value and not is_conninfo and not (found and found[1].lower() in schemes):
             yield _problem(name, value, f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 
@@ -106,7 +106,7 @@ def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
     if directory and not Path(directory).is_absolute():
         yield _problem(EXPORT_DIR, directory, "must be an absolute path, such as /srv/insights/exports")
     if bucket and not _BUCKET.fullmatch(bucket):
-        says = "must be the name of a bucket: 3 to 63 small letters, digits, dots and hyphens"
+        says = "must be a bucket name: 3 to 63 lowercase letters, digits, dots and hyphens"
         yield _problem(EXPORT_BUCKET, bucket, says)
     key = environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
     if 0 < len(key) < EXPORT_KEY_BYTES:
@@ -117,7 +117,7 @@ def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
 def _airflow(environ: Mapping[str, str]) -> Iterator[Problem]:
     now, before = environ.get(AIRFLOW_DATABASE), environ.get(AIRFLOW_DATABASE_BEFORE)
     if now and before and now != before:
-        says = f"differs from {AIRFLOW_DATABASE}, which is the one that Airflow takes; unset this one"
+        says = f"differs from {AIRFLOW_DATABASE}, which Airflow uses; unset this variable"
         yield Problem("warning", says, "environment", key=AIRFLOW_DATABASE_BEFORE, value=shown("", before))
     for key in filter(None, environ.get(FERNET_KEY, "").split(",")):
         try:

@@ -1,4 +1,7 @@
-"""Reads one YAML file into plain values, remembers the line of every key, and collects what is wrong with it."""
+"""Reads a YAML file into plain values with the line of every key, and collects its problems.
+
+It walks the nodes of PyYAML itself, because `yaml.safe_load` drops positions and silently accepts duplicate keys.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,14 @@ _KINDS = {"int": "a number", "float": "a number", "bool": "a boolean", "null": "
 _MERGE = "tag:yaml.org,2002:merge"
 _DECIMAL = re.compile(r"[+-]?(?:0|[1-9][0-9_]*)")
 _DEEPEST = 40
-_LARGEST = 50_000  # values; far above any real file, far below what nested aliases can blow up to
+_LARGEST = 50_000  # values; a limit for nested aliases, far above any real file
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value is written, and how.
+    """The position of a value and how it is written.
 
-    `plain` is the text of an unquoted scalar and `kind` what YAML takes it for; `variables` are those it is read from.
+    `plain` is the text of an unquoted scalar, `kind` its YAML type, `variables` those that it is expanded from.
     """
 
     file: str
@@ -42,7 +45,7 @@ class Place:
 
 @dataclass
 class Document:
-    """A file's values (empty when it could not be read), the place of each, and the problems of its YAML."""
+    """The values of a file (empty if it cannot be read), the place of each, and the problems of its YAML."""
 
     file: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -50,14 +53,14 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
 
-class _Unreadable(Exception):  # noqa: N818 - it carries a problem, and never leaves this module
+class _Unreadable(Exception):  # noqa: N818 - private to this module
     def __init__(self, says: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(says)
         self.says, self.line, self.column = says, line, column
 
 
 def read_yaml(path: Path, name: str) -> Document:
-    """Read a file; `name` is how messages call it. Raises nothing: what is wrong is in the document's problems."""
+    """Read a file, called `name` in messages. It raises nothing: errors are in the problems of the document."""
     document, text = Document(name), ""
     try:
         text = _decoded(path)
@@ -88,7 +91,7 @@ def _decoded(path: Path) -> str:
         raise _Unreadable(f"the byte 0x{byte:02X} is not UTF-8; save the file as UTF-8", line, column) from error
     if found := Reader.NON_PRINTABLE.search(text):
         line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
-        raise _Unreadable(f"the character U+{ord(found[0]):04X} may not stand in YAML; remove it", line, column)
+        raise _Unreadable(f"the character U+{ord(found[0]):04X} is not allowed in YAML; remove it", line, column)
     return text
 
 
@@ -106,14 +109,14 @@ def _composed(text: str) -> yaml.MappingNode:
     except (yaml.YAMLError, RecursionError) as error:
         raise _Unreadable(f"this is not valid YAML: {type(error).__name__}", 1, 1) from error
     if root is None:
-        raise _Unreadable("the file is empty; it must hold a mapping, lines such as key: value", 1)
+        raise _Unreadable("the file is empty; it must be a mapping, lines such as key: value", 1)
     if not isinstance(root, yaml.MappingNode):
-        raise _Unreadable("the file must hold a mapping at its top, lines such as key: value", root.start_mark.line + 1)
+        raise _Unreadable("the file must be a mapping, lines such as key: value", root.start_mark.line + 1)
     return root
 
 
 def _tabs(text: str, name: str) -> list[Problem]:
-    """A problem for each line that is indented with a tab."""
+    """Return a problem for each line that is indented with a tab."""
     says = "a tab in the indentation, which YAML forbids; use spaces"
     return [
         Problem("error", says, name, number, line.index("\t") + 1)
@@ -123,7 +126,7 @@ def _tabs(text: str, name: str) -> list[Problem]:
 
 
 class _Walk:
-    """Turns nodes into values, once for each file."""
+    """Converts the nodes of one file into values."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -144,13 +147,13 @@ class _Walk:
         return self.scalar(node, path)
 
     def guard(self, node: yaml.Node, above: tuple[int, ...]) -> None:
-        """Refuse what would take for ever: aliases within themselves, and aliases of aliases of aliases."""
+        """Refuse recursive aliases, and nested ones that expand without limit."""
         self.count += 1
         line = node.start_mark.line + 1
         if self.count > _LARGEST or len(above) > _DEEPEST or id(node) in above:
             raise _Unreadable("nested too deeply, too large, or an alias refers to itself", line)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
-            raise _Unreadable(f"the tag {node.tag} may not be used here; leave it out", line)
+            raise _Unreadable(f"the tag {node.tag} is not allowed here; remove it", line)
 
     def mapping(self, node: yaml.MappingNode, path: KeyPath, above: tuple[int, ...]) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -164,7 +167,7 @@ class _Walk:
                 continue
             key, line = self.key(key_node, path), key_node.start_mark.line + 1
             if key in own:
-                self.problem((*path, key), f"this key is given twice, first on line {own[key]}; remove one", line)
+                self.problem((*path, key), f"this key is a duplicate of line {own[key]}; remove one of them", line)
                 continue
             own[key] = line
             self.forget((*path, key))
@@ -175,7 +178,7 @@ class _Walk:
     def merged(
         self, node: yaml.MappingNode, path: KeyPath, above: tuple[int, ...]
     ) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-        """Keys and values that `<<:` brings into a mapping, the weakest first."""
+        """Yield keys and values that `<<:` merges into a mapping, in increasing order of precedence."""
         for key_node, item in node.value:
             if key_node.tag != _MERGE:
                 continue
@@ -183,7 +186,7 @@ class _Walk:
                 self.guard(source, above)
                 if not isinstance(source, yaml.MappingNode):
                     line = key_node.start_mark.line + 1
-                    self.problem((*path, "<<"), "must name a mapping, or a list of mappings", line)
+                    self.problem((*path, "<<"), "must be a mapping or a list of mappings", line)
                     continue
                 yield from self.merged(source, path, (*above, id(source)))
                 yield from ((key, value) for key, value in source.value if key.tag != _MERGE)
@@ -191,7 +194,7 @@ class _Walk:
     def key(self, node: yaml.Node, path: KeyPath) -> str:
         line = node.start_mark.line + 1
         if not isinstance(node, yaml.ScalarNode):
-            self.problem(path, "a key must be a text, not a list or a mapping", line)
+            self.problem(path, "a key must be a string, not a list or a mapping", line)
             return "?"
         kind = _TAGS.get(node.tag, "")
         if kind != "str":
@@ -203,13 +206,13 @@ class _Walk:
     def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         line, kind = node.start_mark.line + 1, _TAGS.get(node.tag)
         if kind is None:
-            self.problem(path, f"the tag {node.tag} may not be used here; leave it out", line)
+            self.problem(path, f"the tag {node.tag} is not allowed here; remove it", line)
             return str(node.value)
         try:
             value = self.scalars.construct_object(node, deep=True)
         except (ValueError, OverflowError, yaml.YAMLError):
             self.problem(
-                path, f"YAML takes this for {_KINDS[kind]}, but it is none; put it in quotes", line, node.value
+                path, f"YAML reads this as {_KINDS[kind]}, but it is not a valid one; quote it", line, node.value
             )
             return str(node.value)
         if kind == "int" and not _DECIMAL.fullmatch(node.value):
@@ -230,7 +233,7 @@ class _Walk:
         )
 
     def forget(self, path: KeyPath) -> None:
-        """Drop the places of a value that another one replaces."""
+        """Remove the places of a value that is replaced by another one."""
         if path in self.document.places:
             for other in [other for other in self.document.places if other[: len(path)] == path]:
                 del self.document.places[other]

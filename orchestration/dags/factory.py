@@ -1,4 +1,4 @@
-"""Makes the DAGs of config/insights/dags.yaml (specification, section 4). Reads files only."""
+"""Makes the DAGs of config/insights/dags.yaml (specification, section 4) from files only."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ START = datetime(2024, 1, 1, tzinfo=UTC)  # irrelevant, because catchup is off
 
 _DOC = """{description}
 
-Schedule: `{schedule}` UTC in {environments}; on demand only elsewhere, where a run is skipped. In Orgo's job queue:
-`{queue_job_id}`.
+Schedule: `{schedule}` UTC in {environments}. In other environments it has no schedule, and a triggered run is skipped.
+Name in Orgo's job queue: `{queue_job_id}`.
 
 {steps}
 
-`as_of`, a parameter, is the clock: what happened before that UTC date counts. Default: the date on which the run's data
-interval ends. The same `as_of` again changes nothing. What to do when a step fails: docs/airflow.md.
+Parameter `as_of`: data before this UTC date counts. Default: the date on which the run's data interval ends. Running
+again with the same `as_of` changes nothing. If a step fails, see docs/airflow.md.
 """
 
 
 def build_dags(settings: Settings) -> list[DAG]:
-    """The DAGs of the inventory, for one ENVIRONMENT: on their schedule where enabled, without one elsewhere.
+    """Return the DAGs of the inventory, scheduled if they are enabled in the ENVIRONMENT of the settings.
 
-    Raises MisconfiguredError when dbt's manifest is missing or older than the project.
+    Raises MisconfiguredError if dbt's manifest is missing or older than the project.
     """
     manifest = current_manifest()
     return [_build(settings, key, manifest) for key in settings.dags]
@@ -45,7 +45,7 @@ def _build(settings: Settings, key: str, manifest: Mapping[str, Any]) -> DAG:
     dag = DAG(
         dag_id=spec.id,
         description=spec.description,
-        # Stated, so that the run of 02:00 has the data interval that ends at 02:00, whatever Airflow's default is.
+        # Explicit, so that the run at 02:00 has the data interval that ends at 02:00, whatever Airflow's default is.
         schedule=CronDataIntervalTimetable(spec.schedule, timezone="UTC") if is_enabled else None,
         start_date=START,
         catchup=False,
@@ -54,7 +54,7 @@ def _build(settings: Settings, key: str, manifest: Mapping[str, Any]) -> DAG:
         tags=[spec.queue_job_id],
         params={
             "as_of": as_of_param(),
-            "queue_job_id": Param(spec.queue_job_id, const=spec.queue_job_id, description="Its name in Orgo's queue."),
+            "queue_job_id": Param(spec.queue_job_id, const=spec.queue_job_id, description="Name in Orgo's queue."),
         },
         owner_links={owner: f"mailto:{owner}"},
         doc_md=_DOC.format(

@@ -1,4 +1,4 @@
-"""The first step of every DAG: may it run here, and is what it needs there? Waits for the rest, and not for ever."""
+"""The first step of every DAG: checks that the DAG may run here, and waits for the data that it needs."""
 
 from __future__ import annotations
 
@@ -22,20 +22,19 @@ WRITER_POOL = "insights_writer"
 
 
 class Gate(BaseSensorOperator):
-    """Skips the run where the DAG is not enabled, waits for what can come by itself, and fails at once on the rest.
+    """Skips the run where the DAG is not enabled, waits for missing loads, and fails at once on permanent errors.
 
-    It waits for missing loads and for transient errors (InsightsError.is_transient), such as a server that does not
-    answer. The operational tables must answer, unless `loaded` names what the load log must have a load of. Between two
-    looks no worker is kept busy.
+    It also waits on transient errors (InsightsError.is_transient), such as a server that does not respond. Without
+    `loaded`, the operational tables must be readable. No worker slot is occupied between two checks.
     """
 
     ui_color = "#f4e3c1"
 
     def __init__(self, *, dag_key: str, loaded: Sequence[str] = (), present: Sequence[str] = (), **kwargs: Any) -> None:
-        """`dag_key` is the DAG's key in dags.yaml.
+        """Set the DAG's key in dags.yaml and the relations that it needs.
 
-        `loaded` are relations that must be loaded as of the run's `as_of` or later, which is waited for; `present`
-        those that must have been loaded at any time, which is not.
+        The gate waits for a load of each of `loaded` as of the run's `as_of` or later. It fails at once if one of
+        `present` was never loaded.
         """
         super().__init__(mode="reschedule", **kwargs)
         self.dag_key = dag_key
@@ -44,7 +43,7 @@ class Gate(BaseSensorOperator):
         self.lacking = ""
 
     def execute(self, context: Context) -> Any:
-        """Look, and come back later while something is missing; when time is up, the error says what still is."""
+        """Check, and reschedule while something is missing; the error after the timeout names what is missing."""
         try:
             settings = load_settings()
             if reason := skip_reason(settings, self.dag_key):
@@ -59,14 +58,14 @@ class Gate(BaseSensorOperator):
             raise AirflowSensorTimeout(f"Waited {self.timeout:.0f} s. {self.lacking}") from error
 
     def poke(self, context: Context) -> bool:
-        """Whether everything is there; says in the log what is not."""
+        """Return whether nothing is missing; logs what is."""
         self.lacking = self._lacking(load_settings(), run_as_of(context)) or ""
         if self.lacking:
             self.log.info("Waiting. %s", self.lacking)
         return not self.lacking
 
     def _lacking(self, settings: Settings, as_of: date) -> str | None:
-        """What is missing, as a sentence; raises InsightsError for what waiting does not help with."""
+        """Return what is missing as a sentence; raises InsightsError for an error that waiting cannot fix."""
         try:
             with Database.open(settings) as db:
                 check_as_of(db, as_of)
@@ -78,25 +77,25 @@ class Gate(BaseSensorOperator):
                 return str(error)
             raise
         if never := missing_loads(loads, self.present, None):
-            raise NotBuiltError(f"{never} No DAG loads that before this one needs it; run once: insights build")
+            raise NotBuiltError(f"{never} No DAG loads these before this one needs them. Run once: insights build")
         return missing_loads(loads, self.loaded, as_of)
 
 
 def skip_reason(settings: Settings, dag_key: str) -> str | None:
-    """Why a DAG does nothing in this environment (decision D9); None where it is enabled."""
+    """Return why a DAG does nothing in this environment (decision D9); None if it is enabled."""
     if settings.is_enabled(dag_key):
         return None
     if settings.environment == "offline":
-        return "In offline nothing runs: insights.offline.enabled in config/insights/config.yaml is false."
+        return "No DAG runs in offline: insights.offline.enabled in config/insights/config.yaml is false."
     dag = settings.dags[dag_key]
     return (
-        f"{dag.id} is not enabled in {settings.environment}: config/insights/dags.yaml names"
-        f" {', '.join(dag.enabled_environments)}. By hand, the command insights does the same work."
+        f"{dag.id} is not enabled in {settings.environment}; config/insights/dags.yaml enables it in"
+        f" {', '.join(dag.enabled_environments)}. The command insights does the same work by hand."
     )
 
 
 def pool_problem() -> str | None:
-    """What is wrong with the pool of the writers: tasks of a missing one would wait for ever, without a word."""
+    """Return what is wrong with the writer pool, None if nothing: tasks of a missing pool would be queued for ever."""
     pool = Pool.get_pool(WRITER_POOL)
     if pool is not None and pool.slots == 1:
         return None

@@ -1,4 +1,4 @@
-"""The steps: each reads the configuration anew and calls the function that the command line calls."""
+"""The operators of the steps: each loads the configuration and calls the same function as the command line."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from orchestration.warehouse.loads import missing_loads, newest_loads
 
 
 class WriterOperator(BaseOperator):
-    """A step that writes marts: one at a time, over all DAGs (design, rule 9)."""
+    """A step that writes marts; one runs at a time over all DAGs (design, rule 9)."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Take the arguments of any operator."""
+        """Take the arguments of any operator, and put the task into the writer pool."""
         super().__init__(pool=WRITER_POOL, **kwargs)
 
     def log_line(self, line: str) -> None:
-        """One line of dbt's output, for the log of the task."""
+        """Write a line of dbt's output to the log of the task."""
         self.log.info("%s", line.rstrip())
 
 
 class DbtOperator(WriterOperator):
-    """One dbt command as `insights build` runs it: under the writer lock, with the same variables."""
+    """Runs a dbt command as `insights build` does: under the writer lock, with the same variables."""
 
     ui_color = "#ffd7c9"
 
     def __init__(self, *, command: Sequence[str], unique_id: str | None = None, **kwargs: Any) -> None:
-        """`command` is dbt's, without what all have in common; `unique_id` the node that it builds, if it is one."""
+        """Set the dbt command, without common options, and the `unique_id` of the node that it builds, if it is one."""
         super().__init__(**kwargs)
         self.command = [*command]
         self.unique_id = unique_id
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Run it; returns the rows that each model wrote. Raises AirflowException when dbt failed."""
+        """Run the command; returns the rows written by each model. Raises AirflowException if dbt fails."""
         settings = load_settings()
         run = dbt.write(
             settings,
@@ -66,28 +66,28 @@ class DbtOperator(WriterOperator):
 
 
 class ReconcileOperator(WriterOperator):
-    """`insights reconcile`: load, then compare every row with its source, repair and report."""
+    """Runs `insights reconcile`: load, compare every row with its source, repair and report."""
 
     ui_color = "#d7e8c9"
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Repair; returns the rows repaired in each relation."""
+        """Load and repair; returns the number of repaired rows in each relation."""
         settings = load_settings()
         report = reconcile(settings, settings.warehouse_url, run_as_of(context), self.log_line)
         for relation, keys in report.items():
             self.log.warning("%s: %s rows repaired, e.g. %s", relation, keys.total, ", ".join(keys.examples))
         if not report:
-            self.log.info("Nothing had been missed.")
+            self.log.info("No row was missed.")
         return {relation: keys.total for relation, keys in report.items()}
 
 
 class PurgeOperator(WriterOperator):
-    """`insights purge --yes`: what is out of retention leaves (specification, section 2.1)."""
+    """Runs `insights purge --yes`: delete rows that are out of retention (specification, section 2.1)."""
 
     ui_color = "#f2c9c9"
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Delete it; returns the rows that left each relation."""
+        """Delete the rows; returns the number of deleted rows in each relation."""
         settings = load_settings()
         plan = load_plan(settings)
         with Database.open(settings) as db:
@@ -100,39 +100,42 @@ class PurgeOperator(WriterOperator):
 
 
 class SendReviewsOperator(BaseOperator):
-    """`insights reviews send`. Writes no mart, so it is not in the writers' pool: a slow receiver holds up no load."""
+    """Runs `insights reviews send`, outside the writer pool, so that slow Core Services do not delay a load."""
 
     ui_color = "#c9dcff"
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Deliver what is pending; returns how many were sent, failed, and are pending."""
+        """Send pending review cases; returns the numbers of sent, failed and pending cases."""
         settings = load_settings()
         core = core_services(settings)
         with Database.open(settings, messages=MESSAGES) as db:
             if core is None:
                 pending = len(pending_requests(db))
-                self.log.warning("Dry run: INSIGHTS_CORE_API_URL is not set, %s review cases stay pending.", pending)
+                self.log.warning("Dry run: INSIGHTS_CORE_API_URL is not set; %s review cases stay pending.", pending)
                 return {"sent": 0, "failed": 0, "pending": pending}
             report = send_reviews(db, core)
         if report.stopped:
             raise AirflowException(f"{report.stopped} {report.pending} remain pending; none is lost.")
-        if report.failed:  # a second try would find nothing to send, and hide them
-            raise AirflowFailException(f"{report.failed} review cases were given up. See: insights reviews list")
+        if report.failed:  # no retry: it would find nothing to send, succeed, and hide the failure
+            raise AirflowFailException(f"{report.failed} review cases failed. See: insights reviews list")
         return {"sent": report.sent, "failed": report.failed, "pending": report.pending}
 
 
 class LoadLogOperator(BaseOperator):
-    """The end of a load: each of its relations is in the load log as of the run's `as_of` (or a later one)."""
+    """Ends a load: checks that the load log has each relation as of the run's `as_of` or later."""
 
     ui_color = "#e6e6e6"
 
     def __init__(self, *, relations: Sequence[str], **kwargs: Any) -> None:
-        """`relations` are the names of the marts."""
+        """Set the names of the marts."""
         super().__init__(**kwargs)
         self.relations = sorted(relations)
 
     def execute(self, context: Context) -> dict[str, str]:
-        """Print the newest loads; returns up to when each has seen changes. Fails when one is missing."""
+        """Log the newest loads; returns `loaded_through` (ISO 8601) of each.
+
+        Raises AirflowException if one is missing.
+        """
         settings = load_settings()
         with Database.open(settings) as db:
             loads = newest_loads(db, self.relations)
@@ -144,12 +147,15 @@ class LoadLogOperator(BaseOperator):
 
 
 class WarmOperator(BaseOperator):
-    """`insights warm`. Writes no mart, so it is not in the writers' pool: dashboards stay warm while a load runs."""
+    """Runs `insights warm`, outside the writer pool, so that the cache is filled while a load runs."""
 
     ui_color = "#fbe3a9"
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Fill the cache; returns how many answers of each dashboard a reader finds. Fails when one is missing."""
+        """Fill the cache; returns the number of answers of each dashboard that were found in it.
+
+        Raises AirflowException if one was not.
+        """
         settings = load_settings()
         with closing(Reader.open(settings)) as reader:
             report = warm(reader, settings)
@@ -157,5 +163,5 @@ class WarmOperator(BaseOperator):
             self.log.info("%-20s %s", name, warmed)
         if not report.is_whole:
             trouble = next((w.trouble for w in report.dashboards.values() if w.trouble), "see the numbers above")
-            raise AirflowException(f"A reader would not find everything that was to be warmed: {trouble}")
+            raise AirflowException(f"Some warmed answers are not in the cache: {trouble}")
         return {name: warmed.found for name, warmed in report.dashboards.items()}

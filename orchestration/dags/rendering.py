@@ -1,8 +1,8 @@
-"""dbt's models as Airflow tasks: Cosmos reads the manifest, selects and links; each task is a DbtOperator.
+"""Turns dbt's models into Airflow tasks: Cosmos selects and links the models of the manifest; each is a DbtOperator.
 
-Cosmos selects from a manifest by itself, without dbt, and knows less than dbt; a test compares both. Its
-`RenderConfig(selector=...)` works with a manifest too, but keeps what it parsed in an Airflow Variable, so that parsing
-a DAG would need the metadata database. So a selector is taken apart here, by the same code of Cosmos.
+Cosmos implements a part of dbt's selection syntax itself; a test compares its selection with dbt's. A selector is
+resolved here, by Cosmos's own parser, because `RenderConfig(selector=...)` caches it in an Airflow Variable, so that
+parsing a DAG would need the metadata database.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from orchestration.dags.operators import DbtOperator
 from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.manifest import manifest_file
 
-# With the tests that read other models as well: the gate of a review has seen those.
+# Eager: tests that read other models run too, because the gate of a review has checked that those are loaded.
 BUILD_ONE = ("build", *NO_UNIT_TESTS, "--indirect-selection", "eager", "--select")
 
 
 def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> DbtTaskGroup:
-    """Make a group with a `dbt build` for each model of a selector, in the order of their refs; called inside a DAG."""
+    """Return a group with a `dbt build` for each model of a selector, in the order of their refs.
+
+    It must be called inside a DAG.
+    """
     selection = YamlSelectors.parse(manifest["selectors"]).get_parsed(selector)
 
     def task(*, dag: Any, task_group: Any, node: DbtNode, **_: Any) -> BaseOperator:
@@ -41,7 +44,7 @@ def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> Db
         project_config=ProjectConfig(
             PROJECT, manifest_path=manifest_file(), project_name="orgo_insights", install_dbt_deps=False
         ),
-        # Cosmos requires them for its own operators, which are not in use.
+        # Cosmos requires both for its own operators, which are not used here.
         profile_config=ProfileConfig("orgo_insights", "dev", profiles_yml_filepath=PROJECT / "profiles/profiles.yml"),
         execution_config=ExecutionConfig(),
         render_config=RenderConfig(
@@ -56,6 +59,6 @@ def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> Db
 
 
 def dbt_task(task_id: str, command: str, selector: str) -> BaseOperator:
-    """Make one dbt command over a selector, which also says which tests of several models belong to it."""
+    """Return a task that runs one dbt command over a selector; the selector also chooses tests over several models."""
     without = () if command == "run" else NO_UNIT_TESTS
     return DbtOperator(task_id=task_id, command=[command, *without, "--selector", selector])

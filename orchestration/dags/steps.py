@@ -1,4 +1,4 @@
-"""Turns the steps of a flow into tasks; called inside the DAG whose steps they are."""
+"""Turns the steps of a flow into tasks of the current DAG."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ SECOND = timedelta(seconds=1)
 
 
 def make_steps(dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> None:
-    """Make the tasks of a flow, one after the other. `manifest` says which marts its gate and its load log look for."""
+    """Make the tasks of a flow, each after the one before; `manifest` has the marts for its gate and load log.
+
+    It must be called inside the DAG.
+    """
     chain(*(_task(step, dag_key, flow, manifest) for step in flow.steps))
 
 

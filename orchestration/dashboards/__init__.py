@@ -1,5 +1,6 @@
-"""Answers dashboard questions: who may ask, from the cache where possible, else with one query.
+"""Answers dashboard questions: checks access, reads the cache, and runs at most one query (sections 2.3 and 2.5).
 
-`definitions` reads the dashboards from dbt's exposures; `access` says who may ask what; `question` normalises what was
-asked and makes its key; `query` makes the one statement; `warehouse` runs it; `reader` is what a service calls.
+`reader` is the interface for a service. `definitions` reads the dashboards from dbt's exposures; `access` decides which
+roles may see what; `question` normalizes a question and makes its cache key; `query` builds its statement; `warehouse`
+runs it on the connections of `pool`; `warm` fills the cache in advance.
 """

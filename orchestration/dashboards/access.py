@@ -1,7 +1,7 @@
-"""Who may ask what (specification, section 2.5). Decided from the configuration and the question alone.
+"""Decides which roles may ask a question (specification, section 2.5), from the configuration and the question alone.
 
-Neither the cache nor the warehouse is looked at: whether there are strict rows is no part of the decision, so a refusal
-tells nothing about them. The roles are what a trusted caller says of its user; nobody proves them here.
+Neither the cache nor the warehouse is read, so that a refusal does not reveal whether restricted rows exist. The caller
+is trusted to have authenticated the user; the roles are not verified here.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from orchestration.config.tokens import Visibility
 from orchestration.errors import RefusedError
 
 EVERY_ROLE = "*"
-# What rows may be shown as they are. ANONYMISED ones never are: they count in the anonymised form only.
+# Visibilities whose rows the plain form may count. ANONYMISED rows count in the anonymised form only.
 AS_THEY_ARE: tuple[Visibility, ...] = ("PUBLIC", "INTERNAL", "RESTRICTED")
 
 
 class AccessRefusedError(RefusedError):
-    """These roles may not ask that."""
+    """The roles of the client do not allow the question."""
 
     fixed_by = "client"
 
 
 def checked_roles(roles: Iterable[str]) -> frozenset[str]:
-    """The codes, as they are; raises AccessRefusedError without any, or for what is no code of a role."""
+    """Return the role codes as a set; raises AccessRefusedError for an empty set, a blank code or a wildcard."""
     found = frozenset([roles] if isinstance(roles, str) else roles)
     if not found:
-        raise AccessRefusedError("Whoever asks must have at least one role.")
+        raise AccessRefusedError("At least one role is required.")
     for role in found:
         if not role.strip() or role == EVERY_ROLE:
-            raise AccessRefusedError(f"{role!r} is not the code of a role; the configuration alone has wildcards.")
+            raise AccessRefusedError(f"{role!r} is not a role code; wildcards are allowed in the configuration only.")
     return found
 
 
 def visible(access: Access, roles: Collection[str]) -> tuple[Visibility, ...]:
-    """The visibilities whose rows these roles may see as they are. Codes are compared exactly."""
+    """Return the visibilities that these roles may see in the plain form. Codes are compared exactly."""
     lists = {
         "PUBLIC": access.public_roles,
         "INTERNAL": access.internal_roles,
@@ -45,25 +45,25 @@ def visible(access: Access, roles: Collection[str]) -> tuple[Visibility, ...]:
 
 
 def check_plain(access: Access, roles: frozenset[str], visibilities: Collection[Visibility]) -> None:
-    """Raise AccessRefusedError unless the roles may see rows of all these visibilities as they are."""
+    """Raise AccessRefusedError unless the roles may see all these visibilities in the plain form."""
     allowed = visible(access, roles)
     if set(visibilities) <= set(allowed):
         return
-    asked = ", ".join(v for v in AS_THEY_ARE if v in visibilities)
+    wanted = ", ".join(v for v in AS_THEY_ARE if v in visibilities)
     named = ", ".join(sorted(roles))
     if not allowed:
-        raise AccessRefusedError(f"This asks for {asked}, and the roles {named} may see none of it.")
+        raise AccessRefusedError(f"The question is about {wanted}, and the roles {named} may see none of these.")
     how = " ".join(f"--visibility {visibility}" for visibility in allowed)
     raise AccessRefusedError(
-        f"This asks for {asked}, and the roles {named} may see {', '.join(allowed)}. Ask for these alone: {how}"
+        f"The question is about {wanted}, but the roles {named} may see {', '.join(allowed)} only. Request only: {how}"
     )
 
 
 def check_anonymised(access: Access, roles: frozenset[str]) -> None:
-    """Raise AccessRefusedError unless the roles may see anonymised forms, which count rows of every visibility."""
+    """Raise AccessRefusedError unless the roles may see the anonymised form, which counts rows of every visibility."""
     if not _is_among(roles, access.anonymised_roles):
         named = ", ".join(sorted(roles))
-        raise AccessRefusedError(f"This asks for the anonymised form, which the roles {named} may not see.")
+        raise AccessRefusedError(f"The roles {named} may not see the anonymised form (access.anonymised_roles).")
 
 
 def _is_among(roles: Collection[str], allowed: list[str]) -> bool:

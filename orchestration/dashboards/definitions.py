@@ -1,4 +1,4 @@
-"""The dashboards, as exposures declare them in `config.meta.dashboard`, checked and typed."""
+"""Reads and checks the dashboards that exposures declare in `config.meta.dashboard` (docs/dashboards.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestration.manifest import Exposure, exposures, relations
 from orchestration.meta import Declaration
 
 ORGANIZATIONS, LOAD_LOG = "dim_organizations", "load_log"
-WORDS = ("horizon", "min_group_size")  # what a fragment may name beside the parameters
+WORDS = ("horizon", "min_group_size")  # placeholders that a fragment may use in addition to the parameters
 _NAMED = re.compile(r"{(\w*)}")
 
 SqlText = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -24,7 +24,7 @@ TtlClass = Literal["dashboard_default", "dashboard_slow", "streaming_like"]
 
 
 class IntegerParameter(Section):
-    """A whole number between two bounds."""
+    """A parameter: a whole number between two bounds."""
 
     type: Literal["integer"]
     description: Text
@@ -34,7 +34,7 @@ class IntegerParameter(Section):
 
 
 class MonthParameter(Section):
-    """A month such as 2025-11 between two bounds; without one, nothing is bound, which the SQL must expect."""
+    """A parameter: a month such as 2025-11 between two bounds. Without a value, NULL is bound."""
 
     type: Literal["month"]
     description: Text
@@ -44,7 +44,7 @@ class MonthParameter(Section):
 
 
 class TokensParameter(Section):
-    """Some of a list of tokens; by default, all."""
+    """A parameter: a selection from a list of tokens; default: all."""
 
     type: Literal["tokens"]
     description: Text
@@ -55,7 +55,7 @@ Parameter = Annotated[IntegerParameter | MonthParameter | TokensParameter, Field
 
 
 class AnonymisedPanel(Section):
-    """The panel for anonymised roles: all four visibilities, and no group under `exports.min_group_size`."""
+    """The anonymised form of a panel: all four visibilities, without groups smaller than `exports.min_group_size`."""
 
     dimensions: dict[Name, SqlText] = Field(default_factory=dict)
     measures: Annotated[dict[Name, SqlText], Field(min_length=1)]
@@ -64,7 +64,7 @@ class AnonymisedPanel(Section):
 
 
 class Panel(Section):
-    """One table of a dashboard: measures of a model's rows, grouped by dimensions, the first `limit` of an order."""
+    """One table of a dashboard: measures of a model, grouped by dimensions, ordered, at most `limit` rows."""
 
     description: Text
     model: Name
@@ -88,7 +88,7 @@ META = TypeAdapter(Meta)
 
 
 class Dashboard(Section):
-    """One dashboard: its declaration, and for each model it may read the schema and name of the relation."""
+    """One dashboard: its declaration, and schema and name of the relation of each model that it may read."""
 
     name: str
     description: Text
@@ -97,21 +97,21 @@ class Dashboard(Section):
 
     @property
     def has_anonymised_form(self) -> bool:
-        """Whether every panel can be shown anonymised."""
+        """Whether every panel has an anonymised form."""
         return all(panel.anonymised for panel in self.meta.panels.values())
 
 
 def dashboards(manifest: dict[str, Any]) -> dict[str, Dashboard]:
-    """The dashboards of dbt's manifest, by name.
+    """Return the dashboards of dbt's manifest by name.
 
-    Raises MisconfiguredError, with file, dashboard and key, when one contradicts itself or names what is not there.
+    Raises MisconfiguredError, with file, dashboard and key, for a declaration that is invalid or names a missing model.
     """
     places = {name: (found.schema, found.identifier) for name, found in relations(manifest).items()}
     return {name: _dashboard(found, places) for name, found in exposures(manifest, "dashboard").items()}
 
 
 def find(found: Mapping[str, Dashboard], name: str) -> Dashboard:
-    """The dashboard of a name; raises NotFoundError, naming those that there are."""
+    """Return the dashboard with a name; raises NotFoundError, which lists the existing ones."""
     if name not in found:
         raise NotFoundError(f"There is no dashboard {name!r}. There are: {', '.join(sorted(found))}.")
     return found[name]
@@ -122,7 +122,7 @@ def _dashboard(exposure: Exposure, places: dict[str, tuple[str, str]]) -> Dashbo
     meta = where.read(exposure.meta, META)
     readable = {name: places[name] for name in exposure.depends_on if name in places}
     if ORGANIZATIONS not in readable:
-        raise where.wrong("depends_on", f"must name {ORGANIZATIONS}: each question is of one organization")
+        raise where.wrong("depends_on", f"must name {ORGANIZATIONS}, because each question is about one organization")
     for key, parameter in meta.parameters.items():
         _check_parameter(where, key, parameter)
     for key, panel in meta.panels.items():
@@ -136,10 +136,10 @@ def _dashboard(exposure: Exposure, places: dict[str, tuple[str, str]]) -> Dashbo
 def _check_parameter(where: Declaration, name: str, parameter: Parameter) -> None:
     key = f"parameters.{name}"
     if name in (*WORDS, "organization", "visibilities", "relations"):
-        raise where.wrong(key, "this name is taken; choose another")
+        raise where.wrong(key, "this name is reserved; choose another")
     if isinstance(parameter, TokensParameter):
         if len(set(parameter.values)) < len(parameter.values) or any("," in value for value in parameter.values):
-            raise where.wrong(f"{key}.values", "must differ from each other and hold no comma")
+            raise where.wrong(f"{key}.values", "must be distinct and contain no comma")
         return
     if parameter.min > parameter.max:  # type: ignore[operator]
         raise where.wrong(f"{key}.min", f"is above max ({parameter.max})")
@@ -160,6 +160,6 @@ def _check_words(where: Declaration, key: str, fragments: list[str], known: set[
     for fragment in fragments:
         named = _NAMED.findall(fragment)
         if len(named) != fragment.count("{") or len(named) != fragment.count("}"):
-            raise where.wrong(key, f"braces that hold no name: {fragment}")
+            raise where.wrong(key, f"braces must enclose a name: {fragment}")
         if unknown := sorted(set(named) - known):
             raise where.wrong(key, f"{{{unknown[0]}}} is unknown. Known here: {', '.join(sorted(known))}")

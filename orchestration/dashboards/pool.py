@@ -1,4 +1,4 @@
-"""The connections of one reader: as many as the configuration allows, shared by its threads."""
+"""The connection pool of a reader, shared by its threads; `insights.warehouse.max_reader_connections` bounds it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from orchestration.errors import UnavailableError
 from orchestration.warehouse.connection import CONNECTION, connection_error
 
 logger = logging.getLogger(__name__)
-# What it says of a failed connection is logged here too; without a handler Python would print it besides.
+# The pool's own messages repeat what is logged here; without a handler, Python would print them to standard error.
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 
-# The pool connects in a thread of its own and tells waiting clients nothing about a failure: they look this often.
+# The pool connects in a background thread and does not report failures to waiting clients, so they poll this often.
 LOOK_SECONDS = 0.05
 
 
@@ -39,10 +39,10 @@ class _ReportingConnection(psycopg.Connection[tuple[Any, ...]]):
 
 
 class ReaderPool:
-    """A psycopg_pool that connects when first needed and raises at once when it cannot. Safe to share by threads."""
+    """A psycopg_pool that connects on first use and raises at once if it cannot. Safe to share between threads."""
 
     def __init__(self, url: Callable[[], str], max_size: int, wait_seconds: float) -> None:
-        """Describe at most `max_size` connections to `url`; a thread waits `wait_seconds` for one at most."""
+        """Allow at most `max_size` connections to `url`; a thread waits for a free one for at most `wait_seconds`."""
         self._url, self._max_size, self._wait_seconds = url, max_size, wait_seconds
         self._lock = threading.Lock()
         self._pool: ConnectionPool[_ReportingConnection] | None = None
@@ -50,10 +50,10 @@ class ReaderPool:
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection]:
-        """Lend a connection, in autocommit mode; it is closed when the block leaves it unusable.
+        """Lend a connection in autocommit mode; it is closed if it is broken at the end of the block.
 
-        Raises UnavailableError when none is free in time or the server does not answer, and MisconfiguredError or
-        RefusedError when the server refuses the connection.
+        Raises UnavailableError if none is free in time or the server does not respond, and MisconfiguredError or
+        RefusedError if the server refuses the connection.
         """
         pool = self._open()
         connection = self._take(pool)
@@ -63,7 +63,7 @@ class ReaderPool:
             pool.putconn(connection)
 
     def close(self) -> None:
-        """Close the connections; the next use opens others."""
+        """Close the connections; the next use opens new ones."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool:
@@ -73,7 +73,7 @@ class ReaderPool:
         with self._lock:
             if self._pool is None:
                 url = self._url()
-                try:  # the pool would log a URL that it cannot read, with the password in it
+                try:  # the pool would log an invalid URL with its password
                     conninfo_to_dict(url)
                 except psycopg.ProgrammingError as error:
                     raise connection_error(error) from error
@@ -84,7 +84,7 @@ class ReaderPool:
                     min_size=0,
                     max_size=self._max_size,
                     open=True,
-                    check=ConnectionPool.check_connection,  # a restart of the server costs nobody an answer
+                    check=ConnectionPool.check_connection,  # so that no question fails after a restart of the server
                     reconnect_timeout=0,  # the next client tries again, not a timer
                     num_workers=1,
                 )

@@ -1,7 +1,7 @@
-"""The one statement that answers a question: every panel of the dashboard as one JSON text.
+"""Builds the statement that answers a question: all panels of a dashboard as one JSON text.
 
-Names and fragments come from the reviewed definition, whatever an asker gives is bound. Each panel is bounded by the
-organization, by the visibilities asked for, and by its limit.
+Names and fragments come from the reviewed definition; every value from a client is a bound parameter. Each panel is
+restricted to the organization and the requested visibilities, and to its limit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchestration.dashboards.definitions import LOAD_LOG, ORGANIZATIONS, Anonym
 from orchestration.dashboards.question import Form, Question
 from orchestration.warehouse.names import Names
 
-# What a panel is made of. What is left out of an anonymised panel for its size is not even counted in left_out.
+# left_out does not count the groups that an anonymised panel suppresses for their size: their number would leak.
 PANEL = """
 {name} as (
     select {columns}
@@ -45,14 +45,14 @@ HORIZON = "(select horizon from {load_log} where relation_name = {model} order b
 
 @dataclass(frozen=True)
 class Statement:
-    """The text that answers every question of one form of a dashboard, and the digest that stands for it in keys."""
+    """The SQL that answers every question about one form of a dashboard, and its digest for cache keys."""
 
     text: sql.Composed
     digest: str
 
 
 def statement(dashboard: Dashboard, form: Form, names: Names) -> Statement:
-    """The statement of a form of the dashboard, on the warehouse of these names."""
+    """Return the statement for one form of a dashboard on the warehouse with these names."""
     load_log = names.ops(LOAD_LOG)
     parts = [_panel(dashboard, name, panel, form, load_log) for name, panel in dashboard.meta.panels.items()]
     text = sql.SQL(STATEMENT).format(
@@ -65,7 +65,7 @@ def statement(dashboard: Dashboard, form: Form, names: Names) -> Statement:
 
 
 def bound(dashboard: Dashboard, question: Question) -> dict[str, Any]:
-    """The values that are bound in the statement: everything that the asker said."""
+    """Return the values to bind in the statement: everything that comes from the client."""
     values: dict[str, Any] = {
         "organization": question.organization_id,
         "visibilities": list(question.visibilities),
@@ -82,7 +82,7 @@ def bound(dashboard: Dashboard, question: Question) -> dict[str, Any]:
 def _panel(
     dashboard: Dashboard, name: str, panel: Panel, form: Form, load_log: sql.Identifier
 ) -> tuple[sql.Composed, sql.Composed]:
-    """The CTE of a panel's rows, and its place in the JSON."""
+    """Return the CTE of a panel's rows and its entry in the JSON object."""
     own: Panel | AnonymisedPanel = panel
     words: dict[str, sql.Composable] = {p: sql.Placeholder(p) for p in (*dashboard.meta.parameters, "min_group_size")}
     words["horizon"] = horizon = sql.SQL(HORIZON).format(load_log=load_log, model=sql.Literal(panel.model))
@@ -116,5 +116,5 @@ def _panel(
 
 
 def _fragment(text: str, words: dict[str, sql.Composable]) -> sql.Composed:
-    """A fragment of the definition with its words replaced; a percent sign in it is one."""
+    """Return a fragment of the definition with its placeholders replaced; a percent sign in it is literal."""
     return sql.SQL(text.replace("%", "%%")).format(**words)

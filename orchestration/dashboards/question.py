@@ -1,7 +1,4 @@
-"""What is asked, in its one normal form, and the one function that makes the key of it.
-
-The reader, the warmer and whoever reads back what was warmed use this function; nothing else knows how a key is made.
-"""
+"""A question in normal form, and the only function that makes its cache key, for reader and warm-up alike."""
 
 from __future__ import annotations
 
@@ -30,9 +27,9 @@ Value = int | str | list[str] | None
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as somebody asks it: the organization by slug or id, parameters as they come, defaults left out.
+    """A question as a client sends it: the organization by slug or id, parameters unchecked and without defaults.
 
-    `visibilities` is the set of rows to count, None for PUBLIC, INTERNAL and RESTRICTED.
+    `visibilities` are those of the rows to count; None means PUBLIC, INTERNAL and RESTRICTED.
     """
 
     dashboard: str
@@ -44,10 +41,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Question:
-    """One question of one dashboard, normalised: two that mean the same are equal.
+    """A question to one dashboard in normal form: two questions with the same meaning are equal.
 
-    `min_group_size` is that of the anonymised form, None in the plain one. `definition` is the digest of the statement
-    that answers it: an answer of another release of a dashboard is not this question's.
+    `min_group_size` is None in the plain form. `definition` is the digest of the statement that answers it, so that
+    another release of a dashboard does not share its answers.
     """
 
     environment: Environment
@@ -61,7 +58,7 @@ class Question:
 
     @cached_property
     def text(self) -> str:
-        """The whole question in one line of JSON, worked out once; equal questions have equal texts."""
+        """The question in one line of JSON; equal questions have equal texts."""
         whole = {
             "environment": self.environment,
             "dashboard": self.dashboard,
@@ -76,39 +73,39 @@ class Question:
 
 
 def cache_key(question: Question) -> Key:
-    """Where the answer lies in the cache: readable in its beginning, and a digest of the whole question at the end."""
+    """Return the cache key of a question: a readable beginning and a digest of the whole question."""
     digest = hashlib.sha256(question.text.encode()).hexdigest()[:DIGITS_OF_DIGEST]
     sees = "+".join(question.visibilities)
     name = f"{question.organization_id}:{question.form}:{sees}:{digest}"
     return Key(Group(question.environment, question.dashboard), name)
 
 
-def normal_visibilities(asked: Iterable[str] | None) -> tuple[Visibility, ...]:
-    """The set of a plain question in its one order; None is everything that can be shown as it is.
+def normal_visibilities(given: Iterable[str] | None) -> tuple[Visibility, ...]:
+    """Return the visibilities of a plain question without duplicates and in fixed order; None means all of them.
 
     Raises BadInputError for an empty set, an unknown token, or ANONYMISED.
     """
-    if asked is None:
+    if given is None:
         return AS_THEY_ARE
-    asked = tuple(asked)  # looked at once: what a caller gives may be used up, or change
-    for visibility in asked:
+    given = tuple(given)  # an iterator can be read only once
+    for visibility in given:
         if visibility == "ANONYMISED":
             raise BadInputError(
-                "ANONYMISED rows are never shown as they are. Dashboards over patterns count them in their anonymised"
-                " form: --anonymised, without --visibility."
+                "ANONYMISED rows count in the anonymised form only. Use --anonymised without --visibility, on a"
+                " dashboard that has this form."
             )
         if visibility not in AS_THEY_ARE:
-            raise BadInputError(f"{visibility!r} is no visibility; ask for some of {', '.join(AS_THEY_ARE)}.")
-    if not asked:
-        raise BadInputError(f"Ask for at least one visibility of {', '.join(AS_THEY_ARE)}.")
-    return tuple(v for v in AS_THEY_ARE if v in asked)
+            raise BadInputError(f"{visibility!r} is not a visibility; it must be one of {', '.join(AS_THEY_ARE)}.")
+    if not given:
+        raise BadInputError(f"At least one visibility is required: {', '.join(AS_THEY_ARE)}.")
+    return tuple(v for v in AS_THEY_ARE if v in given)
 
 
 def normal_parameters(dashboard: Dashboard, given: Mapping[str, object]) -> tuple[tuple[str, Any], ...]:
-    """A value for every parameter of the dashboard, by name in sorted order: the given one or the default.
+    """Return (name, value) of every parameter of the dashboard, sorted by name: the given value or the default.
 
-    Numbers may be given as texts, tokens as a list or separated by commas. Raises BadInputError for an unknown
-    parameter, a value of another type, or one outside its bounds.
+    Numbers may be given as strings, tokens as a list or separated by commas. Raises BadInputError for an unknown
+    parameter, and for a value of another type or outside its bounds.
     """
     declared = dashboard.meta.parameters
     for name in given:
@@ -146,10 +143,10 @@ def _month(name: str, parameter: MonthParameter, value: object) -> str:
 
 
 def _tokens(name: str, values: Sequence[str], value: object) -> tuple[str, ...]:
-    asked = value.split(",") if isinstance(value, str) else value
-    if not isinstance(asked, list | tuple | set | frozenset) or not asked or not all(a in values for a in asked):
-        raise BadInputError(f"Parameter {name} is {value!r}; it must be some of {', '.join(values)}, by commas.")
-    return tuple(v for v in values if v in asked)
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple | set | frozenset) or not given or not all(a in values for a in given):
+        raise BadInputError(f"Parameter {name} is {value!r}; it must be any of {', '.join(values)}, comma-separated.")
+    return tuple(v for v in values if v in given)
 
 
 def _jsonable(value: Any) -> Value:

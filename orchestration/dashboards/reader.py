@@ -1,4 +1,4 @@
-"""What a service calls: access, then the cache, then the warehouse (specification, sections 2.3 and 2.5)."""
+"""The interface for a service: checks access, then reads the cache, then the warehouse (sections 2.3 and 2.5)."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from orchestration.manifest import read_manifest
 from orchestration.warehouse.names import Names
 from orchestration.warehouse.organizations import organization_id
 
-SLUGS_KEPT, SLUG_SECONDS = 10_000, 60.0  # ids of slugs that this process remembers, and for how long
-REQUESTS_KEPT = 4096  # keys of questions that this process remembers
+SLUGS_KEPT, SLUG_SECONDS = 10_000, 60.0  # slugs whose id a process remembers, and for how many seconds
+REQUESTS_KEPT = 4096  # questions whose key a process remembers
 
 
 class Reader:
-    """Answers dashboard questions. One for a process; safe to share between its threads."""
+    """Answers dashboard questions. Use one for each process; it is safe to share between threads."""
 
     def __init__(self, settings: Settings, found: Mapping[str, Dashboard], warehouse: Warehouse) -> None:
-        """Answer from these dashboards, the cache that the settings name, and a warehouse.
+        """Use these dashboards, the cache of the settings, and a warehouse.
 
-        Raises InsightsError when INSIGHTS_REDIS_URL is set and is no URL of a Redis.
+        Raises MisconfiguredError if INSIGHTS_REDIS_URL is set and is not a Redis URL.
         """
         cache = settings.insights.cache
         self._settings = settings
@@ -66,15 +66,15 @@ class Reader:
 
     @classmethod
     def open(cls, settings: Settings, url: str | None = None) -> Reader:
-        """A reader of the project's dashboards; `url` is the warehouse, by default INSIGHTS_WAREHOUSE_URL."""
+        """Return a reader for the project's dashboards; `url` is the warehouse, default: INSIGHTS_WAREHOUSE_URL."""
         return cls(settings, dashboards(read_manifest(settings)), Warehouse(settings, url))
 
     def ask(self, asked: Asked, roles: Iterable[str]) -> Answer:
-        """Answer one question of somebody who has these roles in its organization; the caller has proven both.
+        """Answer a question of a user with these roles in the organization; the caller has verified user and roles.
 
-        Raises AccessRefusedError, before cache or warehouse are looked at, BadInputError for a question that makes no
-        sense, NotFoundError for a dashboard or an organization that does not exist, and UnavailableError (of whose kind
-        `is_transient` is true), NotBuiltError, RefusedError or MisconfiguredError when the warehouse gives no answer.
+        Raises AccessRefusedError before cache or warehouse are read, BadInputError for an invalid question,
+        NotFoundError for an unknown dashboard or organization, and UnavailableError (`is_transient`), NotBuiltError,
+        RefusedError or MisconfiguredError if the warehouse cannot answer.
         """
         rules, known = self._settings.insights.access, access.checked_roles(roles)
         dashboard = find(self.dashboards, asked.dashboard)
@@ -83,11 +83,11 @@ class Reader:
             access.check_anonymised(rules, known)
         else:
             access.check_plain(rules, known, sees)
-        question = self._question(asked, dashboard, sees)  # of what was decided on, not of another look at it
+        question = self._question(asked, dashboard, sees)  # uses exactly the visibilities that were checked
         return self.answers.get(self.request(question), lambda: self.compute(question))
 
     def question(self, asked: Asked) -> Question:
-        """The normal form of a question; access is not looked at. Raises InsightsError when it makes no sense."""
+        """Return the normal form of a question without checking access; raises InsightsError if it is invalid."""
         return self._question(asked, find(self.dashboards, asked.dashboard), _sees(asked))
 
     def _question(self, asked: Asked, dashboard: Dashboard, sees: tuple[Visibility, ...]) -> Question:
@@ -112,8 +112,8 @@ class Reader:
         )
 
     def request(self, question: Question) -> Request:
-        """The question as the cache knows it: its key, how long its answer is good, how many its dashboard keeps."""
-        return self._requests(question)  # equal questions have equal ones, whoever asks
+        """Return the request to the cache: key, lifetime and maximum number of keys of the dashboard."""
+        return self._requests(question)
 
     def _request(self, question: Question) -> Request:
         cache, environment = self._settings.insights.cache, self._settings.environment
@@ -124,56 +124,56 @@ class Reader:
         return Request(cache_key(question), question.text, Lifetime(fresh, stale), most)
 
     def compute(self, question: Question) -> Entry:
-        """Ask the warehouse; the cache is neither read nor written. Raises InsightsError."""
+        """Query the warehouse; the cache is neither read nor written. Raises like `compute_all`."""
         return self.compute_all([question])[0]
 
     def compute_all(self, questions: Sequence[Question]) -> list[Entry]:
-        """Ask the warehouse several questions in one go; raises InsightsError when one of them fails."""
+        """Query the warehouse for several questions in one round trip; raises InsightsError if one of them fails."""
         asked = [(self.dashboards[q.dashboard], self._statements[q.dashboard, q.form], q) for q in questions]
         return self._warehouse.answer_all(asked)
 
     def keep(self, entries: Sequence[tuple[Question, Entry]]) -> list[str | None]:
-        """Keep answers that nobody asked for just now; for each why it was not kept, None where it was."""
+        """Store answers of a warm-up; returns the reason for each that was not stored, None for each that was."""
         return self.answers.keep([(self.request(question), entry) for question, entry in entries])
 
     def read_back(self, question: Question) -> Answer | None:
-        """What somebody who asks this just now would find in the cache, by the reader's own key."""
+        """Return what a client would find in the cache now, None if nothing."""
         return self.answers.peek(self.request(question))
 
     def organizations(self) -> list[str]:
-        """The ids of the organizations that somebody may ask for; raises InsightsError."""
+        """Return the ids of the active organizations; raises InsightsError if the warehouse cannot answer."""
         return self._warehouse.organizations()
 
-    def most_asked(self, dashboard: str, limit: int) -> list[tuple[Question, int]]:
-        """The questions of a dashboard that were asked most since yesterday, the most first, with how often.
+    def most_requested(self, dashboard: str, limit: int) -> list[tuple[Question, int]]:
+        """Return the `limit` most requested questions of a dashboard since yesterday, with their number of requests.
 
-        What is no question of this release (any more) is left out. Raises CacheUnavailableError or CacheRefusedError
-        when Redis does not say; without a cache there is none.
+        Questions that this release does not have are left out. Without a cache the list is empty. Raises
+        CacheUnavailableError or CacheRefusedError if Redis fails.
         """
         if self.store is None:
             return []
         group = Group(self._settings.environment, dashboard)
-        asked = self.store.most_asked(group, time.time())
-        found = ((question, count) for text, count in asked if (question := self._asked(dashboard, text)))
+        counts = self.store.most_requested(group, time.time())
+        found = ((question, count) for text, count in counts if (question := self._parsed(dashboard, text)))
         return list(itertools.islice(found, limit))
 
     def close(self) -> None:
-        """Send the counts that are left, and close the connections."""
+        """Send the remaining counts and close the connections."""
         self.answers.counters.send()
         self._warehouse.close()
         if self.store:
             self.store.close()
 
-    def _asked(self, dashboard: str, text: str) -> Question | None:
+    def _parsed(self, dashboard: str, text: str) -> Question | None:
         try:
-            said: dict[str, Any] = json.loads(text)
-            is_anonymised = said["form"] == "anonymised"
+            whole: dict[str, Any] = json.loads(text)
+            is_anonymised = whole["form"] == "anonymised"
             asked = Asked(
                 dashboard,
-                said["organization_id"],
-                None if is_anonymised else said["visibilities"],
+                whole["organization_id"],
+                None if is_anonymised else whole["visibilities"],
                 is_anonymised,
-                said["parameters"],
+                whole["parameters"],
             )
             question = self.question(asked)
         except (InsightsError, ValueError, KeyError, TypeError, AttributeError):
@@ -181,7 +181,7 @@ class Reader:
         return question if question.text == text else None
 
     def _organization(self, text: str) -> str:
-        """The id: as it was given (that it exists, the query says), or that of a slug, remembered for a minute."""
+        """Return the id of a slug, remembered for a minute, or the given id; the statement checks that it exists."""
         known = organization_id(text)
         if known:
             return known

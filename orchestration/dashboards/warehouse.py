@@ -1,4 +1,4 @@
-"""Runs the statements of dashboards: read only, bounded in time, on a few connections that threads share."""
+"""Runs the statements of dashboards: read-only, with a time limit, on a pool of connections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestration.errors import NotBuiltError, NotPreparedError, RefusedError, 
 from orchestration.warehouse.database import Database, no_organization
 from orchestration.warehouse.translation import Messages, translating
 
-NEVER_BUILT = "These reports have not been built here yet, or are not readable: insights init, then insights build."
+NEVER_BUILT = "The reports are not built yet, or not readable. Run: insights init, then insights build."
 MESSAGES: Messages = {
     NotPreparedError: f"{NEVER_BUILT} ({{detail}})",
     NotBuiltError: f"{NEVER_BUILT} ({{detail}})",
@@ -33,7 +33,7 @@ class Warehouse:
     """The warehouse as dashboards see it. Safe to share between threads."""
 
     def __init__(self, settings: Settings, url: str | None = None) -> None:
-        """Connect to `url` when first asked, by default to INSIGHTS_WAREHOUSE_URL; best as the read-only role."""
+        """Connect to `url` (default: INSIGHTS_WAREHOUSE_URL) on first use, preferably as the read-only role."""
         self._settings = settings
         self._pool = ReaderPool(
             lambda: url or settings.warehouse_url,
@@ -46,11 +46,11 @@ class Warehouse:
         return self.answer_all([(dashboard, statement, question)])[0]
 
     def answer_all(self, asked: Sequence[tuple[Dashboard, Statement, Question]]) -> list[Entry]:
-        """Compute the answers to several questions, sent to the database in one go.
+        """Compute the answers to several questions in one round trip.
 
-        Raises NotFoundError for an organization that does not exist, NotBuiltError for reports that were never built,
-        and UnavailableError when the database does not answer, or not within `cache.compute_seconds`. `seconds` of each
-        entry is its share of the time that all took.
+        `seconds` of each entry is an equal share of the total time. Raises NotFoundError for an unknown organization,
+        NotBuiltError for reports that were never built, and UnavailableError if the database does not respond, or not
+        within `cache.compute_seconds`.
         """
         started, now = time.monotonic(), time.time()
         with self._transaction() as db, db.connection.pipeline():
@@ -68,7 +68,7 @@ class Warehouse:
             return str(db.organization(given))
 
     def organizations(self) -> list[str]:
-        """Return the ids of all organizations that are active, by slug."""
+        """Return the ids of the active organizations, ordered by slug."""
         query = sql.SQL("select organization_id::text from {} where status = 'active' order by slug")
         with self._transaction() as db:
             return [row[0] for row in db.rows(query.format(db.mart(ORGANIZATIONS)))]
@@ -79,7 +79,7 @@ class Warehouse:
 
     @contextmanager
     def _transaction(self) -> Iterator[Database]:
-        """A read-only transaction on a connection of its own, with the time limit of one computation."""
+        """Open a read-only transaction with the time limit of one computation on a connection of the pool."""
         seconds = self._settings.insights.cache.compute_seconds
         with translating(MESSAGES), self._pool.connection() as connection, connection.transaction():
             connection.execute("set transaction read only")

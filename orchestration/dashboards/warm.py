@@ -1,7 +1,7 @@
-"""Fills the cache before anybody asks (specification, sections 2.3 and 4.1): what is asked most comes first.
+"""Fills the cache in advance, the most requested questions first (specification, sections 2.3 and 4.1).
 
-An answer that is fresh is left alone: it stays readable until the next warm-up. What was written is read back as a
-reader would, by the reader's own key, and a warm-up says how much of it is found.
+A fresh answer is skipped, because it stays readable until the next warm-up. Each stored answer is read back by the key
+that clients use, and the report has the share that was found.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from orchestration.dashboards.question import Asked, Question
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import InsightsError, MisconfiguredError, UnavailableError
 
-BATCH = 50  # questions that are computed, and kept, in one round trip each, at most
-FIRST_BATCH = 5  # until it is known how long they take
+BATCH = 50  # maximum number of questions in one round trip
+FIRST_BATCH = 5  # as long as their duration is unknown
 
 
 @dataclass
 class Warmed:
-    """What became of one dashboard's questions; the numbers are questions.
+    """The outcome for one dashboard, in numbers of questions.
 
-    `fresh` were left alone, `computed` asked of the warehouse, of these `kept` written; `found` of fresh and kept were
-    read back as a reader would; `unreached` were left for lack of time. `trouble` is why the first was not kept.
+    `fresh` were skipped; `computed` were queried, and `kept` of these stored; `found` of fresh and kept were read back;
+    `unreached` were left for lack of time. `trouble` is the first reason why an answer was not stored.
     """
 
     fresh: int = 0
@@ -41,29 +41,29 @@ class Warmed:
 
     @property
     def share(self) -> float | None:
-        """The share, 0 to 1, of what should be in the cache that a reader finds there; None when nothing should."""
+        """The hit share, 0 to 1, of the answers that should be in the cache; None if there are none."""
         wanted = self.fresh + self.computed + self.failed
         return self.found / wanted if wanted else None
 
 
 @dataclass
 class WarmReport:
-    """What a warm-up did, by dashboard, and in how many seconds."""
+    """The outcome of a warm-up by dashboard, and its duration in seconds."""
 
     dashboards: dict[str, Warmed] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
     def is_whole(self) -> bool:
-        """Whether a reader finds everything that there was time for."""
+        """Whether a client finds every answer that there was time for."""
         return all(warmed.share in (None, 1.0) for warmed in self.dashboards.values())
 
 
 def warm(reader: Reader, settings: Settings, names: Sequence[str] = (), seconds: float | None = None) -> WarmReport:
-    """Compute and keep answers of these dashboards, or of all, for at most `seconds` (default: `cache.warm_seconds`).
+    """Compute and store answers of these dashboards, or of all, for at most `seconds` (default: `cache.warm_seconds`).
 
-    No dashboard gets more than `max_keys_per_dashboard` questions. Raises InsightsError without a Redis that answers,
-    and when the warehouse cannot even name its organizations.
+    Each dashboard gets at most `cache.max_keys_per_dashboard` questions. Raises MisconfiguredError without a cache,
+    UnavailableError if Redis does not respond, and InsightsError if the warehouse cannot list the organizations.
     """
     started = time.monotonic()
     budget = settings.insights.cache.warm_seconds if seconds is None else seconds
@@ -85,19 +85,19 @@ def warm(reader: Reader, settings: Settings, names: Sequence[str] = (), seconds:
 
 
 def candidates(reader: Reader, settings: Settings, names: Sequence[str]) -> list[Question]:
-    """What to warm: the questions asked since yesterday, the most asked first; then those that every organization has.
+    """Return the questions to warm: those requested since yesterday, the most requested first; then the usual ones.
 
-    The organizations of asked questions come before the others. Raises InsightsError without a Redis that answers.
+    Organizations with requests come before the others. Raises like `warm`.
     """
     if reader.store is None:
         raise MisconfiguredError("There is no cache to warm: INSIGHTS_REDIS_URL is not set.")
     most = settings.insights.cache.max_keys_per_dashboard.of(settings.environment)
     try:
-        asked = [pair for name in names for pair in reader.most_asked(name, most)]
+        requested = [pair for name in names for pair in reader.most_requested(name, most)]
     except (CacheUnavailableError, CacheRefusedError) as error:
-        raise UnavailableError(f"The cache cannot be warmed, Redis does not answer: {error}") from error
-    asked.sort(key=lambda pair: -pair[1])
-    popular = dict.fromkeys(question.organization_id for question, _ in asked)
+        raise UnavailableError(f"The cache cannot be warmed, because Redis does not respond: {error}") from error
+    requested.sort(key=lambda pair: -pair[1])
+    popular = dict.fromkeys(question.organization_id for question, _ in requested)
     known = reader.organizations()
     defaults = (
         reader.question(Asked(name, organization, visibilities))
@@ -107,7 +107,7 @@ def candidates(reader: Reader, settings: Settings, names: Sequence[str]) -> list
     )
     room = dict.fromkeys(names, most)
     chosen: dict[Question, None] = {}
-    for question in (*(question for question, _ in asked), *defaults):
+    for question in (*(question for question, _ in requested), *defaults):
         if room[question.dashboard] and question not in chosen:
             room[question.dashboard] -= 1
             chosen[question] = None
@@ -115,21 +115,21 @@ def candidates(reader: Reader, settings: Settings, names: Sequence[str]) -> list
 
 
 def _usual_visibilities(settings: Settings) -> Iterator[tuple[str, ...]]:
-    """What readers ask for who want all that they may see: the sets of a role like any other, and of the widest one."""
+    """Yield the visibilities that clients request by default: those of an ordinary role, and of the widest one."""
     access = settings.insights.access
     sets = [visible(access, ()), visible(access, {*access.public_roles, *access.restricted_roles})]
     yield from (found for found in dict.fromkeys(sets) if found)
 
 
 def _size(slowest: float, ends: float) -> int:
-    """How many questions there is time for in one go, by what the slowest batch took for each that it computed."""
+    """Return the size of the next batch for the remaining time, given the slowest seconds per computed question."""
     if not slowest:
         return FIRST_BATCH
     return max(1, min(BATCH, int((ends - time.monotonic()) / slowest)))
 
 
 def _warm_batch(reader: Reader, report: WarmReport, batch: Sequence[Question], ends: float) -> int:
-    """Warm some questions; returns how many were asked of the warehouse."""
+    """Warm some questions; returns how many were queried in the warehouse."""
     missing = []
     for question in batch:
         answer = reader.read_back(question)
@@ -142,7 +142,7 @@ def _warm_batch(reader: Reader, report: WarmReport, batch: Sequence[Question], e
     for (question, _), refusal in zip(entries, reader.keep(entries), strict=True):
         warmed = report.dashboards[question.dashboard]
         if refusal:
-            warmed.trouble = warmed.trouble or f"Redis did not keep it: {refusal}"
+            warmed.trouble = warmed.trouble or f"Redis did not store the answer: {refusal}"
             continue
         warmed.kept += 1
         warmed.found += reader.read_back(question) is not None
@@ -152,7 +152,7 @@ def _warm_batch(reader: Reader, report: WarmReport, batch: Sequence[Question], e
 def _computed(
     reader: Reader, report: WarmReport, questions: Sequence[Question], ends: float
 ) -> Iterator[tuple[Question, Entry]]:
-    """The answers of the warehouse, in one go; one by one where one of them fails, so that the others are there."""
+    """Yield the answers of the warehouse; after an error, each question is queried alone."""
     try:
         entries: list[Entry | None] = list(reader.compute_all(questions)) if questions else []
     except InsightsError:

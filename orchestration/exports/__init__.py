@@ -1,1 +1,1 @@
-"""Exports: rows and aggregates that leave the warehouse, to files or to object storage (section 2.4, decision D12)."""
+"""Exports rows and aggregates from the warehouse to files or object storage (section 2.4; decision D12)."""

@@ -1,4 +1,4 @@
-"""`insights_ops.export_audit`: every try to export and what became of it, refused ones too."""
+"""Writes and reads the audit, `insights_ops.export_audit`: every export attempt with its outcome, also refused ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from orchestration.warehouse.translation import Messages
 
 Event = Literal["started", "finished", "failed", "refused"]
 State = Literal["running", "finished", "failed", "refused", "aborted"]
-LENGTH = 500  # characters of what somebody typed that are kept
+LENGTH = 500  # maximum stored characters of user input
 FAILED = "The audit of exports failed: {detail}"
 MESSAGES: Messages = {
     NotPreparedError: "This database has no audit of exports yet. Run: insights init",
@@ -40,20 +40,20 @@ MESSAGES: Messages = {
 
 @dataclass
 class Trail:
-    """Writes what becomes of one try, each event in a session and a transaction of its own.
+    """Writes the events of one export attempt, each in its own session and transaction.
 
-    `known` grows as the try goes on: columns of the table and their values.
+    `facts` are values by column of the table; they grow as the attempt proceeds.
     """
 
     settings: Settings
     request: Request
     export_id: UUID = field(default_factory=uuid4)
-    known: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     last: Event | None = None
 
     def write(self, event: Event, reason: str | None = None) -> None:
-        """Write one event with all that is known; raises InsightsError when that fails."""
-        values = {**self._given(), **self.known, "export_id": self.export_id, "event": event, "reason": reason}
+        """Write an event with all facts so far; raises InsightsError if that fails."""
+        values = {**self._given(), **self.facts, "export_id": self.export_id, "event": event, "reason": reason}
         query = sql.SQL("insert into {} ({}) values ({})")
         columns = sql.SQL(", ").join(map(sql.Identifier, values))
         places = sql.SQL(", ").join(map(sql.Placeholder, values))
@@ -62,7 +62,7 @@ class Trail:
         self.last = event
 
     def write_end(self, error: InsightsError) -> None:
-        """Write that the try ended with this error: failed when it had begun, else refused; once only."""
+        """Record the error that ended the attempt: failed if it had started, else refused. Later calls do nothing."""
         if self.last in (None, "started"):
             self.write("failed" if self.last else "refused", _kept(str(error)))
 
@@ -83,8 +83,8 @@ class Trail:
 
 
 @dataclass(frozen=True)
-class Try:
-    """One try as the audit tells it: when its last event was, who asked for what, and what became of it."""
+class Attempt:
+    """One export attempt in the audit: the request, its state, and the time of its last event."""
 
     export_id: UUID
     state: State
@@ -102,10 +102,10 @@ class Try:
     reason: str | None
 
 
-def newest_tries(db: Database, limit: int, organization: str | None) -> list[Try]:
-    """Return the newest tries, the newest first; `organization` is a slug or an id, also one that does not exist.
+def newest_attempts(db: Database, limit: int, organization: str | None) -> list[Attempt]:
+    """Return at most `limit` attempts, the newest first; `organization` is a slug or an id, also an unknown one.
 
-    A start without an end whose session is gone was aborted.
+    An attempt that started and has no end is aborted if its session has ended, else running.
     """
     db = db.saying(MESSAGES)
     query = sql.SQL(
@@ -117,17 +117,17 @@ def newest_tries(db: Database, limit: int, organization: str | None) -> list[Try
         where {given}::text is null or organization = {given} or organization_id = {of}::uuid
         order by export_id, export_audit_id desc
         """
-    ).format(table=db.ops("export_audit"), given=organization and _kept(organization), of=_known(db, organization))
-    query = sql.SQL("select * from ({}) as tries order by export_audit_id desc limit {}").format(query, limit)
-    # An export that ends between the two looks is not aborted: the second look has its end.
+    ).format(table=db.ops("export_audit"), given=organization and _kept(organization), of=_id_of(db, organization))
+    query = sql.SQL("select * from ({}) as attempts order by export_audit_id desc limit {}").format(query, limit)
+    # The second read sees the end of an export that ends in between, so that it is not taken for aborted.
     begun = [row["export_id"] for row in db.records(query) if row["event"] == "started"]
     alive = running(db, begun)
     gone = set(begun) - alive
-    return [_try(row, gone) for row in db.records(query)]
+    return [_attempt(row, gone) for row in db.records(query)]
 
 
-def _known(db: Database, given: str | None) -> str | None:
-    """The id of an organization; of one that dim_organizations does not have, only where it was given as an id."""
+def _id_of(db: Database, given: str | None) -> str | None:
+    """Return the id of an organization; the given id, or None for a slug, if dim_organizations does not have it."""
     if given is None:
         return None
     try:
@@ -136,13 +136,13 @@ def _known(db: Database, given: str | None) -> str | None:
         return organization_id(given)
 
 
-def _try(row: dict[str, Any], gone: set[UUID]) -> Try:
+def _attempt(row: dict[str, Any], gone: set[UUID]) -> Attempt:
     event = row.pop("event")
     del row["export_audit_id"]
     state: State = event if event != "started" else "aborted" if row["export_id"] in gone else "running"
-    return Try(state=state, **row)
+    return Attempt(state=state, **row)
 
 
 def _kept(text: str) -> str:
-    """A text as PostgreSQL can keep it, whatever was typed."""
+    """Return user input as PostgreSQL can store it: valid UTF-8 without NUL, truncated."""
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")[:LENGTH]

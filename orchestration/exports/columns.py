@@ -1,4 +1,4 @@
-"""The columns of an export as they leave: which, masked how, and how a text is kept from being a formula."""
+"""The exported columns: which ones, how they are masked, and how text is kept from being read as a formula."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from orchestration.exports.definitions import Definition
 from orchestration.exports.masking import HOW, masked
 from orchestration.exports.relations import Scope, only_leaving
 
-# What no spreadsheet takes for a formula, whatever is in it, arrays of these included.
+# Types whose values, also in arrays, no spreadsheet reads as a formula.
 HARMLESS_TYPES = ("integer", "bigint", "numeric", "date", "timestamp", "boolean", "uuid")
-# Blanks before the sign do not make it harmless everywhere; the last four are full-width = + - @.
+# Some spreadsheets skip blanks before the sign. The last four are full-width = + - @.
 _SIGNS = r"=+@\-\uff1d\uff0b\uff0d\uff20"
-# A program that takes semicolons or tabs for separators, as Excel does in half of Europe, begins a cell after one, and
-# after a line end in a quoted text: what looks like a formula there is one.
+# A program with semicolon or tab as separator, such as Excel in many European locales, starts a cell after one, and
+# after a line break in quoted text; a formula can begin there too.
 _BEGINNING = rf"^(?=[\t\r\n]|\s*[{_SIGNS}])|(?<=[;\t\r\n])(?=[ \f\v\"]*[{_SIGNS}])"
-_SUSPECT = rf"[{_SIGNS}\t\r\n]"  # most texts have none of these, and this is found out in a third of the time
+_SUSPECT = rf"[{_SIGNS}\t\r\n]"  # a cheap test first: most texts match none of these, which takes a third of the time
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _SAFE = sql.SQL(
     "case when {value} ~ {suspect} and {value} !~ {number}"
@@ -27,10 +27,10 @@ _SAFE = sql.SQL(
 
 @dataclass(frozen=True)
 class OutColumn:
-    """A column of the file: its name, its type, the SQL of its value, and how it was masked, if it was.
+    """A column of the file: its name, its type, the SQL of its value, and how it is masked, if it is.
 
-    `refers_to` is the export and the column of what it names, if that is another's row: only of those that may leave.
-    `join` is what must be joined for its value, if anything.
+    `refers_to` is `export.column` of the rows that it refers to, if any; these are only rows that may be exported.
+    `join` is the SQL of the join that its value needs, if any.
     """
 
     name: str
@@ -42,9 +42,9 @@ class OutColumn:
 
 
 def row_columns(definition: Definition, scope: Scope, *, is_masked: bool) -> list[OutColumn]:
-    """The columns of an export of rows: those that it lists, in its order.
+    """Return the declared columns of an export of rows, in order.
 
-    What names another's row is there only where that row may leave too, masked or not.
+    A reference to a row of another export is NULL unless that row may be exported too, masked or not.
     """
     found = []
     for name, (part, column) in definition.columns.items():
@@ -61,7 +61,7 @@ def row_columns(definition: Definition, scope: Scope, *, is_masked: bool) -> lis
 
 
 def safe_in_spreadsheets(column: OutColumn) -> sql.Composable:
-    """Its value, with an apostrophe before all that could be taken for a formula; a number like -12.5 is none."""
+    """Return the SQL of a value with an apostrophe before each possible formula; a number like -12.5 is kept."""
     if column.data_type.startswith(HARMLESS_TYPES) or column.mask:
         return column.value
     value = sql.SQL("({})::text").format(column.value) if column.data_type.endswith("[]") else column.value

@@ -1,4 +1,4 @@
-"""The exports of this project: exposures of dbt whose `config.meta.export` says what leaves (decision D12)."""
+"""Reads and checks the exports that exposures declare in `config.meta.export` (decision D12; docs/exports.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pii = Literal["identifier", "name", "free_text", "birth_date", "key", "none"]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a mart: its type in PostgreSQL, and what `meta.pii` says of it (`none` when it says nothing)."""
+    """A column of a mart: its PostgreSQL type, and its `meta.pii` (default: `none`)."""
 
     name: str
     data_type: str
@@ -25,7 +25,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Part:
-    """A relation under an export. `key` joins it to the first one, which has none; `visible`: it has a visibility."""
+    """A relation that an export reads. `key` is the column that joins it to the first relation, which has none."""
 
     name: str
     schema: str
@@ -36,13 +36,13 @@ class Part:
 
     @property
     def has_visibility(self) -> bool:
-        """Whether each row says who may see it."""
+        """Whether its rows have a visibility."""
         return "visibility" in self.columns
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """What cells are told apart by: a name and the column behind it."""
+    """A dimension of cells: its name and the column that it reads."""
 
     name: str
     part: Part
@@ -51,7 +51,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of a cell: an SQL aggregate and its type."""
+    """A measure of cells: an SQL aggregate and its type."""
 
     name: str
     data_type: str
@@ -60,7 +60,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a column names: rows of an export of rows, by the column `key` of its relation `part`; one, or an array."""
+    """The rows of another export that a column refers to, by column `key` of relation `part`: one row, or an array."""
 
     export: Definition
     part: Part
@@ -69,18 +69,17 @@ class Reference:
 
     @property
     def text(self) -> str:
-        """As it is declared: `cases.case_id`."""
+        """The reference as declared, such as `cases.case_id`."""
         return f"{self.export.name}.{self.key}"
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One export. `parts` begins with the relation whose column `date` the range is about.
+    """One export. The first of `parts` is the relation whose column `date` the requested range restricts.
 
-    Rows have `columns`, by name in their order, each with the part it is of; `references` says which of them name rows
-    of another export.
-    An aggregate has `measures` for each month and each combination of `dimensions`; `group_size`, an SQL aggregate,
-    says how many are behind them.
+    An export of rows has `columns` by name, in order, each with its part; `references` are those that refer to rows of
+    another export. An aggregate has `measures` for each month and combination of `dimensions`; `group_size` is an SQL
+    aggregate that counts the members of a cell.
     """
 
     name: str
@@ -96,12 +95,18 @@ class Definition:
 
 
 def load_definitions(settings: Settings) -> dict[str, Definition]:
-    """Every export, by name; takes the seconds of `dbt parse` when the manifest is old. Raises InsightsError."""
+    """Return every export by name; runs `dbt parse`, which takes seconds, if the manifest is old.
+
+    Raises MisconfiguredError like `definitions`, and FailedError like `read_manifest`.
+    """
     return definitions(read_manifest(settings))
 
 
 def definitions(manifest: dict[str, Any]) -> dict[str, Definition]:
-    """Every export of a manifest, by name; raises InsightsError, with file, export and key, for a wrong declaration."""
+    """Return every export of a manifest by name.
+
+    Raises MisconfiguredError, with file, export and key, for an invalid declaration.
+    """
     models = {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
     found = exposures(manifest, "export")
     plain = {name: definition(exposure, models) for name, exposure in found.items()}
@@ -109,9 +114,9 @@ def definitions(manifest: dict[str, Any]) -> dict[str, Definition]:
 
 
 def referring(exposure: Exposure, plain: Mapping[str, Definition]) -> Definition:
-    """The definition of this exposure, of those in `plain`, with what its columns name (`refers`).
+    """Return the definition of an exposure, from `plain`, with the references of its columns (`refers`).
 
-    Raises InsightsError when a column or a row is named that is not there, or that it does not depend on.
+    Raises MisconfiguredError if a reference is unknown, or is to a relation that is not in `depends_on`.
     """
     own = plain[exposure.name]
     declared: dict[str, str] = exposure.meta.get("refers", {})
@@ -120,9 +125,9 @@ def referring(exposure: Exposure, plain: Mapping[str, Definition]) -> Definition
 
 
 def definition(exposure: Exposure, models: Mapping[str, dict[str, Any]]) -> Definition:
-    """One export by itself, without what its columns name of others; `models` are the manifest's, by name.
+    """Return one export without its references to others; `models` are those of the manifest by name.
 
-    Raises InsightsError when the declaration is wrong.
+    Raises MisconfiguredError for an invalid declaration.
     """
     where = _where(exposure)
     declared = where.read(exposure.meta, EXPORT)
@@ -161,12 +166,12 @@ def _column(where: Declaration, path: str, part: str, column: dict[str, Any]) ->
     pii = column["config"]["meta"].get("pii", "none")
     if pii not in get_args(Pii):
         known = ", ".join(get_args(Pii))
-        raise where.wrong(path, f"meta.pii of {part}.{column['name']} is {pii}, and must be one of {known}")
+        raise where.wrong(path, f"meta.pii of {part}.{column['name']} is {pii}; it must be one of {known}")
     return Column(column["name"], column["data_type"], pii)
 
 
 def _leaving(where: Declaration, parts: tuple[Part, ...], names: list[str]) -> dict[str, tuple[Part, Column]]:
-    """The listed columns, each of the first part that has it."""
+    """Return the listed columns, each with the first part that has it."""
     found: dict[str, tuple[Part, Column]] = {}
     for name in names:
         part = next((part for part in parts if name in part.columns), None)
@@ -181,7 +186,7 @@ def _leaving(where: Declaration, parts: tuple[Part, ...], names: list[str]) -> d
 def _with_cells(where: Declaration, plain: Definition, declared: AggregateExport) -> Definition:
     first = plain.parts[0]
     if first.retention_class != "raw_event":
-        raise where.wrong("from", f"{first.name} is not a fact (retention class raw_event), and an aggregate needs one")
+        raise where.wrong("from", f"{first.name} must be a fact (retention class raw_event) in an export of aggregates")
     return replace(
         plain,
         dimensions=tuple(_dimension(where, plain.parts, *item) for item in declared.dimensions.items()),
@@ -197,9 +202,9 @@ def _dimension(where: Declaration, parts: tuple[Part, ...], name: str, column: s
         if part.name == owner and column_name in part.columns:
             found = part.columns[column_name]
             if found.pii != "none":
-                raise where.wrong(path, f"{column} is personal ({found.pii})")
+                raise where.wrong(path, f"{column} is personal data ({found.pii}), and a dimension must not be")
             return Dimension(name, part, found)
-    raise where.wrong(path, f"{column} must be a relation and its column, with a dot between")
+    raise where.wrong(path, f"{column} must be relation.column, with a relation of this export")
 
 
 def _reference(exposure: Exposure, own: Definition, plain: Mapping[str, Definition], column: str, to: str) -> Reference:
@@ -207,7 +212,7 @@ def _reference(exposure: Exposure, own: Definition, plain: Mapping[str, Definiti
     name, _, key = to.partition(".")
     target = plain.get(name)
     if target is None or target.kind != "rows":
-        raise where.wrong(path, f"{to} must be an export of rows and its column, with a dot between")
+        raise where.wrong(path, f"{to} must be export.column, with an export of rows")
     part = next((part for part in target.parts if key in part.columns), None)
     if part is None:
         raise where.wrong(path, f"{to} is not a column of the export {name}")
@@ -217,5 +222,5 @@ def _reference(exposure: Exposure, own: Definition, plain: Mapping[str, Definiti
         raise where.wrong(path, f"{column} is not in columns")
     data_type, kind = own.columns[column][1].data_type, part.columns[key].data_type
     if data_type.removesuffix("[]") != kind:
-        raise where.wrong(path, f"{column} is {data_type}, and {to} is {kind}")
+        raise where.wrong(path, f"{column} is {data_type}, but {to} is {kind}; the types must be equal")
     return Reference(target, part, key, is_array=data_type != kind)

@@ -1,7 +1,7 @@
-"""An export into a file of the one folder, with its manifest beside it.
+"""Exports to a file in the export folder, with a manifest next to it.
 
-The data gets its name first, then the manifest: a manifest means that the data is whole. A crash between the two leaves
-data without a manifest, which the next export into the folder removes.
+The data is published first, then the manifest, so that a manifest proves that the data is complete. A crash in between
+leaves data without a manifest, which the next export to the folder removes.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from orchestration.exports.names import MANIFEST
 
 
 class FileSink:
-    """A file that is written under a temporary name, and is given its own when whole; it never replaces one."""
+    """A sink for a file that has a temporary name until it is complete; it never replaces a file."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        """Begin a file `name`, one that names.export_name let pass, in the folder for exports.
+        """Start a file in the export folder; `name` must come from names.export_name.
 
-        Removes what killed runs left there. Raises InsightsError when the name is taken or the folder of no use.
+        Removes the remains of killed runs. Raises ConflictError if the name is taken, MisconfiguredError for an unsafe
+        folder, and FailedError if the folder cannot be used.
         """
         self._directory = directory
-        self._open = ExitStack()  # closes what this sink has open
+        self._open = ExitStack()  # closes the open descriptors of this sink
         self._temporaries: list[Temporary] = []
         with self._errors():
             self._folder = Folder(directory)
@@ -46,16 +47,16 @@ class FileSink:
         return str(self._directory / self._data.name)
 
     def write(self, data: bytes) -> None:
-        """Append to the file; raises InsightsError when the disk is full or fails."""
+        """Append to the file; raises FailedError if the disk is full or fails."""
         with self._errors():
             self._data.write(data)
 
     def commit(self, manifest: bytes) -> str:
-        """Give data and manifest their names, and return the path; raises InsightsError, and then both are gone."""
+        """Publish data and manifest under their names and return the path; on an InsightsError both are removed."""
         try:
             with self._errors():
-                beside = self._create(self._data.name + MANIFEST, self._data.token)
-                beside.write(manifest)
+                sidecar = self._create(self._data.name + MANIFEST, self._data.token)
+                sidecar.write(manifest)
                 for temporary in self._temporaries:
                     temporary.sync()
                 for temporary in self._temporaries:
@@ -67,14 +68,14 @@ class FileSink:
         return self.location
 
     def abort(self) -> None:
-        """Remove what this sink made; nothing after a `commit`. What a failing disk keeps, the next export removes."""
+        """Remove all files of this sink; does nothing after `commit`. The next export removes the rest if it fails."""
         with suppress(OSError):
             for temporary in reversed(self._temporaries):
                 temporary.unpublish()
         self._close()
 
     def _close(self) -> None:
-        """Give up the temporary names, that of the data first (Folder.remove_dead says why), then its lock."""
+        """Remove the temporary names, that of the data first (see Folder.remove_dead), then release the lock."""
         with suppress(OSError):
             for temporary in self._temporaries:
                 temporary.remove()
@@ -94,7 +95,9 @@ class FileSink:
             raise self._exists(temporary.name) from None
 
     def _exists(self, name: str) -> ConflictError:
-        return ConflictError(f"{self._directory / name} exists, and an export replaces nothing: take another name.")
+        return ConflictError(
+            f"{self._directory / name} exists, and an export never replaces a file: choose another name."
+        )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -103,14 +106,15 @@ class FileSink:
         except OSError as error:
             hint = _HINTS.get(error.errno or 0, "")
             reason = f"{error.strerror or error}{hint and f'; {hint}'}"
-            raise FailedError(f"Exporting into {self._directory} failed: {reason}.") from error
+            raise FailedError(f"Exporting to {self._directory} failed: {reason}.") from error
 
 
 _LINKS = "exports need a file system with hard links"
+_ROOM = "the partial export was removed; free some space"
 _HINTS = {
-    errno.ENOENT: "the folder above it must exist",
-    errno.ENOSPC: "nothing is left of the export; make room",
-    errno.EDQUOT: "nothing is left of the export; make room",
+    errno.ENOENT: "the parent folder must exist",
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
     errno.EPERM: _LINKS,
     errno.EOPNOTSUPP: _LINKS,
 }

@@ -1,8 +1,9 @@
-"""The one folder for exported files, and the temporary files in it.
+"""The export folder and the temporary files in it.
 
-Everything is done relative to a descriptor of the folder, with plain names and without following links: whatever is
-planted in it, or put in its place, leads nowhere else. A temporary file carries the name that it is meant for and a
-token of its run, which holds a lock on it: what nobody holds is a dead run's.
+All operations are relative to a descriptor of the folder, with plain names and without following links, so that no
+planted link or replaced folder redirects them. The name of a temporary file contains the final name and a token of its
+run. The run holds a lock on the file (flock, which the kernel releases when a process dies), so that an unlocked file
+belongs to a dead run.
 """
 
 from __future__ import annotations
@@ -23,37 +24,37 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<token>[0-9a-f]{32})\.part", re.S)
 
 
 class Folder:
-    """The folder, open."""
+    """The open export folder."""
 
     def __init__(self, path: Path) -> None:
-        """Open the folder, which is made where it does not exist, though not its parents.
+        """Open the folder, and create it, but not its parents, if it does not exist.
 
-        Raises MisconfiguredError when it is a link, or not this user's alone, and OSError when it cannot be opened.
+        Raises MisconfiguredError if it is a link or accessible to other users, and OSError if it cannot be opened.
         """
         self.path = path
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
         if path.is_symlink():
-            raise MisconfiguredError(f"The folder for exports, {path}, is a link: name the folder that it leads to.")
+            raise MisconfiguredError(f"The export folder {path} is a link: set the folder that it points to.")
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
         status = os.fstat(self._descriptor)
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
             self.close()
             raise MisconfiguredError(
-                f"The folder for exports, {path}, must belong to the user that exports and be closed to all others:"
+                f"The export folder {path} must belong to the user that runs the export and be closed to all others:"
                 " chmod 700."
             )
 
     def close(self) -> None:
-        """Close it."""
+        """Close the folder."""
         os.close(self._descriptor)
 
     def has(self, name: str) -> bool:
-        """Whether something has this name, be it a link that leads nowhere."""
+        """Return whether an entry has this name, even a dangling link."""
         return self._identity(name) is not None
 
     def create(self, name: str, token: str | None = None) -> Temporary:
-        """A new, empty temporary file for a name, mode 0600, of this run or of the run with that token."""
+        """Create an empty, locked temporary file for a name, mode 0600, with a new token or the given one."""
         while True:
             its_token = token or uuid4().hex
             temporary = f".{name}.{its_token}.part"
@@ -66,12 +67,12 @@ class Folder:
                     raise
                 continue
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if os.fstat(descriptor).st_nlink:  # else another run took it for a dead one's before it was locked
+            if os.fstat(descriptor).st_nlink:  # else another run has removed it, as a dead run's, before it was locked
                 return Temporary(self, name, its_token, descriptor)
             os.close(descriptor)
 
     def publish(self, temporary: Temporary) -> None:
-        """Give a temporary file its name as well, and see that this lasts; raises FileExistsError when it is taken."""
+        """Link a temporary file to its final name, durably; raises FileExistsError if the name is taken."""
         os.link(
             temporary.path,
             temporary.name,
@@ -82,32 +83,32 @@ class Folder:
         self.sync()
 
     def sync(self) -> None:
-        """See that the names of the files last."""
+        """Make the names of the files durable."""
         os.fsync(self._descriptor)
 
     def remove(self, name: str) -> None:
-        """Remove a name; none is fine."""
+        """Remove a name if it exists."""
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._descriptor)
 
     def are_one(self, first: str, second: str) -> bool:
-        """Whether two names are there and mean the same file."""
+        """Return whether two names exist and are the same file."""
         identity = self._identity(first)
         return identity is not None and identity == self._identity(second)
 
     def remove_dead(self) -> None:
-        """Remove the temporary files of runs that were killed, and data that one of them left without its manifest.
+        """Remove temporary files of killed runs, and data that such a run has published without its manifest.
 
-        While the temporary file of the data is there, one can tell what its run has published; so it is removed first.
+        The temporary file of the data proves what its run has published, so a live run removes it before the others.
         """
         with os.scandir(self._descriptor) as entries:
             names = [entry.name for entry in entries]
         for found in filter(None, map(_TEMPORARY.fullmatch, names)):
-            with suppress(OSError):  # its run is alive, or it is a link or a folder, and none of ours
+            with suppress(OSError):  # its run is alive, or it is a foreign link or folder
                 self._remove_if_dead(found["name"].removesuffix(MANIFEST), found["token"])
 
     def _remove_if_dead(self, name: str, token: str) -> None:
-        """A run locks the temporary file of its data from its making until after its removal."""
+        """Remove the files of a run unless it holds the lock on its data, which it keeps until after the removal."""
         data, manifest = f".{name}.{token}.part", f".{name}{MANIFEST}.{token}.part"
         try:
             descriptor = os.open(data, os.O_RDWR | os.O_NONBLOCK | _OPEN, dir_fd=self._descriptor)
@@ -126,7 +127,7 @@ class Folder:
             os.close(descriptor)
 
     def unpublish(self, temporary: str, name: str) -> None:
-        """Take the name from a temporary file again, where it has it."""
+        """Remove the final name if it is that of the temporary file."""
         if self.are_one(temporary, name):
             self.remove(name)
 
@@ -139,10 +140,10 @@ class Folder:
 
 
 class Temporary:
-    """An open temporary file, and the name that it will have."""
+    """An open temporary file and its final name."""
 
     def __init__(self, folder: Folder, name: str, token: str, descriptor: int) -> None:
-        """Keep what the folder made."""
+        """Wrap a file that the folder has created."""
         self.name = name
         self.token = token
         self.path = f".{name}.{token}.part"
@@ -150,13 +151,13 @@ class Temporary:
         self._descriptor = descriptor
 
     def write(self, data: bytes) -> None:
-        """Append."""
+        """Append to the file."""
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 
     def sync(self) -> None:
-        """See that the bytes last."""
+        """Make the content durable."""
         os.fsync(self._descriptor)
 
     def remove(self) -> None:
@@ -164,9 +165,9 @@ class Temporary:
         self._folder.remove(self.path)
 
     def unpublish(self) -> None:
-        """Remove the final name, where it is this file's."""
+        """Remove the final name if it is this file's."""
         self._folder.unpublish(self.path, self.name)
 
     def close(self) -> None:
-        """Close the file and give up its lock."""
+        """Close the file and release its lock."""
         os.close(self._descriptor)

@@ -1,9 +1,8 @@
-"""How personal columns leave: the SQL that masks each kind of `meta.pii`, and the key that it is masked with.
+"""Masks personal columns in SQL by their `meta.pii`, with a key that the server never logs.
 
-PostgreSQL has no keyed hash built in, but it has sha256, and HMAC is two of them around two blocks made of the key (RFC
-2104). The blocks reach the server as binary data of a COPY into a temporary table of the session: neither the text of a
-statement nor a bound parameter nor the data of a COPY that fails can then show them in the server's log or in
-pg_stat_activity.
+PostgreSQL has no built-in HMAC, but HMAC is two sha256 with two blocks that are derived from the key (RFC 2104). The
+blocks are sent as binary COPY data to a temporary table, because a statement, a bound parameter or a failed text COPY
+could show them in the server's log or in pg_stat_activity.
 """
 
 from __future__ import annotations
@@ -50,13 +49,13 @@ class Blocks(NamedTuple):
 
 
 def key_blocks(key: bytes, organization_id: UUID) -> Blocks:
-    """The blocks of an organization's own key, which is the HMAC of its id under the installation's key."""
+    """Return the blocks of an organization's key, which is the HMAC of its id with the installation's key."""
     own = hmac.digest(key, str(organization_id).encode(), "sha256").ljust(BLOCK_BYTES, b"\0")
     return Blocks(bytes(byte ^ INNER for byte in own), bytes(byte ^ OUTER for byte in own))
 
 
 def send_blocks(db: Database, blocks: Blocks) -> None:
-    """Put the blocks where `masked` looks for them, for the rest of the session, which is in autocommit mode."""
+    """Store the blocks for `masked` until the end of the session, which must be in autocommit mode."""
     db.execute("create temporary table export_key (inner_block bytea, outer_block bytea)")
     statement = "copy pg_temp.export_key from stdin (format binary)"
     with db.errors(), db.connection.cursor() as cursor, cursor.copy(statement) as copy:
@@ -65,9 +64,9 @@ def send_blocks(db: Database, blocks: Blocks) -> None:
 
 
 def masked(value: sql.Composable, data_type: str, pii: Pii) -> tuple[sql.Composable, str]:
-    """A column as it leaves, and its type then; NULL stays NULL.
+    """Return the SQL of a masked column and its type; NULL stays NULL.
 
-    An array is masked element by element, and ordered by the masks: the order of what they mask would tell of it.
+    An array is masked by element and sorted by the masked values, because the original order would reveal something.
     """
     how = HOW[pii]
     if how == "redacted":

@@ -1,4 +1,4 @@
-"""The shape of `config.meta.export` of an exposure: one of rows, or one of aggregates (docs/exports.md)."""
+"""The schema of `config.meta.export` of an exposure: an export of rows or of aggregates (docs/exports.md)."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ Kind = Literal["rows", "aggregate"]
 
 
 class Export(Section):
-    """What both kinds declare."""
+    """The keys that both kinds have."""
 
-    source: Text = Field(alias="from", description="The relation whose rows these are.")
+    source: Text = Field(alias="from", description="The exported relation.")
     joined: dict[Text, Text] = Field(
-        alias="with", default_factory=dict, description="Joined relations, each with the column that both have."
+        alias="with", default_factory=dict, description="Joined relations, each with the common key column."
     )
-    date: Text = Field(description="The column of `from` that the range is about.")
+    date: Text = Field(description="The column of `from` that the requested range restricts.")
 
 
 class RowsExport(Export):
     """An export of rows."""
 
     kind: Literal["rows"]
-    columns: Annotated[list[Text], Field(min_length=1)] = Field(description="The columns that leave, in this order.")
+    columns: Annotated[list[Text], Field(min_length=1)] = Field(description="The exported columns, in order.")
     refers: dict[Text, Text] = Field(
-        default_factory=dict, description="Columns that name rows of another export, each with `export.column`."
+        default_factory=dict, description="Columns that refer to rows of another export, each with `export.column`."
     )
 
 
 class Measure(Section):
-    """A number of a cell."""
+    """A measure of cells."""
 
     type: Annotated[str, Field(pattern=r"^(integer|bigint|numeric)\b")]
     sql: Text
 
 
 class AggregateExport(Export):
-    """An export of cells."""
+    """An export of aggregates."""
 
     kind: Literal["aggregate"]
     dimensions: dict[Text, Text] = Field(default_factory=dict, description="Names, and `relation.column` for each.")
     measures: Annotated[dict[Text, Measure], Field(min_length=1)] = Field(description="Names, each with SQL and type.")
-    group_size: Text = Field(description="SQL that says how many are behind a cell.")
+    group_size: Text = Field(description="SQL aggregate that counts the members of a cell.")
 
 
 AnyExport = Annotated[RowsExport | AggregateExport, Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""Counts, hashes and, where wanted, compresses the bytes of an export on their way to its sink."""
+"""Counts, hashes and optionally compresses the bytes of an export before they reach the sink."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 from orchestration.exports.sinks import Sink
 
-BLOCK = 1 << 18  # bytes that are gathered, so that short rows do not cost a compression and a write each
-LEVEL = 1  # of gzip: keeps pace with the database
-GZIP = 16 + zlib.MAX_WBITS  # a gzip header without name or time: the same data is the same bytes
+BLOCK = 1 << 18  # bytes of the buffer, which saves a compression and a write for each short row
+LEVEL = 1  # gzip level that keeps pace with the database
+GZIP = 16 + zlib.MAX_WBITS  # a gzip header without name or time, so that equal data gives equal bytes
 
 
 @dataclass(frozen=True)
 class Written:
-    """What has landed in the sink: its size and its SHA-256 in hexadecimal, after compression."""
+    """Size in bytes and SHA-256 in hexadecimal of the written data, after compression."""
 
     bytes: int
     sha256: str
 
 
 class Output:
-    """A sink with a memory of what went into it. The bytes do not depend on how `write` was given them."""
+    """Counts and hashes the bytes written to a sink, which do not depend on the sizes of the `write` calls."""
 
     def __init__(self, sink: Sink, *, compress: bool) -> None:
-        """Write to `sink`; with `compress` as gzip."""
+        """Write to `sink`, as gzip if `compress`."""
         self._sink = sink
         self._compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP) if compress else None
         self._block = bytearray()
@@ -41,7 +41,7 @@ class Output:
             del self._block[:whole]
 
     def finish(self) -> Written:
-        """Hand over what is left, once, before the sink's `commit`; no `write` may follow. Raises as `write`."""
+        """Write the rest of the buffer; call it once, between the last `write` and `commit`. Raises like `write`."""
         self._pass_on(bytes(self._block))
         self._block.clear()
         if self._compressor:

@@ -1,7 +1,7 @@
-"""The statements of an export: how many rows there are, and the COPY that streams them.
+"""Builds the statements of an export: the count of its rows, and the COPY that streams them.
 
-They are made of names from dbt's manifest, SQL of the exposures, and literals that psycopg quotes; nothing that a user
-typed is in them but an id that was found in the warehouse and two dates.
+They consist of names from dbt's manifest, SQL of the exposures, and literals quoted by psycopg. The only user input is
+two dates and an organization, which is replaced by its id in the warehouse.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _Typed = tuple[str, str, sql.Composable]  # a column's name, type and value
 
 STRICTNESS: tuple[Visibility, ...] = get_args(Visibility)
 _CSV = sql.SQL("copy ({query}) to stdout (format csv, header true)")
-# JSON text has no control character, so nothing is ever quoted or escaped: each line is one value.
+# JSON contains no control characters, so that CSV never quotes or escapes: each line is one JSON value.
 _JSON_LINES = sql.SQL(
     r"copy (select row_to_json(export) from ({query}) as export)"
     r" to stdout (format csv, quote e'\x01', delimiter e'\x02')"
@@ -35,7 +35,7 @@ _JSON_LINES = sql.SQL(
 
 @dataclass(frozen=True)
 class Query:
-    """An export as SQL: its columns, what its rows come from, which of them and in what order ('' when not said)."""
+    """An export as SQL: its columns, its FROM, WHERE and ORDER BY clauses (the last two may be empty)."""
 
     columns: list[OutColumn]
     source: sql.Composable
@@ -44,16 +44,16 @@ class Query:
 
     @property
     def masked_columns(self) -> list[str]:
-        """The columns that are masked, each with how, as in `full_name (hmac-sha256)`."""
+        """The masked columns with their method, such as `full_name (hmac-sha256)`."""
         return [f"{column.name} ({column.mask})" for column in self.columns if column.mask]
 
     def count(self, db: Database, at_most: int) -> int:
-        """How many rows there are, counted to `at_most`."""
+        """Return the number of rows, or `at_most` if there are more."""
         query = sql.SQL("select count(*) from (select 1 from {source}{where} limit {limit}) as counted")
         return int(db.value(query.format(source=self.source, where=self.where, limit=at_most)))
 
     def copy_statement(self, file_format: str) -> sql.Composed:
-        """The COPY that writes the rows in a format (csv, csv.gz, jsonl)."""
+        """Return the COPY that writes the rows in a format (csv, csv.gz, jsonl)."""
         is_csv = file_format != "jsonl"
         columns = [
             sql.SQL("{} as {}").format(safe_in_spreadsheets(c) if is_csv else c.value, sql.Identifier(c.name))
@@ -67,7 +67,7 @@ class Query:
 
 
 def read_load(db: Database, definition: Definition) -> Load:
-    """The load that the export's first relation is of; raises NotBuiltError when there was none."""
+    """Return the newest load of the export's first relation; raises NotBuiltError if there is none."""
     name = definition.parts[0].name
     loads = newest_loads(db, [name])
     if name not in loads:
@@ -76,7 +76,7 @@ def read_load(db: Database, definition: Definition) -> Load:
 
 
 def build_query(settings: Settings, definition: Definition, scope: Scope, *, is_masked: bool) -> Query:
-    """The statements of one export."""
+    """Return the SQL of an export for one request."""
     if definition.kind == "rows":
         where = [*_in_range(definition, scope), is_visible(definition, scope.visible)]
         columns = row_columns(definition, scope, is_masked=is_masked)
@@ -85,14 +85,14 @@ def build_query(settings: Settings, definition: Definition, scope: Scope, *, is_
 
 
 def visible_as_rows(settings: Settings) -> list[Visibility]:
-    """The visibilities that may leave as rows: those that the configuration allows, but never a stricter one (D12)."""
+    """Return the visibilities of rows that may be exported: as configured, but only PUBLIC and INTERNAL (D12)."""
     return [v for v in settings.insights.exports.allowed_visibilities if v in AS_ROWS]
 
 
 def _cells(settings: Settings, definition: Definition, scope: Scope) -> Query:
-    """Cells that do not depend on the question: finished months, the declared dimensions, the visibility.
+    """Return a query for cells by finished month, declared dimensions and visibility, whatever the requested range.
 
-    Whether a cell is left out is decided by the cell alone, so no two questions can be subtracted from each other.
+    The suppression of a cell depends on the cell alone, so that the difference of two exports reveals nothing.
     """
     visibility = _strictest(definition)
     day = sql.Identifier(definition.parts[0].name, definition.date)
@@ -135,13 +135,13 @@ def _in_range(definition: Definition, scope: Scope) -> list[sql.Composable]:
 
 
 def _in_finished_months(settings: Settings, scope: Scope, day: sql.Composable) -> list[sql.Composable]:
-    """Over before the load's horizon, and begun within raw retention, so that nothing of them is gone (decision D8)."""
+    """Return conditions for months that end before the load's horizon and begin within raw retention (decision D8)."""
     horizon = sql.SQL("{}::date").format(scope.load.horizon.isoformat())
     days = settings.insights.retention.raw_event_retention_days.of(settings.environment)
     cutoff = Names.of(settings).ops("retention_cutoff")
     return [
         sql.SQL("{} < date_trunc('month', {}::timestamp)").format(day, horizon),
-        # A subquery of its own, so that the function is called once and not for every row.
+        # A subquery, so that the function is called once and not for each row.
         sql.SQL("date_trunc('month', {}::timestamp) >= (select {}('raw_event', {}, {}))").format(
             day, cutoff, horizon, days
         ),
@@ -149,7 +149,7 @@ def _in_finished_months(settings: Settings, scope: Scope, day: sql.Composable) -
 
 
 def _strictest(definition: Definition) -> sql.Composable:
-    """The strictest visibility of what is under a row (design, rule 4); an unknown one is RESTRICTED."""
+    """Return the strictest visibility of the joined rows (design, rule 4); an unknown token counts as RESTRICTED."""
     tokens, restricted = texts(STRICTNESS), STRICTNESS.index("RESTRICTED") + 1
     columns = [(part, sql.Identifier(part.name, "visibility")) for part in definition.parts if part.has_visibility]
     ranks = [

@@ -1,6 +1,6 @@
-"""The relations under an export as SQL: how they are joined, and which of their rows may leave.
+"""The relations of an export as SQL: their joins, and which of their rows may be exported.
 
-Also of a column that names a row of another export: whether that row itself may leave under the same request.
+A column that refers to a row of another export keeps the reference only if that row may be exported too.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _EACH = sql.SQL(
 
 @dataclass(frozen=True)
 class Scope:
-    """What one export is about: days are UTC, `until` is the day after the last; `visible` may leave as rows.
+    """The scope of one export: UTC days from `since` up to `until` (exclusive), and visibilities of rows to export.
 
-    `load` is what the data is of, `read_at` the moment of the snapshot.
+    `load` is the load of the data, `read_at` the time of the snapshot.
     """
 
     organization_id: UUID
@@ -40,7 +40,7 @@ class Scope:
 
 
 def joined(definition: Definition) -> sql.Composable:
-    """The relations of an export; a row of another organization joins nothing."""
+    """Return the joined relations of an export; joins include the organization."""
     first, *others = definition.parts
     found: list[sql.Composable] = [_relation(first)]
     for part in others:
@@ -58,13 +58,13 @@ def joined(definition: Definition) -> sql.Composable:
 
 
 def is_of(definition: Definition, organization_id: UUID) -> sql.Composable:
-    """Whether a row is of the organization."""
+    """Return the condition that a row belongs to the organization."""
     column = sql.Identifier(definition.parts[0].name, "organization_id")
     return sql.SQL("{} = {}::uuid").format(column, str(organization_id))
 
 
 def is_visible(definition: Definition, visible: Sequence[Visibility]) -> sql.Composable:
-    """Whether a row may leave with all that is joined to it; a relation that has no row for it says nothing."""
+    """Return the condition that a row and all rows joined to it may be exported; a missing joined row is ignored."""
     conditions = [_part_is_visible(part, visible) for part in definition.parts if part.has_visibility]
     return sql.SQL(" and ").join(conditions)
 
@@ -72,9 +72,9 @@ def is_visible(definition: Definition, visible: Sequence[Visibility]) -> sql.Com
 def only_leaving(
     name: str, value: sql.Composable, reference: Reference, scope: Scope
 ) -> tuple[sql.Composable, sql.Composable | None]:
-    """What the column `name` names, without the rows that may not leave themselves, and the join that it needs, if any.
+    """Return the value of the reference `name`, without rows that may not be exported, and its join, if it needs one.
 
-    One row is looked up by a join, which a database does for all rows at once: a subquery takes three times as long.
+    A single reference uses a join, because a subquery for each row takes three times as long.
     """
     target = reference.export
     where = [is_of(target, scope.organization_id), is_visible(target, scope.visible)]
@@ -91,7 +91,7 @@ def only_leaving(
 
 
 def texts(values: Sequence[Visibility]) -> sql.Composable:
-    """Visibilities as an array of PostgreSQL."""
+    """Return visibilities as a PostgreSQL array."""
     return sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(sql.Literal(v) for v in values))
 
 

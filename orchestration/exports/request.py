@@ -1,4 +1,4 @@
-"""What somebody asks for, and whether it may be: the export, the organization, the user, the range, the format."""
+"""An export request, and the checks of its export, range, format and user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMATS = ("csv", "csv.gz", "jsonl")
 
 @dataclass(frozen=True)
 class Request:
-    """An export as it was asked for; nothing of it is checked. Days are UTC: `since` is in it, `until` is not."""
+    """An unchecked export request. Days are UTC; `since` is inclusive, `until` exclusive."""
 
     name: str
     organization: str
@@ -29,26 +29,26 @@ class Request:
 
 
 def find_definition(definitions: dict[str, Definition], request: Request) -> Definition:
-    """The export that is asked for; raises NotFoundError or BadInputError."""
+    """Return the requested export; raises NotFoundError for its name, BadInputError for format or range."""
     definition = definitions.get(request.name)
     if definition is None:
         raise NotFoundError(f"There is no export {request.name}. There are: {', '.join(sorted(definitions))}")
     if request.file_format not in FORMATS:
         raise BadInputError(f"The format is {request.file_format}; it must be one of {', '.join(FORMATS)}.")
     if request.since >= request.until:
-        raise BadInputError(f"--from {request.since} must be before --to {request.until}, which is not in the export.")
+        raise BadInputError(f"--from {request.since} must be before --to {request.until}, which is exclusive.")
     if definition.kind == "aggregate" and (request.since.day, request.until.day) != (1, 1):
         raise BadInputError(
-            f"{definition.name} has whole months: --from and --to must be first days of months,"
-            f" and are {request.since} and {request.until} (decision D12)."
+            f"{definition.name} has whole months: --from and --to must be first days of months, not"
+            f" {request.since} and {request.until} (decision D12)."
         )
     return definition
 
 
 def check_user(db: Database, organization_id: UUID, given: str) -> UUID:
-    """The id of the user who asks; raises NotFoundError unless the organization has such a user, who is active.
+    """Return the id of the requesting user; raises NotFoundError unless it is an active user of the organization.
 
-    The message is the same whatever is wrong: it does not tell who is a user of another organization.
+    The message is the same for every reason, so that it does not reveal users of other organizations.
     """
     query = "select user_id from {} where user_id::text = lower(%s) and organization_id = %s and status = 'active'"
     found: UUID | None = db.value(sql.SQL(query).format(db.staging("stg_user_accounts")), [given, organization_id])

@@ -1,4 +1,4 @@
-"""One export from the question to the file: checked, given a slot, counted, masked, streamed, and told to the audit."""
+"""Runs one export: checks the request, takes a slot, counts, masks and streams the rows, and writes the audit."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from orchestration.exports.slots import mark_running, refuse_pooler, take_slot
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.translation import first_line
 
-Progress = Callable[[int, int], None]  # is told the rows that have left and those that will
+Progress = Callable[[int, int], None]  # called with the rows written so far and the total
 PROGRESS_ROWS = 1000  # between two calls
-BROKE_OFF = dict.fromkeys((UnavailableError, FailedError), "The export broke off ({kind}: {detail}).")
+BROKE_OFF = dict.fromkeys((UnavailableError, FailedError), "The export was interrupted ({kind}: {detail}).")
 
-# Nobody's function or operator stands in for PostgreSQL's; dates and letters are written one way, whatever the
-# environment says; a server whose client was killed notices it even while it counts.
+# The search path keeps user-defined functions and operators out; formats do not depend on the environment; the server
+# notices a killed client even while it counts.
 _SESSION = """
     set search_path = pg_catalog;
     set client_encoding = 'UTF8';
@@ -40,7 +40,7 @@ _SESSION = """
 
 @dataclass(frozen=True)
 class Exported:
-    """A finished export: where it is, its rows, size and SHA-256, and the columns that were masked, each with how."""
+    """A finished export: location, number of rows, size and SHA-256, and the masked columns with their methods."""
 
     location: str
     rows: int
@@ -51,13 +51,13 @@ class Exported:
 def run_export(
     settings: Settings, definitions: dict[str, Definition], request: Request, progress: Progress | None = None
 ) -> Exported:
-    """Export what is asked for, or leave nothing (specification, section 2.4; decision D12).
+    """Run an export completely, or leave nothing behind (specification, section 2.4; decision D12).
 
-    Every try is in the audit; no byte leaves before its start is committed there. Raises InsightsError when the request
-    may not be, is too large or finds no slot, and when the export breaks off.
+    Every attempt is in the audit; its start is committed there before the first byte is written. Raises InsightsError
+    if the request is invalid, not allowed or too large, if the user has no free slot, and if the export is interrupted.
     """
     if settings.environment == "offline" and not settings.insights.offline.enabled:
-        raise RefusedError("The environment offline exports nothing unless insights.offline.enabled is true (D9).")
+        raise RefusedError("Exports are disabled in offline unless insights.offline.enabled is true (decision D9).")
     trail = Trail(settings, request)
     try:
         with Database.open(settings, messages=BROKE_OFF) as db:
@@ -67,7 +67,7 @@ def run_export(
         try:
             trail.write_end(ended)
         except InsightsError as second:
-            ended = ended.extended(f"The audit has no record of that: {second}")
+            ended = ended.extended(f"The audit has no record of this: {second}")
         if isinstance(error, InsightsError):
             raise ended from error
         raise
@@ -79,7 +79,7 @@ def _export(db: Database, definitions: dict[str, Definition], trail: Trail, prog
     db.execute(_SESSION)
     definition = find_definition(definitions, request)
     organization_id = db.organization(request.organization)
-    trail.known["organization_id"] = organization_id
+    trail.facts["organization_id"] = organization_id
     user_id = check_user(db, organization_id, request.user)
     take_slot(db, organization_id, user_id, _limit(settings, "max_parallel_exports_per_user"))
     mark_running(db, trail.export_id)
@@ -87,12 +87,12 @@ def _export(db: Database, definitions: dict[str, Definition], trail: Trail, prog
     if is_masked:
         send_blocks(db, key_blocks(settings.export_key, organization_id))
     connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
-    with connection.transaction():  # one snapshot: what is counted is what leaves
+    with connection.transaction():  # one snapshot, so that the count matches the exported rows
         load, visible = read_load(db, definition), visible_as_rows(settings)
         scope = Scope(organization_id, request.since, request.until, visible, load, db.value("select now()"))
         query = build_query(settings, definition, scope, is_masked=is_masked)
         rows = _count(db, query)
-        trail.known |= {"row_count": rows, "masked_columns": query.masked_columns}
+        trail.facts |= {"row_count": rows, "masked_columns": query.masked_columns}
         sink = open_sink(settings, request.output, request.file_format)
         try:
             trail.write("started")
@@ -109,28 +109,28 @@ def _export(db: Database, definitions: dict[str, Definition], trail: Trail, prog
     except BaseException:
         sink.abort()
         raise
-    trail.known |= {"byte_count": written.bytes, "sha256": written.sha256, "output": location}
+    trail.facts |= {"byte_count": written.bytes, "sha256": written.sha256, "output": location}
     try:
         trail.write("finished")
     except InsightsError as error:
-        raise type(error)(f"The export is whole, at {location}, but the audit does not say so: {error}") from error
+        raise type(error)(f"The export is complete ({location}), but the audit has no record of it: {error}") from error
     return Exported(location, rows, written, query.masked_columns)
 
 
 def _count(db: Database, query: Query) -> int:
-    """How many rows will leave; raises RefusedError when they are more than one export may have."""
+    """Return the number of rows to export; raises RefusedError above `exports.max_rows_per_export`."""
     most = _limit(db.settings, "max_rows_per_export")
     rows = query.count(db, at_most=most + 1)
     if rows > most:
         raise RefusedError(
-            f"The export has more than {most:,} rows, which is exports.max_rows_per_export here. Nothing was written:"
-            " ask for a shorter range."
+            f"The export has more than {most:,} rows, the limit of exports.max_rows_per_export. Nothing was written."
+            " Request a shorter range."
         )
     return rows
 
 
 def _stream(db: Database, query: Query, file_format: str, sink: Sink, step: Callable[[int], None]) -> Written:
-    """Hand the rows to the sink as they come: the server sends them one by one, and none is kept."""
+    """Stream the rows from the server to the sink without keeping them in memory."""
     output = Output(sink, compress=file_format == "csv.gz")
     statement = query.copy_statement(file_format)
     with db.errors(), db.connection.cursor() as cursor, cursor.copy(statement) as copy:
@@ -151,7 +151,7 @@ def _limit(settings: Settings, name: str) -> int:
 
 
 def _as_insights_error(error: BaseException) -> InsightsError:
-    """The error as the audit and a person may read it: of any other failure its first line."""
+    """Return the error for the audit; any other exception is reduced to its type and first line."""
     if isinstance(error, InsightsError):
         return error
-    return FailedError(f"The export broke off ({type(error).__name__}: {first_line(error)}).")
+    return FailedError(f"The export was interrupted ({type(error).__name__}: {first_line(error)}).")

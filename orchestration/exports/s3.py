@@ -1,8 +1,8 @@
-"""An export into an object of the one bucket, with its manifest beside it.
+"""Exports to an object in the export bucket, with a manifest next to it.
 
-The data is made an object first, then the manifest: a manifest means that the data is whole. A run that is killed
-leaves at most parts of an upload, which no reader sees and a lifecycle rule of the bucket removes, or, between the two,
-data without a manifest.
+The data is published first, then the manifest, so that a manifest proves that the data is complete. A killed run leaves
+at most parts of an upload, which are invisible and which a lifecycle rule of the bucket removes, or, if it is killed in
+between, data without a manifest.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ from orchestration.errors import BadInputError, InsightsError
 from orchestration.exports.bucket import Bucket
 from orchestration.exports.names import MANIFEST
 
-PART = 8 << 20  # bytes; one part is gathered or sent at a time, so an export takes the memory of little more than one
-MOST_PARTS = 10_000  # that S3 takes
+PART = 8 << 20  # bytes; one part is in memory at a time
+MOST_PARTS = 10_000  # limit of S3
 TYPES = {"csv": "text/csv; charset=utf-8", "gz": "application/gzip", "jsonl": "application/x-ndjson"}
 
 
 class S3Sink:
-    """An object that is sent in parts, or at once where there is less than one; it never replaces one."""
+    """A sink for an object, uploaded in parts or, if it is smaller than one, at once; it never replaces an object."""
 
     def __init__(self, bucket: str, key: str) -> None:
-        """Begin an object, whose key names.object_key let pass; raises InsightsError when the key is taken."""
+        """Start an object; `key` must come from names.object_key. Raises ConflictError if the key is taken."""
         self._bucket = Bucket(bucket)
         self._key = key
         self._type = TYPES[key.rpartition(".")[2].lower()]
         self._part = bytearray()
         self._tags: list[str] = []
         self._upload: str | None = None
-        self._tried: list[str] = []  # the keys that this sink may have made objects of
+        self._tried: list[str] = []  # the keys of objects that this sink may have created
         for taken in (key, key + MANIFEST):
             if self._bucket.has(taken):
                 raise self._bucket.exists(taken)
 
     @property
     def location(self) -> str:
-        """The object's URL."""
+        """The URL of the object."""
         return f"s3://{self._bucket.name}/{self._key}"
 
     def write(self, data: bytes) -> None:
-        """Append, and send each part that is full; raises InsightsError when the service fails or refuses."""
+        """Append, and upload each full part; raises InsightsError if the service fails or refuses."""
         rest = memoryview(data)
         while rest:
             room = PART - len(self._part)
@@ -48,7 +48,7 @@ class S3Sink:
                 self._send()
 
     def commit(self, manifest: bytes) -> str:
-        """Make the objects of data and manifest; raises InsightsError, which says when something may be left."""
+        """Publish data and manifest and return the URL; an InsightsError names what could not be removed."""
         try:
             self._tried.append(self._key)
             if self._upload is None:
@@ -61,7 +61,7 @@ class S3Sink:
             self._bucket.create(self._key + MANIFEST, manifest, "application/json")
         except InsightsError as error:
             if left := self._remove():
-                raise error.extended(f"Look for what may be left: {', '.join(left)}.") from None
+                raise error.extended(f"Could not be removed: {', '.join(left)}.") from None
             raise
         except BaseException:
             self._remove()
@@ -70,18 +70,20 @@ class S3Sink:
         return self.location
 
     def abort(self) -> None:
-        """Remove what this sink made; nothing after a `commit`. What a failing service keeps is parts, no object."""
+        """Remove all objects of this sink; does nothing after `commit`. A failing service keeps at most parts."""
         self._remove()
 
     def _send(self) -> None:
         if len(self._tags) == MOST_PARTS:
-            raise BadInputError(f"An export to object storage has at most {MOST_PARTS * PART} bytes; export less.")
+            raise BadInputError(
+                f"An export to object storage must have at most {MOST_PARTS * PART} bytes; request a shorter range."
+            )
         self._upload = self._upload or self._bucket.begin(self._key, self._type)
         self._tags.append(self._bucket.upload(self._key, self._upload, len(self._tags) + 1, self._part))
         self._part = bytearray()
 
     def _remove(self) -> list[str]:
-        """Remove the manifest, the parts and the data, and return what could not be removed."""
+        """Remove manifest, parts and data; returns what could not be removed."""
         left = []
         if self._upload is not None:
             try:

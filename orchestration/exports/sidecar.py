@@ -1,4 +1,4 @@
-"""What lies beside each export as `<name>.manifest.json`: what the file is, of which load, for whom, masked how."""
+"""The manifest of an export, `<name>.manifest.json`: request, load, columns, masking, size and checksum."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from orchestration.exports.relations import Scope
 from orchestration.exports.request import Request
 
 
-def sidecar(  # noqa: PLR0913 - each is one fact of the file
+def sidecar(  # noqa: PLR0913 - each argument is one fact of the file
     settings: Settings, request: Request, *, export_id: UUID, scope: Scope, query: Query, rows: int, written: Written
 ) -> bytes:
-    """The manifest of one export, as JSON."""
+    """Return the manifest of an export as UTF-8 JSON."""
     exports = settings.insights.exports
     facts = {
         "export": request.name,

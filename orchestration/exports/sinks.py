@@ -1,4 +1,4 @@
-"""Where an export goes: a file below the one folder for exports, or an object in the one bucket."""
+"""The destinations of an export: a file in the export folder, or an object in the export bucket."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from orchestration.exports.names import S3, export_name, object_key
 
 
 class Sink(Protocol):
-    """An export on its way: nothing of it is under its final name before `commit`."""
+    """The destination of one export; nothing has its final name before `commit`."""
 
     @property
     def location(self) -> str:
-        """Where the data will be: a path, or `s3://BUCKET/KEY`; the manifest is there too, `.manifest.json` added."""
+        """Where the data will be: a path or `s3://BUCKET/KEY`; the manifest has `.manifest.json` appended."""
 
     def write(self, data: bytes) -> None:
-        """Append to the data; raises InsightsError, for a full disk or a failing service, and then call `abort`."""
+        """Append to the data; raises InsightsError for a full disk or a failing service. Call `abort` then."""
 
     def commit(self, manifest: bytes) -> str:
-        """Put data and manifest under their final names, both or neither, and return `location`.
+        """Publish data and manifest under their final names, both or neither, and return `location`.
 
-        A manifest under its final name means that the data beside it is whole. Raises InsightsError, also when the
-        name was taken meanwhile, and then nothing is left.
+        A manifest under its final name proves that its data is complete. Raises InsightsError, also if the name has
+        been taken in the meantime; nothing is left then.
         """
 
     def abort(self) -> None:
-        """Leave nothing; may be called at any time and twice. After a successful `commit` it does nothing."""
+        """Remove everything; may be called at any time and repeatedly. Does nothing after a successful `commit`."""
 
 
 def open_sink(settings: Settings, output: str, extension: str) -> Sink:
-    """Begin an export to `output`, in the format `extension` (one of `names.EXTENSIONS`).
+    """Start an export to `output`, in the format `extension` (one of `names.EXTENSIONS`).
 
-    `output` is a plain file name, for a file below `insights.exports.directory`, or `s3://BUCKET/KEY`, where BUCKET
-    is INSIGHTS_EXPORT_S3_BUCKET's. A name without the extension gets it. Raises InsightsError for any other name, for
-    one that is taken, and when folder or bucket cannot be used.
+    `output` is a plain file name, for a file in `insights.exports.directory`, or `s3://BUCKET/KEY`, where BUCKET must
+    be INSIGHTS_EXPORT_S3_BUCKET. The extension is added if it is missing. Raises BadInputError for any other name,
+    ConflictError for one that is taken, and MisconfiguredError or another InsightsError if folder or bucket cannot be
+    used.
     """
     if output.startswith(S3):
         bucket = settings.export_bucket
@@ -45,7 +46,7 @@ def open_sink(settings: Settings, output: str, extension: str) -> Sink:
 
 
 def _s3_sink(bucket: str, key: str) -> Sink:
-    """The sink in a bucket; only who exports to one needs boto3."""
+    """Return the sink for a bucket; boto3 is imported here, because it is needed for nothing else."""
     try:
         from orchestration.exports.s3 import S3Sink  # noqa: PLC0415
     except ModuleNotFoundError as error:

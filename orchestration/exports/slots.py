@@ -1,6 +1,6 @@
-"""How many exports one user runs at a time, on whatever machines: session advisory locks of the warehouse.
+"""Limits the parallel exports of one user, over all machines, with session advisory locks of the warehouse.
 
-A lock knows no clock and dies with its session, so a killed export never holds a slot.
+A lock ends with its session, without a timeout, so that a killed export never holds a slot.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from orchestration.warehouse.database import Database
 
 
 def refuse_pooler(db: Database) -> None:
-    """Raise MisconfiguredError when this is no session of PostgreSQL's own: a pooler makes up the key for cancelling.
+    """Raise MisconfiguredError if the connection goes through a pooler, which shows in the pid of its cancel key.
 
-    Behind a pooler in transaction mode, a lock would be held by whoever gets the server connection next. One in session
-    mode would do, but cannot be told apart.
+    Behind a pooler in transaction mode, the next client of the server connection would hold the lock. Session mode
+    would be safe, but cannot be distinguished.
     """
     if db.value("select pg_backend_pid()") != db.connection.info.backend_pid:
         raise MisconfiguredError(
-            "INSIGHTS_WAREHOUSE_URL leads to a connection pooler, where the locks that count a user's exports mean"
-            " nothing. Give exports the address of PostgreSQL itself."
+            "INSIGHTS_WAREHOUSE_URL leads to a connection pooler, which breaks the locks that count a user's exports."
+            " Set the address of PostgreSQL itself for exports."
         )
 
 
 def take_slot(db: Database, organization_id: UUID, user_id: UUID, slots: int) -> None:
-    """Hold one of a user's slots until the session ends; raises BusyError when all are taken."""
+    """Take one of a user's slots until the end of the session; raises BusyError if all are taken."""
     for number in range(slots):
         if _try(db, f"orgo-insights-export-slot {organization_id} {user_id} {number}"):
             return
@@ -36,17 +36,17 @@ def take_slot(db: Database, organization_id: UUID, user_id: UUID, slots: int) ->
 
 
 def mark_running(db: Database, export_id: UUID) -> None:
-    """Show until the session ends that this export is running."""
+    """Mark this export as running until the end of the session."""
     _try(db, _mark(export_id))
 
 
 def running(db: Database, export_ids: list[UUID]) -> set[UUID]:
-    """Those of the exports whose session is alive."""
+    """Return the exports whose session is alive."""
     rows = db.rows(
         """
-        select asked.export_id
-        from unnest(%s::uuid[], %s::text[]) as asked (export_id, mark)
-        inner join pg_locks as l on (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(asked.mark, 0)
+        select given.export_id
+        from unnest(%s::uuid[], %s::text[]) as given (export_id, mark)
+        inner join pg_locks as l on (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(given.mark, 0)
         where
             l.locktype = 'advisory' and l.granted and l.objsubid = 1
             and l.database = (select oid from pg_database where datname = current_database())

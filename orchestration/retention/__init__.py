@@ -1,1 +1,1 @@
-"""Retention (specification 2.1, decision D8): what is kept how long, and the purge of what is older."""
+"""Retention (specification, section 2.1; decision D8): how long rows are kept, and the purge of older ones."""

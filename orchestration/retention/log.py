@@ -1,4 +1,4 @@
-"""The log of purges, `<schema>_ops.purge_log`: what each one was about to delete, and how far it came."""
+"""The log of purges, `<schema>_ops.purge_log`: the cutoff of each relation, and the rows deleted so far."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestration.warehouse.database import Database
 
 @dataclass(frozen=True)
 class Clock:
-    """The date of a purge, and by class the first date that stays."""
+    """The date of a purge, and the first date to keep of each retention class."""
 
     as_of: date
     cutoffs: Mapping[RetentionClass, date]
@@ -25,20 +25,20 @@ class Clock:
 
 @dataclass(frozen=True)
 class PurgeLog:
-    """The rows of one purge in the log, by relation."""
+    """The log entries of one purge, by relation."""
 
     db: Database
     ids: Mapping[str, int]
 
     def count(self, relation: str, rows: int) -> None:
-        """Add deleted rows, in the transaction that deletes them."""
+        """Add to the deleted rows of a relation; call it in the transaction that deletes them."""
         query = sql.SQL("update {} set rows_purged = rows_purged + %s where purge_log_id = %s").format(
             self.db.ops("purge_log")
         )
         self.db.execute(query, [rows, self.ids[relation]])
 
     def finish(self, relation: str) -> None:
-        """Note that a relation is done."""
+        """Record that a relation is done."""
         query = sql.SQL("update {} set finished_at = clock_timestamp() where purge_log_id = %s").format(
             self.db.ops("purge_log")
         )
@@ -46,7 +46,7 @@ class PurgeLog:
 
 
 def read_clock(db: Database, as_of: date | None) -> Clock:
-    """Return the cutoffs as of a UTC date, by default today; raises BadInputError for a date after tomorrow."""
+    """Return the cutoffs as of a UTC date (default: today); raises BadInputError for a date after tomorrow."""
     if as_of is None:
         day: date = db.value("select cast(now() at time zone 'UTC' as date)")
     else:
@@ -57,7 +57,7 @@ def read_clock(db: Database, as_of: date | None) -> Clock:
 
 
 def open_log(db: Database, plan: Sequence[Retained], clock: Clock) -> PurgeLog:
-    """Log the cutoff of every relation, in one transaction: from then on no load goes behind it."""
+    """Log the cutoff of every relation in one transaction; from then on, no load adds rows before it."""
     query = sql.SQL(
         "insert into {} (relation_name, retention_class, as_of, cutoff, environment) values (%s, %s, %s, %s, %s)"
         " returning purge_log_id"

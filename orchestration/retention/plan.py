@@ -1,4 +1,4 @@
-"""What retention does to each relation, as `config.meta.retention` of its yml says: the one place where that stands."""
+"""Reads how rows of each relation are purged, which is declared only in `config.meta.retention` of its yml."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CLASSES: tuple[RetentionClass, ...] = get_args(RetentionClass)
 
 
 class Retention(Section):
-    """`config.meta.retention` of a relation."""
+    """`config.meta.retention` of a relation (docs/meta-keys.md)."""
 
     retention_class: Literal[RetentionClass, "none"] | None = Field(alias="class", default=None)
     date: Text | None = None
     dated_by: Text | None = None
     goes_with: Text | None = Field(alias="with", default=None)
-    reason: Text | None = Field(default=None, description="Of class none: why its rows are kept for ever.")
+    reason: Text | None = Field(default=None, description="Class none only: why its rows are kept for ever.")
 
 
 RETENTION = TypeAdapter(Retention)
@@ -33,12 +33,12 @@ RETENTION = TypeAdapter(Retention)
 
 @dataclass(frozen=True)
 class Retained:
-    """One relation with dated rows.
+    """How one relation is purged.
 
-    `date` is the column that decides: rows before the cutoff leave. It is the relation's own (date or timestamptz), or
-    that of the view `dated_by`, joined by `key`; a row that the view lacks leaves. A relation that goes `with` another
-    loses the rows of the same `key` in the same transaction, and then what its own date puts before the cutoff. `key`
-    is the unique_key of the model, or of the model that it goes with.
+    Rows with a `date` before the cutoff are deleted. The column is the relation's own (date or timestamptz), or that of
+    the view `dated_by`, joined by `key`; a row that the view lacks is deleted. If a relation `goes_with` another, the
+    rows with the keys deleted there are deleted in the same transaction, and then those before its own cutoff.
+    `key` is the unique_key of the model, or of the model that it goes with.
     """
 
     relation: Relation
@@ -50,10 +50,10 @@ class Retained:
 
 
 def retention_plan(project: Mapping[str, Relation]) -> list[Retained]:
-    """Every relation that a purge looks at, in the order of purging.
+    """Return the relations to purge, in order.
 
-    Relations that others go with come first, then those that go with them, then those that a view dates by what is
-    left. Raises MisconfiguredError for a wrong declaration, with file, relation and key.
+    Relations that others go with come first, then those others, then relations dated by a view, since its dates depend
+    on the rows that are left. Raises MisconfiguredError, with file, relation and key, for an invalid declaration.
     """
     declared = {name: _declared(relation) for name, relation in project.items() if "retention" in relation.meta}
     purged = {name: meta for name, meta in declared.items() if meta.retention_class != "none"}
@@ -62,7 +62,10 @@ def retention_plan(project: Mapping[str, Relation]) -> list[Retained]:
 
 
 def load_plan(settings: Settings) -> list[Retained]:
-    """The plan of this project; takes the seconds that `dbt parse` takes. Raises InsightsError as its parts do."""
+    """Return the plan of this project; runs `dbt parse`, which takes seconds, if the manifest is old.
+
+    Raises MisconfiguredError like `retention_plan` and FailedError like `read_manifest`.
+    """
     return retention_plan(relations(read_manifest(settings)))
 
 

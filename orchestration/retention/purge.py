@@ -1,7 +1,7 @@
-"""`insights purge`: rows older than the retention of their class leave, in short transactions (specification 2.1, D8).
+"""Deletes rows older than the retention of their class in short transactions (section 2.1; decision D8).
 
-The cutoffs are logged before the first row goes, so that no load brings back what a killed purge has deleted or was
-about to. The next purge deletes what that one left.
+The cutoffs are logged before the first row is deleted, so that no load restores rows that a killed purge has deleted or
+would have deleted. The next purge deletes the rest.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from datetime import date
 from psycopg import sql
 
 from orchestration.errors import BusyError, NotBuiltError, RefusedError
-from orchestration.retention.floors import check_floors
 from orchestration.retention.log import PurgeLog, open_log, read_clock
+from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import Retained, RetentionClass
 from orchestration.retention.rows import count_leaving, delete_batch, identifier, leaving_batches
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.writer_lock import writer_lock
 
-# A batch that cannot have its locks within this time gives up, instead of letting readers queue up behind it.
+# A batch that cannot get its locks within this time fails, because other sessions would queue behind it.
 LOCK_TIMEOUT = "5s"
-# A relation that lost this share of its rows is analyzed at once, as autovacuum would do later.
+# A relation that lost this share of its rows is analyzed at once, without waiting for autovacuum.
 MUCH = 0.1
 MESSAGES = {
-    BusyError: f"Another session keeps rows locked for more than {LOCK_TIMEOUT} ({{detail}}). What is"
-    " deleted so far stays deleted; run insights purge --yes again for the rest.",
+    BusyError: f"Another session has kept rows locked for more than {LOCK_TIMEOUT} ({{detail}}). Rows deleted so far"
+    " stay deleted; run insights purge --yes again for the rest.",
     RefusedError: "This user may not purge ({detail}). INSIGHTS_WAREHOUSE_URL must be that of the role that loads"
-    " (insights.warehouse.write_user); after an upgrade, run insights init once more.",
+    " (insights.warehouse.write_user); after an upgrade, run insights init again.",
 }
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """One relation: rows dated before the cutoff leave, or have left."""
+    """The number of rows of one relation that are dated before the cutoff: deleted, or in a preview to delete."""
 
     relation: str
     retention_class: RetentionClass
@@ -44,7 +44,7 @@ class Leaving:
 
 @dataclass(frozen=True)
 class PurgeReport:
-    """What a purge did or would do, and the broken invariants that nothing enabled here depends on."""
+    """The result of a purge or a preview; `warnings` are broken invariants that no enabled review depends on."""
 
     as_of: date
     relations: list[Leaving]
@@ -52,8 +52,8 @@ class PurgeReport:
 
 
 def preview(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> PurgeReport:
-    """Count what `purge` would delete, in a transaction that cannot write. Raises as `purge` does."""
-    warnings = check_floors(db.settings)
+    """Count the rows that `purge` would delete, in a read-only transaction. Raises like `purge`."""
+    warnings = check_lower_bounds(db.settings)
     db = db.saying(MESSAGES)
     connection = db.connection
     with db.errors(), connection.transaction():
@@ -70,17 +70,17 @@ def preview(db: Database, plan: Sequence[Retained], as_of: date | None = None) -
 
 
 def purge(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> PurgeReport:
-    """Delete what is out of retention as of a UTC date, by default today, and log it in `<schema>_ops.purge_log`.
+    """Delete rows that are out of retention as of a UTC date (default: today); log them in `<schema>_ops.purge_log`.
 
-    The connection of `db` is the ETL role's, in autocommit mode, and for this alone: its time zone and lock timeout are
-    set. The writer lock is held throughout. Each batch of `etl.default_batch_size` rows is a transaction of its own,
-    with the rows that go with them, and never more than `etl.max_batch_size` rows in all.
+    The connection of `db` must be the ETL role's, in autocommit mode, and used for nothing else, because its time zone
+    and lock timeout are set. The writer lock is held throughout. Each batch of `etl.default_batch_size` rows, with the
+    rows that go with them, is one transaction of at most `etl.max_batch_size` rows.
 
-    Raises, with no row touched, RefusedError when an enabled review needs what would go, BusyError when another process
-    writes, BadInputError when the date is in the future and NotPreparedError without `insights init`; and BusyError
-    when another session keeps a row locked, with the batches so far deleted.
+    Raises, before any row is deleted, RefusedError if an enabled review needs the rows, BusyError if another process
+    writes, BadInputError if the date is in the future, and NotPreparedError without `insights init`. Raises BusyError
+    if another session keeps a row locked; earlier batches stay deleted.
     """
-    warnings = check_floors(db.settings)
+    warnings = check_lower_bounds(db.settings)
     db = db.saying(MESSAGES)
     connection = db.connection
     with db.errors(), writer_lock(connection):
@@ -105,7 +105,7 @@ def purge(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> 
 
 
 def _delete(log: PurgeLog, retained: Retained, followers: Sequence[Retained], cutoff: date) -> Iterator[dict[str, int]]:
-    """Delete a relation's rows batch by batch, with what goes with them; the rows of each batch by relation."""
+    """Delete a relation's rows and those that go with them in batches; yields deleted rows by relation."""
     if retained.date is None:
         return
     etl, connection = log.db.settings.insights.etl, log.db.connection
@@ -119,9 +119,9 @@ def _delete(log: PurgeLog, retained: Retained, followers: Sequence[Retained], cu
 
 
 def _present(db: Database, plan: Sequence[Retained]) -> list[Retained]:
-    """The relations that were built here, and so was what they go with.
+    """Return the relations that exist in this database and whose leader, if any, exists too.
 
-    Raises NotBuiltError when one lacks the view that dates it.
+    Raises NotBuiltError if the view that dates one of them is missing.
     """
     names = {r.relation.name: r.relation for r in plan} | {r.dated_by.name: r.dated_by for r in plan if r.dated_by}
     built = set()
@@ -132,14 +132,14 @@ def _present(db: Database, plan: Sequence[Retained]) -> list[Retained]:
     for retained in present:
         if retained.dated_by and retained.dated_by.name not in built:
             raise NotBuiltError(
-                f"{retained.relation.name} cannot be purged without {retained.dated_by.name}, which says what is still"
-                " needed and was not built yet. Run first: insights build"
+                f"{retained.relation.name} cannot be purged, because {retained.dated_by.name}, which dates its rows,"
+                " is not built yet. Run first: insights build"
             )
     return present
 
 
 def _analyze(db: Database, retained: Retained, rows: int) -> None:
-    """New statistics for a relation that lost much; vacuum is left to autovacuum. It waits for no lock."""
+    """Analyze a relation that lost many rows, unless it is locked; vacuum is left to autovacuum."""
     name = identifier(retained.relation)
     before = db.value("select reltuples from pg_class where oid = to_regclass(%s)", [name.as_string()])
     if rows and before is not None and rows >= before * MUCH:

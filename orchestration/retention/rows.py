@@ -1,6 +1,6 @@
-"""The statements of a purge: which rows of a relation are out of retention, and their deletion batch by batch.
+"""The statements of a purge: find rows that are out of retention, and delete them in batches.
 
-A connection must run in UTC: dates and moments are compared with a date.
+The time zone of the connection must be UTC, because timestamps are compared with a date.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchestration.retention.plan import Retained
 
 
 def count_leaving(connection: psycopg.Connection, retained: Retained, leader: Retained | None, cutoff: date) -> int:
-    """How many rows a purge with this cutoff would delete; `leader` is what the relation goes with, if anything."""
+    """Return how many rows a purge with this cutoff deletes; `leader` is what the relation goes with, if anything."""
     if retained.date or leader is None:
         query = sql.SQL("select count(*) from ({}) as leaving").format(_leaving(retained))
     else:
@@ -31,9 +31,9 @@ def count_leaving(connection: psycopg.Connection, retained: Retained, leader: Re
 def leaving_batches(
     connection: psycopg.Connection, retained: Retained, cutoff: date, size: int
 ) -> Iterator[list[tuple[str, Any]]]:
-    """Place and key of every row that is out of retention, in batches; the relation is scanned once.
+    """Yield ctid and key of every row that is out of retention, in batches; the relation is scanned once.
 
-    The cursor keeps its rows and no snapshot, so the caller commits between batches, and vacuum is not held up.
+    The cursor is materialized and holds no snapshot, so that the caller can commit between batches and vacuum can run.
     """
     with connection.cursor("leaving_rows", withhold=True) as cursor:
         cursor.execute(_leaving(retained), {"cutoff": cutoff})
@@ -48,10 +48,9 @@ def delete_batch(
     batch: Sequence[tuple[str, Any]],
     cutoff: date,
 ) -> dict[str, int]:
-    """Delete the rows of one batch and what goes with them; rows deleted by relation.
+    """Delete the rows of one batch and those that go with them; returns deleted rows by relation.
 
-    A place that meanwhile holds another row is left alone, with what goes with it: the date, or else the key, is
-    compared once more.
+    Date or key are checked again, because another row may have taken the ctid in the meantime.
     """
     if retained.dated_by is None:
         unchanged = sql.SQL("{} < %(cutoff)s").format(sql.Identifier(retained.date or ""))
@@ -80,12 +79,12 @@ def delete_batch(
 
 
 def identifier(relation: Relation) -> sql.Identifier:
-    """A relation's quoted name."""
+    """Return the quoted name of a relation."""
     return sql.Identifier(relation.schema, relation.identifier)
 
 
 def _leaving(retained: Retained) -> sql.Composed:
-    """Place, key as text, and the columns of the key of the rows whose date is before the cutoff."""
+    """Return the query for ctid, key as text and key columns of the rows dated before the cutoff."""
     key = retained.key
     names = {
         "relation": identifier(retained.relation),

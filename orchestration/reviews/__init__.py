@@ -1,1 +1,1 @@
-"""Hands review cases to Core Services: what the models put into review_requests, delivered once each."""
+"""Sends the review cases that dbt writes to review_requests to Core Services, each of them once."""

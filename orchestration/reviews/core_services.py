@@ -1,7 +1,7 @@
-"""One try to hand a case to Core Services over HTTP, bounded in time and memory, and what the answer means.
+"""Posts a case to Core Services over HTTP, once, with limits of time and memory, and classifies the response.
 
-Python's own client is used and not a library above it: none of those bounds an answer that comes byte by byte, and
-nothing of what they add (pools, redirects, retries of their own) is wanted here.
+It uses http.client with a deadline of its own: HTTP libraries limit the time between two bytes, but not that of a whole
+response that arrives byte by byte, and their pools, redirects and retries are not wanted here.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from urllib.parse import urlsplit
 
 from orchestration.errors import MisconfiguredError
 
-SUCCESSES, REDIRECTIONS, CLIENT_ERRORS, SERVER_ERRORS = 200, 300, 400, 500  # where each class of answers begins
+SUCCESSES, REDIRECTIONS, CLIENT_ERRORS, SERVER_ERRORS = 200, 300, 400, 500  # first status of each class
 CONFLICT = 409
 NOT_ALLOWED = (401, 403, 407)
-LATER = (408, 425, 429)  # server time-out, too early, too many requests
-BYTES_READ = 4096  # of an answer's body
-ANSWER_LENGTH = 500  # characters of it that are kept
+LATER = (408, 425, 429)  # server timeout, too early, too many requests
+BYTES_READ = 4096  # maximum read of a response body
+ANSWER_LENGTH = 500  # maximum stored characters of a response
 
 
 class Outcome(Enum):
-    """What an answer means for its case."""
+    """What a response means for its case."""
 
-    SENT = "sent"  # accepted now, or by an earlier try whose answer was lost (409)
-    REFUSED = "refused"  # an answer about this case that no repetition changes
-    AGAIN = "again"  # a time-out, a cut connection, "later", or a failure of the server
-    STOP = "stop"  # our token or our URL is the problem: every other case would get the same answer
+    SENT = "sent"  # accepted now, or by an earlier attempt whose response was lost (409)
+    REFUSED = "refused"  # this case is refused for good
+    AGAIN = "again"  # a timeout, a broken connection, a status of LATER, or a server error
+    STOP = "stop"  # token or URL are wrong, so every other case would get the same response
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One try: what it means, what was said (short, printable, without the token), seconds we are asked to wait."""
+    """The outcome of one attempt, its text (short, printable, without the token) and the seconds of Retry-After."""
 
     outcome: Outcome
     text: str
@@ -48,10 +48,10 @@ class Answer:
 
 
 class CoreServices:
-    """The address to which cases are posted, with the bearer token."""
+    """A client of Core Services: the URL for cases, and the bearer token."""
 
     def __init__(self, url: str, token: str | None, timeout_seconds: float) -> None:
-        """Check URL and token; raises MisconfiguredError, which shows neither, when a request cannot use them."""
+        """Check URL and token; raises MisconfiguredError, whose message shows neither, if they are invalid."""
         self._timeout = timeout_seconds
         self._token = token
         try:
@@ -67,8 +67,8 @@ class CoreServices:
             )
         if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
             raise MisconfiguredError(
-                "INSIGHTS_CORE_API_TOKEN has characters that no bearer token may have; is there a space, or the end of"
-                " a line, in it?"
+                "INSIGHTS_CORE_API_TOKEN has characters that a bearer token must not have, such as a space or a line"
+                " end; remove them."
             )
         self._host = host
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
@@ -76,7 +76,7 @@ class CoreServices:
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def post(self, case_id: str, payload: str) -> Answer:
-        """Post a Case contract, its id as the idempotency key, and wait `timeout_seconds` at most, whatever comes."""
+        """Post a Case contract with its id as the idempotency key; returns after at most `timeout_seconds`."""
         deadline = time.monotonic() + self._timeout
         headers = {"Content-Type": "application/json", "Idempotency-Key": case_id}
         if self._token:
@@ -95,7 +95,7 @@ class CoreServices:
 
     @contextmanager
     def _connected(self, deadline: float) -> Iterator[HTTPConnection]:
-        """A connection that is cut at `deadline`; only looking up the name and connecting may take a little longer."""
+        """Connect, and close the connection at `deadline`; only DNS and TCP connect can take a little longer."""
         plain = socket.create_connection((self._host, self._port), self._timeout)
         with closing(plain), _cut_off(plain, deadline):
             if self._tls:
@@ -108,7 +108,7 @@ class CoreServices:
                 yield connection
 
     def _clean(self, text: str) -> str:
-        """What may be stored and shown: without the token, without control characters, cut short."""
+        """Return the text as it may be stored and shown: without token and control characters, truncated."""
         if self._token:
             text = text.replace(self._token, "***")
         return " ".join("".join(c if c.isprintable() else " " for c in text[:ANSWER_LENGTH]).split())
@@ -116,8 +116,8 @@ class CoreServices:
 
 @contextmanager
 def _cut_off(connection: socket.socket, deadline: float) -> Iterator[None]:
-    """Shut the connection down at `deadline`: a socket's own time-out begins anew with every byte that arrives."""
-    same = connection.dup()  # TLS takes the file descriptor of the first one over
+    """Shut the connection down at `deadline`, because a socket's own timeout restarts with every byte that arrives."""
+    same = connection.dup()  # TLS takes over the file descriptor of the original
 
     def shut_down() -> None:
         with suppress(OSError):
@@ -134,7 +134,7 @@ def _cut_off(connection: socket.socket, deadline: float) -> Iterator[None]:
 
 
 def _beginning(response: HTTPResponse) -> str:
-    """The first part of an answer's body, as far as it comes: the status is the answer, the body only explains it."""
+    """Return the beginning of a response body, "" if it cannot be read: the status alone decides the outcome."""
     with suppress(OSError, HTTPException):
         return response.read(BYTES_READ).decode("utf-8", "replace")
     return ""
@@ -151,7 +151,7 @@ def _meaning(status: int) -> Outcome:
 
 
 def _retry_after(header: str | None) -> float:
-    """Seconds that a Retry-After header asks for, as a number or a date (RFC 9110, 10.2.3); 0 when unreadable."""
+    """Return the seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); 0 if it is invalid."""
     try:
         if header is None or header.strip().isdigit():
             return float(header or 0)

@@ -1,4 +1,4 @@
-"""The kinds of pattern: the seed pattern_kinds, which SQL joins, as objects for commands."""
+"""Reads the kinds of pattern from the seed pattern_kinds, which SQL joins too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEED_FILE = PROJECT / "seeds" / "pattern_kinds.csv"
 
 @dataclass(frozen=True)
 class PatternKind:
-    """One kind of pattern: its name, what it counts in words, and the rules that an explanation mentions."""
+    """One kind of pattern: its name, its explanation, and the rules that an explanation of a pattern mentions."""
 
     kind: str
     display_name: str

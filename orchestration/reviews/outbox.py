@@ -1,4 +1,4 @@
-"""The outbox: requests that dbt wrote, and what became of each delivery (insights_ops.review_deliveries)."""
+"""The outbox: the review requests that dbt writes, and the state of their delivery (insights_ops.review_deliveries)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MESSAGES: Messages = {
 
 @dataclass(frozen=True)
 class ReviewRequest:
-    """One Case to ask for: its id, which is the idempotency key, the Case contract as JSON, and its tries so far."""
+    """A case to send: its id, which is the idempotency key, the Case contract as JSON, and the attempts so far."""
 
     case_id: str
     payload: str
@@ -30,7 +30,7 @@ class ReviewRequest:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of a request: status (pending, sent or failed), tries so far, and the last answer."""
+    """The delivery of a request: status (pending, sent or failed), attempts so far, and the last response."""
 
     case_id: str
     status: str
@@ -40,7 +40,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class ReviewRow:
-    """One request for a person to read, with what became of it."""
+    """A request with its delivery, for a list."""
 
     organization_id: str
     pattern_id: str
@@ -51,9 +51,9 @@ class ReviewRow:
 
 
 def pending_requests(db: Database) -> list[ReviewRequest]:
-    """Requests that were neither delivered nor given up: the least tried first, of those the oldest.
+    """Return the pending requests, those with the fewest attempts first, then the oldest.
 
-    So a case that fails for ever does not keep the new ones from being sent.
+    So a case that fails every time does not block new ones.
     """
     query = """
         select requests.case_id::text, requests.payload::text, coalesce(deliveries.attempts, 0)
@@ -66,7 +66,7 @@ def pending_requests(db: Database) -> list[ReviewRequest]:
 
 
 def count_requests(db: Database) -> dict[str, int]:
-    """How many requests are pending, failed and sent."""
+    """Return the number of requests by status: pending, failed, sent."""
     query = """
         select coalesce(deliveries.status, 'pending'), count(*)
         from {requests} as requests
@@ -78,7 +78,7 @@ def count_requests(db: Database) -> dict[str, int]:
 
 
 def newest_requests(db: Database, limit: int, status: str | None = None) -> list[ReviewRow]:
-    """The newest requests, of one status or of all, at most `limit`."""
+    """Return at most `limit` requests, the newest first, of one status or of all."""
     query = """
         select
             requests.organization_id::text, requests.pattern_id::text, requests.cadence, requests.review_date,
@@ -98,7 +98,7 @@ def newest_requests(db: Database, limit: int, status: str | None = None) -> list
 
 
 def record(db: Database, delivery: Delivery) -> None:
-    """Write what became of a request."""
+    """Write the state of a delivery."""
     query = """
         insert into {deliveries} (case_id, status, attempts, last_answer) values (%s, %s, %s, %s)
         on conflict (case_id) do update set
@@ -111,9 +111,9 @@ def record(db: Database, delivery: Delivery) -> None:
 
 
 def retry_requests(db: Database, case_ids: list[str] | None) -> int:
-    """Make failed requests pending again, with no attempts used: these, or all when None; returns how many.
+    """Make failed requests pending again with zero attempts: these, or all if None; returns their number.
 
-    Raises NotFoundError, and changes nothing, when one of `case_ids` is not a failed request.
+    Raises NotFoundError, and changes nothing, if one of `case_ids` is not a failed request.
     """
     query = """
         update {deliveries} set status = 'pending', attempts = 0
@@ -125,7 +125,7 @@ def retry_requests(db: Database, case_ids: list[str] | None) -> int:
         others = sorted(set(case_ids or []) - changed)
         if others:
             raise NotFoundError(
-                f"Not a failed review case: {', '.join(others)}. Nothing was changed. See the failed ones with:"
+                f"Not a failed review case: {', '.join(others)}. Nothing was changed. List the failed ones with:"
                 " insights reviews list --status failed"
             )
     return len(changed)

@@ -1,4 +1,4 @@
-"""Reads stored patterns and says in words what one of them means; its row alone tells all of it."""
+"""Reads stored patterns and explains one in sentences, from its row alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROFILE_NUMBERS = "cyclic_overview.threshold_triggers.incident_frequency"
 
 @dataclass(frozen=True)
 class Filters:
-    """Which patterns to list; None and () mean all."""
+    """The patterns to list; None and () mean all."""
 
     cadences: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class Review:
-    """The newest review of a cadence, with those of its patterns that were asked for, the largest first."""
+    """The newest review of a cadence with its matching patterns, the largest first."""
 
     cadence: str
     date: date
@@ -41,9 +41,9 @@ class Review:
 
 
 def newest_reviews(db: Database, filters: Filters) -> list[Review]:
-    """The newest review of each cadence that a load made, even one that found nothing, the newest first.
+    """Return the newest review of each cadence, also one without patterns, the newest first.
 
-    A pattern is its row with `cadence` and `slug` added. Raises NotBuiltError when no review was built.
+    A pattern is its row plus `cadence` and the organization's `slug`. Raises NotBuiltError if no review was built.
     """
     made = _made_reviews(db, filters.cadences)
     chosen = sql.SQL(
@@ -67,7 +67,7 @@ def newest_reviews(db: Database, filters: Filters) -> list[Review]:
 
 
 def _made_reviews(db: Database, cadences: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """Return cadence and date of the newest review of each of these cadences, or of all when there are none."""
+    """Return (cadence, date) of the newest review of each of these cadences; () means all."""
     query = sql.SQL(
         """
         select cadence, max(review_date)
@@ -81,7 +81,7 @@ def _made_reviews(db: Database, cadences: tuple[str, ...]) -> list[tuple[Any, ..
 
 
 def tasks_without_case(db: Database, organization: UUID | None) -> int:
-    """How many loaded tasks belong to no case and so are in no pattern (decision D5)."""
+    """Return the number of loaded tasks without a case, which are in no pattern (decision D5)."""
     query = sql.SQL(
         """
         select count(*)
@@ -93,7 +93,7 @@ def tasks_without_case(db: Database, organization: UUID | None) -> int:
 
 
 def find_pattern(db: Database, pattern_id: UUID, review_date: date | None) -> dict[str, Any]:
-    """One pattern at one review date, by default its newest; raises NotFoundError when none is stored."""
+    """Return a pattern at a review date (default: its newest); raises NotFoundError if it is not stored."""
     chosen = sql.SQL(
         """
         where
@@ -106,12 +106,12 @@ def find_pattern(db: Database, pattern_id: UUID, review_date: date | None) -> di
     rows = _rows(db, chosen, {"pattern_id": pattern_id, "review_date": review_date})
     if not rows:
         when = f" at the review of {review_date}" if review_date else ""
-        raise NotFoundError(f"No stored pattern has the id {pattern_id}{when}. Its ids are in: insights patterns list")
+        raise NotFoundError(f"No stored pattern has the id {pattern_id}{when}. List the ids: insights patterns list")
     return rows[0]
 
 
 def summary(row: dict[str, Any]) -> str:
-    """What the pattern is about, in a few words; of an ANONYMISED one nothing that the source wrote."""
+    """Return the subject of a pattern in a few words; nothing from the source if it is ANONYMISED."""
     if row["visibility"] == "ANONYMISED":
         return "(anonymised)"
     if pattern_kinds()[row["kind"]].is_of_category:
@@ -120,7 +120,7 @@ def summary(row: dict[str, Any]) -> str:
 
 
 def explanation(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Pairs of a heading and a sentence: what was found, by which rule, over which threshold, set where."""
+    """Yield (heading, sentence): what was found, by which rule, over which threshold, and where that is set."""
     yield "Pattern", f"{row['pattern_id']}, the {row['cadence']} review of {row['review_date']}"
     yield "Organization", f"{row['slug'] or 'unknown'} ({row['organization_id']})"
     yield "About", _about(row)
@@ -146,7 +146,7 @@ def _about(row: dict[str, Any]) -> str:
 
 
 def _review_label(row: dict[str, Any]) -> str:
-    """The label of the review case; of an ANONYMISED pattern without the role, which is text of the source."""
+    """Return the label of the review case; without the role, which is source text, if the pattern is ANONYMISED."""
     label, role = str(row["review_label"]), row["label_role"]
     return label.replace(f".{role}.", ".", 1) if role and row["visibility"] == "ANONYMISED" else label
 
@@ -166,7 +166,7 @@ def _threshold(row: dict[str, Any]) -> str:
 
 
 def _threshold_sources(row: dict[str, Any]) -> Iterator[str]:
-    """What set the numbers of the threshold, and in which file."""
+    """Yield where each number of the threshold is set, with the file."""
     kind, ours = pattern_kinds()[row["kind"]], f"insights.patterns.{row['cadence']}"
     file = f"{CONFIG_FILE}, or the file of INSIGHTS_PATTERN_CONFIG_PATH"
     profile = f"its numbers: profiles.{row['profile_code']}.{PROFILE_NUMBERS} in {PROFILES_FILE}"
@@ -179,10 +179,10 @@ def _threshold_sources(row: dict[str, Any]) -> Iterator[str]:
     }[row["threshold_source"]]
     if row["threshold_source"] not in ("rule", "config"):
         sources = ", and the sources" if row["threshold_sources"] else ""
-        yield f"{ours} in {file}: the window, beyond which no profile's days reach{sources}"
+        yield f"{ours} in {file}: the window, which limits the days of every profile{sources}"
     if kind.threshold_cap and row["threshold_source"] != "rule":
         name = kind.display_name.lower()
-        yield f"the rule itself (decision D6): of a {name} {kind.threshold_cap} cases are enough where more are set"
+        yield f"the rule itself (decision D6): the threshold of a {name} is at most {kind.threshold_cap} cases"
 
 
 def _counted(number: int, noun: str) -> str:

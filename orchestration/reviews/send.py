@@ -1,4 +1,8 @@
-"""Posts pending review cases to Core Services: once each, whatever breaks, since its id is the idempotency key."""
+"""Posts pending review cases to Core Services, each once even after a crash: the case id is the idempotency key.
+
+The retry loop is hand-written: it counts the attempts over all runs and obeys Retry-After within limits of the
+configuration.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ SENDER_LOCK = "orgo-insights-review-sender"
 
 @dataclass
 class SendReport:
-    """How many requests a run sent, gave up, or left pending; `stopped` says why it ended before the last one."""
+    """The numbers of sent, failed and pending requests of a run; `stopped` is why it ended early, if it did."""
 
     sent: int = 0
     failed: int = 0
@@ -27,19 +31,22 @@ class SendReport:
 
 
 def core_services(settings: Settings) -> CoreServices | None:
-    """Where cases go, by the environment; None for a dry run. Raises MisconfiguredError for a wrong URL or token."""
+    """Return the client for INSIGHTS_CORE_API_URL, None if it is not set, which means a dry run.
+
+    Raises MisconfiguredError for an invalid URL or token.
+    """
     url = settings.core_api_url
     return CoreServices(url, settings.core_api_token, settings.insights.reviews.timeout_seconds) if url else None
 
 
 def send_reviews(db: Database, core: CoreServices) -> SendReport:
-    """Deliver every pending request, one sender at a time.
+    """Deliver every pending request; only one sender runs at a time.
 
-    The connection of `db` is in autocommit mode: each delivery is recorded at once, so a killed run repeats at most the
-    one it was at, with the same id. The run stops when Core Services refuses the token, or did not take
-    `reviews.stop_after_undelivered` requests in a row: the others would not be taken either. Raises BusyError when
-    another sender is at work, NotBuiltError when no review was built yet, and UnavailableError when the database goes
-    away.
+    The connection of `db` must be in autocommit mode: each delivery is recorded at once, so that a killed run repeats
+    at most one, with the same id. The run stops if Core Services refuses the token, or if
+    `reviews.stop_after_undelivered` requests in a row are not delivered, because the others would fail too. Raises
+    BusyError if another sender is running, NotBuiltError if no review was built yet, and UnavailableError if the
+    database is lost.
     """
     db = db.saying(MESSAGES)
     reviews = db.settings.insights.reviews
@@ -52,7 +59,7 @@ def send_reviews(db: Database, core: CoreServices) -> SendReport:
             attempts, answer = _deliver(core, reviews, request)
             if answer.outcome is Outcome.STOP:
                 report.stopped = (
-                    f"Core Services answered: {answer.text}. That is not about a case: check INSIGHTS_CORE_API_TOKEN"
+                    f"Core Services answered: {answer.text}. This is not about one case: check INSIGHTS_CORE_API_TOKEN"
                     " and INSIGHTS_CORE_API_URL (a redirect is not followed)."
                 )
                 break
@@ -64,14 +71,14 @@ def send_reviews(db: Database, core: CoreServices) -> SendReport:
             undelivered_in_a_row = undelivered_in_a_row + 1 if answer.outcome is Outcome.AGAIN else 0
             if undelivered_in_a_row == reviews.stop_after_undelivered:
                 report.stopped = (
-                    f"Core Services did not take {undelivered_in_a_row} cases in a row; the last time: {answer.text}."
+                    f"Core Services did not accept {undelivered_in_a_row} cases in a row. Last answer: {answer.text}."
                 )
                 break
     return report
 
 
 def _deliver(core: CoreServices, reviews: Reviews, request: ReviewRequest) -> tuple[int, Answer]:
-    """Try one request, with growing pauses, until it is settled or this run's tries are used up."""
+    """Post one request, with growing pauses, until it is settled or the attempts of this run are used up."""
     attempts = request.attempts
     last = min(attempts + reviews.attempts_per_run, reviews.max_attempts)
     pause = reviews.backoff_seconds
@@ -80,7 +87,7 @@ def _deliver(core: CoreServices, reviews: Reviews, request: ReviewRequest) -> tu
         attempts += 1
         if answer.outcome is not Outcome.AGAIN or attempts >= last:
             return attempts, answer
-        jittered = pause * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        jittered = pause * random.uniform(0.5, 1.5)  # noqa: S311 - not a secret
         time.sleep(min(max(jittered, answer.retry_after), reviews.max_pause_seconds))
         pause *= 2
 

@@ -1,4 +1,4 @@
-"""What the warehouse holds: rows per mart, what was rejected or flagged and why, where the source drifts."""
+"""Reads the state of the warehouse: rows per mart, rejected and flagged rows by reason, drift of the source."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from orchestration.warehouse.database import Database
 
 @dataclass(frozen=True)
 class Status:
-    """Counts for a person to read; each list is (name, ..., rows)."""
+    """The state of the warehouse.
+
+    `marts` is (name, rows); `rejected` and `flagged` are (relation, finding, rows); `drift` is (column, drift, type).
+    """
 
     as_of: str
     marts: list[tuple[str, int]]
-    set_aside: list[tuple[str, str, int]]
+    rejected: list[tuple[str, str, int]]
     flagged: list[tuple[str, str, int]]
     drift: list[tuple[str, str, str]]
 
 
 def read_status(db: Database) -> Status:
-    """Read the state of the warehouse; raises NotPreparedError or NotBuiltError when there is none yet."""
+    """Return the state of the warehouse; raises NotPreparedError or NotBuiltError if nothing has been built."""
     names = db.rows("select tablename from pg_tables where schemaname = %s order by tablename", [db.names.marts_schema])
     as_of = db.value(sql.SQL("select max(as_of)::text from {}").format(db.ops("load_log")))
     findings = sql.SQL(
@@ -31,7 +34,7 @@ def read_status(db: Database) -> Status:
     return Status(
         as_of=as_of or "never",
         marts=[(name, db.value(sql.SQL("select count(*) from {}").format(db.mart(name)))) for (name,) in names],
-        set_aside=db.rows(findings, [False]),
+        rejected=db.rows(findings, [False]),
         flagged=db.rows(findings, [True]),
         drift=db.rows(drift.format(db.ops("source_drift"))),
     )

@@ -292,7 +292,7 @@ def test_a_paused_redis_is_waited_for_once_and_then_left_alone(warehouse: Wareho
     with paused(redis_server):
         assert [outcome(asking) for _ in range(20)] == ["bypassed"] * 20
         asked_once = asking.store
-        assert asked_once and asked_once._left_alone_until > time.monotonic()
+        assert asked_once and asked_once._paused_until > time.monotonic()
     another = reader(warehouse, redis_server)
     assert outcome(another) == "hits"
 
@@ -497,10 +497,10 @@ def test_every_answer_is_counted_once_and_the_most_asked_are_known(
     assert store
     assert store.counters("dev") == {"overview:misses": 3, "overview:hits": 5, "overview:failed_computations": 1}
     other = reader(warehouse, redis_server)
-    most = other.most_asked("overview", 2)
+    most = other.most_requested("overview", 2)
     assert most == [(question(other, asked[1]), 5), (question(other, asked[0]), 2)]
     admin.zincrby(Group("dev", "overview").asks(time.strftime("%Y-%m-%d", time.gmtime())), 99, "no question")
-    assert other.most_asked("overview", 2) == most
+    assert other.most_requested("overview", 2) == most
     assert 0 < admin.ttl(Group("dev", "overview").asks(time.strftime("%Y-%m-%d", time.gmtime()))) <= 2 * 86_400
 
 
@@ -511,7 +511,7 @@ def test_the_counts_of_asks_are_bounded(admin: redis.Redis, warehouse: Warehouse
         outcome(asking, dataclasses.replace(OVERVIEW, parameters={"days": days}))
     asks = admin.keys("insights:dev:{overview}:asks:*")
     assert [admin.zcard(name) for name in asks] == [4]
-    assert dict(asking.most_asked("overview", 1)[0][0].parameters)["days"] == 1
+    assert dict(asking.most_requested("overview", 1)[0][0].parameters)["days"] == 1
 
 
 @needs_services
@@ -524,7 +524,7 @@ def test_a_warehouse_that_is_away_leaves_the_stale_answer(
     built.execute("alter table insights.pattern_weekly rename to elsewhere")
     answer: Answer = asking.ask(OVERVIEW, ROLES)
     assert (answer.is_stale, answer.entry.body) == (True, fresh.entry.body)
-    with pytest.raises(InsightsError, match="have not been built here"):
+    with pytest.raises(InsightsError, match="are not built yet"):
         asking.ask(dataclasses.replace(OVERVIEW, parameters={"days": 3}), ROLES)
     assert admin.keys("*lease*") == []  # also after a computation that failed
 

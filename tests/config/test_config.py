@@ -144,7 +144,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:23: insights.etl.concurrency: this key is missing; add it: dbt's threads.",
+        "{file}:23: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
     ),
     (
         CONFIG,
@@ -200,7 +200,7 @@ MISTAKES = [
         CONFIG,
         "type: postgres",
         "type: snowflake",
-        "{file}:{line}: insights.warehouse.type is snowflake: a token of the specification, but this release builds",
+        "{file}:{line}: insights.warehouse.type is snowflake: the specification allows this value, but this",
     ),
     (
         CONFIG,
@@ -335,7 +335,7 @@ MISTAKES = [
         CONFIG,
         'internal_roles: ["*"]\n    restricted_roles: []',
         "internal_roles: [viewer]\n    restricted_roles: [viewer, coordinator]",
-        '{file}:{line+1}: insights.access.restricted_roles.1 is "coordinator": must be in access.internal_roles too',
+        '{file}:{line+1}: insights.access.restricted_roles.1 is "coordinator": must also be in access.internal_roles',
     ),
     (
         CONFIG,
@@ -355,7 +355,7 @@ MISTAKES = [
         DAGS,
         'environment: "${INSIGHTS_ENV}"',
         "environment: dev",
-        '{file}:{line}: metadata.environment is "dev": must be that of INSIGHTS_ENV ("prod"',
+        '{file}:{line}: metadata.environment is "dev": must equal INSIGHTS_ENV ("prod"',
     ),
     (
         PROFILES,
@@ -367,7 +367,7 @@ MISTAKES = [
         DAGS,
         '"0 3 * * 1"',
         '"0 3 * * 8"',
-        "{file}:{line}: etl_dags.weekly_pattern_review.schedule is \"0 3 * * 8\": '8' is no day of week of cron; it"
+        "{file}:{line}: etl_dags.weekly_pattern_review.schedule is \"0 3 * * 8\": '8' is not a valid day of week; it"
         " must be *, or numbers from 0 to 7",
     ),
     (
@@ -387,8 +387,8 @@ MISTAKES = [
         DAGS,
         '"insights_yearly_systemic_review"',
         '"insights_monthly_trend_report"',
-        "{file}:{line}: etl_dags.yearly_systemic_review.id is insights_monthly_trend_report: is the id of"
-        " monthly_trend_report already",
+        "{file}:{line}: etl_dags.yearly_systemic_review.id is insights_monthly_trend_report: is already the id of"
+        " monthly_trend_report",
     ),
     (
         PROFILES,
@@ -400,7 +400,7 @@ MISTAKES = [
         PROFILES,
         "  hospital:\n",
         "  hospital: &h\n    <<: 3\n",
-        "{file}:{line+1}: profiles.hospital.<<: must name a mapping",
+        "{file}:{line+1}: profiles.hospital.<<: must be a mapping",
     ),
 ]
 
@@ -566,21 +566,21 @@ def test_a_scalar_stands_for_every_environment_and_offline_takes_prods(project: 
         ("0,30 9-17/2 1 jan-MAR mon", None),
         ("5/20 0 29 2 *", None),
         ("0 0 31 2 1", None),  # a day of the week makes up for a day of the month that never comes
-        ("0 0 31 2 *", "never comes: none of its months has a day 31"),
-        ("0 0 31 4,6 *", "never comes"),
+        ("0 0 31 2 *", "never runs: none of its months has a day 31"),
+        ("0 0 31 4,6 *", "never runs"),
         ("0 2 * *", "has 4 fields"),
         ("@daily", "has 1 fields"),
         ("", "has 0 fields"),
-        ("60 2 * * *", "'60' is no minute"),
-        ("0 24 * * *", "'24' is no hour"),
-        ("0 2 0 * *", "'0' is no day of month"),
-        ("0 2 * 13 *", "'13' is no month"),
-        ("0 2 * * mo", "'mo' is no day of week"),
-        ("0 5-2 * * *", "'5-2' is no hour"),
-        ("*/0 * * * *", "'*/0' is no minute"),
-        ("1,,2 * * * *", "'1,,2' is no minute"),
-        ("-1 * * * *", "'-1' is no minute"),
-        ("\N{ARABIC-INDIC DIGIT ONE} * * * *", "is no minute"),
+        ("60 2 * * *", "'60' is not a valid minute"),
+        ("0 24 * * *", "'24' is not a valid hour"),
+        ("0 2 0 * *", "'0' is not a valid day of month"),
+        ("0 2 * 13 *", "'13' is not a valid month"),
+        ("0 2 * * mo", "'mo' is not a valid day of week"),
+        ("0 5-2 * * *", "'5-2' is not a valid hour"),
+        ("*/0 * * * *", "'*/0' is not a valid minute"),
+        ("1,,2 * * * *", "'1,,2' is not a valid minute"),
+        ("-1 * * * *", "'-1' is not a valid minute"),
+        ("\N{ARABIC-INDIC DIGIT ONE} * * * *", "is not a valid minute"),
     ],
 )
 def test_cron_expressions(expression: str, said: str | None) -> None:
@@ -607,7 +607,7 @@ def test_files_that_name_another_environment_stop_everything(
     assert project.said(env="prod") == []
     with pytest.raises(InsightsError, match=r"The configuration has 4 errors:") as caught:
         load_settings(project.folder)  # INSIGHTS_ENV is not set, which means dev
-    assert str(caught.value).count("must be that of INSIGHTS_ENV") == 4
+    assert str(caught.value).count("must equal INSIGHTS_ENV") == 4
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
     assert load_settings(project.folder).environment == "prod"
 
@@ -633,7 +633,7 @@ def test_profiles_are_looked_up_for_the_variable_too(project: ConfigProject) -> 
         (
             "warning",
             {"INSIGHTS_WAREHOSE_URL": "x"},
-            "INSIGHTS_WAREHOSE_URL: nothing reads a variable of this name. Did you mean INSIGHTS_WAREHOUSE_URL?",
+            "INSIGHTS_WAREHOSE_URL: this variable is unknown. Did you mean INSIGHTS_WAREHOUSE_URL?",
         ),
         (
             "error",
@@ -646,7 +646,7 @@ def test_profiles_are_looked_up_for_the_variable_too(project: ConfigProject) -> 
             'INSIGHTS_WAREHOUSE_URL is "mysql://u:***@h/d": must',
         ),
         ("error", {"INSIGHTS_EXPORT_DIR": "exports"}, 'INSIGHTS_EXPORT_DIR is "exports": must be an absolute path'),
-        ("error", {"INSIGHTS_EXPORT_S3_BUCKET": "My bucket"}, 'INSIGHTS_EXPORT_S3_BUCKET is "My bucket": must be the'),
+        ("error", {"INSIGHTS_EXPORT_S3_BUCKET": "My bucket"}, 'INSIGHTS_EXPORT_S3_BUCKET is "My bucket": must be a'),
         ("error", {"AIRFLOW__CORE__FERNET_KEY": "pw"}, "AIRFLOW__CORE__FERNET_KEY is ***: must be 32 bytes"),
         ("error", {"AIRFLOW__CORE__FERNET_KEY": "p w!"}, "AIRFLOW__CORE__FERNET_KEY is ***: must be 32 bytes"),
         (
@@ -687,7 +687,7 @@ def test_missing_addresses_are_notes(project: ConfigProject) -> None:
     line = project.line_of("${INSIGHTS_WAREHOUSE_URL}")
     assert project.said("note")[0] == (
         f'{CONFIG}:{line}: insights.warehouse.connection_url is "${{INSIGHTS_WAREHOUSE_URL}}": the environment variable'
-        " INSIGHTS_WAREHOUSE_URL is not set; commands that need it will say so"
+        " INSIGHTS_WAREHOUSE_URL is not set; only commands that use it need it"
     )
     settings = project.check().settings
     assert settings

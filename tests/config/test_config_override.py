@@ -69,7 +69,11 @@ def test_a_key_replaces_that_key_alone_and_reaches_dbt(
             2,
             "insights.etl: this key is unknown. Known here: patterns",
         ),
-        ("patterns: {}\ninsights: {patterns: {}}\n", 1, "patterns: the thresholds stand either here or below insights"),
+        (
+            "patterns: {}\ninsights: {patterns: {}}\n",
+            1,
+            "patterns: the thresholds must be either here or below",
+        ),
         ("patterns: 3\n", 1, "patterns is 3: must be a mapping"),
         ("patterns:\n\tweekly: {}\n", "2:1", "a tab in the indentation, which YAML forbids; use spaces"),
         (
@@ -129,10 +133,10 @@ def test_a_file_without_thresholds_changes_nothing(project: ConfigProject, text:
 
 def test_a_file_that_is_not_there_stops_everything(project: ConfigProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.folder)
-    path, remedy = str(project.folder / "none.yaml"), "; it must name a file of thresholds, or not be set"
+    path, remedy = str(project.folder / "none.yaml"), "; set the path of a file with thresholds, or unset the variable"
     for name, why in (
         (path, "No such file or directory"),
-        ("none.yaml", f"No such file or directory (looked for in {Path.cwd()}; an absolute path is safe)"),
+        ("none.yaml", f"No such file or directory (relative to {Path.cwd()}; an absolute path is safer)"),
         (str(project.folder), "Is a directory"),
     ):
         said = project.said(INSIGHTS_PATTERN_CONFIG_PATH=name)

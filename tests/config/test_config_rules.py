@@ -43,11 +43,11 @@ def test_the_shipped_defaults_break_some_of_them_in_dev(project: ConfigProject) 
     line = project.line_of(AGGREGATED)
     assert project.said("warning") == [
         f"{CONFIG}:{line}: insights.retention.aggregated_retention_days.dev is 90: must be at least"
-        " raw_event_retention_days (730), or months vanish before their facts (in dev)",
+        " raw_event_retention_days (730), or months are deleted before their facts (in dev)",
         f"{CONFIG}:{line + 1}: insights.retention.pattern_result_retention_days.dev is 90: must be at least"
-        " 180, what the monthly review looks back over (in dev)",
+        " 180 days, which the monthly review reads (in dev)",
         f"{CONFIG}:{line + 1}: insights.retention.pattern_result_retention_days.dev is 90: must be at least"
-        " 730, what the yearly review looks back over (in dev)",
+        " 730 days, which the yearly review reads (in dev)",
     ]
 
 
@@ -116,7 +116,7 @@ def test_windows_nest(project: ConfigProject, monthly: int) -> None:
     }
     assert project.said()[0] == (
         f"{CONFIG}:{line}: insights.patterns.monthly.window_days is {monthly}: must be more than"
-        " patterns.weekly.window_days (28): the windows nest (in staging)"
+        " patterns.weekly.window_days (28): a longer cadence needs a longer window (in staging)"
     )
 
 
@@ -166,9 +166,9 @@ def test_a_profile_that_contradicts_itself_is_a_warning(project: ConfigProject) 
     found = [text for text in project.said("warning") if text.startswith(PROFILES)]
     assert found == [
         f"{PROFILES}:{lines[0]}: profiles.retail_chain.pattern_window_days is 60:"
-        " threshold_triggers.incident_frequency.window_days is 61, and that counts; make them equal",
+        " threshold_triggers.incident_frequency.window_days is 61 and takes precedence; make them equal",
         f"{PROFILES}:{lines[1]}: profiles.retail_chain.pattern_min_events is 4:"
-        " threshold_triggers.incident_frequency.min_events is 5, and that counts; make them equal",
+        " threshold_triggers.incident_frequency.min_events is 5 and takes precedence; make them equal",
     ]
     assert project.said() == []
 
@@ -176,7 +176,7 @@ def test_a_profile_that_contradicts_itself_is_a_warning(project: ConfigProject) 
 def test_rows_that_must_not_be_exported_are_a_warning(project: ConfigProject) -> None:
     line = project.edit("[PUBLIC, INTERNAL]", "[PUBLIC, ANONYMISED]")
     assert project.said("warning")[-1].startswith(
-        f"{CONFIG}:{line}: insights.exports.allowed_visibilities.1 is ANONYMISED: leaves in aggregates only"
+        f"{CONFIG}:{line}: insights.exports.allowed_visibilities.1 is ANONYMISED: is exported in aggregates only"
     )
 
 

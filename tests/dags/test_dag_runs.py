@@ -148,8 +148,8 @@ def test_the_warm_up_fills_the_cache_and_fails_without_one(
 @pytest.mark.parametrize(
     ("environment_name", "reason"),
     [
-        ("dev", "is not enabled in dev: config/insights/dags.yaml names staging, prod"),
-        ("offline", "In offline nothing runs: insights.offline.enabled in config/insights/config.yaml is false"),
+        ("dev", "is not enabled in dev; config/insights/dags.yaml enables it in staging, prod"),
+        ("offline", "No DAG runs in offline: insights.offline.enabled in config/insights/config.yaml is false"),
     ],
 )
 def test_a_run_where_the_dag_is_not_enabled_is_skipped_with_the_reason(

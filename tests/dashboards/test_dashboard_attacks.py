@@ -192,7 +192,7 @@ def test_a_parameter_outside_its_bounds(asking: Reader, days: object) -> None:
 )
 def test_anonymised_rows_asked_for_plainly_or_a_set_that_is_none(asking: Reader, visibilities: Any) -> None:
     for roles in (["auditor", "analyst"], ["teacher"]):
-        with pytest.raises(InsightsError, match=r"visibility|never shown as they are"):
+        with pytest.raises(InsightsError, match=r"visibility|anonymised form only"):
             asking.ask(Asked("open_patterns", HOSPITAL, visibilities), roles)
 
 
@@ -330,4 +330,4 @@ def test_a_planted_count_makes_nobody_compute_what_is_no_question(admin: redis.R
         {"organization_id": 7},
     ):
         admin.zadd(asks, {json.dumps(good | wrong): 1000})
-    assert asking.most_asked("overview", 50) == [(asking.question(asked), 1)]
+    assert asking.most_requested("overview", 50) == [(asking.question(asked), 1)]

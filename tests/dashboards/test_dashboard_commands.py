@@ -24,8 +24,8 @@ def run(*arguments: str) -> Result:
 def test_the_list_says_what_can_be_asked() -> None:
     result = run("dashboards")
     assert result.exit_code == 0, result.output
-    assert "--parameter days=...  How many days before the horizon. 1 to 366, by default 28." in result.output
-    assert "Some of MINOR,MODERATE,MAJOR,CRITICAL; by default all." in result.output
+    assert "--parameter days=...  How many days before the horizon. 1 to 366; default: 28." in result.output
+    assert "Any of MINOR,MODERATE,MAJOR,CRITICAL; default: all." in result.output
     assert result.output.count("It has an anonymised form.") == 1
 
 
@@ -44,7 +44,7 @@ def test_a_dashboard_is_printed_computed_at_first_and_then_from_the_cache(
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
     patient_commands(monkeypatch)
     first, second = run(*asked), run(*asked)
-    assert first.stderr.startswith("computed, and put into the cache; computed 20")
+    assert first.stderr.startswith("computed and stored in the cache; computed 20")
     assert second.stderr.startswith("from the cache; computed 20")
     assert first.stdout == second.stdout
     assert "by_day, up to 2026-01-01\n  day         status" in first.stdout
@@ -57,7 +57,7 @@ def test_a_dashboard_is_printed_computed_at_first_and_then_from_the_cache(
     )
     assert sum(row["tasks"] for row in printed["by_day"]["rows"]) == total > 0
     empty = run("dashboard", "open_patterns", "--org", HOSPITAL, "--as", "teacher", "--visibility", "PUBLIC")
-    assert "yearly, up to 2026-01-01\n  (nothing)\n" in empty.stdout
+    assert "yearly, up to 2026-01-01\n  (no rows)\n" in empty.stdout
     spiteful = (
         "update insights.pattern_weekly set label = e'a\\n2026\\u001b[2J\\u202eb' where review_date = '2025-12-29'"
     )
@@ -65,15 +65,15 @@ def test_a_dashboard_is_printed_computed_at_first_and_then_from_the_cache(
     printed_label = run("dashboard", "open_patterns", "--org", HOSPITAL, "--as", "teacher", *OPEN, "--parameter", KIND)
     assert "  a\\n2026\\x1b[2J\\u202eb  " in printed_label.stdout
     refused = run("dashboard", "task_volume", "--org", HOSPITAL, "--as", "teacher")
-    assert "Ask for these alone: --visibility PUBLIC --visibility INTERNAL" in str(refused.exception)
+    assert "Request only: --visibility PUBLIC --visibility INTERNAL" in str(refused.exception)
 
 
 @pytest.mark.parametrize(
     ("pairs", "says"),
     [
-        (["days"], "'days' is not name=value. The names are listed by: insights dashboards"),
+        (["days"], "'days' is not name=value. List the names with: insights dashboards"),
         (["=7"], "'=7' is not name=value."),
-        (["days=7", "days=8"], "days is given twice, as '7' and as '8'. Give it once;"),
+        (["days=7", "days=8"], "days is given twice, as '7' and as '8'. Give it once, with"),
     ],
 )
 def test_a_parameter_that_is_no_pair_or_is_there_twice_is_a_usage_error(pairs: list[str], says: str) -> None:

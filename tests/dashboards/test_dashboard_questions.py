@@ -83,14 +83,14 @@ def test_the_anonymised_form_shows_nothing_that_points_at_somebody() -> None:
             "panels.by_day: {hori} is unknown. Known here: days, horizon, severities",
         ),
         ("panels.by_day.where", "day > {}", "panels.by_day: {} is unknown"),
-        ("panels.by_day.where", "day > {days", "panels.by_day: braces that hold no name"),
+        ("panels.by_day.where", "day > {days", "panels.by_day: braces must enclose a name"),
         ("panels.by_day.measures", {}, "panels.by_day.measures: Dictionary should have at least 1 item"),
         ("panels.by_day.limit", 0, "panels.by_day.limit: must be greater than 0"),
         ("panels.by_day.measures", {"tasks": "sum({min_group_size})"}, "panels.by_day: {min_group_size} is unknown"),
         ("parameters.days.default", 0, "parameters.days.default: must be between 1 and 366"),
         ("parameters.days.min", 400, "parameters.days.min: is above max (366)"),
         ("parameters.days.type", "number", "parameters.days: 'type' is 'number', and must be one of 'integer'"),
-        ("parameters.severities.values", ["A", "A"], "parameters.severities.values: must differ"),
+        ("parameters.severities.values", ["A", "A"], "parameters.severities.values: must be distinct"),
         ("parameters.organization", {"type": "integer"}, "parameters.organization.description: this key is missing"),
     ],
 )
@@ -138,8 +138,8 @@ def test_the_lists_decide_what_a_role_sees(
 
 def test_a_refusal_says_what_may_be_asked_instead(settings: Settings) -> None:
     message = re.escape(
-        "This asks for PUBLIC, INTERNAL, RESTRICTED, and the roles nurse, teacher may see PUBLIC, INTERNAL."
-        " Ask for these alone: --visibility PUBLIC --visibility INTERNAL"
+        "The question is about PUBLIC, INTERNAL, RESTRICTED, but the roles nurse, teacher may see PUBLIC, INTERNAL"
+        " only. Request only: --visibility PUBLIC --visibility INTERNAL"
     )
     with pytest.raises(AccessRefusedError, match=message):
         make_reader(settings).ask(Asked("overview", ONE), ["teacher", "nurse"])
@@ -223,10 +223,10 @@ def _in(settings: Settings, environment: Any) -> Reader:
         ({"days": True}, "a whole number from 1 to 366"),
         ({"days": 7.0}, "a whole number from 1 to 366"),
         ({"day": 7}, "has no parameter 'day'. It has: days, severities."),
-        ({"severities": ""}, "must be some of MINOR, MODERATE, MAJOR, CRITICAL, by commas"),
-        ({"severities": []}, "must be some of MINOR"),
-        ({"severities": "major"}, "must be some of MINOR"),
-        ({"severities": {"MAJOR": 1}}, "must be some of MINOR"),
+        ({"severities": ""}, "must be any of MINOR, MODERATE, MAJOR, CRITICAL, comma-separated"),
+        ({"severities": []}, "must be any of MINOR"),
+        ({"severities": "major"}, "must be any of MINOR"),
+        ({"severities": {"MAJOR": 1}}, "must be any of MINOR"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_refused(settings: Settings, parameters: dict[str, Any], says: str) -> None:

@@ -231,7 +231,7 @@ def test_an_answer_that_the_line_does_not_carry_in_time_is_said_and_is_no_succes
         _with_large_answers(reader, 3_000_000, monkeypatch)
         report = warm(reader, built.settings, ["overview"])
         assert (report.dashboards["overview"].kept, report.is_whole) == (0, False)
-        assert "Redis did not keep it: Timeout" in (report.dashboards["overview"].trouble or "")
+        assert "Redis did not store the answer: Timeout" in (report.dashboards["overview"].trouble or "")
 
 
 def test_one_question_that_fails_takes_no_other_with_it(
@@ -255,7 +255,7 @@ def test_without_a_redis_there_is_nothing_to_warm(
     with closing(Reader.open(load_settings())) as reader, pytest.raises(InsightsError, match="INSIGHTS_REDIS_URL"):
         warm(reader, load_settings())
     monkeypatch.setenv("INSIGHTS_REDIS_URL", f"unix://{tmp_path}/nobody")
-    with closing(Reader.open(load_settings())) as reader, pytest.raises(InsightsError, match="does not answer"):
+    with closing(Reader.open(load_settings())) as reader, pytest.raises(InsightsError, match="does not respond"):
         warm(reader, load_settings())
 
 

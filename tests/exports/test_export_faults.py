@@ -12,7 +12,7 @@ import pytest
 from support.exports.exporting import Desk
 
 from orchestration.errors import InsightsError
-from orchestration.exports.audit import newest_tries
+from orchestration.exports.audit import newest_attempts
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 from workshop.services import LocalPostgres
@@ -51,7 +51,7 @@ def begin(desk: Desk) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 def _states(desk: Desk) -> dict[str, str]:
     """What became of the tries of this test, by the name of the output that was given."""
     with connect(desk.warehouse.etl_url) as connection:
-        tries = newest_tries(Database(desk.settings, connection), 100, None)
+        tries = newest_attempts(Database(desk.settings, connection), 100, None)
     return {Path(found.output).name.removesuffix(".csv"): found.state for found in reversed(tries)}
 
 
@@ -118,7 +118,7 @@ def test_postgresql_restarted_during_an_export(
         postgres.start()
     _, said = process.communicate("\n")
     assert process.returncode == 1
-    assert said.startswith("The export broke off (")
+    assert said.startswith("The export was interrupted (")
     assert desk.files() == []
     assert _states(desk)["cut"] == "failed"  # the database was back when it was told
     assert desk.export("tasks", output="again").rows > 0
@@ -134,5 +134,5 @@ def test_a_session_that_is_terminated_during_an_export(
     )
     _, said = process.communicate("\n")
     assert process.returncode == 1
-    assert said.startswith("The export broke off (")
+    assert said.startswith("The export was interrupted (")
     assert (desk.files(), _states(desk)["ended"]) == ([], "failed")

@@ -139,7 +139,7 @@ def test_a_name_gets_the_extension_of_its_format(output: str, extension: str, na
     ],
 )
 def test_other_names_are_refused_before_anything_is_made(name: str, directory: Path) -> None:
-    with pytest.raises(InsightsError, match="is no name for an export"):
+    with pytest.raises(InsightsError, match="is not a valid name"):
         opened(name)
     assert not directory.exists()
 
@@ -149,7 +149,7 @@ def test_other_names_are_refused_before_anything_is_made(name: str, directory: P
     [("t.csv", "csv.gz", "csv"), ("t.csv.gz", "csv", "csv.gz"), ("t.JSONL", "csv", "jsonl")],
 )
 def test_a_name_of_another_format_is_refused(name: str, extension: str, found: str, directory: Path) -> None:
-    with pytest.raises(InsightsError, match=rf"ends in \.{found}, and the format is {extension}; leave the ending out"):
+    with pytest.raises(InsightsError, match=rf"ends in \.{found}, but the format is {extension}; omit the extension"):
         opened(name, extension)
 
 
@@ -162,7 +162,9 @@ def test_what_exists_is_not_replaced(taken: str, kind: str, directory: Path, tmp
         directory.mkdir(mode=0o700)
         sink = None if before else opened()
         _plant(directory / taken, kind, elsewhere)
-        with pytest.raises(InsightsError, match=rf"{taken} exists, and an export replaces nothing: take another name"):
+        with pytest.raises(
+            InsightsError, match=rf"{taken} exists, and an export never replaces a file: choose another name"
+        ):
             (sink or opened()).commit(MANIFEST)
         assert names(directory) == [taken]
         assert elsewhere.read_text() == "precious"
@@ -233,7 +235,7 @@ def test_a_link_in_place_of_the_folder_leads_nowhere(directory: Path, tmp_path: 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     directory.symlink_to(elsewhere)
-    with pytest.raises(InsightsError, match="is a link: name the folder that it leads to"):
+    with pytest.raises(InsightsError, match="is a link: set the folder that it points to"):
         opened()
     directory.unlink()
     sink = opened()
@@ -249,7 +251,7 @@ def test_a_link_in_place_of_the_folder_leads_nowhere(directory: Path, tmp_path: 
 def test_a_folder_that_others_may_enter_is_refused(mode: int, directory: Path) -> None:
     directory.mkdir()
     directory.chmod(mode)
-    with pytest.raises(InsightsError, match="must belong to the user that exports and be closed to all others"):
+    with pytest.raises(InsightsError, match="must belong to the user that runs the export and be closed to all others"):
         opened()
     assert names(directory) == []
 
@@ -258,16 +260,16 @@ def test_a_folder_that_others_may_enter_is_refused(mode: int, directory: Path) -
 def test_somebody_elses_folder_is_refused(directory: Path) -> None:
     directory.mkdir(mode=0o700)
     os.chown(directory, 65534, 65534)
-    with pytest.raises(InsightsError, match="must belong to the user that exports"):
+    with pytest.raises(InsightsError, match="must belong to the user that runs the export"):
         opened()
 
 
 def test_a_folder_of_no_use_is_said_so(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory.write_text("a file")
-    with pytest.raises(InsightsError, match=r"Exporting into .*/exports failed: Not a directory"):
+    with pytest.raises(InsightsError, match=r"Exporting to .*/exports failed: Not a directory"):
         opened()
     monkeypatch.setenv("INSIGHTS_EXPORT_DIR", str(directory.parent / "no" / "parents"))
-    with pytest.raises(InsightsError, match="No such file or directory; the folder above it must exist"):
+    with pytest.raises(InsightsError, match="No such file or directory; the parent folder must exist"):
         opened()
     monkeypatch.setenv("INSIGHTS_EXPORT_DIR", "exports")
     with pytest.raises(InsightsError, match='INSIGHTS_EXPORT_DIR is "exports": must be an absolute path'):
@@ -354,7 +356,7 @@ def small_disk(directory: Path) -> Iterator[Path]:
 
 def test_a_full_disk_leaves_nothing(small_disk: Path) -> None:
     sink = opened()
-    with pytest.raises(InsightsError, match="No space left on device; nothing is left of the export; make room"):
+    with pytest.raises(InsightsError, match="No space left on device; the partial export was removed; free some space"):
         sink.write(b"x" * (2 << 20))
     sink.abort()
     assert names(small_disk) == []
@@ -379,7 +381,7 @@ def test_a_file_that_may_grow_no_more_leaves_nothing(directory: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", script, str(directory)], cwd=PROJECT, text=True, capture_output=True, check=True
     )
-    assert done.stdout == f"Exporting into {directory} failed: File too large.\n"
+    assert done.stdout == f"Exporting to {directory} failed: File too large.\n"
     assert names(directory) == []
 
 

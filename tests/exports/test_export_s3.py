@@ -189,7 +189,7 @@ def test_what_exists_is_not_replaced(taken: str, data: bytes, storage: Storage, 
     def plant() -> None:
         server.client.put_object(Bucket=BUCKET, Key=taken, Body=b"precious")
 
-    says = f"s3://{BUCKET}/{taken} exists, and an export replaces nothing: take another name."
+    says = f"s3://{BUCKET}/{taken} exists, and an export never replaces an object: choose another name."
     plant()
     with pytest.raises(InsightsError, match="exists"):
         opened()
@@ -211,7 +211,7 @@ def test_the_service_itself_sees_that_nothing_is_replaced(data: bytes, storage: 
 
     final = "PutObject" if data == DATA else "CompleteMultipartUpload"
     storage.rules.append(meanwhile(final, plant, WHOLE[0]))  # after the last look
-    assert "exists, and an export replaces nothing" in refused(data)
+    assert "exists, and an export never replaces an object" in refused(data)
     assert (storage.objects(), storage.uploads()) == ([WHOLE[0]], [])
     assert storage.body(WHOLE[0]) == b"precious"
 
@@ -260,7 +260,7 @@ def test_objects_whose_answers_never_come_are_removed(data: bytes, lost: str, st
     storage.rules.append(lose_answer(final, 100, lost))
     said = refused(data)
     assert (storage.objects(), storage.uploads()) == ([], [])
-    assert said.startswith(f"No answer of use from s3://{BUCKET} (ConnectionClosedError): check AWS_ENDPOINT")
+    assert said.startswith(f"No valid response from s3://{BUCKET} (ConnectionClosedError): check AWS_ENDPOINT")
 
 
 @pytest.mark.parametrize("operation", MAKING)
@@ -287,7 +287,7 @@ def test_a_manifest_that_fails_takes_the_data_along(storage: Storage) -> None:
 
 def test_what_may_be_left_is_said(storage: Storage) -> None:
     storage.rules += [refuse("PutObject", 403, "AccessDenied", WHOLE[1]), refuse("DeleteObject", 403, "AccessDenied")]
-    assert refused().endswith(f"Look for what may be left: s3://{BUCKET}/{WHOLE[0]}.")
+    assert refused().endswith(f"Could not be removed: s3://{BUCKET}/{WHOLE[0]}.")
     assert storage.objects() == [WHOLE[0]]  # without a manifest: not whole
 
 
@@ -301,7 +301,7 @@ def test_an_upload_that_cannot_be_removed_does_not_hide_the_error(storage: Stora
 @pytest.mark.parametrize(
     ("operation", "says"),
     [
-        ("HeadObject", "No answer of use"),
+        ("HeadObject", "No valid response"),
         *((name, f"{name} was answered 500") for name in MAKING),  # botocore has tried again, and calls it so
     ],
 )
@@ -319,8 +319,8 @@ def test_an_answer_that_is_no_answer(operation: str, says: str, storage: Storage
 @pytest.mark.parametrize(
     ("code", "hint"),
     [
-        ("InvalidAccessKeyId", "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what else boto3 reads"),
-        ("SignatureDoesNotMatch", "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what else boto3 reads"),
+        ("InvalidAccessKeyId", "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or boto3's other sources"),
+        ("SignatureDoesNotMatch", "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or boto3's other sources"),
         (KEY_ID, "the credentials do not allow this"),
         ("AKIA1", "the credentials do not allow this"),
     ],
@@ -339,7 +339,9 @@ def test_a_bucket_that_does_not_exist(storage: Storage, monkeypatch: pytest.Monk
 
 def test_without_credentials_or_a_service(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
-    with pytest.raises(InsightsError, match=r"\(EndpointConnectionError\): check AWS_ENDPOINT_URL_S3, without which"):
+    with pytest.raises(
+        InsightsError, match=r"\(EndpointConnectionError\): check AWS_ENDPOINT_URL_S3; if it is not set"
+    ):
         opened()
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"nonsense{SECRET}")
     with pytest.raises(InsightsError, match=r"\(ValueError\): check AWS_ENDPOINT_URL_S3") as caught:
@@ -348,36 +350,38 @@ def test_without_credentials_or_a_service(storage: Storage, monkeypatch: pytest.
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", storage.url)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers credentials
-    with pytest.raises(InsightsError, match="There are no whole credentials"):
+    with pytest.raises(InsightsError, match="are missing or incomplete"):
         opened()
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    with pytest.raises(InsightsError, match=f"no whole credentials for s3://{BUCKET}: check AWS_ACCESS_KEY_ID"):
+    with pytest.raises(
+        InsightsError, match=f"The credentials for s3://{BUCKET} are missing or incomplete: check AWS_ACCESS_KEY_ID"
+    ):
         opened()
 
 
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        (f"s3://{BUCKET}", "names no object; write s3://BUCKET/KEY"),
-        (f"s3://{BUCKET}/", "names no object"),
-        ("s3://", "names no object"),
-        ("s3:///tasks.csv", "is in the bucket '', and exports go to INSIGHTS_EXPORT_S3_BUCKET alone"),
-        ("s3://tasks.csv", "names no object"),
-        ("s3://other/tasks.csv", "is in the bucket 'other', and exports go to"),
-        (f"s3://{BUCKET.upper()}/tasks.csv", "exports go to INSIGHTS_EXPORT_S3_BUCKET alone"),
-        (f"s3://{BUCKET}//tasks.csv", "is no name for an export"),
-        (f"s3://{BUCKET}/../other/tasks.csv", "is no name for an export"),
-        (f"s3://{BUCKET}/a/./tasks.csv", "is no name for an export"),
-        (f"s3://{BUCKET}/a/", "is no name for an export"),
-        (f"s3://{BUCKET}/a/.csv", "is no name for an export"),
-        (f"s3://{BUCKET}/tasks.csv?versionId=1", "is no name for an export"),
-        (f"s3://{BUCKET}/tasks.csv\n", "is no name for an export"),
-        (f"s3://{BUCKET}/a%2Fb", "is no name for an export"),
-        (f"s3://{BUCKET}/{'a/' * 6}tasks", "has 7 parts, separated by slashes; 6 are the most"),
-        (f"s3://{BUCKET}/{'a' * 129}/tasks", "is no name for an export"),
-        (f"s3://{BUCKET}/tasks.csv.manifest.json", "belongs to an export"),
-        (f"s3://{BUCKET}/tasks.jsonl", "and the format is csv"),
+        (f"s3://{BUCKET}", "has no object key; it must be s3://"),
+        (f"s3://{BUCKET}/", "has no object key"),
+        ("s3://", "has no object key"),
+        ("s3:///tasks.csv", "is in the bucket '', but exports go to INSIGHTS_EXPORT_S3_BUCKET only"),
+        ("s3://tasks.csv", "has no object key"),
+        ("s3://other/tasks.csv", "is in the bucket 'other', but exports go to"),
+        (f"s3://{BUCKET.upper()}/tasks.csv", "exports go to INSIGHTS_EXPORT_S3_BUCKET only"),
+        (f"s3://{BUCKET}//tasks.csv", "is not a valid name"),
+        (f"s3://{BUCKET}/../other/tasks.csv", "is not a valid name"),
+        (f"s3://{BUCKET}/a/./tasks.csv", "is not a valid name"),
+        (f"s3://{BUCKET}/a/", "is not a valid name"),
+        (f"s3://{BUCKET}/a/.csv", "is not a valid name"),
+        (f"s3://{BUCKET}/tasks.csv?versionId=1", "is not a valid name"),
+        (f"s3://{BUCKET}/tasks.csv\n", "is not a valid name"),
+        (f"s3://{BUCKET}/a%2Fb", "is not a valid name"),
+        (f"s3://{BUCKET}/{'a/' * 6}tasks", "has 7 parts, separated by slashes; at most 6 are allowed"),
+        (f"s3://{BUCKET}/{'a' * 129}/tasks", "is not a valid name"),
+        (f"s3://{BUCKET}/tasks.csv.manifest.json", "are reserved for manifests"),
+        (f"s3://{BUCKET}/tasks.jsonl", "but the format is csv"),
     ],
 )
 def test_other_urls_are_refused_before_anything_is_asked(url: str, says: str, storage: Storage) -> None:
@@ -389,7 +393,7 @@ def test_other_urls_are_refused_before_anything_is_asked(url: str, says: str, st
 
 def test_the_bucket_must_be_set_and_be_one(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INSIGHTS_EXPORT_S3_BUCKET", "arn:aws:s3:eu-central-1:1:accesspoint/x")
-    with pytest.raises(InsightsError, match=r"INSIGHTS_EXPORT_S3_BUCKET is .*: must be the name of a bucket"):
+    with pytest.raises(InsightsError, match=r"INSIGHTS_EXPORT_S3_BUCKET is .*: must be a bucket name"):
         opened()
     monkeypatch.delenv("INSIGHTS_EXPORT_S3_BUCKET")
     with pytest.raises(InsightsError, match="INSIGHTS_EXPORT_S3_BUCKET, the bucket, is not set"):
@@ -417,5 +421,5 @@ def test_without_boto3_the_message_says_how_to_install_it() -> None:
 
 def test_an_export_has_a_largest_size(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "MOST_PARTS", 2)
-    assert refused(MANY) == "An export to object storage has at most 10485760 bytes; export less."
+    assert refused(MANY) == "An export to object storage must have at most 10485760 bytes; request a shorter range."
     assert (storage.objects(), storage.uploads()) == ([], [])

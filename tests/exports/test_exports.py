@@ -105,8 +105,11 @@ def test_every_fact_has_one_family_of_cells() -> None:
         ({"date": "opened_at"}, ".date: opened_at is not a column of fact_cases"),
         ({"measures": {}}, ".measures: Dictionary should have at least 1 item"),
         ({"group_size": ""}, ".group_size: must not be empty"),
-        ({"dimensions": {"title": "dim_cases.title"}}, ".dimensions.title: dim_cases.title is personal (free_text)"),
-        ({"dimensions": {"title": "title"}}, ".dimensions.title: title must be a relation and its column"),
+        (
+            {"dimensions": {"title": "dim_cases.title"}},
+            ".dimensions.title: dim_cases.title is personal data (free_text)",
+        ),
+        ({"dimensions": {"title": "title"}}, ".dimensions.title: title must be relation.column"),
         ({"measures": {"n": {"sql": "count(*)"}}}, ".measures.n.type: this key is missing"),
         ({"measures": {"n": {"sql": "min('x')", "type": "text"}}}, ".measures.n.type: must match ^(integer|bigint"),
     ],
@@ -157,13 +160,16 @@ def test_a_new_column_of_a_mart_does_not_leave(name: str) -> None:
 @pytest.mark.parametrize(
     ("refers", "says"),
     [
-        ({"case_id": "fact_cases.case_id"}, "case_id: fact_cases.case_id must be an export of rows and its column"),
-        ({"case_id": "monthly_case_totals.month"}, "case_id: monthly_case_totals.month must be an export of rows"),
+        (
+            {"case_id": "fact_cases.case_id"},
+            "case_id: fact_cases.case_id must be export.column, with",
+        ),
+        ({"case_id": "monthly_case_totals.month"}, "case_id: monthly_case_totals.month must be export.column"),
         ({"case_id": "cases"}, "case_id: cases is not a column of the export cases"),
         ({"case_id": "cases.id_of_case"}, "case_id: cases.id_of_case is not a column of the export cases"),
         ({"case_ids": "cases.case_id"}, "case_ids: case_ids is not in columns"),
         ({"label_role": "cases.label_role"}, "label_role: label_role is not in columns"),
-        ({"label": "cases.case_id"}, "label: label is text, and cases.case_id is uuid"),
+        ({"label": "cases.case_id"}, "label: label is text, but cases.case_id is uuid"),
         (
             {"task_id": "patterns_weekly.pattern_id"},
             "task_id: patterns_weekly.pattern_id needs pattern_weekly in depends_on",
@@ -557,7 +563,7 @@ def test_the_row_limit_is_exact(desk: Desk, name: str) -> None:
         ("tasks", {"since": TO, "until": TO}, "must be before --to 2026-01-01"),
         ("tasks", {"organization": "nobody"}, "There is no organization 'nobody'"),
         ("tasks", {"user": "11111111-1111-1111-1111-111111111111"}, "has no active user 11111111"),
-        ("tasks", {"output": "../x"}, "is no name for an export"),
+        ("tasks", {"output": "../x"}, "is not a valid name"),
         ("monthly_task_totals", {"since": date(2025, 1, 2)}, "--from and --to must be first days of months"),
         ("monthly_task_totals", {"until": date(2025, 12, 31)}, "--from and --to must be first days of months"),
     ],
@@ -633,7 +639,7 @@ def test_offline_exports_nothing_until_it_is_enabled(
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://nobody@/nowhere?host=/nonexistent")
     offline = Desk(Warehouse("", None, settings), replace(settings, environment="offline"), tmp_path, {})  # type: ignore[arg-type]
     request = Desk.request(offline, "tasks", user="x")
-    with pytest.raises(InsightsError, match=r"exports nothing unless insights\.offline\.enabled"):
+    with pytest.raises(InsightsError, match=r"Exports are disabled in offline unless insights\.offline\.enabled"):
         run_export(offline.settings, {}, request)
 
 

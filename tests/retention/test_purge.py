@@ -351,14 +351,14 @@ def test_what_a_purge_refuses_leaves_everything_as_it_is(
     count = built.value("select count(*) from insights.fact_tasks")
     with connect_as(built.admin_url) as other, other.transaction():
         other.execute("lock table insights.fact_tasks in share mode")
-        with pytest.raises(InsightsError, match="Another session keeps rows locked"):
+        with pytest.raises(InsightsError, match="Another session has kept rows locked"):
             _purge(built, settings, plan)
     assert built.value("select count(*) from insights.fact_tasks") == count
     assert _rows(_purge(built, settings, plan))["fact_tasks"] > 0
 
     # Views that say what is needed come with a build; a database without ours has not been prepared.
     built.execute("drop view insights_staging.int_person_needs")
-    with pytest.raises(InsightsError, match="int_person_needs, which says what is still needed"):
+    with pytest.raises(InsightsError, match="int_person_needs, which dates its rows"):
         _purge(built, settings, plan)
     assert _rows(_preview(prepared, settings, plan)) == {}
     prepared.execute("drop table insights_ops.purge_log cascade")

@@ -11,7 +11,7 @@ from support.policy import manifest, models
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.manifest import Relation, relations
-from orchestration.retention.floors import check_floors
+from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import retention_plan
 
 
@@ -41,7 +41,7 @@ def _changed(settings: Settings, environment: str, days: dict[str, int], windows
 @pytest.mark.parametrize(("environment", "warnings"), [("dev", 3), ("staging", 0), ("prod", 0), ("offline", 0)])
 def test_the_shipped_configuration_can_be_purged_with(settings: Settings, environment: str, warnings: int) -> None:
     # dev: aggregates below the facts, and results below the monthly and the yearly review.
-    assert len(check_floors(_changed(settings, environment, {}, {}))) == warnings
+    assert len(check_lower_bounds(_changed(settings, environment, {}, {}))) == warnings
 
 
 RAW, AGGREGATED, RESULTS = "raw_event", "aggregated", "pattern_result"
@@ -76,22 +76,22 @@ RAW, AGGREGATED, RESULTS = "raw_event", "aggregated", "pattern_result"
             "prod",
             {RESULTS: 729},
             {},
-            "is 729: must be at least 730, what the yearly review",
+            "is 729: must be at least 730 days, which the yearly review",
         ),
         # A rerun on 31 December 2025 asks the review of 1 January 2024 what is new: 730 days before it.
-        ("prod", {RESULTS: 729}, {"yearly": 200}, "must be at least 730, what the yearly review looks back over"),
+        ("prod", {RESULTS: 729}, {"yearly": 200}, "must be at least 730 days, which the yearly review reads"),
         # A rerun on 31 August asks the review of 1 July, 61 days before it.
-        ("staging", {RESULTS: 60}, {"monthly": 29}, "must be at least 61, what the monthly review looks back over"),
+        ("staging", {RESULTS: 60}, {"monthly": 29}, "must be at least 61 days, which the monthly review reads"),
         # A rerun on Sunday asks the review of the Monday before last, 13 days before it.
-        ("staging", {RESULTS: 12}, {"weekly": 7}, "must be at least 13, what the weekly review looks back over"),
-        ("staging", {RESULTS: 179}, {}, "must be at least 180, what the monthly review looks back over"),
+        ("staging", {RESULTS: 12}, {"weekly": 7}, "must be at least 13 days, which the weekly review reads"),
+        ("staging", {RESULTS: 179}, {}, "must be at least 180 days, which the monthly review reads"),
     ],
 )
 def test_what_an_enabled_review_needs_is_refused(
     settings: Settings, environment: str, days: dict[str, int], windows: dict[str, int], sentence: str
 ) -> None:
     with pytest.raises(InsightsError) as refused:
-        check_floors(_changed(settings, environment, days, windows))
+        check_lower_bounds(_changed(settings, environment, days, windows))
     assert sentence in str(refused.value)
     assert str(refused.value).startswith("Nothing was purged")
 
@@ -101,7 +101,7 @@ def test_what_an_enabled_review_needs_is_refused(
     [
         # Staging makes no yearly review, dev and offline make none.
         ("staging", {RAW: 729, AGGREGATED: 730}, "must be at least patterns.yearly.window_days (730)"),
-        ("staging", {RESULTS: 729}, "must be at least 730, what the yearly review looks back over"),
+        ("staging", {RESULTS: 729}, "must be at least 730 days, which the yearly review reads"),
         ("dev", {RAW: 10, AGGREGATED: 90, RESULTS: 730}, "must be at least patterns.weekly.window_days (28)"),
         ("offline", {RAW: 27}, "raw_event_retention_days.offline is 27"),
     ],
@@ -109,7 +109,7 @@ def test_what_an_enabled_review_needs_is_refused(
 def test_what_only_reviews_need_that_are_not_enabled_is_warned_about(
     settings: Settings, environment: str, days: dict[str, int], sentence: str
 ) -> None:
-    assert any(sentence in warning for warning in check_floors(_changed(settings, environment, days, {})))
+    assert any(sentence in warning for warning in check_lower_bounds(_changed(settings, environment, days, {})))
 
 
 def test_offline_takes_the_days_of_prod(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from orchestration.errors import InsightsError
 pytestmark = pytest.mark.services
 
 OPEN, HIDDEN, TREND = (f"00000000-0000-0000-0000-0000000000f{n}" for n in (1, 2, 3))
-NOTHING = "  No such pattern is stored."
+NOTHING = "  No matching pattern is stored."
 CASE = "00000000-0000-0000-0000-0000000000c1"
 
 # A load made a monthly review of 2027, newer than any of the sample.
@@ -110,7 +110,7 @@ def test_tasks_without_a_case_are_counted(reviewed: Warehouse) -> None:
     )
     assert counted > 0
     result = CliRunner().invoke(commands, ["patterns", "list", "--org", "sample-stores"], catch_exceptions=False)
-    assert result.stderr == f"{counted:,} tasks belong to no case and so are in no pattern.\n"
+    assert result.stderr == f"{counted:,} tasks belong to no case and are therefore in no pattern.\n"
 
 
 def test_a_pattern_is_explained_by_its_row(reviewed: Warehouse) -> None:
@@ -145,7 +145,7 @@ def test_an_anonymised_pattern_shows_nothing_that_the_source_wrote(reviewed: War
 def test_every_number_of_a_threshold_is_traced_to_where_it_stands(reviewed: Warehouse) -> None:
     config = "config/insights/config.yaml, or the file of INSIGHTS_PATTERN_CONFIG_PATH"
     profile = "cyclic_overview.threshold_triggers.incident_frequency in config/organization_profiles.yaml"
-    window = f"insights.patterns.monthly in {config}: the window, beyond which no profile's days reach"
+    window = f"insights.patterns.monthly in {config}: the window, which limits the days of every profile"
 
     def explained(pattern_id: str) -> list[str]:
         return [line[14:] for line in patterns("explain", pattern_id) if line.startswith(("Threshold", "Set by"))]
@@ -160,7 +160,7 @@ def test_every_number_of_a_threshold_is_traced_to_where_it_stands(reviewed: Ware
         "at least 2 cases within 7 days, from any number of sources",
         f"insights.patterns.overrides_by_domain in {config}; its numbers: profiles.hospital.{profile}",
         window,
-        "the rule itself (decision D6): of a high-risk indicator 3 cases are enough where more are set",
+        "the rule itself (decision D6): the threshold of a high-risk indicator is at most 3 cases",
     ]
 
 

@@ -112,7 +112,7 @@ def test_a_refused_token_is_one_sentence(outbox: Outbox, core: CoreServices, ins
     assert insights("reviews", "send") == Done(
         1,
         "1 sent, 2 pending, 0 failed\n",
-        f"Error: Core Services answered: {status} Bearer *** is unknown. That is not about a case: check"
+        f"Error: Core Services answered: {status} Bearer *** is unknown. This is not about one case: check"
         " INSIGHTS_CORE_API_TOKEN and INSIGHTS_CORE_API_URL (a redirect is not followed). 2 remain pending; none is"
         " lost.\n",
     )
@@ -127,7 +127,7 @@ def test_a_dead_server_is_one_sentence(
     assert insights("reviews", "send") == Done(
         1,
         "0 sent, 5 pending, 0 failed\n",
-        "Error: Core Services did not take 3 cases in a row; the last time: 503 down for maintenance. 5 remain pending;"
+        "Error: Core Services did not accept 3 cases in a row. Last answer: 503 down for maintenance. 5 remain pending;"
         " none is lost.\n",
     )
     assert len(core.requests) == 12  # the configuration's 3 cases, 4 tries each
@@ -183,7 +183,7 @@ def test_a_token_of_no_use_is_refused_without_showing_it(
     environment.setenv("INSIGHTS_CORE_API_TOKEN", token)
     done = insights("reviews", "send")
     assert (done.exit_code, done.out) == (1, "")
-    assert done.err.startswith("Error: INSIGHTS_CORE_API_TOKEN has characters that no bearer token may have")
+    assert done.err.startswith("Error: INSIGHTS_CORE_API_TOKEN has characters that a bearer token must not have")
     assert core.requests == []
 
 

@@ -177,7 +177,7 @@ def test_what_is_not_about_the_case_stops_the_run(
     report = outbox.send(settings, core.url)
     assert (report.sent, report.pending, report.failed) == (1, 2, 0)
     assert report.stopped is not None
-    assert report.stopped.startswith(f"Core Services answered: {said}. That is not about a case: check INSIGHTS_CORE")
+    assert report.stopped.startswith(f"Core Services answered: {said}. This is not about one case: check INSIGHTS_CORE")
     assert len(core.requests) == 2  # the redirect was not followed, nothing was tried again
     assert outbox.deliveries() == {sent: ("sent", 1, "201 made")}
 
@@ -264,7 +264,7 @@ def test_a_dead_server_is_left_alone_after_a_few_cases(
     report = outbox.send(impatient, core.url)
     assert (report.sent, report.pending, report.failed) == (0, 8, 0)
     assert report.stopped is not None
-    assert report.stopped.startswith("Core Services did not take 3 cases in a row; the last time: ")
+    assert report.stopped.startswith("Core Services did not accept 3 cases in a row. Last answer: ")
     assert [request.key for request in core.requests] == [c for c in case_ids[:3] for _ in range(2)]
 
     # Cases that were not tried yet come first: three bad ones do not hold up the others for ever.

@@ -1,4 +1,4 @@
-"""What a purge must not take: the invariants of retention (specification 2.1), which are those of the configuration."""
+"""Refuses a purge that breaks the lower bounds of retention (section 2.1), which the configuration checks too."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from orchestration.config.rules import invariant_problems
 from orchestration.errors import RefusedError
 
 
-def check_floors(settings: Settings) -> list[str]:
-    """The broken invariants of retention that matter to nothing enabled here, as sentences (decision D1).
+def check_lower_bounds(settings: Settings) -> list[str]:
+    """Return the broken lower bounds that no enabled review depends on, as sentences (decision D1).
 
-    Raises RefusedError with every one that an enabled review needs.
+    Raises RefusedError with every one that an enabled review depends on.
     """
     found = [
         problem
@@ -20,6 +20,6 @@ def check_floors(settings: Settings) -> list[str]:
     errors = [str(problem) for problem in found if problem.level == "error"]
     if errors:
         raise RefusedError(
-            "Nothing was purged, because it would delete what is still needed:\n  " + "\n  ".join(errors)
+            "Nothing was purged, because an enabled review still needs the rows:\n  " + "\n  ".join(errors)
         )
     return [str(problem).removeprefix("warning: ") for problem in found]
