@@ -123,7 +123,7 @@ def warm_table(reader: Reader, settings: Settings, client: redis.Redis, url: str
     stored = list(client.scan_iter("insights:*:entry:*"))
     size = round(statistics.mean(client.strlen(key) for key in stored))
     alone = queries_alone(reader, settings, url, asked) * computed / len(asked)
-    kept = {key: client.dump(key) for key in stored}
+    kept = {key: client.dump(key) or b"" for key in stored}
     socket = str(client.connection_pool.connection_kwargs["path"])
     setting = redis_benchmark(client, socket, computed, size)
     for key, value in kept.items():

@@ -66,7 +66,8 @@ def key(reader: Reader, asked: Asked = OVERVIEW) -> str:
 
 
 def entries(admin: redis.Redis, dashboard: str = "overview") -> set[str]:
-    return {name.decode() for name in admin.keys(f"insights:dev:{{{dashboard}}}:entry:*")}
+    names = admin.keys(f"insights:dev:{{{dashboard}}}:entry:*")
+    return {name if isinstance(name, str) else name.decode() for name in names}
 
 
 def aged(admin: redis.Redis, reader: Reader, seconds: float) -> None:
@@ -101,9 +102,9 @@ def test_no_cut_or_changed_entry_is_believed() -> None:
         foreign.append(_sealed(header + b"\n" + asked.encode() + b"\n0123456789"))
     for wrong in ('"load":"x"', '"load":Infinity', '"seconds":null', '"computed_at":NaN', '"computed_at":Infinity'):
         name = wrong.split(":")[0]
-        header = raw.split(b"\n")[1].decode()
-        changed_header = re.sub(rf"{name}:[0-9.]+", wrong, header)
-        assert changed_header != header
+        text = raw.split(b"\n")[1].decode()
+        changed_header = re.sub(rf"{name}:[0-9.]+", wrong, text)
+        assert changed_header != text
         foreign.append(_sealed(f"{changed_header}\n{asked}\n0123456789".encode()))
     foreign.append(_sealed(raw.split(b"\n")[1]))
     for other in (*cut, *flipped, *foreign):
@@ -339,7 +340,8 @@ def test_a_flushed_redis_begins_anew(admin: redis.Redis, asking: Reader) -> None
 def test_a_wrong_password_or_a_reader_without_rights_is_answered(
     admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis
 ) -> None:
-    admin.execute_command("ACL", "SETUSER", "looker", "on", ">pass", "~*", "+@read", "+select")
+    rights = {"enabled": True, "passwords": ["+pass"], "keys": ["*"], "categories": ["+@read"], "commands": ["+select"]}
+    admin.acl_setuser("looker", **rights)  # type: ignore[arg-type]
     wrong = reader(warehouse, cache__url=redis_server.url().replace("unix://", "unix://looker:wrong@"))
     assert [outcome(wrong) for _ in range(2)] == ["bypassed"] * 2
     looker = reader(warehouse, cache__url=redis_server.url().replace("unix://", "unix://looker:pass@"))
@@ -352,9 +354,9 @@ def test_a_wrong_password_or_a_reader_without_rights_is_answered(
 def test_a_read_only_replica_is_answered(
     admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis, asking: Reader
 ) -> None:
-    admin.execute_command("REPLICAOF", "127.0.0.1", "1")
+    admin.replicaof("127.0.0.1", "1")
     assert [outcome(asking) for _ in range(2)] == ["misses"] * 2
-    admin.execute_command("REPLICAOF", "NO", "ONE")
+    admin.replicaof("NO", "ONE")
     assert [outcome(asking) for _ in range(2)] == ["misses", "hits"]
 
 

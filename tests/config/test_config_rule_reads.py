@@ -70,7 +70,10 @@ def only(value: Any, reads: Sequence[KeyPath]) -> Any:
     if not deeper:
         return value
     inside = value if isinstance(value, Mapping) else vars(value)
-    kept = {head: only(inside[head], [w[1:] for w in deeper if w[0] == head]) for head in {w[0] for w in deeper}}
+    kept = {
+        str(head): only(inside[head], [where[1:] for where in deeper if where[0] == head])
+        for head in {where[0] for where in deeper}
+    }
     if isinstance(value, Settings):
         part = Settings.__new__(Settings)
         vars(part).update(environment=value.environment, places=value.places, **kept)

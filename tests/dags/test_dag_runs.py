@@ -10,12 +10,13 @@ from datetime import date
 import pytest
 import redis
 from support.airflow import airflow_dags
-from support.airflow.airflow_dags import run_dag, states
+from support.airflow.airflow_dags import run_dag, states, task_of
 from support.core_services import CoreServices
 from support.dashboards.dashboard_world import patient_commands
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
+from orchestration.dags.gate import Gate
 from orchestration.manifest import write_manifest
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalRedis
@@ -118,7 +119,7 @@ def test_a_review_waits_for_the_loads_and_then_says_what_is_missing(
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     dag = dags["insights_weekly_pattern_review"]
-    dag.get_task("gate").timeout = 0
+    task_of(dag, "gate", Gate).timeout = 0
     run = run_dag(dag, "2026-01-02T03:00:00", as_of="2026-01-02")
     assert (run.state, states(run)["gate"], states(run)["reconcile"]) == ("failed", "failed", "upstream_failed")
     said = caplog.text
@@ -188,7 +189,7 @@ def test_a_warehouse_that_does_not_answer_is_waited_for(
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/orgo")  # nobody listens there
     dag = dags["insights_daily_events_load"]
-    dag.get_task("gate").timeout = 0
+    task_of(dag, "gate", Gate).timeout = 0
     assert _gate(dag, "2026-01-01T02:03:00") == "failed"
     assert "Waited 0 s. Cannot connect to PostgreSQL" in caplog.text
 

@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.configuration import conf
 from airflow.exceptions import ParamValidationError
@@ -23,12 +24,14 @@ from airflow.utils.dag_cycle_tester import check_cycle
 from click.testing import CliRunner
 from dbt.cli.main import dbtRunner
 from support.airflow import airflow_dags
+from support.airflow.airflow_dags import task_of
 
 from orchestration.cli import commands
 from orchestration.config.files import PROJECT, Settings, check, load_settings
 from orchestration.dags.clock import run_as_of
 from orchestration.dags.factory import build_dags
-from orchestration.dags.operators import DbtOperator
+from orchestration.dags.gate import Gate
+from orchestration.dags.operators import DbtOperator, LoadLogOperator
 from orchestration.errors import InsightsError
 from orchestration.manifest import manifest_file, manifest_problem, write_manifest
 
@@ -102,18 +105,18 @@ def test_policy(prod: dict[str, airflow_dags.DAG]) -> None:
         check_cycle(dag)
         assert (dag.catchup, dag.max_active_runs) == (False, 1), dag_id
         assert isinstance(dag.timetable, CronDataIntervalTimetable), dag_id
-        assert timedelta(0) < dag.dagrun_timeout <= timedelta(hours=6), dag_id
-        assert dag.doc_md.startswith(dag.description), dag_id
+        assert dag.dagrun_timeout and timedelta(0) < dag.dagrun_timeout <= timedelta(hours=6), dag_id
+        assert dag.doc_md and dag.description and dag.doc_md.startswith(dag.description), dag_id
         assert all(f"`{step.split('.')[0]}`" in dag.doc_md for step in dag.task_ids), dag_id
         for task in dag.tasks:
             where = f"{dag_id}.{task.task_id}"
             assert task.retries == 3 and task.retry_exponential_backoff and task.max_retry_delay, where
-            assert timedelta(0) < task.execution_timeout < dag.dagrun_timeout, where
+            assert task.execution_timeout and timedelta(0) < task.execution_timeout < dag.dagrun_timeout, where
             is_writer = isinstance(task, DbtOperator) or task.task_id in WRITERS
             assert task.pool == ("insights_writer" if is_writer else "default_pool"), where
             assert task.pool_slots == 1, where
         assert [task.task_id for task in dag.roots] == ["gate"], dag_id
-        gate = dag.get_task("gate")
+        gate = task_of(dag, "gate", Gate)
         assert gate.reschedule and timedelta(seconds=gate.timeout) < dag.dagrun_timeout, dag_id
         assert timedelta(seconds=gate.poke_interval) < timedelta(seconds=gate.timeout), dag_id
 
@@ -151,7 +154,8 @@ def test_airflow_takes_the_old_name_of_its_database_too(monkeypatch: pytest.Monk
 
 
 def test_the_warm_up_ends_before_the_next_begins(prod: dict[str, airflow_dags.DAG]) -> None:
-    assert prod["insights_cache_warmup_dashboards"].dagrun_timeout < timedelta(minutes=15)
+    most = prod["insights_cache_warmup_dashboards"].dagrun_timeout
+    assert most and most < timedelta(minutes=15)
 
 
 def _ls(*arguments: str) -> list[dict[str, Any]]:
@@ -219,13 +223,13 @@ def test_reviews_wait_for_every_mart_of_the_daily_loads(prod: dict[str, airflow_
         return {node["name"] for node in _ls("--select", selection) if node["resource_type"] == "model"}
 
     for key in ("daily_events_load", "daily_dimensions_sync"):
-        relations = prod[f"insights_{key}"].get_task("load_log").relations
+        relations = task_of(prod[f"insights_{key}"], "load_log", LoadLogOperator).relations
         assert set(relations) == models(f"tag:{key},path:models/marts") != set()
     facts = models("tag:daily_events_load,path:models/marts/core")
     assert "report_task_volume" not in facts and len(facts) >= 5
-    assert set(prod["insights_daily_dimensions_sync"].get_task("gate").present) == facts
+    assert set(task_of(prod["insights_daily_dimensions_sync"], "gate", Gate).present) == facts
     for dag_id in REVIEWS:
-        gate = prod[dag_id].get_task("gate")
+        gate = task_of(prod[dag_id], "gate", Gate)
         assert set(gate.loaded) == facts | models("tag:daily_dimensions_sync,path:models/marts/core")
         own = f"pattern_{dag_id.split('_')[1]}"
         assert set(gate.present) == {"pattern_weekly", "pattern_monthly", "pattern_yearly"} - {own}
@@ -289,7 +293,7 @@ def test_the_command_makes_the_manifest(tmp_path: Path, manifest: Path, monkeypa
 
 def test_the_clock_of_a_run_is_the_end_of_its_interval(prod: dict[str, airflow_dags.DAG]) -> None:
     # The Monday run of 5 January 2026 at 03:00, by the timetable itself.
-    before = datetime(2026, 1, 2, tzinfo=UTC)
+    before = pendulum.datetime(2026, 1, 2)
     timetable = prod["insights_weekly_pattern_review"].timetable
     info = timetable.next_dagrun_info(
         last_automated_data_interval=None, restriction=TimeRestriction(before, None, catchup=True)

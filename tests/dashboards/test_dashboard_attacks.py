@@ -316,7 +316,9 @@ def test_a_planted_count_makes_nobody_compute_what_is_no_question(admin: redis.R
     asking.ask(asked, ["teacher"])
     asking.answers.counters.send()
     (asks,) = admin.keys("*:asks:*")
-    good = json.loads(admin.zrange(asks, 0, 0)[0])
+    (oldest,) = admin.zrange(asks, 0, 0)
+    assert isinstance(oldest, bytes | str)
+    good = json.loads(oldest)
     for wrong in (
         {"parameters": {"days": SQL[1]}},
         {"parameters": {"days": 10**6}},

@@ -188,7 +188,7 @@ def test_profile_score(warehouse: Warehouse, asking: Reader, tasks: list[by_hand
 def stored(warehouse: Warehouse, cadence: str, slug: str) -> list[dict[str, Any]]:
     """Every row of a review's table of an organization."""
     with connect(warehouse.admin_url) as connection:
-        cursor = connection.execute(f"select to_jsonb(p) from insights.pattern_{cadence} as p")  # type: ignore[arg-type]  # noqa: S608
+        cursor = connection.execute(f"select to_jsonb(p) from insights.pattern_{cadence} as p")  # noqa: S608
         found = [row for (row,) in cursor.fetchall()]
     mine = str(organization(warehouse, slug))
     return [row for row in found if row["organization_id"] == mine]

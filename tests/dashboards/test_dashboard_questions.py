@@ -12,6 +12,7 @@ from support.dashboards.dashboard_world import ALL, OPEN, changed, found
 from support.policy import manifest
 
 from orchestration.config.files import Settings
+from orchestration.config.tokens import Visibility
 from orchestration.dashboards import access
 from orchestration.dashboards.access import AccessRefusedError
 from orchestration.dashboards.definitions import dashboards
@@ -122,7 +123,7 @@ def test_a_wrong_definition_is_said_with_file_dashboard_and_key(path: str, value
     ],
 )
 def test_the_lists_decide_what_a_role_sees(
-    settings: Settings, lists: tuple[list[str], ...], roles: set[str], sees: tuple[str, ...]
+    settings: Settings, lists: tuple[list[str], ...], roles: set[str], sees: tuple[Visibility, ...]
 ) -> None:
     names = ("access.public_roles", "access.internal_roles", "access.restricted_roles")
     rules = changed(settings, dict(zip(names, lists, strict=True))).insights.access

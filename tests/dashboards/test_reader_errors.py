@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from support.dashboards.dashboard_world import OPEN, STORES, reader
@@ -52,7 +53,8 @@ def test_each_error_has_its_kind(prepared: Warehouse, built: Warehouse, database
         (built.postgres.url("no_such_database", "postgres"), ONE, MisconfiguredError),
     ]
     for url, asked, kind in cases:
-        assert _kind(lambda url=url, asked=asked: reader(built, url=url).ask(asked, ["teacher"])) is kind, (url, asked)
+        answer = partial(reader(built, url=url).ask, asked, ["teacher"])
+        assert _kind(answer) is kind, (url, asked)
     built.execute("revoke select on insights.dim_organizations from orgo_insights_ro")
     assert _kind(lambda: reader(built).ask(ONE, ["teacher"])) is RefusedError
 

@@ -37,8 +37,8 @@ def test_a_wheel_of_the_product_holds_no_workshop(tmp_path: Path) -> None:
         "--no-build-isolation",
         "--no-index",
         "-w",
-        tmp_path,
-        copy,
+        str(tmp_path),
+        str(copy),
     ]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")

@@ -210,7 +210,7 @@ def _of_key(test: Node) -> bool:
     """Whether a test is of the whole key of its model, not of another column that happens to be unique."""
     key = _key(manifest()["nodes"][test["attached_node"]])
     if _kind(test) == "unique_grain":
-        return test["test_metadata"]["kwargs"].get("columns", key) == key
+        return bool(test["test_metadata"]["kwargs"].get("columns", key) == key)
     return [test["column_name"]] == key
 
 
@@ -343,7 +343,7 @@ def test_the_sql_of_a_later_load_is_clean_too(built: Warehouse) -> None:
     branching = [f for f in _files("models/**/*.sql") if re.search(r"{%-? if |{{ '.*' if ", f.read_text("utf-8"))]
     assert {"dim_persons", "int_case_lifecycle", "int_monthly_trends"} <= {f.stem for f in branching}
     environment = dbt.process_environment(built.settings, built.etl_url)
-    sqlfluff = [Path(sys.executable).with_name("sqlfluff"), "lint", *branching]
+    sqlfluff = [str(Path(sys.executable).with_name("sqlfluff")), "lint", *map(str, branching)]
     done = subprocess.run(sqlfluff, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

@@ -15,7 +15,7 @@ from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import retention_plan
 
 
-def _changed(settings: Settings, environment: str, days: dict[str, int], windows: dict[str, int]) -> Settings:
+def _changed(settings: Settings, environment: Any, days: dict[str, int], windows: dict[str, int]) -> Settings:
     """The settings in an environment, with other days of retention in it and other windows."""
     insights = settings.insights
     retention = {

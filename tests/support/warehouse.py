@@ -69,7 +69,7 @@ class Warehouse:
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a query, as the superuser."""
         with connect(self.admin_url) as connection:
-            return connection.execute(query, parameters or None).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query, parameters or None).fetchall()
 
     def value(self, query: str, *parameters: Any) -> Any:
         """The first column of the first row of a query, as the superuser."""
@@ -78,7 +78,7 @@ class Warehouse:
     def execute(self, script: str) -> None:
         """Run statements as the superuser, in one transaction: what the operational side does."""
         with connect(self.admin_url) as connection:
-            connection.execute(script)  # type: ignore[arg-type]
+            connection.execute(script)
 
     def build(
         self, *arguments: str, as_of: date | str = SAMPLE_AS_OF, command: str = "build", **variables: Any

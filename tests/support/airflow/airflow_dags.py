@@ -6,8 +6,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestration.config.files import PROJECT
 
@@ -23,11 +24,14 @@ os.environ |= {
 }
 
 import pendulum  # noqa: E402 - Airflow reads the variables at import
+from airflow.models.baseoperator import BaseOperator  # noqa: E402
 from airflow.models.dag import DAG  # noqa: E402
 from airflow.models.dagbag import DagBag  # noqa: E402
 from airflow.models.dagrun import DagRun  # noqa: E402
 from airflow.models.pool import Pool  # noqa: E402
 from airflow.utils import db  # noqa: E402
+
+Task = TypeVar("Task", bound=BaseOperator)
 
 __all__ = ["DAG", "HOME", "DagBag", "bag", "drop_pool", "make_pool", "migrate", "run_dag", "states"]
 
@@ -56,7 +60,14 @@ def run_dag(dag: DAG, run_at: str, **conf: Any) -> DagRun:
     """Run a DAG in this process, like `airflow dags test`, for the time `run_at` and with the parameters `conf`."""
     for task in dag.tasks:
         task.retries = 0  # report a failure at once
-    return dag.test(execution_date=pendulum.parse(run_at, tz="UTC"), run_conf=conf or None)
+    return dag.test(execution_date=pendulum.instance(datetime.fromisoformat(run_at), tz="UTC"), run_conf=conf or None)
+
+
+def task_of(dag: DAG, task_id: str, kind: type[Task]) -> Task:
+    """Return the task of a DAG, which has this kind of operator."""
+    task = dag.get_task(task_id)
+    assert isinstance(task, kind)
+    return task
 
 
 def states(run: DagRun) -> dict[str, str]:

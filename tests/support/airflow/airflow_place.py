@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -87,7 +88,7 @@ class Place:
             query = "select from task_fail where dag_id = %s and run_id = %s and task_id = %s"
             return bool(metadata.execute(query, [run.dag, run.run_id, task]).fetchall())
 
-    def start_and_end(self, run: Run) -> tuple[object, object]:
+    def start_and_end(self, run: Run) -> tuple[datetime, datetime]:
         """Return the start and end time of a run, from the metadata."""
         with connect(self.airflow.metadata_url) as metadata:
             query = "select start_date, end_date from dag_run where dag_id = %s and run_id = %s"

@@ -14,7 +14,7 @@ from support.warehouse import Warehouse
 from orchestration.cache.answers import Answer
 from orchestration.cache.store import Store
 from orchestration.config.files import Settings
-from orchestration.config.tokens import PerEnvironment
+from orchestration.config.tokens import PerEnvironment, Visibility
 from orchestration.dashboards import reader as reader_module
 from orchestration.dashboards.definitions import Dashboard, dashboards
 from orchestration.dashboards.reader import Reader
@@ -26,7 +26,8 @@ HOSPITAL, STORES = "sample-hospital", "sample-stores"
 ACCESS = {"access.restricted_roles": ["auditor"], "access.anonymised_roles": ["analyst"]}
 # A Redis or a computation that stands still for a while on a busy machine is no fault: shipped are 200 ms and 30 s.
 PATIENT = {"cache.timeout_ms": 60_000, "cache.compute_seconds": 300}
-ALL, OPEN = ("PUBLIC", "INTERNAL", "RESTRICTED"), ("PUBLIC", "INTERNAL")
+ALL: tuple[Visibility, ...] = ("PUBLIC", "INTERNAL", "RESTRICTED")
+OPEN: tuple[Visibility, ...] = ("PUBLIC", "INTERNAL")
 
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:

@@ -113,7 +113,14 @@ class Desk:
 
     def request(self, name: str, **other: Any) -> Request:
         """A request for two years of the hospital by a user of it, as CSV under a new name; `other` replaces that."""
-        given = {"organization": HOSPITAL, "since": FROM, "until": TO, "file_format": "csv", "user": None} | other
+        given: dict[str, Any] = {
+            "organization": HOSPITAL,
+            "since": FROM,
+            "until": TO,
+            "file_format": "csv",
+            "user": None,
+        }
+        given |= other
         given["user"] = self.user() if given["user"] is None else given["user"]
         return Request(name=name, output=given.pop("output", f"export_{next(_names)}"), **given)
 
