@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import redis
-from support.dashboards.dashboard_world import HOSPITAL, OPEN, changed, reader
+from support.dashboards.dashboard_scenario import HOSPITAL, OPEN, changed, reader
 from support.warehouse import Warehouse
 
 from orchestration.cache.answers import Answer
@@ -249,11 +249,11 @@ def test_an_entry_of_an_older_load_is_stale(admin: redis.Redis, built: Warehouse
         from insights_ops.load_log where relation_name = 'report_task_volume'
     """)
     other = dataclasses.replace(OVERVIEW, parameters={"days": 7})
-    newer = asking.ask(other, ROLES)  # whoever computes next tells everybody
+    newer = asking.ask(other, ROLES)  # the next computation replaces the entry for every reader
     assert newer.entry.load > first.entry.load
     assert (answer := asking.read_back(question(asking))) and answer.is_stale
     assert [outcome(asking), outcome(asking)] == ["misses", "hits"]
-    # A warehouse that was restored counts its loads anew, and is believed when the known load has run out.
+    # A restored warehouse counts its loads from the start, and is accepted once the cached entries have expired.
     admin.set("insights:dev:{overview}:load", 10**9, px=60_000)
     assert [outcome(asking), outcome(asking)] == ["misses", "misses"]
     admin.delete("insights:dev:{overview}:load")
@@ -271,7 +271,7 @@ def test_a_stopped_redis_costs_nobody_an_answer(redis_server: LocalRedis, asking
     asking.answers.counters.send()
     assert asking.store
     counted = asking.store.counters("dev")
-    assert counted["overview:bypassed"] == 3  # counted while Redis was away, and told it afterwards
+    assert counted["overview:bypassed"] == 3  # counted while Redis was away, and written when it is back
     assert counted["overview:cache_errors"] >= 3
 
 

@@ -1,4 +1,4 @@
-"""Many askers of one dashboard, in several processes: what the warehouse sees, and a computer that is killed."""
+"""Many clients of one dashboard, in several processes: the queries in the warehouse, and a process that is killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import redis
-from support.dashboards.dashboard_world import HOSPITAL, OPEN, PATIENT
+from support.dashboards.dashboard_scenario import HOSPITAL, OPEN, PATIENT
 from support.policy import manifest
 from support.warehouse import Warehouse
 
@@ -25,7 +25,7 @@ from workshop.services import LocalRedis
 pytestmark = pytest.mark.services
 
 PROCESSES, THREADS = 4, 16
-ASKER = PROJECT / "tests/support/dashboards/dashboard_asker.py"
+CLIENT = PROJECT / "tests/support/dashboards/dashboard_client.py"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def queries(warehouse: Warehouse) -> int:
 
 
 @contextmanager
-def askers(warehouse: Warehouse, tmp_path: Path, count: int, **given: Any) -> Iterator[list[subprocess.Popen[str]]]:
+def clients(warehouse: Warehouse, tmp_path: Path, count: int, **given: Any) -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that are ready to ask the overview of the hospital."""
     written = tmp_path / "manifest.json"
     written.write_text(json.dumps(manifest()), "utf-8")
@@ -61,7 +61,7 @@ def askers(warehouse: Warehouse, tmp_path: Path, count: int, **given: Any) -> It
     environment = {**os.environ, "PYTHONPATH": path}
     started = [
         subprocess.Popen(
-            [sys.executable, str(ASKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            [sys.executable, str(CLIENT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         for _ in range(count)
     ]
@@ -98,7 +98,7 @@ def answers(process: subprocess.Popen[str]) -> list[tuple[str, str]]:
 def test_64_askers_of_a_cold_dashboard_cost_the_warehouse_one_query(
     logged: Warehouse, redis_server: LocalRedis, tmp_path: Path
 ) -> None:
-    with askers(logged, tmp_path, PROCESSES, settings={"cache.url": redis_server.url()}, slowness=0.3) as started:
+    with clients(logged, tmp_path, PROCESSES, settings={"cache.url": redis_server.url()}, slowness=0.3) as started:
         assert queries(logged) == 0
         for process in started:
             tell(process, "go")
@@ -116,8 +116,8 @@ def test_a_killed_computer_holds_nobody_up_for_longer_than_its_lease(
 ) -> None:
     given = {"settings": {"cache.url": redis_server.url()}, "threads": 1}
     with (
-        askers(logged, tmp_path, 1, slowness=600, **given) as (doomed,),
-        askers(logged, tmp_path, 2, **given) as (first, second),
+        clients(logged, tmp_path, 1, slowness=600, **given) as (doomed,),
+        clients(logged, tmp_path, 2, **given) as (first, second),
         redis.from_url(redis_server.url()) as client,
     ):
         tell(doomed, "go")
@@ -138,7 +138,7 @@ def test_a_killed_computer_holds_nobody_up_for_longer_than_its_lease(
 
 def test_without_redis_each_process_asks_the_warehouse_once(logged: Warehouse, tmp_path: Path) -> None:
     away = {"cache.url": f"unix://{tmp_path}/nothing"}
-    with askers(logged, tmp_path, 2, settings=away) as started:
+    with clients(logged, tmp_path, 2, settings=away) as started:
         for process in started:
             tell(process, "go")
         found = [answer for process in started for answer in answers(process)]

@@ -479,7 +479,7 @@ def test_a_value_that_does_not_fit_hides_no_broken_rule_of_the_others(
 
 def test_a_file_that_cannot_be_read_hides_no_broken_rule_of_the_others(project: ConfigProject) -> None:
     batch = project.edit("default_batch_size: 1000", "default_batch_size: 10001")
-    project.edit("maintenance: hospital", "maintenance: hospitol")  # which nobody can tell now
+    project.edit("maintenance: hospital", "maintenance: hospitol")  # which can no longer be checked
     project.write("profiles: [\n", PROFILES)
     said = project.said()
     assert [text.split(": ")[0].split(":")[:2] for text in said] == [[PROFILES, "2"], [CONFIG, str(batch)]]

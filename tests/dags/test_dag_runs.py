@@ -12,7 +12,7 @@ import redis
 from support.airflow import airflow_dags
 from support.airflow.airflow_dags import run_dag, states, task_of
 from support.core_services import CoreServices
-from support.dashboards.dashboard_world import patient_commands
+from support.dashboards.dashboard_scenario import patient_commands
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -187,7 +187,7 @@ def test_a_warehouse_that_does_not_answer_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/orgo")  # nobody listens there
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/orgo")  # nothing listens there
     dag = dags["insights_daily_events_load"]
     task_of(dag, "gate", Gate).timeout = 0
     assert _gate(dag, "2026-01-01T02:03:00") == "failed"

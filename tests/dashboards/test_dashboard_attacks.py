@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from support.dashboards.dashboard_world import ALL, HOSPITAL, OPEN, STORES, reader, rows
+from support.dashboards.dashboard_scenario import ALL, HOSPITAL, OPEN, STORES, reader, rows
 from support.warehouse import Warehouse
 
 from orchestration.dashboards.access import AccessRefusedError
@@ -228,7 +228,7 @@ def test_the_right_to_anonymised_forms_is_no_right_to_strict_rows(asking: Reader
         asking.ask(Asked("open_patterns", HOSPITAL), ["analyst"])
 
 
-def strict_world(built: Warehouse) -> None:
+def strict_scenario(built: Warehouse) -> None:
     """Of the hospital's weekly review: groups of 4, 5, 9 and 10 cases, ANONYMISED, of one domain, kind and severity."""
     built.execute("""
         create temp table model as
@@ -251,7 +251,7 @@ def weekly(reader: Reader, **given: Any) -> list[dict[str, Any]]:
 
 
 def test_small_groups_are_neither_shown_nor_counted(built: Warehouse) -> None:
-    strict_world(built)
+    strict_scenario(built)
     (row,) = weekly(reader(built))
     # 5, 9 and 10 cases of as many sources; 4 are too few, and so are 3 sources. In steps of 5: 5 + 5 + 10.
     assert (row["patterns"], row["cases_at_least"]) == (3, 20)
@@ -259,7 +259,7 @@ def test_small_groups_are_neither_shown_nor_counted(built: Warehouse) -> None:
 
 
 def test_the_plain_form_shows_nothing_of_anonymised_groups(built: Warehouse) -> None:
-    strict_world(built)
+    strict_scenario(built)
     plain = reader(built).ask(Asked("open_patterns", HOSPITAL), ["auditor", "analyst"])
     assert rows(plain, "weekly") == []
     overview = reader(built).ask(Asked("overview", HOSPITAL), ["auditor", "analyst"])
@@ -269,7 +269,7 @@ def test_the_plain_form_shows_nothing_of_anonymised_groups(built: Warehouse) -> 
 
 
 def test_two_small_groups_by_the_difference_of_two_questions(built: Warehouse) -> None:
-    strict_world(built)
+    strict_scenario(built)
     asking = reader(built)
     everything = {(r["kind"], r["domain"], r["severity"]): r for r in weekly(asking)}
     kinds = ("incident_frequency", "high_risk_indicator", "cross_department_trend", "needs_attention")
@@ -284,7 +284,7 @@ def test_two_small_groups_by_the_difference_of_two_questions(built: Warehouse) -
 
 
 def test_one_case_more_or_less_between_two_reviews_does_not_show(built: Warehouse) -> None:
-    strict_world(built)
+    strict_scenario(built)
     asking = reader(built)
     before = weekly(asking)
     built.execute("update insights.pattern_weekly set event_count = event_count - 1 where event_count = 9")

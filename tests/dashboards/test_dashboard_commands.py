@@ -6,7 +6,7 @@ import json
 
 import pytest
 from click.testing import CliRunner, Result
-from support.dashboards.dashboard_world import HOSPITAL, patient_commands
+from support.dashboards.dashboard_scenario import HOSPITAL, patient_commands
 from support.warehouse import Warehouse
 
 from orchestration.cli import commands

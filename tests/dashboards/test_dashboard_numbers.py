@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support import reports_by_hand as by_hand
-from support.dashboards.dashboard_world import ALL, HOSPITAL, OPEN, STORES, found, reader, rows
+from support.dashboards.dashboard_scenario import ALL, HOSPITAL, OPEN, STORES, found, reader, rows
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -27,7 +27,7 @@ MONTHS = [date(2025, 11, 1), date(2025, 12, 1)]  # dev keeps 90 days of months, 
 MONDAY = date(2025, 12, 29)
 FIRST = date(2026, 1, 1)
 ROLES = ["auditor", "analyst"]
-ASKERS = [(HOSPITAL, ALL), (HOSPITAL, OPEN), (STORES, ("RESTRICTED",)), (STORES, ("PUBLIC",))]
+CLIENTS = [(HOSPITAL, ALL), (HOSPITAL, OPEN), (STORES, ("RESTRICTED",)), (STORES, ("PUBLIC",))]
 CADENCES = {"weekly": MONDAY, "monthly": FIRST, "yearly": FIRST}
 
 
@@ -62,7 +62,7 @@ def grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[A
     return found
 
 
-@pytest.mark.parametrize(("slug", "sees"), ASKERS)
+@pytest.mark.parametrize(("slug", "sees"), CLIENTS)
 def test_task_volume(warehouse: Warehouse, asking: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
     mine = organization(warehouse, slug)
     parameters = {"days": 50, "severities": "CRITICAL,MINOR"}
@@ -102,7 +102,7 @@ def limits(found: list[Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("slug", "sees"), ASKERS)
+@pytest.mark.parametrize(("slug", "sees"), CLIENTS)
 def test_sla_breaches(warehouse: Warehouse, asking: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
     mine = organization(warehouse, slug)
     chosen = dict(warehouse.rows("select organization_id, profile_code from organization_profiles"))
@@ -124,7 +124,7 @@ def trends(tasks: list[by_hand.Task], mine: Any, sees: Any, months: list[date]) 
     return [(key, values) for key, values in table.items() if key[7] in sees]
 
 
-@pytest.mark.parametrize(("slug", "sees"), ASKERS)
+@pytest.mark.parametrize(("slug", "sees"), CLIENTS)
 @pytest.mark.parametrize(
     ("parameters", "months"),
     [({}, MONTHS), ({"months": 1}, MONTHS[1:]), ({"months": 1, "until": "2025-11"}, MONTHS[:1])],
@@ -159,7 +159,7 @@ def test_monthly_trends(  # noqa: PLR0913, PLR0917
     ]
 
 
-@pytest.mark.parametrize(("slug", "sees"), ASKERS)
+@pytest.mark.parametrize(("slug", "sees"), CLIENTS)
 def test_profile_score(warehouse: Warehouse, asking: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
     mine = organization(warehouse, slug)
     chosen = dict(warehouse.rows("select organization_id, profile_code from organization_profiles"))
@@ -194,7 +194,7 @@ def stored(warehouse: Warehouse, cadence: str, slug: str) -> list[dict[str, Any]
     return [row for row in found if row["organization_id"] == mine]
 
 
-@pytest.mark.parametrize(("slug", "sees"), ASKERS)
+@pytest.mark.parametrize(("slug", "sees"), CLIENTS)
 @pytest.mark.parametrize("kinds", [None, "incident_frequency,needs_attention"])
 def test_open_patterns(warehouse: Warehouse, asking: Reader, slug: str, sees: Any, kinds: str | None) -> None:
     answer = asking.ask(Asked("open_patterns", slug, sees, parameters={"kinds": kinds}), ROLES)
@@ -237,7 +237,7 @@ def test_the_anonymised_form_of_open_patterns(warehouse: Warehouse, slug: str, l
     assert counted
 
 
-@pytest.mark.parametrize(("slug", "sees"), ASKERS)
+@pytest.mark.parametrize(("slug", "sees"), CLIENTS)
 def test_overview_is_of_the_others(warehouse: Warehouse, asking: Reader, slug: str, sees: Any) -> None:
     overview = asking.ask(Asked("overview", slug, sees, parameters={"days": 60}), ROLES)
     volume = asking.ask(Asked("task_volume", slug, sees, parameters={"days": 60}), ROLES)

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from support.dashboards.dashboard_world import ALL, OPEN, changed, found
+from support.dashboards.dashboard_scenario import ALL, OPEN, changed, found
 from support.policy import manifest
 
 from orchestration.config.files import Settings
@@ -107,7 +107,7 @@ def test_a_wrong_definition_is_said_with_file_dashboard_and_key(path: str, value
         dashboards(wrong)
 
 
-# Roles, and what they may see by the lists (public, internal, restricted) beside them.
+# Roles, and what they may see by the lists (public, internal, restricted) next to them.
 @pytest.mark.parametrize(
     ("lists", "roles", "sees"),
     [

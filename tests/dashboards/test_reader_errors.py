@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from support.dashboards.dashboard_world import OPEN, STORES, reader
+from support.dashboards.dashboard_scenario import OPEN, STORES, reader
 from support.warehouse import Warehouse, connect_as
 
 from orchestration.dashboards.question import Asked

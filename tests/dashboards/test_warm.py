@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from support.dashboards.dashboard_world import changed, patient_commands
-from support.dashboards.dashboard_world import reader as reader_with
+from support.dashboards.dashboard_scenario import changed, patient_commands
+from support.dashboards.dashboard_scenario import reader as reader_with
 from support.dashboards.slow_line import SlowLine
 from support.warehouse import Warehouse
 

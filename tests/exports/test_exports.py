@@ -20,7 +20,19 @@ from uuid import UUID
 
 import pytest
 from psycopg import sql
-from support.exports.exporting import AGGREGATES, CLUB, FROM, HOSPITAL, STORES, TO, Desk, mask, models, project, read
+from support.exports.exporting import (
+    AGGREGATES,
+    CLUB,
+    FROM,
+    HOSPITAL,
+    STORES,
+    TO,
+    ExportSession,
+    mask,
+    models,
+    project,
+    read,
+)
 from support.warehouse import Warehouse, connect_as
 
 from orchestration.config.files import Settings, check
@@ -33,7 +45,7 @@ from orchestration.exports.run import run_export
 from orchestration.manifest import Exposure, exposures
 from orchestration.warehouse.database import Database
 
-pytest_plugins = ["support.exports.export_desks"]
+pytest_plugins = ["support.exports.export_sessions"]
 
 # Each export of rows: its fact, the date of it, what is joined and by what.
 ROWS = {
@@ -220,24 +232,26 @@ def test_the_documentation_names_every_export_and_every_key() -> None:
 @pytest.mark.services
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("file_format", ["csv", "csv.gz", "jsonl"])
-def test_rows_are_those_of_the_organization_range_and_visibility(desk: Desk, name: str, file_format: str) -> None:
+def test_rows_are_those_of_the_organization_range_and_visibility(
+    session: ExportSession, name: str, file_format: str
+) -> None:
     fact, day, joined, key = ROWS[name]
-    organization, since, until = desk.organization_id(), "2025-03-10", "2025-12-30"
+    organization, since, until = session.organization_id(), "2025-03-10", "2025-12-30"
     expected = [
         row
-        for row in _relation(desk.warehouse, fact)
+        for row in _relation(session.warehouse, fact)
         if row["organization_id"] == organization and since <= row[day] < until and row["visibility"] in VISIBLE
     ]
-    dimension = {row[key]: row for row in _relation(desk.warehouse, joined)} if joined and key else {}
+    dimension = {row[key]: row for row in _relation(session.warehouse, joined)} if joined and key else {}
     wanted = [{**dimension.get(row[key] if key else None, {}), **row} for row in expected]
     # Of a case that may not leave itself, the id does not leave with another row either.
-    leaving = _visible_cases(desk)
+    leaving = _visible_cases(session)
     for row in wanted:
         if name == "tasks" and row["case_id"] not in leaving:
             row["case_id"] = None
         if name.startswith("patterns"):
             row["case_ids"] = [case_id for case_id in row["case_ids"] if case_id in leaving]
-    rows = desk.rows(name, since=date(2025, 3, 10), until=date(2025, 12, 30), file_format=file_format)
+    rows = session.rows(name, since=date(2025, 3, 10), until=date(2025, 12, 30), file_format=file_format)
     assert len(rows) == len(wanted) > (0 if name in ("tasks", "cases", "patterns_weekly", "trends_monthly") else -1)
     listed = exposures(project(), "export")[name].meta["columns"]
     assert not COUNTS_OF_OTHERS & {*listed} or name == "tasks"
@@ -255,9 +269,9 @@ def test_rows_are_those_of_the_organization_range_and_visibility(desk: Desk, nam
         )
 
 
-def _visible_cases(desk: Desk) -> set[str]:
-    fact, dimension = (_relation(desk.warehouse, name) for name in ("fact_cases", "dim_cases"))
-    ours = [row for row in fact if row["organization_id"] == desk.organization_id() and row["visibility"] in VISIBLE]
+def _visible_cases(session: ExportSession) -> set[str]:
+    fact, dimension = (_relation(session.warehouse, name) for name in ("fact_cases", "dim_cases"))
+    ours = [row for row in fact if row["organization_id"] == session.organization_id() and row["visibility"] in VISIBLE]
     hidden = {row["case_id"] for row in dimension if row["visibility"] not in VISIBLE}
     return {row["case_id"] for row in ours} - hidden
 
@@ -267,15 +281,15 @@ def _sorted(rows: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.services
-def test_cells_of_tasks_and_cases_are_counted_in_whole_months(desk: Desk) -> None:
-    organization = desk.organization_id()
+def test_cells_of_tasks_and_cases_are_counted_in_whole_months(session: ExportSession) -> None:
+    organization = session.organization_id()
     for name, fact, day, key, domain, dim in (
         ("monthly_task_totals", "fact_tasks", "created_date_key", "task_id", "type", "dim_tasks"),
         ("monthly_case_totals", "fact_cases", "opened_date_key", "case_id", "domain", "dim_cases"),
     ):
-        domains = {row[key]: row[domain] for row in _relation(desk.warehouse, dim)}
+        domains = {row[key]: row[domain] for row in _relation(session.warehouse, dim)}
         cells: Counter[tuple[Any, ...]] = Counter()
-        for row in _relation(desk.warehouse, fact):
+        for row in _relation(session.warehouse, fact):
             # The load is as of 2026-01-01 and keeps 730 days, from 2024-01-02: January 2024 is not whole.
             if row["organization_id"] == organization and "2024-02-01" <= row[day] < "2026-01-01":
                 month = f"{row[day][:7]}-01"
@@ -283,23 +297,23 @@ def test_cells_of_tasks_and_cases_are_counted_in_whole_months(desk: Desk) -> Non
         kept = {cell: number for cell, number in cells.items() if number >= 5 or cell[-1] in VISIBLE}
         assert 0 < len(kept) < len(cells)
         assert {cell[-1] for cell in kept} >= {"INTERNAL", "RESTRICTED"}
-        rows = desk.rows(name, file_format="jsonl")
+        rows = session.rows(name, file_format="jsonl")
         found = {(r["month"], r["domain"], r["severity"], r["visibility"]): list(r.values())[-1] for r in rows}
         assert found == kept
         assert len(rows) == len(found)
 
 
 @pytest.mark.services
-def test_cells_of_checkins_count_persons(desk: Desk) -> None:
-    organization = desk.organization_id()
-    codes = {row["learning_group_id"]: row["code"] for row in _relation(desk.warehouse, "dim_learning_groups")}
+def test_cells_of_checkins_count_persons(session: ExportSession) -> None:
+    organization = session.organization_id()
+    codes = {row["learning_group_id"]: row["code"] for row in _relation(session.warehouse, "dim_learning_groups")}
     scores: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     people: defaultdict[tuple[Any, ...], set[str]] = defaultdict(set)
-    for row in _relation(desk.warehouse, "fact_wellbeing_checkins"):
+    for row in _relation(session.warehouse, "fact_wellbeing_checkins"):
         if row["organization_id"] == organization and "2024-02-01" <= row["date_key"] < "2026-01-01":
             cell = (f"{row['date_key'][:7]}-01", codes.get(row["learning_group_id"]), row["visibility"])
             scores[cell].append(row["score"])
-            # Of an anonymous check-in nobody knows the person: the row stands for one.
+            # An anonymous check-in has no person: each row counts as one.
             people[cell].add(row["person_id"] or row["checkin_id"])
     kept = {
         # Where all have the same score, their mean would be the score of each.
@@ -310,7 +324,7 @@ def test_cells_of_checkins_count_persons(desk: Desk) -> None:
     assert 0 < len(kept) < len(scores)
     found = {
         (r["month"], r["learning_group"], r["visibility"]): (r["checkins"], r["mean_score"])
-        for r in desk.rows("monthly_checkin_totals", file_format="jsonl")
+        for r in session.rows("monthly_checkin_totals", file_format="jsonl")
     }
     assert found.keys() == kept.keys()
     for cell, (checkins, mean) in kept.items():
@@ -318,10 +332,10 @@ def test_cells_of_checkins_count_persons(desk: Desk) -> None:
 
 
 @pytest.mark.services
-def test_masks_equal_pythons_own_hmac(desk: Desk) -> None:
-    organization = desk.organization_id()
-    cases = {row["case_id"]: row for row in _relation(desk.warehouse, "dim_cases")}
-    rows = desk.rows("cases", file_format="jsonl")
+def test_masks_equal_pythons_own_hmac(session: ExportSession) -> None:
+    organization = session.organization_id()
+    cases = {row["case_id"]: row for row in _relation(session.warehouse, "dim_cases")}
+    rows = session.rows("cases", file_format="jsonl")
     assert sum(len(row["source_keys"]) for row in rows) > 100
     for row in rows:
         keys = cases[row["case_id"]]["source_keys"]
@@ -330,19 +344,19 @@ def test_masks_equal_pythons_own_hmac(desk: Desk) -> None:
 
 
 @pytest.mark.services
-def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_desk: Desk) -> None:
+def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_session: ExportSession) -> None:
     # A check-in is RESTRICTED at least, so none leaves as a row; here each is made INTERNAL, and an export declared.
-    own_desk.warehouse.execute("update insights.fact_wellbeing_checkins set visibility = 'INTERNAL'")
+    own_session.warehouse.execute("update insights.fact_wellbeing_checkins set visibility = 'INTERNAL'")
     columns = ["checkin_id", "person_id", "full_name", "external_reference"]
     meta = {"kind": "rows", "from": "fact_wellbeing_checkins", "with": {"dim_persons": "person_id"}, "date": "date_key"}
     meta |= {"columns": columns}
     exposure = Exposure("checkins", "", meta, frozenset({"fact_wellbeing_checkins", "dim_persons"}))
     nodes = models()
-    desk = replace(own_desk, definitions={"checkins": definition(exposure, nodes)})
-    persons = {row["person_id"]: row for row in _relation(desk.warehouse, "dim_persons")}
-    checkins = {row["checkin_id"]: row for row in _relation(desk.warehouse, "fact_wellbeing_checkins")}
-    rows = desk.rows("checkins", file_format="jsonl")
-    organization, named = desk.organization_id(), 0
+    session = replace(own_session, definitions={"checkins": definition(exposure, nodes)})
+    persons = {row["person_id"]: row for row in _relation(session.warehouse, "dim_persons")}
+    checkins = {row["checkin_id"]: row for row in _relation(session.warehouse, "fact_wellbeing_checkins")}
+    rows = session.rows("checkins", file_format="jsonl")
+    organization, named = session.organization_id(), 0
     for row in rows:
         person = persons.get(checkins[row["checkin_id"]]["person_id"])
         for column in ("person_id", "full_name", "external_reference"):
@@ -351,7 +365,7 @@ def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_desk: Desk
         named += person is not None
     assert 0 < named < len(rows)
     # One value has one mask; `person:` and the id, as who reported a case, is another value.
-    cases = replace(own_desk).rows("cases", file_format="jsonl")
+    cases = replace(own_session).rows("cases", file_format="jsonl")
     reporters = {element for row in cases for element in row["source_keys"]}
     ids = {row["person_id"] for row in persons.values()}
     assert reporters & {mask(f"person:{person_id}", organization) for person_id in ids}
@@ -360,7 +374,7 @@ def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_desk: Desk
 
 @pytest.mark.services
 def test_each_kind_of_mask(shared: Warehouse) -> None:
-    organization = Desk.organization_id(Desk(shared, shared.settings, Path(), {}))
+    organization = ExportSession.organization_id(ExportSession(shared, shared.settings, Path(), {}))
     with connect_as(shared.etl_url) as connection:
         send_blocks(Database(shared.settings, connection), key_blocks(b"k" * 70, UUID(organization)))
 
@@ -385,17 +399,19 @@ def test_each_kind_of_mask(shared: Warehouse) -> None:
 
 
 @pytest.mark.services
-def test_masking_can_be_turned_off_and_that_is_recorded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masking_can_be_turned_off_and_that_is_recorded(
+    session: ExportSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("INSIGHTS_EXPORT_KEY")
-    bare = desk.changed(pii_masking_enabled=False)
+    bare = session.changed(pii_masking_enabled=False)
     done = bare.export("cases", file_format="jsonl")
-    titles = {row["case_id"]: row["title"] for row in _relation(desk.warehouse, "dim_cases")}
+    titles = {row["case_id"]: row["title"] for row in _relation(session.warehouse, "dim_cases")}
     assert all(row["title"] == titles[row["case_id"]] for row in read(Path(done.location)))
-    beside = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))
-    assert (beside["masking"], beside["masked_columns"]) == (False, [])
+    manifest = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))
+    assert (manifest["masking"], manifest["masked_columns"]) == (False, [])
     newest = "select is_masked, masked_columns from insights_ops.export_audit order by export_audit_id desc limit 2"
-    assert desk.warehouse.rows(newest) == [(False, [])] * 2
-    assert "INSIGHTS_EXPORT_KEY" in desk.refusal("cases")
+    assert session.warehouse.rows(newest) == [(False, [])] * 2
+    assert "INSIGHTS_EXPORT_KEY" in session.refusal("cases")
 
 
 SPITEFUL = [
@@ -449,15 +465,15 @@ GUARDED = {text: f"'{text}" for text in SPITEFUL[:14]} | {
 
 
 @pytest.fixture
-def spiteful(own_desk: Desk) -> Desk:
-    """A desk where the labels of the hospital's tasks of one day are the texts above, and one number is negative."""
-    desk = own_desk
+def spiteful(own_session: ExportSession) -> ExportSession:
+    """A session where the labels of the hospital's tasks of one day are the texts above, and one number is negative."""
+    session = own_session
     query = (
         "select task_id from insights.fact_tasks where organization_id = %s and visibility = 'INTERNAL'"
         " and created_date_key < '2025-01-01' order by task_id limit %s"
     )
-    ids = [row[0] for row in desk.warehouse.rows(query, desk.organization_id(), len(SPITEFUL))]
-    with connect_as(desk.warehouse.admin_url) as connection:
+    ids = [row[0] for row in session.warehouse.rows(query, session.organization_id(), len(SPITEFUL))]
+    with connect_as(session.warehouse.admin_url) as connection:
         for task_id, text in zip(ids, SPITEFUL, strict=True):
             change = "update insights.dim_tasks set label = %s where task_id = %s"
             connection.execute(change, [text, task_id])
@@ -465,11 +481,11 @@ def spiteful(own_desk: Desk) -> Desk:
                 "update insights.fact_tasks set created_date_key = '2023-01-01', comment_count = -7 where task_id = %s"
             )
             connection.execute(move, [task_id])
-    return desk
+    return session
 
 
 @pytest.mark.services
-def test_csv_is_read_back_whole_and_holds_no_formula(spiteful: Desk) -> None:
+def test_csv_is_read_back_whole_and_holds_no_formula(spiteful: ExportSession) -> None:
     rows = spiteful.rows("tasks", since=date(2023, 1, 1), until=date(2023, 1, 2))
     expected = [GUARDED.get(text, text) for text in SPITEFUL]
     assert sorted(row["label"] for row in rows) == sorted(expected)
@@ -478,7 +494,7 @@ def test_csv_is_read_back_whole_and_holds_no_formula(spiteful: Desk) -> None:
 
 
 @pytest.mark.services
-def test_json_lines_are_read_back_as_they_are(spiteful: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_lines_are_read_back_as_they_are(spiteful: ExportSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")  # what psql and others read says nothing about exports
     rows = spiteful.rows("tasks", since=date(2023, 1, 1), until=date(2023, 1, 2), file_format="jsonl")
     assert sorted(row["label"] for row in rows) == sorted(SPITEFUL)
@@ -486,11 +502,11 @@ def test_json_lines_are_read_back_as_they_are(spiteful: Desk, monkeypatch: pytes
 
 
 @pytest.mark.services
-def test_the_manifest_beside_it_tells_what_the_file_is(desk: Desk) -> None:
-    done = desk.export("cases", file_format="csv.gz", output="cases_2025", since=date(2025, 1, 1))
+def test_the_manifest_beside_it_tells_what_the_file_is(session: ExportSession) -> None:
+    done = session.export("cases", file_format="csv.gz", output="cases_2025", since=date(2025, 1, 1))
     data = Path(done.location).read_bytes()
-    beside = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))
-    columns = {column["name"]: column for column in beside.pop("columns")}
+    manifest = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))
+    columns = {column["name"]: column for column in manifest.pop("columns")}
     header = gzip.decompress(data).split(b"\n")[0].decode()
     assert header.split(",") == list(columns)
     assert all(column.pop("refers_to") is None for column in columns.values())
@@ -501,14 +517,14 @@ def test_the_manifest_beside_it_tells_what_the_file_is(desk: Desk) -> None:
         "select export_id::text, row_count, byte_count, sha256, output, organization_id::text, masked_columns"
         " from insights_ops.export_audit where event = 'finished' order by export_audit_id desc limit 1"
     )
-    facts = desk.warehouse.rows(audit)[0]
+    facts = session.warehouse.rows(audit)[0]
     assert facts[1:] == (
-        *(done.rows, len(data), hashlib.sha256(data).hexdigest(), done.location, desk.organization_id()),
+        *(done.rows, len(data), hashlib.sha256(data).hexdigest(), done.location, session.organization_id()),
         ["source_keys (hmac-sha256)", "title (redacted)"],
     )
-    read_at = beside.pop("read_at")
+    read_at = manifest.pop("read_at")
     assert read_at.endswith("+00:00")
-    assert beside == {
+    assert manifest == {
         "export": "cases",
         "export_id": facts[0],
         "format": "csv.gz",
@@ -516,7 +532,7 @@ def test_the_manifest_beside_it_tells_what_the_file_is(desk: Desk) -> None:
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "filters": {
-            "organization_id": desk.organization_id(),
+            "organization_id": session.organization_id(),
             "from": "2025-01-01",
             "to": "2026-01-01",
             "visibilities_as_rows": ["PUBLIC", "INTERNAL"],
@@ -524,7 +540,7 @@ def test_the_manifest_beside_it_tells_what_the_file_is(desk: Desk) -> None:
         },
         "masking": True,
         "masked_columns": ["source_keys (hmac-sha256)", "title (redacted)"],
-        "requested_by": desk.user(),
+        "requested_by": session.user(),
         "load": {"as_of": "2026-01-01", "horizon": "2026-01-01", "loaded_through": "2026-01-01T00:00:00+00:00"},
         "environment": "dev",
         "config_version": "3.0",
@@ -532,11 +548,11 @@ def test_the_manifest_beside_it_tells_what_the_file_is(desk: Desk) -> None:
 
 
 @pytest.mark.services
-def test_the_manifest_tells_which_column_names_rows_of_another_export(desk: Desk) -> None:
+def test_the_manifest_tells_which_column_names_rows_of_another_export(session: ExportSession) -> None:
     for name, column, data_type in (("tasks", "case_id", "uuid"), ("patterns_weekly", "case_ids", "uuid[]")):
-        done = desk.export(name)
-        told = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))["columns"]
-        assert [found for found in told if found["refers_to"]] == [
+        done = session.export(name)
+        described = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))["columns"]
+        assert [found for found in described if found["refers_to"]] == [
             {"name": column, "type": data_type, "masked": None, "refers_to": "cases.case_id"}
         ]
 
@@ -546,12 +562,12 @@ def test_the_manifest_tells_which_column_names_rows_of_another_export(desk: Desk
 
 @pytest.mark.services
 @pytest.mark.parametrize("name", ["tasks", "monthly_task_totals"])
-def test_the_row_limit_is_exact(desk: Desk, name: str) -> None:
-    rows = desk.export(name).rows
-    assert desk.changed(max_rows_per_export=rows).export(name).rows == rows
-    assert f"more than {rows - 1:,} rows" in desk.changed(max_rows_per_export=rows - 1).refusal(name)
+def test_the_row_limit_is_exact(session: ExportSession, name: str) -> None:
+    rows = session.export(name).rows
+    assert session.changed(max_rows_per_export=rows).export(name).rows == rows
+    assert f"more than {rows - 1:,} rows" in session.changed(max_rows_per_export=rows - 1).refusal(name)
     # The one that was too large never began.
-    assert desk.audit()[-3:] == ["started", "finished", "refused"]
+    assert session.audit()[-3:] == ["started", "finished", "refused"]
 
 
 @pytest.mark.services
@@ -568,35 +584,37 @@ def test_the_row_limit_is_exact(desk: Desk, name: str) -> None:
         ("monthly_task_totals", {"until": date(2025, 12, 31)}, "--from and --to must be first days of months"),
     ],
 )
-def test_a_try_that_may_not_be_is_refused_and_recorded(desk: Desk, name: str, other: dict[str, Any], says: str) -> None:
-    assert says in desk.refusal(name, **other)
+def test_a_try_that_may_not_be_is_refused_and_recorded(
+    session: ExportSession, name: str, other: dict[str, Any], says: str
+) -> None:
+    assert says in session.refusal(name, **other)
     query = (
         "select export_name, format, organization, requested_by, reason, sha256, environment, config_version,"
         " database_user, now() - logged_at < interval '1 minute'"
         " from insights_ops.export_audit order by export_audit_id desc limit 1"
     )
-    row = desk.warehouse.rows(query)[0]
-    asked = {"file_format": "csv", "organization": HOSPITAL, "user": desk.user()} | other
+    row = session.warehouse.rows(query)[0]
+    asked = {"file_format": "csv", "organization": HOSPITAL, "user": session.user()} | other
     assert row[:4] == (name, asked["file_format"], asked["organization"], asked["user"])
     assert says in row[4]
     assert row[5:] == (None, "dev", "3.0", "orgo_insights_etl", True)
 
 
 @pytest.mark.services
-def test_an_export_that_breaks_off_leaves_nothing_and_is_recorded(desk: Desk) -> None:
+def test_an_export_that_breaks_off_leaves_nothing_and_is_recorded(session: ExportSession) -> None:
     def give_up(done: int, rows: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_export(desk.settings, desk.definitions, desk.request("tasks"), give_up)
-    assert desk.files() == []
-    assert desk.audit()[-2:] == ["started", "failed"]
+        run_export(session.settings, session.definitions, session.request("tasks"), give_up)
+    assert session.files() == []
+    assert session.audit()[-2:] == ["started", "failed"]
 
 
 @pytest.mark.services
-def test_what_was_counted_is_what_leaves_whatever_happens_between(own_desk: Desk) -> None:
-    before = _sorted(own_desk.rows("tasks"))
-    own_desk.warehouse.execute("""
+def test_what_was_counted_is_what_leaves_whatever_happens_between(own_session: ExportSession) -> None:
+    before = _sorted(own_session.rows("tasks"))
+    own_session.warehouse.execute("""
         create function insights_ops.meddle() returns trigger language plpgsql security definer as $$
         begin
             delete from insights.fact_tasks where visibility = 'INTERNAL';
@@ -605,40 +623,40 @@ def test_what_was_counted_is_what_leaves_whatever_happens_between(own_desk: Desk
         create trigger meddle before insert on insights_ops.export_audit
         for each row when (new.event = 'started') execute function insights_ops.meddle();
     """)
-    assert _sorted(own_desk.rows("tasks")) == before
-    assert len(own_desk.rows("tasks")) < len(before)
+    assert _sorted(own_session.rows("tasks")) == before
+    assert len(own_session.rows("tasks")) < len(before)
 
 
 @pytest.mark.services
-def test_a_name_that_is_taken_is_refused(desk: Desk) -> None:
-    first = desk.export("tasks", output="once")
+def test_a_name_that_is_taken_is_refused(session: ExportSession) -> None:
+    first = session.export("tasks", output="once")
     before = Path(first.location).read_bytes()
-    assert "once.csv" in desk.refusal("cases", output="once")
+    assert "once.csv" in session.refusal("cases", output="once")
     assert Path(first.location).read_bytes() == before
 
 
 @pytest.mark.services
-def test_nothing_is_exported_before_the_audit_can_be_told(prepared: Warehouse, own_desk: Desk) -> None:
-    own_desk.warehouse.execute("drop table insights_ops.export_audit")
+def test_nothing_is_exported_before_the_audit_can_be_told(prepared: Warehouse, own_session: ExportSession) -> None:
+    own_session.warehouse.execute("drop table insights_ops.export_audit")
     with pytest.raises(InsightsError, match=r"no audit of exports yet\. Run: insights init"):
-        own_desk.export("tasks")
-    assert own_desk.files() == []
+        own_session.export("tasks")
+    assert own_session.files() == []
 
 
 @pytest.mark.services
 def test_a_warehouse_that_was_never_built_says_so(
     prepared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = Desk.at(prepared, tmp_path / "exports", monkeypatch)
-    assert "Nothing has been built here yet" in desk.refusal("tasks")
+    session = ExportSession.at(prepared, tmp_path / "exports", monkeypatch)
+    assert "Nothing has been built here yet" in session.refusal("tasks")
 
 
 def test_offline_exports_nothing_until_it_is_enabled(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://nobody@/nowhere?host=/nonexistent")
-    offline = Desk(Warehouse("", None, settings), replace(settings, environment="offline"), tmp_path, {})  # type: ignore[arg-type]
-    request = Desk.request(offline, "tasks", user="x")
+    offline = ExportSession(Warehouse("", None, settings), replace(settings, environment="offline"), tmp_path, {})  # type: ignore[arg-type]
+    request = ExportSession.request(offline, "tasks", user="x")
     with pytest.raises(InsightsError, match=r"Exports are disabled in offline unless insights\.offline\.enabled"):
         run_export(offline.settings, {}, request)
 
@@ -660,14 +678,14 @@ def _insights(*arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.services
-def test_the_commands(desk: Desk) -> None:
+def test_the_commands(session: ExportSession) -> None:
     arguments = ["export", "cases", "--org", HOSPITAL, "--from", "2025-01-01", "--to", "2026-01-01"]
-    done = _insights(*arguments, "--user", desk.user(), "--output", "by_hand")
+    done = _insights(*arguments, "--user", session.user(), "--output", "by_hand")
     assert done.returncode == 0, done.stderr
-    rows = read(desk.folder / "by_hand.csv")
-    assert done.stdout.startswith(f"{desk.folder / 'by_hand.csv'}: {len(rows)} rows, ")
+    rows = read(session.folder / "by_hand.csv")
+    assert done.stdout.startswith(f"{session.folder / 'by_hand.csv'}: {len(rows)} rows, ")
     assert done.stderr == "Masked: source_keys (hmac-sha256), title (redacted)\n"
-    refused = _insights(*arguments, "--user", desk.user(STORES), "--output", "by_hand_2")
+    refused = _insights(*arguments, "--user", session.user(STORES), "--output", "by_hand_2")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("Error: The organization has no active user")
     audit = _insights("exports", "audit", "--limit", "2").stdout.splitlines()
@@ -677,11 +695,11 @@ def test_the_commands(desk: Desk) -> None:
 
 
 @pytest.mark.services
-def test_a_terminal_sees_a_bar(desk: Desk) -> None:
+def test_a_terminal_sees_a_bar(session: ExportSession) -> None:
     master, slave = pty.openpty()
     arguments = ["export", "tasks", "--org", CLUB, "--from", str(FROM), "--to", str(TO), "--output", "seen"]
     command = [sys.executable, "-c", "from orchestration.cli import main; main()", *arguments]
-    process = subprocess.Popen([*command, "--user", desk.user(CLUB)], stderr=slave, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, "--user", session.user(CLUB)], stderr=slave, stdout=subprocess.DEVNULL)
     os.close(slave)
     seen = b""
     while process.poll() is None or b"100%" not in seen:
@@ -691,5 +709,5 @@ def test_a_terminal_sees_a_bar(desk: Desk) -> None:
             break
     os.close(master)
     assert process.wait() == 0
-    rows = len(read(desk.folder / "seen.csv"))
+    rows = len(read(session.folder / "seen.csv"))
     assert f"{rows}/{rows}".encode() in seen

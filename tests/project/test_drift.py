@@ -1,4 +1,4 @@
-"""A drifted source builds: each row is kept or set aside with its reason, and nothing falls out of a total."""
+"""A drifted source builds: each row is kept or rejected with its reason, and nothing falls out of a total."""
 
 # ruff: noqa: S608 -- every statement is made of literals of the tests
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_loaded_is_set_aside_with_its_reason_and_value(drifted: D
 
 
 def _protected(drifted: Drifted, table: str, key: str) -> set[UUID]:
-    """Rows of the sample that two persons, sensitive since nobody says they are not, make RESTRICTED."""
+    """Rows of the sample that two persons make RESTRICTED, who count as sensitive because nothing denies it."""
     people = [drifted.touched[kind] for kind in drifted_source.PERSONS]
     query = f"""
         select loaded.{key} from insights.{table} as loaded

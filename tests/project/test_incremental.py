@@ -8,9 +8,9 @@ from itertools import pairwise
 from uuid import UUID
 
 import pytest
-from support import small_world
+from support import small_scenario
 from support.contents import INCREMENTAL, LISTED_CASES, REBUILT, contents, difference, row_changes, written_since
-from support.small_world import NEXT_DAY, names_of, uid
+from support.small_scenario import NEXT_DAY, names_of, uid
 from support.warehouse import DbtResult, Warehouse
 
 from orchestration.config.files import Settings
@@ -30,7 +30,7 @@ class Life:
 
     warehouse: Warehouse
     from_scratch: Warehouse  # built from the same source as of the same day, at once
-    arrived: dict[str, set[UUID]]  # rows written by the load that brought the small world
+    arrived: dict[str, set[UUID]]  # rows written by the load that brought the small scenario
     listed: set[UUID]  # cases that the reviews of those builds listed
     after_second_build: dict[str, int]  # rows changed by ...
     after_replay: dict[str, int]
@@ -48,7 +48,7 @@ def _now(warehouse: Warehouse) -> datetime:
 @pytest.fixture(scope="module")
 def life(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Life:
     warehouse = Warehouse.copy_of(built_sample, "life", postgres, settings)
-    warehouse.execute(small_world.ARRIVAL)
+    warehouse.execute(small_scenario.ARRIVAL)
     started = _now(warehouse)
     assert warehouse.build(*NO_TESTS, scan_all=True).succeeded
     arrived = {relation: written_since(warehouse, relation, started) for relation in INCREMENTAL}
@@ -61,7 +61,7 @@ def life(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Life
 
     listed = {case for (case,) in warehouse.rows(LISTED_CASES)}
 
-    warehouse.execute(small_world.DAY)
+    warehouse.execute(small_scenario.DAY)
     started = _now(warehouse)
     next_day = warehouse.build("--exclude-resource-type", "unit_test", as_of=NEXT_DAY)
     written = {relation: written_since(warehouse, relation, started) for relation in INCREMENTAL}
@@ -88,20 +88,20 @@ def _sample_rows(ids: set[UUID]) -> int:
     return sum(1 for name in names_of(ids) if name.count("-") == 4)
 
 
-def _small_world_rows(ids: set[UUID]) -> set[str]:
+def _small_scenario_rows(ids: set[UUID]) -> set[str]:
     return {name for name in names_of(ids) if name.count("-") != 4}
 
 
 def test_a_load_that_looks_at_everything_writes_only_what_is_missing(life: Life) -> None:
-    loaded_tasks = set(small_world.TASKS) - {"repaired"}
+    loaded_tasks = set(small_scenario.TASKS) - {"repaired"}
     assert {relation: names_of(ids) for relation, ids in life.arrived.items()} == {
         "insights.dim_tasks": loaded_tasks,
         "insights.fact_tasks": loaded_tasks,
-        "insights.dim_cases": set(small_world.CASES),
-        "insights.fact_cases": set(small_world.CASES),
-        "insights.dim_persons": set(small_world.PERSONS),
-        "insights.dim_learning_groups": set(small_world.GROUPS),
-        "insights.fact_wellbeing_checkins": set(small_world.CHECKINS),
+        "insights.dim_cases": set(small_scenario.CASES),
+        "insights.fact_cases": set(small_scenario.CASES),
+        "insights.dim_persons": set(small_scenario.PERSONS),
+        "insights.dim_learning_groups": set(small_scenario.GROUPS),
+        "insights.fact_wellbeing_checkins": set(small_scenario.CHECKINS),
         "insights_ops.rejects": {"repaired"},
     }
 
@@ -139,12 +139,12 @@ WRITTEN = {
 @pytest.mark.parametrize("relation", INCREMENTAL)
 def test_next_day_writes_only_the_rows_that_really_changed(life: Life, relation: str) -> None:
     ids = life.written[relation]
-    sample_rows, small_world_rows = WRITTEN[relation]
+    sample_rows, small_scenario_rows = WRITTEN[relation]
     if relation == "insights.fact_cases":  # the reviews of the first day are known from the next on
         listed = life.listed - {key for (key,) in life.warehouse.rows(OUT_OF_RETENTION[relation])}
         sample_rows += _sample_rows(listed)
         assert listed <= ids
-    assert (_sample_rows(ids), _small_world_rows(ids)) == (sample_rows, small_world_rows)
+    assert (_sample_rows(ids), _small_scenario_rows(ids)) == (sample_rows, small_scenario_rows)
     assert life.after_next_day[relation] == len(ids)
 
 

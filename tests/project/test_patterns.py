@@ -1,4 +1,4 @@
-"""The pattern reviews of random worlds against a plain Python implementation of the same rules, and over time."""
+"""The pattern reviews of random scenarios against a plain Python implementation of the same rules, and over time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.operational_rows import read_operational
 from support.pattern_rows import Pattern, differences, stored_patterns
-from support.random_worlds import load_worlds
+from support.random_scenarios import load_scenarios
 from support.reviews_by_hand import CADENCES, Rules, expected_patterns, read_rules, review_date
 from support.warehouse import Warehouse
 
@@ -29,7 +29,7 @@ EVERYTHING = ("--select", "+path:models/marts/patterns", "--exclude-resource-typ
 REVIEWS_ONLY = ("--select", "path:models/marts/patterns", "--exclude-resource-type", "test", "unit_test")
 KINDS = {"incident_frequency", "high_risk_indicator", "cross_department_trend"}
 
-# What happens in the worlds between the two dates; the first byte of an id chooses whom it happens to.
+# What happens in the scenarios between the two dates; the first byte of an id chooses whom it happens to.
 CHANGES = """
     create function pg_temp.draw(id uuid, sides int) returns int language sql as
         $$ select get_byte(uuid_send(id), 0) % sides $$;
@@ -74,21 +74,21 @@ def rules(settings: Settings) -> Rules:
 
 @pytest.fixture(scope="module")
 def reviewed_at_new_year(postgres: LocalPostgres, settings: Settings, rules: Rules) -> Warehouse:
-    """200 worlds around the edges of the windows at both dates, reviewed at New Year. Only to be copied."""
+    """200 scenarios around the edges of the windows at both dates, reviewed at New Year. Only to be copied."""
     ends = {cadence: {review_date(day, cadence) for day in (NEW_YEAR, WEDNESDAY)} for cadence in CADENCES}
     starts = {end - timedelta(days=rules.cadences[cadence]["window_days"]) for cadence in ends for end in ends[cadence]}
-    warehouse = Warehouse("worlds", postgres, settings)
+    warehouse = Warehouse("scenarios", postgres, settings)
     postgres.create_database(warehouse.name)
     with connect(warehouse.admin_url) as connection:
-        load_worlds(connection, 200, sorted(starts.union(*ends.values())))
+        load_scenarios(connection, 200, sorted(starts.union(*ends.values())))
         initialise(connection, settings)
     build(warehouse, NEW_YEAR, *EVERYTHING)
     return warehouse
 
 
 @pytest.fixture
-def worlds(request: pytest.FixtureRequest, reviewed_at_new_year: Warehouse) -> Warehouse:
-    """The worlds at New Year, in a database of the test's own."""
+def scenarios(request: pytest.FixtureRequest, reviewed_at_new_year: Warehouse) -> Warehouse:
+    """The scenarios at New Year, in a database of the test's own."""
     name = f"{reviewed_at_new_year.name}_{request.node.name}"[:63]
     return Warehouse.copy_of(
         reviewed_at_new_year.name, name, reviewed_at_new_year.postgres, reviewed_at_new_year.settings
@@ -129,7 +129,7 @@ def new_ids(warehouse: Warehouse, cadence: str, review: date) -> set[str]:
     return {pattern_id for (pattern_id,) in warehouse.rows(query, review)}
 
 
-def test_all_worlds_agree_at_new_year(reviewed_at_new_year: Warehouse, rules: Rules) -> None:
+def test_all_scenarios_agree_at_new_year(reviewed_at_new_year: Warehouse, rules: Rules) -> None:
     found = compare(reviewed_at_new_year, rules, NEW_YEAR)
     assert {p.kind for p in found["weekly"]} == {*KINDS, "needs_attention"}
     assert {p.kind for p in found["monthly"]} == {p.kind for p in found["yearly"]} == KINDS
@@ -139,17 +139,17 @@ def test_all_worlds_agree_at_new_year(reviewed_at_new_year: Warehouse, rules: Ru
         assert new_ids(reviewed_at_new_year, cadence, NEW_YEAR) == ids(reviewed_at_new_year, cadence, NEW_YEAR)
 
 
-def test_all_worlds_agree_after_changes_and_a_leap_day(worlds: Warehouse, rules: Rules) -> None:
-    worlds.execute(CHANGES)
-    build(worlds, WEDNESDAY, *EVERYTHING)
-    found = compare(worlds, rules, WEDNESDAY)
+def test_all_scenarios_agree_after_changes_and_a_leap_day(scenarios: Warehouse, rules: Rules) -> None:
+    scenarios.execute(CHANGES)
+    build(scenarios, WEDNESDAY, *EVERYTHING)
+    found = compare(scenarios, rules, WEDNESDAY)
     assert {p.review_date for p in found["weekly"]} == {date(2024, 3, 4)}
     assert {p.review_date for p in found["monthly"]} == {date(2024, 3, 1)}
     assert {p.review_date for p in found["yearly"]} == {NEW_YEAR}, "the review of New Year, once more"
-    assert ids(worlds, "monthly", NEW_YEAR), "January's review stays beside March's"
+    assert ids(scenarios, "monthly", NEW_YEAR), "January's review stays next to March's"
 
 
-def test_all_worlds_agree_under_other_settings(worlds: Warehouse, rules: Rules) -> None:
+def test_all_scenarios_agree_under_other_settings(scenarios: Warehouse, rules: Rules) -> None:
     patterns = {
         "weekly": {"window_days": 5, "min_events": 2, "min_distinct_sources": 2},
         "monthly": {"window_days": 61, "min_events": 2, "min_distinct_sources": 1},
@@ -158,60 +158,60 @@ def test_all_worlds_agree_under_other_settings(worlds: Warehouse, rules: Rules) 
     overrides = {"generic": "environmental_group", "Zoo": "default"}
     variables = {"default_profile_key": "advocacy_group", "overrides_by_domain": overrides, "patterns": patterns}
     selection = ("--select", "int_applicable_profiles", *REVIEWS_ONLY[1:])
-    build(worlds, NEW_YEAR, *selection, **variables)
+    build(scenarios, NEW_YEAR, *selection, **variables)
     other = replace(rules, default_profile_key="advocacy_group", overrides_by_domain=overrides, cadences=patterns)
-    found = compare(worlds, other, NEW_YEAR)
+    found = compare(scenarios, other, NEW_YEAR)
     sources = {p.threshold_source for cadence in CADENCES for p in found[cadence]}
     assert sources == {"config", "domain_profile", "organization_profile", "default_profile", "rule"}
 
 
-def test_reviews_over_time(worlds: Warehouse, rules: Rules) -> None:
+def test_reviews_over_time(scenarios: Warehouse, rules: Rules) -> None:
     next_monday = date(2024, 1, 8)
-    first = {cadence: versions(worlds, cadence, NEW_YEAR) for cadence in CADENCES}
+    first = {cadence: versions(scenarios, cadence, NEW_YEAR) for cadence in CADENCES}
 
     # A week later: the next weekly review, and the same monthly and yearly ones.
-    build(worlds, next_monday, *EVERYTHING)
-    compare(worlds, rules, next_monday)
-    before, after = ids(worlds, "weekly", NEW_YEAR), ids(worlds, "weekly", next_monday)
-    assert new_ids(worlds, "weekly", next_monday) == after - before
+    build(scenarios, next_monday, *EVERYTHING)
+    compare(scenarios, rules, next_monday)
+    before, after = ids(scenarios, "weekly", NEW_YEAR), ids(scenarios, "weekly", next_monday)
+    assert new_ids(scenarios, "weekly", next_monday) == after - before
     assert after - before and after & before and before - after, "some begin, some persist, some end"
-    assert versions(worlds, "weekly", NEW_YEAR) == first["weekly"]
+    assert versions(scenarios, "weekly", NEW_YEAR) == first["weekly"]
     for cadence in ("monthly", "yearly"):
-        again = versions(worlds, cadence, NEW_YEAR)
-        assert again and not again & first[cadence], "every row is written anew"
-        assert new_ids(worlds, cadence, NEW_YEAR) == ids(worlds, cadence, NEW_YEAR), "not compared with itself"
+        again = versions(scenarios, cadence, NEW_YEAR)
+        assert again and not again & first[cadence], "every row is written again"
+        assert new_ids(scenarios, cadence, NEW_YEAR) == ids(scenarios, cadence, NEW_YEAR), "not compared with itself"
 
     # The Wednesday of that week: the same review once more, still compared with the one of the Monday before.
-    second, stored = versions(worlds, "weekly", next_monday), stored_patterns(worlds, "weekly", next_monday)
-    build(worlds, date(2024, 1, 10), *REVIEWS_ONLY)
-    assert ids(worlds, "weekly", next_monday) == after
-    assert not versions(worlds, "weekly", next_monday) & second
-    assert not differences(stored_patterns(worlds, "weekly", next_monday), stored)
-    assert new_ids(worlds, "weekly", next_monday) == after - before
-    assert versions(worlds, "weekly", NEW_YEAR) == first["weekly"]
+    second, stored = versions(scenarios, "weekly", next_monday), stored_patterns(scenarios, "weekly", next_monday)
+    build(scenarios, date(2024, 1, 10), *REVIEWS_ONLY)
+    assert ids(scenarios, "weekly", next_monday) == after
+    assert not versions(scenarios, "weekly", next_monday) & second
+    assert not differences(stored_patterns(scenarios, "weekly", next_monday), stored)
+    assert new_ids(scenarios, "weekly", next_monday) == after - before
+    assert versions(scenarios, "weekly", NEW_YEAR) == first["weekly"]
 
     # A replay of New Year's review: it is replaced, the newer one is left alone.
-    third = versions(worlds, "weekly", next_monday)
-    build(worlds, NEW_YEAR, *REVIEWS_ONLY)
-    assert versions(worlds, "weekly", next_monday) == third
-    assert new_ids(worlds, "weekly", next_monday) == after - before
-    assert ids(worlds, "weekly", NEW_YEAR) and not versions(worlds, "weekly", NEW_YEAR) & first["weekly"]
-    assert worlds.value("select count(distinct review_date) from insights.pattern_weekly") == 2
+    third = versions(scenarios, "weekly", next_monday)
+    build(scenarios, NEW_YEAR, *REVIEWS_ONLY)
+    assert versions(scenarios, "weekly", next_monday) == third
+    assert new_ids(scenarios, "weekly", next_monday) == after - before
+    assert ids(scenarios, "weekly", NEW_YEAR) and not versions(scenarios, "weekly", NEW_YEAR) & first["weekly"]
+    assert scenarios.value("select count(distinct review_date) from insights.pattern_weekly") == 2
 
 
-def test_a_review_whose_window_is_cut_stays_as_it_was_made(worlds: Warehouse) -> None:
+def test_a_review_whose_window_is_cut_stays_as_it_was_made(scenarios: Warehouse) -> None:
     # 730 days before 2 January are 2 January 2022: the first day of the yearly window has left, of the others none.
     second_of_january = date(2024, 1, 2)
     shipped = {"raw_event_retention_days": {"dev": 730, "prod": 730}}
-    first = {cadence: versions(worlds, cadence, NEW_YEAR) for cadence in CADENCES}
+    first = {cadence: versions(scenarios, cadence, NEW_YEAR) for cadence in CADENCES}
 
-    build(worlds, second_of_january, *REVIEWS_ONLY, **shipped)
-    assert versions(worlds, "yearly", NEW_YEAR) == first["yearly"]
+    build(scenarios, second_of_january, *REVIEWS_ONLY, **shipped)
+    assert versions(scenarios, "yearly", NEW_YEAR) == first["yearly"]
     for cadence in ("weekly", "monthly"):
-        assert not versions(worlds, cadence, NEW_YEAR) & first[cadence], "every row is written anew"
+        assert not versions(scenarios, cadence, NEW_YEAR) & first[cadence], "every row is written again"
 
     # One that no load has made is made all the same, of what there is.
-    worlds.execute("delete from insights_ops.load_log where relation_name = 'pattern_yearly'")
-    build(worlds, second_of_january, *REVIEWS_ONLY, **shipped)
-    again = versions(worlds, "yearly", NEW_YEAR)
+    scenarios.execute("delete from insights_ops.load_log where relation_name = 'pattern_yearly'")
+    build(scenarios, second_of_january, *REVIEWS_ONLY, **shipped)
+    again = versions(scenarios, "yearly", NEW_YEAR)
     assert again and not again & first["yearly"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from support.small_world import uid
+from support.small_scenario import uid
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -173,7 +173,7 @@ def test_episodes_over_a_quarter_of_daily_loads(hall: tuple[Warehouse, Load]) ->
     assert warehouse.rows("select review_date, event_count from insights.pattern_monthly") == [(date(2026, 3, 1), 7)]
     assert warehouse.value("select count(*) from insights.pattern_yearly") == 0
 
-    # Four reviews of January and February listed case a, and that of March; the review cases are nobody's evidence.
+    # Four reviews of January and February listed case a, and that of March. Review cases are never evidence.
     counts = "select review_count from insights.fact_cases where case_id = %s"
     assert warehouse.value(counts, uid("a")) == 5
     own = "select count(*), count(*) filter (where is_own_review) from insights.dim_cases where label like '11.%'"

@@ -19,7 +19,7 @@ from workshop.sample.load import SAMPLE_AS_OF
 
 DBT = Path(sys.executable).with_name("dbt")
 PARTS = ("dbt_project.yml", "macros", "models", "profiles", "seeds", "snapshots", "tests/generic", "tests/marts")
-# Whatever is written has another xmin or ctid, and a table that was made anew another oid.
+# A row that is written has another xmin or ctid, and a table that was made again another oid.
 VERSIONS = """
 select tableoid, xmin::text, ctid::text from insights.tokens
 union all select tableoid, xmin::text, ctid::text from insights.historical_tokens

@@ -20,8 +20,8 @@ from uuid import UUID
 import pytest
 from click.testing import CliRunner
 from support.contents import INCREMENTAL, contents, row_changes
-from support.purge_world import LEAVING, LOADED, SOURCE, STAYING, WAREHOUSE
-from support.small_world import uid
+from support.purge_scenario import LEAVING, LOADED, SOURCE, STAYING, WAREHOUSE
+from support.small_scenario import uid
 from support.warehouse import Warehouse, connect_as
 
 from orchestration.cli import commands
@@ -55,7 +55,7 @@ KEYS = {
     "review_deliveries": ("insights_ops.review_deliveries", "case_id"),
 }
 
-# The sample's rows of January and February 2024, counted in the operational tables; its unknown tokens are set aside.
+# The sample's rows of January and February 2024, counted in the operational tables; its unknown tokens are rejected.
 OLD = "created_at >= '2024-01-02 00:00+00' and created_at < '2024-03-01 00:00+00'"
 LOADS = (
     "status not in ('WAITING_FOR_PARTS', 'NONSENSE')"
@@ -298,7 +298,7 @@ def test_a_killed_purge_continues_and_readers_pass(built: Warehouse, settings: S
     assert _rows(rest)["fact_cases"] == 0
     assert built.value("select count(*) from insights.dim_tasks where created_at < '2024-07-01 00:00+00'") == 0
     assert built.value(same) == total - leaving
-    # By 2026-11-01 more than a tenth of the rows has left, so their statistics are made anew.
+    # By 2026-11-01 more than a tenth of the rows has left, so the tables are analyzed.
     analyzed = (
         "select count(*) from pg_stat_user_tables where relname in ('fact_tasks', 'dim_tasks') and analyze_count > 0"
     )

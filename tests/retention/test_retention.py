@@ -8,10 +8,10 @@ from datetime import date
 from uuid import UUID
 
 import pytest
-from support import small_world
+from support import small_scenario
 from support.contents import contents
 from support.policy import PACKAGE, manifest, models
-from support.small_world import NEXT_DAY, names_of, task
+from support.small_scenario import NEXT_DAY, names_of, task
 from support.warehouse import Warehouse
 
 pytestmark = pytest.mark.services
@@ -26,7 +26,7 @@ RELATIONS = {
 RUN = ("--select", *(f"+{name}" for name in RELATIONS))
 ONE_YEAR = dict.fromkeys(("dev", "staging", "prod", "offline"), 365)
 
-# The rows of 2025, counted in the operational tables; the sample's unknown tokens are set aside.
+# The rows of 2025, counted in the operational tables; the sample's unknown tokens are rejected.
 IN_2025 = "created_at >= '2025-01-01 00:00+00' and created_at < '2026-01-01 00:00+00'"
 TASKS_OF_2025 = f"""
     select id from tasks where {IN_2025}
@@ -47,7 +47,7 @@ def _stored(warehouse: Warehouse) -> dict[str, dict[UUID, str]]:
 
 
 def test_rows_before_the_cutoff_are_not_loaded_and_nothing_brings_them_back(prepared: Warehouse) -> None:
-    prepared.execute(small_world.ARRIVAL)
+    prepared.execute(small_scenario.ARRIVAL)
     prepared.execute(task("first_moment", None, "2025-01-01 00:00:00"))
     prepared.execute(task("moment_before", None, "2024-12-31 23:59:59.999999"))
     assert prepared.build(command="seed").succeeded  # `dbt run` builds no seeds
@@ -55,8 +55,8 @@ def test_rows_before_the_cutoff_are_not_loaded_and_nothing_brings_them_back(prep
     loaded = _stored(prepared)
     for name, query in EXPECTED.items():
         assert set(loaded[name]) == {key for (key,) in prepared.rows(query)}
-    assert small_world.uid("first_moment") in loaded["fact_tasks"]
-    assert small_world.uid("moment_before") not in loaded["fact_tasks"]
+    assert small_scenario.uid("first_moment") in loaded["fact_tasks"]
+    assert small_scenario.uid("moment_before") not in loaded["fact_tasks"]
 
     # The shipped 730 days, an older day, and every source row looked at.
     assert prepared.build(*RUN, command="run", as_of=date(2025, 6, 1), scan_all=True).succeeded
@@ -80,15 +80,15 @@ def test_unit_tests_pass_whatever_was_purged(built: Warehouse) -> None:
         from unnest(array['raw_event', 'aggregated', 'pattern_result']) as retention_class
         """
     )
-    asking = _askers({f"macro.{PACKAGE}.purge_cutoff", f"macro.{PACKAGE}.retention_cutoff"})
+    asking = _callers({f"macro.{PACKAGE}.purge_cutoff", f"macro.{PACKAGE}.retention_cutoff"})
     assert {"int_monthly_trends", "dim_persons", "pattern_weekly"} <= asking
     result = built.build("--select", *(f"test_type:unit,{name}" for name in asking), command="test")
     assert result.succeeded, result.output
 
 
-def _askers(macros: set[str]) -> set[str]:
+def _callers(macros: set[str]) -> set[str]:
     """The models that call one of these macros, directly or through others."""
     callers = {name for name, macro in manifest()["macros"].items() if macros & {*macro["depends_on"]["macros"]}}
     if callers - macros:
-        return _askers(macros | callers)
+        return _callers(macros | callers)
     return {model["name"] for model in models() if macros & {*model["depends_on"]["macros"]}}

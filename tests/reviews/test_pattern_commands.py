@@ -98,7 +98,7 @@ def test_an_unknown_organization_is_said_to_be_unknown(reviewed: Warehouse) -> N
 
 
 def test_tasks_without_a_case_are_counted(reviewed: Warehouse) -> None:
-    # The operational database, not the warehouse: what the sample has, less what is set aside or out of retention.
+    # The operational database, not the warehouse: what the sample has, less what is rejected or out of retention.
     counted = reviewed.value(
         """
         select count(*)

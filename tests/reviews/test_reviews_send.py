@@ -308,7 +308,7 @@ def test_a_database_that_goes_away_in_the_middle(outbox: Outbox, core: CoreServi
     core.next(accept(), accept(outbox.lose_senders))
     with pytest.raises(InsightsError, match=r"database failed \(terminating connection .* run the command again\.$"):
         outbox.send(settings, core.url)
-    outbox.wait_for_no_sender()  # who was told of its end may hold the lock for a moment yet
+    outbox.wait_for_no_sender()  # a sender that was stopped may hold the lock for a moment
     assert outbox.deliveries() == {case_ids[0]: ("sent", 1, "201 made")}
     assert outbox.send(settings, core.url) == SendReport(sent=2)
     assert core.cases == [payload(case_id) for case_id in case_ids]

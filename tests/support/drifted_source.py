@@ -57,7 +57,7 @@ def _retype(table: str, column: str, to: str, using: str = "") -> str:
 
 LOADED_ALL_THE_SAME = ("closed_unreadable", "visibility_missing", "label_missing")
 UNCHANGED = ("category_capital", "severity_padded", "updated_missing", "requester_unreadable")
-# Kinds of tasks, cases, events and check-ins that are set aside: the reason and the refused value.
+# Kinds of tasks, cases, events and check-ins that are rejected: the reason and the refused value.
 SET_ASIDE = {
     "category_unknown": ("tasks", "unknown_category", "banana"),
     "priority_blank": ("tasks", "unknown_priority", ""),

@@ -29,7 +29,7 @@ class DbtResult:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """One database with the operational tables and the warehouse beside them."""
+    """One database with the operational tables and the warehouse."""
 
     name: str
     postgres: LocalPostgres
@@ -37,14 +37,14 @@ class Warehouse:
 
     @classmethod
     def copy_of(cls, template: str, name: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
-        """A new database that is a copy of `template`, to which nobody may be connected.
+        """A new database that is a copy of `template`, to which no session may be connected.
 
         A session that was closed just now may need a moment to end: on a busy machine longer than PostgreSQL waits.
         """
         with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
             deadline = time.monotonic() + 120
             while connection.execute("select from pg_stat_activity where datname = %s", [template]).fetchall():
-                assert time.monotonic() < deadline, f"somebody stays connected to {template}"
+                assert time.monotonic() < deadline, f"a session stays connected to {template}"
                 time.sleep(0.05)
             connection.execute(
                 sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))

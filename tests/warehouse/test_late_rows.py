@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
-from support import small_world
+from support import small_scenario
 from support.contents import INCREMENTAL, SNAPSHOTS
-from support.small_world import event_of_sample, uid
+from support.small_scenario import event_of_sample, uid
 from support.warehouse import DbtResult, Warehouse
 
 from orchestration.config.files import Settings
@@ -58,7 +58,7 @@ def reconciled(postgres: LocalPostgres, settings: Settings, built_sample: str) -
     moments = ("2025-12-31 23:59:59", "2025-12-31 18:00", "2025-12-31 17:59:59")
     for (task, _), moment in zip(tasks, moments, strict=True):
         warehouse.execute(event_of_sample(task, "escalated", moment))
-    warehouse.execute(small_world.ARRIVAL)  # rows of 2025-12-01
+    warehouse.execute(small_scenario.ARRIVAL)  # rows of 2025-12-01
     relations = [_relations(warehouse)]
     reports = [reconcile(settings, warehouse.etl_url, SAMPLE_AS_OF)]
     relations.append(_relations(warehouse))
@@ -76,19 +76,19 @@ def test_an_event_inside_the_overlap_is_loaded_and_so_is_one_behind_it_by_the_re
 
 def test_reconciliation_reports_exactly_what_the_overlap_missed(reconciled: Reconciled) -> None:
     task, case = reconciled.tasks[2]
-    loaded_tasks = [uid(name) for name in small_world.TASKS if name != "repaired"]
-    cases = [uid(name) for name in small_world.CASES]
+    loaded_tasks = [uid(name) for name in small_scenario.TASKS if name != "repaired"]
+    cases = [uid(name) for name in small_scenario.CASES]
     missed = {
         "dim_tasks": loaded_tasks,
         "fact_tasks": [*loaded_tasks, task],
         "dim_cases": cases,
         "fact_cases": [*cases, case],
-        "fact_wellbeing_checkins": [uid(name) for name in small_world.CHECKINS],
+        "fact_wellbeing_checkins": [uid(name) for name in small_scenario.CHECKINS],
     }
     assert reconciled.reports[0] == {
         relation: Written(len(ids), sorted(str(i) for i in ids)[:5]) for relation, ids in missed.items()
     }
-    # What cannot be loaded is set aside all the same.
+    # What cannot be loaded is rejected all the same.
     rejects = "select reject_reason from insights_ops.rejects where source_id = %s"
     assert reconciled.warehouse.rows(rejects, uid("repaired")) == [("unknown_status",)]
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 from support.contents import INCREMENTAL, contents, row_changes
-from support.small_world import NEXT_DAY, event_of_sample
+from support.small_scenario import NEXT_DAY, event_of_sample
 from support.warehouse import Warehouse, connect_as
 
 from orchestration import dbt
@@ -184,9 +184,9 @@ def test_a_mart_is_not_rebuilt_from_a_delta_table_that_holds_only_changes(built:
     assert not refused.succeeded
     sentence = "does not exist, and int_task_lifecycle holds only the latest changes."
     assert f"{sentence} Build both: dbt build --select +fact_tasks" in refused.output
-    mended = built.build("--select", "+fact_tasks", "report_task_volume", "--exclude-resource-type", "unit_test")
+    repaired = built.build("--select", "+fact_tasks", "report_task_volume", "--exclude-resource-type", "unit_test")
     assert contents(built, "insights.fact_tasks", "task_id") == before
-    assert mended.succeeded, mended.output[-2000:]
+    assert repaired.succeeded, repaired.output[-2000:]
 
 
 def test_one_writer_at_a_time_and_its_lock_dies_with_its_session(prepared: Warehouse) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from workshop.sample.scenario import NEVER_STAGED_MARKERS, PII_MARKERS
 
 from orchestration.errors import InsightsError
 from workshop.operational import create_operational_schema
@@ -18,7 +19,6 @@ from workshop.sample.drift import DRIFT
 from workshop.sample.load import SAMPLE_AS_OF, SampleSummary, load_sample
 from workshop.sample.rows import TABLES
 from workshop.sample.ugly import UGLY
-from workshop.sample.world import NEVER_STAGED_MARKERS, PII_MARKERS
 from workshop.services.postgres import LocalPostgres
 
 DOCS = Path(__file__).parents[2] / "docs" / "sample.md"

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from workshop.sample.people import Team
 from workshop.sample.rows import Row, Rows, chance, random_for
+from workshop.sample.scenario import AS_OF, Cluster, Place, Topic
 from workshop.sample.work import SEVERITIES, TERMINAL, add_task, make_label, pick_moment
-from workshop.sample.world import AS_OF, Cluster, Place, Topic
 
 # Number of cases without tasks per organization.
 CASES_WITHOUT_TASKS = {"sample-hospital": 5, "sample-stores": 4, "sample-walking-club": 1}

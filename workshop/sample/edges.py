@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from workshop.sample.cases import add_case
 from workshop.sample.people import Team
 from workshop.sample.rows import Row, Rows
+from workshop.sample.scenario import AS_OF, WINDOW_START
 from workshop.sample.signals import add_checkin, add_entity_label
 from workshop.sample.ugly import UGLY, Pool
 from workshop.sample.work import Lifecycle, add_task, make_label, pick_moment
-from workshop.sample.world import AS_OF, WINDOW_START
 
 HOURS_AFTER_AS_OF = (0, 1, 5, 26, 50, 100)
 

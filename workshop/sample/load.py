@@ -13,9 +13,9 @@ from workshop.sample.drift import DRIFT
 from workshop.sample.edges import add_edges
 from workshop.sample.people import add_people
 from workshop.sample.rows import TABLES, Row, Rows, random_for
+from workshop.sample.scenario import SAMPLE_AS_OF
 from workshop.sample.signals import add_checkins, add_entity_labels
 from workshop.sample.ugly import UGLY, spoil
-from workshop.sample.world import SAMPLE_AS_OF
 
 __all__ = ["SAMPLE_AS_OF", "SampleSummary", "copy_rows", "load_sample"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from workshop.sample.rows import Row, Rows, chance, random_for, weighted
-from workshop.sample.world import (
+from workshop.sample.scenario import (
     AS_OF,
     BIRTH_YEAR,
     ORGANIZATIONS,

@@ -4,7 +4,7 @@ import random
 from datetime import datetime
 from typing import Any, TypeVar
 
-from workshop.sample.world import SEED
+from workshop.sample.scenario import SEED
 
 Row = dict[str, Any]
 

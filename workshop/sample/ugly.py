@@ -15,8 +15,8 @@ from orchestration.errors import InsightsError
 from workshop.sample.cases import CASES_WITHOUT_TASKS
 from workshop.sample.people import SHADOWING_LABELS
 from workshop.sample.rows import Row, Rows
+from workshop.sample.scenario import LOBBY, SAFETY
 from workshop.sample.work import TERMINAL
-from workshop.sample.world import LOBBY, SAFETY
 
 UNPARSABLE_LABELS = (
     *("", "   ", "7.x", "wet floor", "n/a", "100", "100.9", "100-94-Operations", "A.94.Operations"),

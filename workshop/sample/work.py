@@ -7,7 +7,7 @@ from typing import Any
 
 from workshop.sample.people import Team
 from workshop.sample.rows import Row, Rows, chance, weighted
-from workshop.sample.world import AS_OF, WINDOW_START, Place, Topic
+from workshop.sample.scenario import AS_OF, WINDOW_START, Place, Topic
 
 PRIORITIES = weighted({"LOW": 5, "MEDIUM": 10, "HIGH": 4, "CRITICAL": 1})
 SEVERITIES = weighted({"MINOR": 62, "MODERATE": 27, "MAJOR": 8, "CRITICAL": 3})

@@ -43,7 +43,7 @@ from orchestration.exports.definitions import load_definitions
 from orchestration.exports.request import Request
 from orchestration.exports.run import run_export
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever began the tests may have it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the process that started the tests may ignore the signal
 
 def wait(done, rows):
     if done == 0:
@@ -72,7 +72,7 @@ def models() -> dict[str, dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Desk:
+class ExportSession:
     """Where exports are asked for: a warehouse, the settings, and the folder of the files."""
 
     warehouse: Warehouse
@@ -81,15 +81,15 @@ class Desk:
     definitions: dict[str, Definition]
 
     @classmethod
-    def at(cls, warehouse: Warehouse, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-        """A desk for this warehouse, with the environment that exports need; `folder` is made."""
+    def at(cls, warehouse: Warehouse, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ExportSession:
+        """A session for this warehouse, with the environment that exports need; `folder` is made."""
         monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", warehouse.etl_url)
         monkeypatch.setenv("INSIGHTS_EXPORT_DIR", str(folder))
         monkeypatch.setenv("INSIGHTS_EXPORT_KEY", KEY)
         # Fresh settings: those of the session have looked at the environment already.
         return cls(warehouse, replace(warehouse.settings), folder, definitions(project()))
 
-    def changed(self, **exports: Any) -> Desk:
+    def changed(self, **exports: Any) -> ExportSession:
         """The same with other values below `insights.exports`; a number is given for every environment."""
         for name, value in exports.items():
             if isinstance(value, int) and not isinstance(value, bool) and name.startswith("max_"):

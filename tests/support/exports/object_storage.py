@@ -1,4 +1,4 @@
-"""Object storage over HTTP on this machine: moto's server, and a server before it that misbehaves when told to."""
+"""Object storage over HTTP on this machine: moto's server, and a proxy in front of it that misbehaves on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process of askers: `python dashboard_asker.py`, told on its standard input what to ask and how.
+"""One process of clients: `python dashboard_client.py` reads what to ask, and how, from its standard input.
 
 It says `ready`, waits for a line, asks with all its threads at once, and prints what each was answered.
 """
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from support.dashboards.dashboard_world import changed
+from support.dashboards.dashboard_scenario import changed
 
 from orchestration.cache.answers import Answer
 from orchestration.cache.entries import Entry
@@ -30,14 +30,14 @@ class CountedFlights(SingleFlight[Answer]):
     """Knows which threads wait for another one."""
 
     def __init__(self) -> None:
-        """Nobody waits yet."""
+        """Begin with no client waiting."""
         super().__init__()
         self.waiting: list[int] = []
 
     def run(
         self, key: str, work: Callable[[], Answer], instead: Callable[[], Answer | None], patience: float
     ) -> tuple[Answer, bool]:
-        """Do as SingleFlight does: whoever looks for something instead will be answered by the other thread."""
+        """Do as SingleFlight does: a client that looks for a stored answer gets that of the other thread."""
 
         def counted() -> Answer | None:
             self.waiting.append(threading.get_ident())

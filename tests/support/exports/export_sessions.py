@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.exports.exporting import Desk
+from support.exports.exporting import ExportSession
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -19,12 +19,12 @@ def shared(postgres: LocalPostgres, settings: Settings, built_sample: str, reque
 
 
 @pytest.fixture
-def desk(shared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def session(shared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportSession:
     """Where exports of that copy are asked for."""
-    return Desk.at(shared, tmp_path / "exports", monkeypatch)
+    return ExportSession.at(shared, tmp_path / "exports", monkeypatch)
 
 
 @pytest.fixture
-def own_desk(built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def own_session(built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportSession:
     """Where exports of a copy of the test's own are asked for."""
-    return Desk.at(built, tmp_path / "exports", monkeypatch)
+    return ExportSession.at(built, tmp_path / "exports", monkeypatch)

@@ -16,12 +16,12 @@ NEXT_DAY = date(2026, 1, 2)
 
 
 def uid(name: str) -> UUID:
-    """The id of a row of the small world."""
+    """The id of a row of the small scenario."""
     return uuid5(NAMESPACE_OID, name)
 
 
 def names_of(ids: set[UUID]) -> set[str]:
-    """The names behind ids; an id that is not of the small world stays as it is."""
+    """The names behind ids; an id that is not of the small scenario stays as it is."""
     known = {uid(name): name for name in (*CASES, *TASKS, *PERSONS, *CHECKINS, *GROUPS, *ARRIVING)}
     return {known.get(i, str(i)) for i in ids}
 
@@ -172,7 +172,7 @@ ARRIVAL = "".join(
     (
         _insert(
             "organizations",
-            **{"id": ORGANIZATION, "slug": "'small-world'", "display_name": "'Small World'", "timezone": "'UTC'"},
+            **{"id": ORGANIZATION, "slug": "'small-scenario'", "display_name": "'Small Scenario'", "timezone": "'UTC'"},
             **{"created_at": _at("2025-01-01 08:00"), "updated_at": _at(ARRIVED)},
         ),
         _insert(

@@ -1,13 +1,13 @@
 """Rows on both sides of the cutoffs of test_purge.py: 2024-03-01 for raw events, 2025-11-21 for pattern results.
 
-Every row has a name, of which its id is made, as in small_world.py.
+Every row has a name, of which its id is made, as in small_scenario.py.
 """
 
 # ruff: noqa: S608 -- every statement is made of literals of the tests
 
 from __future__ import annotations
 
-from support.small_world import uid
+from support.small_scenario import uid
 
 # What a load of these rows needs.
 LOADED = (

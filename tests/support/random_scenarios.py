@@ -1,4 +1,4 @@
-"""Small random operational worlds, one organization each: the same ones for the same numbers, on every machine.
+"""Small random operational scenarios, one organization each: the same ones for the same numbers, on every machine.
 
 They are made of what the rules turn on: days at the edges of windows and stretches, few domains, labels and locations
 so that groups collide, every way to say that a location is missing, every way to be a source.
@@ -68,18 +68,20 @@ SPANS = (1, 2, 7, 8, 28, 29, 30, 31, 60, 61, 90, 91, 180, 365, 730)
 TIMES = (time(), time(23, 59, 59, 999999), time(12), time(7, 30))
 
 
-class World:
+class Scenario:
     """One organization and its rows. `edges` are the days at which windows begin and end."""
 
     def __init__(self, number: int, edges: Iterable[date]) -> None:
-        """Make world `number`."""
-        self.rng = random.Random(f"pattern world {number}")  # noqa: S311 - it has to repeat itself
+        """Make scenario `number`."""
+        self.rng = random.Random(f"pattern scenario {number}")  # noqa: S311 - it has to repeat itself
         self.edges = tuple(edges)
         self.rows: dict[str, list[Row]] = {table: [] for table in TABLES}
         self.domains = self._some(DOMAINS, 3)
         self.labels = self._some(LABELS, 4)
         self.locations: list[str | None] = [*self._some(LOCATIONS, 2), *self._some(MISSING_LOCATIONS, 2)]
-        self.organization = self._add("organizations", self._long_ago(), slug=f"world-{number}", display_name="World")
+        self.organization = self._add(
+            "organizations", self._long_ago(), slug=f"scenario-{number}", display_name="Scenario"
+        )
         self._choose_profile()
         self._add_people()
         self._add_labels()
@@ -212,11 +214,11 @@ class World:
         return found if found > timedelta(0) else timedelta(hours=8)
 
 
-def load_worlds(connection: psycopg.Connection, number: int, edges: Iterable[date]) -> None:
-    """Make the operational tables, drifted, and fill them with `number` worlds."""
+def load_scenarios(connection: psycopg.Connection, number: int, edges: Iterable[date]) -> None:
+    """Make the operational tables, drifted, and fill them with `number` scenarios."""
     create_operational_schema(connection)
     connection.execute(DRIFT)
     edges = tuple(edges)
-    worlds = [World(n, edges) for n in range(number)]
+    scenarios = [Scenario(n, edges) for n in range(number)]
     for table in TABLES:
-        copy_rows(connection, table, [row for world in worlds for row in world.rows[table]])
+        copy_rows(connection, table, [row for scenario in scenarios for row in scenario.rows[table]])
