@@ -1,6 +1,6 @@
-"""Everything around dbt."""
+"""Orgo Insights: configuration, DAGs, cache, exports, reviews and the command line around the dbt project."""
 
 import logging
 
-# A service that uses this package decides where its log goes; without a decision nothing is printed.
+# The application that uses this package configures logging; without a handler, Python would print warnings.
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -26,13 +26,13 @@ NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 
 @dataclass(frozen=True)
 class DbtRun:
-    """One dbt invocation: its exit code (0 is success), and where it left its artifacts."""
+    """A finished dbt command: its exit code (0 is success), and the folder of its artifacts."""
 
     exit_code: int
     target: Path
 
     def rows_written(self) -> dict[str, int]:
-        """Rows that each model wrote, as the database reported them, for models that wrote at least one."""
+        """Return the rows written by each model that wrote any, as reported by the database."""
         results = json.loads((self.target / "run_results.json").read_text(encoding="utf-8"))["results"]
         written = {r["unique_id"].split(".")[-1]: r["adapter_response"].get("rows_affected", 0) for r in results}
         return {name: rows for name, rows in written.items() if rows > 0}
@@ -48,9 +48,9 @@ def run(
 ) -> DbtRun:
     """Run one dbt command (`["build", "--select", ...]`) in a process of its own.
 
-    `url` is the warehouse; None leaves the connection to libpq's variables. `variables` come on top of the
-    configuration's. dbt's output goes where ours goes, or line by line to `on_line`; when that is interrupted, so is
-    dbt, which then cancels what the database is doing for it.
+    `url` is the warehouse; if it is None, libpq's variables apply. `variables` override those of the configuration.
+    dbt's output goes to standard output, or line by line to `on_line`; an exception there interrupts dbt, which then
+    cancels its statements.
     """
     target, environment = target_path(), process_environment(settings, url)
     dbt = str(Path(sys.executable).with_name("dbt"))
@@ -77,9 +77,9 @@ def write(
     variables: Mapping[str, Any] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> DbtRun:
-    """Like `run`, for commands that write: holds the writer lock and brings the profiles of the warehouse up to date.
+    """Run a dbt command that writes, like `run`, with the writer lock and an up-to-date table of profiles.
 
-    Raises as `writing` does.
+    Raises like `writing`.
     """
     with writing(settings, url):
         return run(settings, command, url=url, variables=variables, on_line=on_line)
@@ -87,9 +87,9 @@ def write(
 
 @contextmanager
 def writing(settings: Settings, url: str | None) -> Iterator[None]:
-    """Hold the writer lock of a warehouse whose table of profiles is up to date.
+    """Hold the writer lock of a warehouse and update its table of profiles.
 
-    Raises BusyError when another process writes, NotPreparedError without `insights init`, and RefusedError for a role
+    Raises BusyError if another process writes, NotPreparedError without `insights init`, and RefusedError for a role
     that may not write.
     """
     with connect(url, autocommit=True) as connection, writer_lock(connection):
@@ -98,14 +98,14 @@ def writing(settings: Settings, url: str | None) -> Iterator[None]:
 
 
 def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:
-    """A dbt command with what each needs to know: where the project is, the target, the configuration's variables."""
+    """Return a dbt command with the options for the project, the target and the variables of the configuration."""
     places = ["--profiles-dir", str(PROJECT / "profiles"), "--project-dir", str(PROJECT)]
     given = json.dumps(dbt_variables(settings) | dict(variables))
     return [*command, *places, "--target", settings.environment, "--vars", given]
 
 
 def process_environment(settings: Settings, url: str | None) -> dict[str, str]:
-    """The environment variables of dbt's process."""
+    """Return the environment variables of dbt's process."""
     return child_environment(
         url,
         {
@@ -119,10 +119,10 @@ def process_environment(settings: Settings, url: str | None) -> dict[str, str]:
 
 
 def target_path() -> Path:
-    """Where dbt leaves its artifacts: DBT_TARGET_PATH, else `target` in the project."""
+    """Return the folder of dbt's artifacts: DBT_TARGET_PATH, else `target` in the project."""
     return Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target")
 
 
 def as_of_variable(as_of: date | None) -> dict[str, str]:
-    """The clock as a dbt variable; nothing when the default (today, UTC) is meant."""
+    """Return `as_of` as a dbt variable; {} for the default (today, UTC)."""
     return {"as_of": as_of.isoformat()} if as_of else {}

@@ -1,6 +1,6 @@
 """The errors of Orgo Insights, one class for each way in which a caller can react.
 
-    InsightsError              who acts    does waiting help?   a web service answers
+    InsightsError              who acts    does waiting help?   HTTP status
     |- BadInputError           client      no                   400
     |- RefusedError            operator    no                   403
     |  `- AccessRefusedError   client      no                   403 (orchestration.dashboards.access)
@@ -14,8 +14,8 @@
     `- UnavailableError        operator    yes                  503
        `- TimedOutError        operator    yes                  504
 
-The message says what is wrong, where, and what to do. The class says who can do it and whether the same call can
-succeed later although nobody changes anything: `fixed_by` and `is_transient`. InsightsError itself is never raised.
+The message says what is wrong, where, and what to do. The class says who can fix it (`fixed_by`), and whether the same
+call can succeed later without any change (`is_transient`). InsightsError itself is never raised.
 """
 
 from __future__ import annotations
@@ -26,65 +26,65 @@ Actor = Literal["client", "operator"]
 
 
 class InsightsError(Exception):
-    """Base of every error that somebody can act on; any other exception is a defect of this package."""
+    """Base of every error that a client or an operator can fix; any other exception is a defect of this package."""
 
     fixed_by: ClassVar[Actor] = "operator"
     is_transient: ClassVar[bool] = False
 
     def extended(self, sentence: str) -> Self:
-        """The same kind of error with one more sentence at the end of its message."""
+        """Return the same kind of error with another sentence at the end of its message."""
         return type(self)(f"{self} {sentence}")
 
 
 class BadInputError(InsightsError):
-    """The request makes no sense whatever the database holds: a wrong option, parameter, date, format or name."""
+    """The request is invalid, whatever the database holds: a wrong option, parameter, date, format or name."""
 
     fixed_by = "client"
 
 
 class NotFoundError(InsightsError):
-    """What the request names does not exist: an organization, a user, a dashboard, an export, a pattern, a case."""
+    """An object of the request does not exist: an organization, user, dashboard, export, pattern or case."""
 
     fixed_by = "client"
 
 
 class RefusedError(InsightsError):
-    """A privilege or a policy forbids it; the message names the role or the rule."""
+    """A privilege or a policy forbids the request; the message names the role or the rule."""
 
 
 class ConflictError(InsightsError):
-    """Something that exists is in the way: a file of that name, a second organization with the same slug."""
+    """The request conflicts with an existing object: a file of that name, a second organization with that slug."""
 
     fixed_by = "client"
 
 
 class BusyError(ConflictError):
-    """Somebody else holds what is needed: the writer lock, an export slot, locked rows. It is free later."""
+    """Another process holds a lock: the writer lock, an export slot, or rows. It will be released."""
 
     is_transient = True
 
 
 class MisconfiguredError(InsightsError):
-    """A file, a variable, a declaration or an installation is wrong: correct it, then run the command again."""
+    """A file, a variable, a declaration or the installation is wrong: fix it and run the command again."""
 
 
 class NotPreparedError(InsightsError):
-    """The database lacks the schemas, roles or helper objects of this release: `insights init`."""
+    """The database lacks schemas, roles or helper objects of this release: run `insights init`."""
 
 
 class NotBuiltError(InsightsError):
-    """A mart does not exist, was never loaded, or is of another release: `insights build`."""
+    """A mart does not exist, was never loaded, or is of another release: run `insights build`."""
 
 
 class UnavailableError(InsightsError):
-    """The database, the cache or another service does not answer, or not in time."""
+    """The database, the cache or another service does not respond, or not in time."""
 
     is_transient = True
 
 
 class TimedOutError(UnavailableError):
-    """The work took longer than the configuration allows, and was ended."""
+    """The work took longer than the configuration allows and was canceled."""
 
 
 class FailedError(InsightsError):
-    """The work itself failed: dbt, a statement, a disk, a delivery. The message has what the tool said."""
+    """The work itself failed: dbt, a statement, a disk or a delivery. The message quotes the tool's error."""

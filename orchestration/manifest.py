@@ -1,6 +1,6 @@
-"""dbt's manifest of the project: where it is, whether it is current, making it; what Python and Airflow read of it.
+"""Makes and reads the manifest of the dbt project for Python and Airflow.
 
-It is not dbt's own `manifest.json`: every dbt command rewrites that in place, and Airflow may read at any moment.
+It is not dbt's own `manifest.json`, because every dbt command rewrites that in place while Airflow may read it.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import FailedError, MisconfiguredError
 
-# What a manifest is made of.
+# The inputs of the manifest.
 FOLDERS = ("models", "macros", "snapshots", "seeds", "tests", "profiles")
 FILES = ("dbt_project.yml", "selectors.yml")
-# Its nodes that are relations.
+# Resource types of nodes that are relations.
 KINDS = ("model", "snapshot", "seed")
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A model, snapshot, seed or source table: its name in dbt, where it is in the warehouse, and its `config.meta`.
+    """A model, snapshot, seed or source table: its name in dbt, its relation in the warehouse, and its `config.meta`.
 
-    `file` is the YAML file that describes it. `key` is its `unique_key`: the columns that no two rows share (in a
-    snapshot: no two current rows).
+    `file` is the YAML file that describes it. `key` is its `unique_key`: the columns that identify a row (a current row
+    in a snapshot).
     """
 
     name: str
@@ -44,7 +44,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Exposure:
-    """Who uses marts: a dashboard or an export. `meta`, in `file`, declares it; it reads the relations `depends_on`."""
+    """A dashboard or an export: its declaration `meta` in `file`, and the names of the relations that it reads."""
 
     name: str
     description: str
@@ -54,14 +54,14 @@ class Exposure:
 
 
 def manifest_file() -> Path:
-    """The manifest that DAGs are made from: below dbt's target folder, so DBT_TARGET_PATH moves it."""
+    """Return the path of the manifest that DAGs are made from, below dbt's target folder (DBT_TARGET_PATH)."""
     return dbt.target_path() / "parsed" / "manifest.json"
 
 
 def manifest_problem(project: Path = PROJECT) -> str | None:
-    """Why the manifest cannot be used, with the command that makes it; None when it is there and current.
+    """Return why the manifest is unusable, with the command that makes it; None if it exists and is current.
 
-    Looks at files only.
+    It checks modification times only.
     """
     file, remedy = manifest_file(), "Run: insights manifest"
     try:
@@ -76,12 +76,12 @@ def manifest_problem(project: Path = PROJECT) -> str | None:
 
 
 def write_manifest(settings: Settings) -> Path:
-    """Parse the project and replace the manifest at once; returns where it is. No database is asked.
+    """Parse the project without a database, replace the manifest atomically, and return its path.
 
-    Raises FailedError with dbt's messages when the project cannot be parsed.
+    Raises FailedError with dbt's messages if the project cannot be parsed.
     """
     file = manifest_file()
-    work = file.parent / "work"  # kept: dbt parses in half the time what it has parsed before
+    work = file.parent / "work"  # kept, because dbt's partial parsing takes half the time
     started = time.time()
     lines: list[str] = []
     run = dbt.run(settings, ["parse", "--quiet", "--target-path", str(work)], on_line=lines.append)
@@ -94,7 +94,7 @@ def write_manifest(settings: Settings) -> Path:
 
 
 def read_manifest(settings: Settings) -> dict[str, Any]:
-    """Return the manifest for these settings, made first unless it is current.
+    """Return the manifest for these settings, and make it first unless it is current.
 
     Raises FailedError like `write_manifest`.
     """
@@ -107,9 +107,9 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
 
 
 def current_manifest() -> dict[str, Any]:
-    """Return the manifest that `insights manifest` made, from its file alone.
+    """Return the manifest that `insights manifest` has written.
 
-    Raises MisconfiguredError when it is missing or older than the project.
+    Raises MisconfiguredError if it is missing or older than the project.
     """
     if problem := manifest_problem():
         raise MisconfiguredError(problem)
@@ -117,10 +117,9 @@ def current_manifest() -> dict[str, Any]:
 
 
 def relations(manifest: Mapping[str, Any]) -> dict[str, Relation]:
-    """Return everything of the manifest that is a relation in a database, by its name.
+    """Return every relation of the manifest by name.
 
-    A relation that this project builds and also declares as a source, to read what the previous load left in it, is
-    returned as the model that builds it.
+    A relation that is both a model and a source, which reads the rows of the previous load, is returned as the model.
     """
     found = [
         Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"], s["original_file_path"])
@@ -131,7 +130,7 @@ def relations(manifest: Mapping[str, Any]) -> dict[str, Relation]:
 
 
 def marts(manifest: Mapping[str, Any], *, dag: str | None = None, folder: str = "") -> list[str]:
-    """Names of the marts below a folder of models/marts, in order; those that a DAG builds, if `dag` is its key."""
+    """Return the sorted names of the marts below a folder of models/marts, restricted to those of a DAG, if given."""
     return sorted(
         node["name"]
         for node in manifest["nodes"].values()
@@ -142,7 +141,7 @@ def marts(manifest: Mapping[str, Any], *, dag: str | None = None, folder: str = 
 
 
 def exposures(manifest: Mapping[str, Any], key: str) -> dict[str, Exposure]:
-    """The exposures that say how they are used under this key of `config.meta` (`dashboard`, `export`), by name."""
+    """Return the exposures with this key of `config.meta` (`dashboard` or `export`), by name."""
     return {
         node["name"]: Exposure(
             node["name"],
@@ -178,6 +177,6 @@ def _load() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _parsed(file: Path, _modified: int, _inode: int) -> dict[str, Any]:
-    """The file's content, parsed once as long as nothing replaces the file. Shared: callers do not change it."""
+    """Return the content of the file, cached until the file is replaced; callers must not modify it."""
     manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return manifest

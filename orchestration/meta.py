@@ -1,4 +1,4 @@
-"""`config.meta` of the dbt project as typed models: what exports, dashboards and retention declare in YAML."""
+"""Reads declarations of `config.meta` in the dbt project as typed models: exports, dashboards, retention."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Shape = TypeVar("Shape")
 
 @dataclass(frozen=True)
 class Declaration:
-    """One key of a `config.meta`: the YAML file, what declares it (`dashboard overview`), the key (`dashboard`)."""
+    """One key of a `config.meta`: its YAML file, the declaring object (`dashboard overview`), the key (`dashboard`)."""
 
     file: str
     subject: str
     key: str
 
     def read(self, data: Any, shape: TypeAdapter[Shape]) -> Shape:
-        """Return the typed declaration; raises MisconfiguredError with a line for each key that does not fit."""
+        """Return the typed declaration; raises MisconfiguredError with a line for each invalid key."""
         try:
             return shape.validate_python(data)
         except ValidationError as error:
@@ -32,7 +32,7 @@ class Declaration:
             raise MisconfiguredError("\n".join(found)) from error
 
     def wrong(self, path: str, says: str) -> MisconfiguredError:
-        """Return the error for what is wrong with the value at a path below the key."""
+        """Return the error for a value at a path below the key."""
         return MisconfiguredError(self._line(path, says))
 
     def _line(self, path: str, says: str) -> str:
@@ -41,7 +41,7 @@ class Declaration:
 
 
 def _path(data: Any, location: Sequence[str | int]) -> str:
-    """Return pydantic's location without the tags of its unions, which are not keys of the file."""
+    """Return pydantic's location without the tags of its unions, because they are not keys of the file."""
     kept: list[str | int] = []
     for index, part in enumerate(location):
         is_last = index == len(location) - 1

@@ -1,4 +1,4 @@
-"""The weekly repair: a watermark can miss a late commit, so now and then every row is compared with its source."""
+"""The weekly repair: compares every row with its source, because a watermark can miss rows that commit late."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ COMMAND = ("build", "--resource-type", "model", "--resource-type", "seed", "--se
 def reconcile(
     settings: Settings, url: str, as_of: date | None, on_line: Callable[[str], None] | None = None
 ) -> dict[str, Written]:
-    """Run an ordinary load, then one that looks at every source row; what the second writes, the overlap had missed.
+    """Run an incremental load, then one that reads every source row; the rows that the second writes were missed.
 
-    Returns the repaired relations; raises FailedError when one of the loads fails. dbt's output goes to `on_line`, if
-    given.
+    Returns the repaired relations. Raises FailedError if a load fails. dbt's output goes to `on_line`, if given.
     """
 
     def load(*, scan_all: bool) -> None:
@@ -50,7 +49,7 @@ def reconcile(
 
 
 def _repairable(settings: Settings) -> list[Relation]:
-    """The facts that keep their rows from load to load: the others are rebuilt by each."""
+    """Return the incremental facts; every load rebuilds the others."""
     manifest = read_manifest(settings)
     project = relations(manifest)
     facts = (project[name] for name in marts(manifest, dag=FACTS.dag, folder=FACTS.folder))

@@ -1,1 +1,1 @@
-"""The database side: preparing a database, connecting to it, one writer at a time, and what was loaded."""
+"""The warehouse database: preparation, connections, locks, names, errors and the load log."""

@@ -1,4 +1,4 @@
-"""The one bound of the clock: `as_of` may be tomorrow at the latest, by the database's time (decision D21)."""
+"""Checks `as_of`, which may be at most tomorrow by the database's clock (decision D21)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from orchestration.warehouse.database import Database
 
 
 def check_as_of(db: Database, as_of: date) -> None:
-    """Raise BadInputError when a UTC date is too late to be a clock, NotPreparedError without `insights init`.
+    """Raise BadInputError if a UTC date is after tomorrow, NotPreparedError without `insights init`.
 
-    dbt's `assert_prepared` asks the same function of the database.
+    dbt's macro `assert_prepared` calls the same function of the database.
     """
     if db.value(sql.SQL("select %s::date > {}()").format(db.ops("latest_as_of")), [as_of]):
         raise BadInputError(f"as_of {as_of} is in the future; the latest that can be is tomorrow (UTC).")

@@ -1,4 +1,4 @@
-"""One URL, INSIGHTS_WAREHOUSE_URL (specification, section 5), for Python and as libpq's variables for dbt."""
+"""Connects to the URL of INSIGHTS_WAREHOUSE_URL (specification, section 5); dbt gets it as libpq's variables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from orchestration.config.variables import EXPORT_KEY
 from orchestration.errors import InsightsError, MisconfiguredError, RefusedError, UnavailableError
 
-# libpq's keywords and the variables that dbt's profile, psql and every other client read.
+# libpq's keywords and the environment variables that dbt's profile, psql and other clients read.
 VARIABLES = {
     "host": "PGHOST",
     "hostaddr": "PGHOSTADDR",
@@ -30,23 +30,23 @@ VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
-# What every connection of this package has.
+# Parameters of every connection of this package.
 CONNECTION: dict[str, Any] = {"application_name": "orgo-insights"}
 
-# What waiting does not help with. PostgreSQL gives no code for a refused connection, only a text in the server's
-# language: in one other than English such an error counts as a server that does not answer.
+# Errors that waiting cannot fix. A refused connection has no SQLSTATE, only a message in the server's language; in
+# other languages than English, it counts as a server that does not respond.
 _WRONG = re.compile(
     r"authentication failed|no password supplied|pg_hba\.conf"
     r'|(?:database|role|user) ".*" (?:does not exist|is not permitted to log in)|no such (?:database|user)'
     r"|certificate|does not support SSL|invalid (?:port|integer|\S+ value)"
-    rf"|\[Errno {re.escape(str(int(socket.EAI_NONAME)))}\]",  # a host name that nobody knows
+    rf"|\[Errno {re.escape(str(int(socket.EAI_NONAME)))}\]",  # an unknown host name
 )
 
 
 def libpq_environment(url: str) -> dict[str, str]:
     """Return libpq's variables for a connection URL, percent-decoded.
 
-    Raises MisconfiguredError for a text that is not a PostgreSQL URL, or that has a parameter without such a variable.
+    Raises MisconfiguredError for an invalid PostgreSQL URL, or for a parameter without such a variable.
     """
     try:
         parts = conninfo_to_dict(url)
@@ -65,10 +65,10 @@ def libpq_environment(url: str) -> dict[str, str]:
 
 
 def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Connection:
-    """Connect to `url`, or where libpq's variables point when it is None.
+    """Connect to `url`, or by libpq's variables if it is None.
 
-    Raises MisconfiguredError for an address, user, password or database that is wrong, RefusedError for a user without
-    the privilege to connect, and UnavailableError when the server does not answer.
+    Raises MisconfiguredError for a wrong address, user, password or database, RefusedError for a user without the
+    privilege to connect, and UnavailableError if the server does not respond.
     """
     try:
         return psycopg.connect(url or "", autocommit=autocommit, **CONNECTION)
@@ -77,7 +77,7 @@ def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Conn
 
 
 def connection_error(error: psycopg.Error) -> InsightsError:
-    """The error of this package for a connection that could not be made; the message holds no password."""
+    """Return the error of this package for a failed connection; its message contains no password."""
     says = f"Cannot connect to PostgreSQL: {_without_secrets(error)}"
     if "permission denied" in says:
         return RefusedError(says)
@@ -88,9 +88,9 @@ def connection_error(error: psycopg.Error) -> InsightsError:
 
 
 def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a dbt process: ours, the connection of `url` (if any) in libpq's variables, and `extra`.
+    """Return the environment of a dbt process: that of this process, `url` (if any) in libpq's variables, and `extra`.
 
-    The key of exports is not handed on: dbt masks nothing.
+    The key of exports is removed, because dbt does not need it.
     """
     inherited = {k: v for k, v in os.environ.items() if k != EXPORT_KEY}
     if url:
@@ -100,5 +100,5 @@ def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, st
 
 
 def _without_secrets(error: Exception) -> str:
-    """What libpq says, without the piece of a URL that it could not read: it may be the password."""
+    """Return libpq's message without the part of a URL that it quotes, because that may be the password."""
     return re.sub(r'(found in|token:|after) ".*"', r'\1 "***"', str(error).strip())

@@ -1,4 +1,4 @@
-"""The operational tables and columns that Insights may read: models/staging/_staging__sources.yml, read once here."""
+"""Reads the operational tables and columns that Insights may read from models/staging/_staging__sources.yml."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ SOURCES_FILE = Path("models/staging/_staging__sources.yml")
 
 @dataclass(frozen=True)
 class ContractTable:
-    """An operational table: its name, and the columns that are read, each with whether it may be missing."""
+    """An operational table: its name, and its columns, each with whether it may be missing."""
 
     name: str
     columns: dict[str, bool]
 
 
 def contract_tables(project: Path = PROJECT) -> list[ContractTable]:
-    """The tables of the source `orgo` (source contract, section 1)."""
+    """Return the tables of the source `orgo` (source contract, section 1)."""
     document = yaml.safe_load((project / SOURCES_FILE).read_text(encoding="utf-8"))
     (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
     return [ContractTable(t["name"], {c["name"]: _nullable(c) for c in t["columns"]}) for t in orgo["tables"]]
 
 
 def mart_names(project: Path = PROJECT) -> list[str]:
-    """The relations that dbt builds in the schema of the marts: marts, and reference data."""
+    """Return the sorted names of the relations that dbt builds in the schema of the marts: marts and seeds."""
     files = [*(project / "models" / "marts").rglob("*.sql"), *(project / "seeds").rglob("*.csv")]
     return sorted(file.stem for file in files)
 

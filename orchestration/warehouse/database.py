@@ -1,4 +1,4 @@
-"""The warehouse on one connection: its names, its statements, its organizations, and its errors in one family."""
+"""One connection to the warehouse with its names, and with PostgreSQL's errors translated to InsightsError."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 @dataclass(frozen=True)
 class Database:
-    """One connection to the warehouse and what the settings say about it.
+    """One connection to the warehouse, with its settings.
 
-    Every method raises PostgreSQL's errors as InsightsError; a block that uses `connection` itself does so within
-    `errors()`. `messages` are sentences of the caller's own for some kinds of error.
+    Every method raises PostgreSQL's errors as InsightsError; code that uses `connection` directly must do so in an
+    `errors()` block. `messages` replace the default message of some kinds of error.
     """
 
     settings: Settings
@@ -37,12 +37,12 @@ class Database:
     @classmethod
     @contextmanager
     def open(cls, settings: Settings, *, autocommit: bool = True, messages: Messages | None = None) -> Iterator[Self]:
-        """Connect to INSIGHTS_WAREHOUSE_URL for the time of a block; raises InsightsError also for what is in it."""
+        """Connect to INSIGHTS_WAREHOUSE_URL for a block; PostgreSQL's errors in the block become InsightsError too."""
         with translating(messages), connect(settings.warehouse_url, autocommit=autocommit) as connection:
             yield cls(settings, connection, messages or {})
 
     def saying(self, messages: Messages) -> Self:
-        """The same database, whose errors have these sentences."""
+        """Return the same database with these messages for errors."""
         return replace(self, messages={**self.messages, **messages})
 
     @property
@@ -67,7 +67,7 @@ class Database:
         return self.names.source(name)
 
     def errors(self) -> AbstractContextManager[None]:
-        """A block in which errors of `connection` become InsightsError."""
+        """Return a context in which errors of `connection` become InsightsError."""
         return translating(self.messages)
 
     def execute(self, query: sql.Composed | str, parameters: Parameters = None) -> psycopg.Cursor:
@@ -80,23 +80,23 @@ class Database:
         return self.execute(query, parameters).fetchall()
 
     def records(self, query: sql.Composed, parameters: Parameters = None) -> list[dict[str, Any]]:
-        """Return the rows of a query, each by the names of its columns."""
+        """Return the rows of a query as dictionaries by column name."""
         with self.errors():
             return self.connection.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
 
     def value(self, query: sql.Composed | str, parameters: Parameters = None) -> Any:
-        """Return the first column of the first row; None without a row."""
+        """Return the first column of the first row; None if there is no row."""
         row = self.execute(query, parameters).fetchone()
         return row[0] if row else None
 
     def exists(self, relation: sql.Identifier) -> bool:
-        """Whether there is such a relation."""
+        """Return whether a relation exists."""
         return self.value("select to_regclass(%s) is not null", [relation.as_string(self.connection)]) is True
 
     def organization(self, given: str) -> UUID:
-        """Return the id of the one organization with this slug or id.
+        """Return the id of the organization with this slug or id (in any case).
 
-        Raises NotFoundError when there is none, ConflictError when several have the slug, and NotBuiltError when
+        Raises NotFoundError if there is none, ConflictError if several have the slug, and NotBuiltError if
         organizations were never loaded.
         """
         query = sql.SQL("select organization_id from {} where slug = %s or organization_id = %s::uuid")
@@ -104,7 +104,7 @@ class Database:
         with self.errors():
             try:
                 rows = self.connection.execute(statement, [given, organization_id(given)], prepare=False).fetchall()
-            except (psycopg.DataError, UnicodeError):  # PostgreSQL cannot hold such a text
+            except (psycopg.DataError, UnicodeError):  # PostgreSQL cannot store the text
                 rows = []
         if len(rows) > 1:
             raise ConflictError(f"Several organizations have the slug {given!r}: give the id of one.")
@@ -115,5 +115,5 @@ class Database:
 
 
 def no_organization(given: str) -> NotFoundError:
-    """The error for an organization that does not exist, whichever way it was named."""
+    """Return the error for an unknown organization slug or id."""
     return NotFoundError(f"There is no organization {given!r}: give a slug or an id that dim_organizations has.")

@@ -1,4 +1,4 @@
-"""Relations in the marts' schema that bear our names and are not ours: Orgo's own migrations create such tables."""
+"""Finds and moves foreign relations with the names of marts in the marts' schema; Orgo's migrations create some."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from orchestration.errors import ConflictError
 from orchestration.warehouse.contract import mart_names
 from orchestration.warehouse.database import Database
 
-# dbt writes each mart's description into the catalog, and each begins so; nobody else's comment does.
+# dbt stores the description of each mart as a comment, and each description begins like this.
 OWN_MARK = "Grain:%"
 
-# PostgreSQL's letters for the kinds of relations, and what `alter` calls them.
+# pg_class.relkind and the keyword for ALTER.
 KINDS = {"r": "table", "p": "table", "f": "foreign table", "v": "view", "m": "materialized view"}
 
 
 def clear(db: Database, *, move_aside: bool) -> dict[str, str]:
-    """Make sure that no foreign relation stands where a mart must; returns what was moved, old name to new name.
+    """Move foreign relations with the names of marts away; returns new names by old names.
 
-    Raises ConflictError naming the relations unless `move_aside`. Nothing is ever dropped: a table goes, with its rows,
-    indexes and sequences, to the schema `<marts>_aside`. What is moved later goes to `<marts>_aside_2` and so on, since
-    the indexes and sequences of the first have the same names.
+    Raises ConflictError with their names unless `move_aside`. Nothing is dropped: a table is moved, with its rows,
+    indexes and sequences, to the schema `<marts>_aside`, at the next time to `<marts>_aside_2` and so on, because its
+    indexes and sequences may have the same names.
     """
     schema = db.names.marts_schema
     found = _foreign_relations(db)
@@ -59,7 +59,7 @@ def _foreign_relations(db: Database) -> list[tuple[Any, ...]]:
 
 
 def _make_schema(db: Database, wanted: str) -> str:
-    """Make a schema of this name, or with the first number that is free; returns its name."""
+    """Create a schema with this name, or with the first free number appended, and return its name."""
     name, number = wanted, 1
     while db.rows("select from pg_namespace where nspname = %s", [name]):
         number += 1

@@ -1,4 +1,4 @@
-"""`insights init`: schemas, helper objects, and the two roles of the specification (section 3.1) with their grants."""
+"""Prepares a database: schemas, helper objects, and the two roles of the specification (section 3.1) with grants."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MESSAGES: Messages = {
 
 @dataclass
 class InitReport:
-    """What init found and did."""
+    """The changes of `initialise`, and the missing nullable columns of the source."""
 
     roles_created: list[str] = field(default_factory=list)
     moved_aside: dict[str, str] = field(default_factory=dict)
@@ -33,11 +33,11 @@ class InitReport:
 
 
 def initialise(connection: psycopg.Connection, settings: Settings, *, move_aside: bool = False) -> InitReport:
-    """Prepare the database of `connection` in one transaction; running it again changes nothing.
+    """Prepare the database of `connection` in one transaction; it is idempotent.
 
-    Raises MisconfiguredError when the server is too old or an operational table or a column that cannot be NULL is
-    missing, ConflictError for relations of our names that are not ours (unless `move_aside`), and RefusedError when
-    this user may not do what is needed.
+    Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
+    ConflictError for foreign relations with the names of marts, unless `move_aside`; RefusedError if the user lacks a
+    privilege.
     """
     db, report = Database(settings, connection, MESSAGES), InitReport()
     with db.errors(), connection.transaction():
@@ -63,7 +63,7 @@ def _check_server(connection: psycopg.Connection) -> None:
 def _check_source(db: Database) -> list[str]:
     """Return the nullable columns that are missing; raises MisconfiguredError for any other table or column."""
     schema = db.names.source_schema
-    # The catalog itself: information_schema hides what this user has no privilege on.
+    # pg_catalog, because information_schema hides columns without a privilege of this user.
     rows = db.rows(
         """
         select c.relname, a.attname
@@ -98,7 +98,7 @@ def _create_roles(db: Database, report: InitReport) -> None:
             db.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
             report.roles_created.append(role)
         db.execute(sql.SQL("alter role {} set timezone to 'UTC'").format(sql.Identifier(role)))
-    # A load's statements are long and run once: compiling them costs seconds and saves none (benchmarks/README.md).
+    # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
     db.execute(sql.SQL("alter role {} set jit to off").format(sql.Identifier(warehouse.write_user)))
 
 
@@ -125,7 +125,7 @@ def _create_objects(db: Database) -> None:
 
 
 def _take_over_own_relations(db: Database) -> None:
-    """Relations that dbt built as another role (a superuser, say) must be the ETL role's, or it cannot swap them."""
+    """Give relations that dbt built as another role, such as a superuser, to the ETL role, which must swap them."""
     etl = db.settings.insights.warehouse.write_user
     rows = db.rows(
         """
@@ -155,7 +155,7 @@ def _take_over_own_relations(db: Database) -> None:
 
 
 def _grant_source(db: Database) -> None:
-    """Let the ETL role select the contract's columns, and nothing else of the operational tables (design, rule 3)."""
+    """Grant the ETL role SELECT on the contract's columns only (design, rule 3)."""
     schema, etl = db.names.source_schema, sql.Identifier(db.settings.insights.warehouse.write_user)
     db.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), etl))
     for table in contract_tables():

@@ -1,4 +1,4 @@
-"""What must be there before a job may begin, and what the load log says of it (decision D10)."""
+"""Checks the prerequisites of a job: readable operational tables, and entries in the load log (decision D10)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNREADABLE = "The operational tables cannot be read ({detail}). Run: insights in
 
 @dataclass(frozen=True)
 class Load:
-    """The newest load of a relation: its clock, the latest clock it counts by, and up to when changes were seen."""
+    """The newest load of a relation: `as_of`, horizon (exclusive end of its data), and the end of its changes."""
 
     as_of: date
     horizon: date
@@ -27,19 +27,19 @@ class Load:
 def check_source(db: Database) -> None:
     """Read a row of every operational table, as the ETL role.
 
-    Raises NotPreparedError when a table does not exist, RefusedError when it may not be read, and UnavailableError when
-    the source, which may be another server, does not answer.
+    Raises NotPreparedError if a table does not exist, RefusedError if it may not be read, and UnavailableError if the
+    source, which may be another server, does not respond.
     """
-    asking = db.saying({NotBuiltError: UNREADABLE, RefusedError: UNREADABLE})
+    probe = db.saying({NotBuiltError: UNREADABLE, RefusedError: UNREADABLE})
     try:
         for table in contract_tables():
-            asking.execute(sql.SQL("select from {} limit 1").format(db.source(table.name)))
+            probe.execute(sql.SQL("select from {} limit 1").format(db.source(table.name)))
     except NotBuiltError as error:
         raise NotPreparedError(str(error)) from error
 
 
 def newest_loads(db: Database, relations: Collection[str]) -> dict[str, Load]:
-    """Return the newest load of each of these relations; those that were never loaded are left out.
+    """Return the newest load of each relation; those that were never loaded are left out.
 
     Raises NotPreparedError without `insights init`.
     """
@@ -55,9 +55,9 @@ def newest_loads(db: Database, relations: Collection[str]) -> dict[str, Load]:
 
 
 def missing_loads(loads: Mapping[str, Load], relations: Collection[str], as_of: date | None) -> str | None:
-    """A sentence on the relations that no load as of this date, or a later one, has brought; None when all are there.
+    """Return a sentence about the relations without a load as of this date or later; None if all have one.
 
-    Without `as_of`, any load will do.
+    Without `as_of`, any load counts.
     """
     lacking = []
     for name in sorted(relations):

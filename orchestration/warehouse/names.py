@@ -1,4 +1,4 @@
-"""The names of everything in the warehouse, made from `insights.warehouse.schema` in this one place (decision D13)."""
+"""The names of schemas and relations in the warehouse, all derived from `insights.warehouse.schema` (decision D13)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from orchestration.config.files import Settings
 
 @dataclass(frozen=True)
 class Names:
-    """Schemas as texts, relations and functions as quoted identifiers."""
+    """Names of schemas as strings, of relations and functions as quoted identifiers."""
 
     marts_schema: str
     source_schema: str
 
     @classmethod
     def of(cls, settings: Settings) -> Names:
-        """The names that the settings give."""
+        """Return the names for these settings."""
         return cls(settings.insights.warehouse.schema_name, settings.insights.source.schema_name)
 
     @property
@@ -38,21 +38,21 @@ class Names:
 
     @property
     def schemas(self) -> tuple[str, ...]:
-        """The schemas that `insights init` makes."""
+        """The schemas that `insights init` creates."""
         return (self.marts_schema, self.staging_schema, self.snapshots_schema, self.ops_schema)
 
     def mart(self, name: str) -> sql.Identifier:
-        """A dimension, fact, report or pattern table."""
+        """Return the name of a dimension, fact, report or pattern table."""
         return sql.Identifier(self.marts_schema, name)
 
     def staging(self, name: str) -> sql.Identifier:
-        """A staging or intermediate model."""
+        """Return the name of a staging or intermediate model."""
         return sql.Identifier(self.staging_schema, name)
 
     def ops(self, name: str) -> sql.Identifier:
-        """A table or function of the bookkeeping."""
+        """Return the name of a table or function of the bookkeeping."""
         return sql.Identifier(self.ops_schema, name)
 
     def source(self, name: str) -> sql.Identifier:
-        """An operational table."""
+        """Return the name of an operational table."""
         return sql.Identifier(self.source_schema, name)

@@ -1,5 +1,5 @@
--- What dbt's models need beside their own relations. {ops} is the schema of bookkeeping, {etl} and {ro} are the two roles of
--- the specification (section 3.1). Every statement can be run again.
+-- Tables and functions that dbt's models need in addition to their own relations. {ops} is the schema of bookkeeping, {etl}
+-- and {ro} are the two roles of the specification (section 3.1). Every statement is idempotent.
 
 create table if not exists {ops}.load_log (
     load_log_id bigint generated always as identity primary key,
@@ -50,8 +50,8 @@ create table if not exists {ops}.review_deliveries (
 );
 comment on table {ops}.review_deliveries is 'What became of each review request: one row a case that was tried.';
 
--- Neither role owns it. The ETL role says what a try was; the database says when, and as whom it was connected. A try has one
--- end at most, and what was written stays.
+-- Neither role owns it. The ETL role inserts the facts of an attempt; the database adds the time and the connected user. An
+-- attempt has at most one end, and rows are never changed.
 create table if not exists {ops}.export_audit (
     export_audit_id bigint generated always as identity primary key,
     logged_at timestamptz not null default clock_timestamp(),
@@ -82,8 +82,8 @@ create unique index if not exists export_audit_end on {ops}.export_audit (export
 comment on table {ops}.export_audit is
 'What became of every try to export: a row when bytes begin to leave, and one for how it ended or why it was refused.';
 
--- A value of a drifted column in the type that the contract wants, NULL when it cannot be read. PostgreSQL 15 has no
--- pg_input_is_valid; the block costs a subtransaction a row, and only drifted columns pay it.
+-- The value of a drifted column in the type of the contract, NULL if it is invalid. PostgreSQL 15 has no pg_input_is_valid;
+-- the exception block costs a subtransaction for each row, but only for drifted columns.
 create or replace function {ops}.try_cast(value text, wanted anyelement) returns anyelement
 language plpgsql stable as $$
 begin
@@ -95,22 +95,22 @@ end
 $$;
 comment on function {ops}.try_cast(text, anyelement) is 'The value in the type of the second argument, or NULL.';
 
--- The latest date that may be a clock: tomorrow. dbt, the purge and the gates of the DAGs ask it.
+-- The latest allowed as_of: tomorrow. dbt, the purge and the gates of the DAGs call it.
 create or replace function {ops}.latest_as_of() returns date
 language sql stable as $$
     select cast(now() at time zone 'UTC' as date) + 1
 $$;
 comment on function {ops}.latest_as_of() is 'The latest date that as_of may be: tomorrow, UTC.';
 
--- The highest cutoff that a class of retention was ever purged with; -infinity when it never was.
+-- The highest cutoff that a retention class was ever purged with; -infinity if it never was.
 create or replace function {ops}.purge_cutoff(wanted_class text) returns date
 language sql stable parallel safe as $$
     select coalesce(max(cutoff), '-infinity') from {ops}.purge_log where retention_class = wanted_class
 $$;
 comment on function {ops}.purge_cutoff(text) is 'The highest cutoff that a class was ever purged with.';
 
--- The first event date that a class of retention keeps. It never moves back: neither an older horizon nor a longer retention
--- goes behind a cutoff that a purge, or for raw events a load, has used (decision D8).
+-- The first event date that a retention class keeps. It never moves back: an older horizon or a longer retention does not
+-- restore rows before a cutoff that a purge, or for raw events a load, has used (decision D8).
 create or replace function {ops}.retention_cutoff(wanted_class text, horizon date, days integer) returns date
 language sql stable parallel safe as $$
     select greatest(
@@ -122,7 +122,7 @@ $$;
 comment on function {ops}.retention_cutoff(text, date, integer) is 'The first event date that a class of retention keeps.';
 
 grant select, insert on {ops}.load_log to {etl};
--- Dashboards count back from the horizon of a load, and say of which load they are.
+-- Dashboards show the horizon of their load, and their cache entries record its id.
 grant usage on schema {ops} to {ro};
 grant select (load_log_id, relation_name, as_of, horizon, logged_at) on {ops}.load_log to {ro};
 grant select, insert, update on {ops}.purge_log to {etl};

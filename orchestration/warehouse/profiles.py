@@ -1,4 +1,4 @@
-"""Keeps insights_ops.profiles equal to config/organization_profiles.yaml, which stays the one source of truth."""
+"""Keeps insights_ops.profiles equal to config/organization_profiles.yaml, which is the source of truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestration.warehouse.database import Database
 
 
 def synchronise(db: Database) -> int:
-    """Write the profiles that differ and delete those that are gone; returns how many rows changed."""
+    """Update the table of profiles; returns the number of changed rows."""
     table, wanted = db.ops("profiles"), db.settings.profiles
     gone = sql.SQL("delete from {} where not profile_code = any(%s)").format(table)
     changed = db.execute(gone, [list(wanted)]).rowcount

@@ -1,4 +1,7 @@
-"""Locks of which one session of the database holds one at a time, and which die with it."""
+"""Advisory locks of the database, each held by one session; PostgreSQL releases them when the session ends.
+
+They are used in place of lock files, because the processes may run on several machines.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from orchestration.warehouse.translation import translating
 
 @contextmanager
 def session_lock(connection: psycopg.Connection, name: str, doing: str) -> Iterator[None]:
-    """Hold the database's lock `name`.
+    """Hold the advisory lock `name` for a block.
 
-    `doing` says what its holder does, for messages. `connection` must be in autocommit mode and stay open: the lock is
-    the session's, and dies with it. Raises BusyError, naming the holder, when another process has it, and
-    UnavailableError when the session has ended meanwhile, so that another may have had it too.
+    `doing` describes the work of the holder, for messages. `connection` must be in autocommit mode and stay open,
+    because the lock belongs to its session. Raises BusyError with the holder if another process has the lock, and
+    UnavailableError if the session has ended during the block, because another process may have had the lock too.
     """
     row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
     if row != (True,):

@@ -1,4 +1,4 @@
-"""PostgreSQL's errors as errors of this package: the one place that knows which is which."""
+"""Translates PostgreSQL's errors to errors of this package, for all modules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from orchestration.errors import (
     UnavailableError,
 )
 
-# A sentence for a kind of error, in the words of the caller; {detail} is replaced by what PostgreSQL says.
+# A caller's message for a kind of error; {detail} is replaced with PostgreSQL's message.
 Messages = Mapping[type[InsightsError], str]
 
 _RULES: tuple[tuple[tuple[type[psycopg.Error], ...], type[InsightsError], str], ...] = (
@@ -64,7 +64,7 @@ _RULES: tuple[tuple[tuple[type[psycopg.Error], ...], type[InsightsError], str], 
 
 
 def translated(error: psycopg.Error, messages: Messages | None = None) -> InsightsError:
-    """The error of this package that a psycopg error is, in the words of `messages` where they have its kind."""
+    """Return the error of this package for a psycopg error, with the message for its kind in `messages`, if any."""
     kind, sentence = next((kind, sentence) for classes, kind, sentence in _RULES if isinstance(error, classes))
     detail = first_line(error)
     if kind is NotBuiltError and _is_made_by_init(detail):
@@ -76,7 +76,7 @@ def translated(error: psycopg.Error, messages: Messages | None = None) -> Insigh
 
 @contextmanager
 def translating(messages: Messages | None = None) -> Iterator[None]:
-    """Raise every psycopg error of the block as an error of this package."""
+    """Raise psycopg errors of the block as errors of this package."""
     try:
         yield
     except psycopg.Error as error:
@@ -84,13 +84,13 @@ def translating(messages: Messages | None = None) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What the server says first, which is the error; what follows is context and the statement."""
+    """Return the first line of an error; the rest is context and the statement."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def _is_made_by_init(detail: str) -> bool:
-    """Whether the relation that PostgreSQL misses is one of objects.sql, which `insights init` makes."""
+    """Return whether the missing relation is one of objects.sql, which `insights init` creates."""
     return any(f"_ops.{table}" in detail for table in _tables_of_init())
 
 

@@ -1,4 +1,4 @@
-"""One writer (design, rule 9): two processes that swap the same relations would deadlock, so the second is refused."""
+"""The lock of the one writer (design, rule 9), because two processes that swap the same relations would deadlock."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ LOCK_NAME = "orgo-insights-writer"
 
 
 def writer_lock(connection: psycopg.Connection) -> AbstractContextManager[None]:
-    """Hold the database's writer lock; raises BusyError, naming the holder, when another process has it.
+    """Return a context that holds the writer lock; raises BusyError with the holder if another process has it.
 
-    `connection` must be in autocommit mode and stay open: the lock is the session's, and dies with it.
+    `connection` must be in autocommit mode and stay open, because the lock belongs to its session.
     """
     return session_lock(connection, LOCK_NAME, "writing to this warehouse")

@@ -1,4 +1,4 @@
-"""Which rows of a relation were written since a moment, by their `loaded_at`."""
+"""Finds the rows of a relation that were written since a given time, by their `loaded_at`."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Written:
-    """How many rows of a relation were written, and the keys of the first few."""
+    """The number of written rows of a relation, and the keys of the first few."""
 
     total: int
     examples: list[str]
 
 
 def database_time(db: Database) -> datetime:
-    """Return the time of the database's clock, which `loaded_at` is taken from."""
+    """Return the current time of the database, whose clock sets `loaded_at`."""
     now: datetime = db.value("select clock_timestamp()")
     return now
 
 
 def written_since(db: Database, relation: sql.Identifier, key: Sequence[str], moment: datetime) -> Written:
-    """Return the rows written since a moment; the columns of a longer key are joined by commas."""
+    """Return the rows written since `moment`; the columns of a composite key are joined with commas."""
     columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in key)
     query = sql.SQL("select concat_ws(', ', {}) from {} where loaded_at >= %s order by 1").format(columns, relation)
     keys = [name for (name,) in db.rows(query, [moment])]

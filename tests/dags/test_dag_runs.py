@@ -70,7 +70,7 @@ def test_the_dimensions_wait_for_nobody_where_no_fact_was_ever_loaded(
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
     assert _gate(dags["insights_daily_dimensions_sync"], "2026-01-01T02:31:00", as_of=AS_OF) == "failed"
     assert "fact_tasks (never loaded)" in caplog.text
-    assert "run once: insights build" in caplog.text
+    assert "Run once: insights build" in caplog.text
 
 
 def test_the_weekly_review_sends_its_cases_once(
