@@ -15,10 +15,10 @@ import pytest
 from support.contents import INCREMENTAL, REBUILT, REPORTS, REVIEWS
 from support.policy import catalog
 from support.warehouse import Warehouse, connect_as
-from workshop.sample.scenario import BIRTH_YEAR, NEVER_STAGED_MARKERS, PII_MARKERS
 
 from orchestration.config.files import Settings
 from orchestration.warehouse.contract import contract_tables
+from workshop.sample.scenario import BIRTH_YEAR, NEVER_STAGED_MARKERS, PII_MARKERS
 from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services

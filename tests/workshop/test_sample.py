@@ -11,13 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from workshop.sample.scenario import NEVER_STAGED_MARKERS, PII_MARKERS
 
 from orchestration.errors import InsightsError
 from workshop.operational import create_operational_schema
 from workshop.sample.drift import DRIFT
 from workshop.sample.load import SAMPLE_AS_OF, SampleSummary, load_sample
 from workshop.sample.rows import TABLES
+from workshop.sample.scenario import NEVER_STAGED_MARKERS, PII_MARKERS
 from workshop.sample.ugly import UGLY
 from workshop.services.postgres import LocalPostgres
 
