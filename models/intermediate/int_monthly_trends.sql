@@ -50,7 +50,7 @@ tasks as (
     where facts.created_date_key >= span.cutoff
 ),
 
--- The months at whose end a task was open.
+-- Months that ended while the task was open.
 waiting as (
     select
         {{ group }},
