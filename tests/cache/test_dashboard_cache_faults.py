@@ -1,0 +1,164 @@
+"""The cache with a real Redis that fails in every way, and the answers that readers get meanwhile."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+from support.dashboards.cached_answers import OVERVIEW, ROLES, entries, key, outcome, question
+from support.dashboards.dashboard_scenario import changed, reader
+from support.warehouse import Warehouse
+
+from orchestration.config.files import Settings
+from orchestration.dashboards.reader import Reader
+from orchestration.errors import InsightsError
+from workshop.services import LocalRedis
+
+pytest_plugins = ["support.dashboards.cache_sessions"]
+
+needs_services = pytest.mark.services
+
+
+@needs_services
+def test_a_stopped_redis_costs_nobody_an_answer(redis_server: LocalRedis, asking: Reader) -> None:
+    outcome(asking)
+    redis_server.stop()
+    assert [outcome(asking) for _ in range(3)] == ["bypassed"] * 3
+    redis_server.start()
+    time.sleep(0.06)  # the pause in which it is left alone
+    assert [outcome(asking) for _ in range(2)] == ["misses", "hits"]
+    asking.answers.counters.send()
+    assert asking.store
+    counted = asking.store.counters("dev")
+    assert counted["overview:bypassed"] == 3  # counted while Redis was away, and written when it is back
+    assert counted["overview:cache_errors"] >= 3
+
+
+@contextmanager
+def paused(server: LocalRedis) -> Iterator[None]:
+    with redis.from_url(server.url()) as client:
+        process = client.info("server")["process_id"]
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+@needs_services
+def test_a_paused_redis_is_waited_for_once_and_then_left_alone(warehouse: Warehouse, redis_server: LocalRedis) -> None:
+    assert outcome(reader(warehouse, redis_server)) == "misses"
+    asking = reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=600)
+    with paused(redis_server):
+        assert [outcome(asking) for _ in range(20)] == ["bypassed"] * 20
+        asked_once = asking.store
+        assert asked_once and asked_once._paused_until > time.monotonic()
+    another = reader(warehouse, redis_server)
+    assert outcome(another) == "hits"
+
+
+@needs_services
+def test_a_redis_that_is_paused_between_lease_and_entry_blocks_nobody(
+    warehouse: Warehouse, redis_server: LocalRedis
+) -> None:
+    asking = reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=0.01)
+    asked = question(asking)
+    with paused(redis_server):
+        pause = asking.answers.get(asking.request(asked), lambda: asking.compute(asked))
+    assert pause.outcome == "bypassed"
+    deadline = time.monotonic() + 60  # 50 ms may be too little for a Redis on a busy machine, but not for ever
+    while (found := outcome(asking)) == "bypassed":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert found in ("misses", "hits", "waited")
+
+
+@needs_services
+def test_a_full_redis_still_answers_what_it_has_and_refuses_the_rest(admin: redis.Redis, asking: Reader) -> None:
+    outcome(asking)
+    admin.config_set("maxmemory-policy", "noeviction")
+    admin.config_set("maxmemory", "1mb")
+    assert outcome(asking) == "hits"
+    other = dataclasses.replace(OVERVIEW, parameters={"days": 3})
+    assert [outcome(asking, other) for _ in range(2)] == ["misses", "misses"]
+    assert len(entries(admin)) == 1
+    assert asking.answers.counters.waiting()["overview:refused_writes"] >= 2
+    admin.config_set("maxmemory", "64mb")
+    assert [outcome(asking, other) for _ in range(2)] == ["misses", "hits"]
+
+
+@needs_services
+def test_a_flushed_redis_begins_anew(admin: redis.Redis, asking: Reader) -> None:
+    outcome(asking)
+    admin.flushall()
+    admin.script_flush()
+    assert [outcome(asking) for _ in range(2)] == ["misses", "hits"]
+
+
+@needs_services
+def test_a_wrong_password_or_a_reader_without_rights_is_answered(
+    admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis
+) -> None:
+    rights = {"enabled": True, "passwords": ["+pass"], "keys": ["*"], "categories": ["+@read"], "commands": ["+select"]}
+    admin.acl_setuser("looker", **rights)  # type: ignore[arg-type]
+    wrong = reader(warehouse, cache__url=redis_server.url().replace("unix://", "unix://looker:wrong@"))
+    assert [outcome(wrong) for _ in range(2)] == ["bypassed"] * 2
+    looker = reader(warehouse, cache__url=redis_server.url().replace("unix://", "unix://looker:pass@"))
+    assert outcome(looker) == "misses"
+    assert outcome(reader(warehouse, redis_server)) == "misses"
+    assert outcome(looker) == "hits"
+
+
+@needs_services
+def test_a_read_only_replica_is_answered(
+    admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis, asking: Reader
+) -> None:
+    admin.replicaof("127.0.0.1", "1")
+    assert [outcome(asking) for _ in range(2)] == ["misses"] * 2
+    admin.replicaof("NO", "ONE")
+    assert [outcome(asking) for _ in range(2)] == ["misses", "hits"]
+
+
+@needs_services
+@pytest.mark.parametrize("kind", ["garbage", "cut", "flipped", "hash", "other version", "pickle"])
+def test_a_corrupt_or_foreign_entry_is_ignored_and_replaced(admin: redis.Redis, asking: Reader, kind: str) -> None:
+    right = asking.ask(OVERVIEW, ROLES).entry
+    raw = admin.get(key(asking))
+    assert isinstance(raw, bytes)
+    if kind == "hash":
+        admin.delete(key(asking))
+        admin.hset(key(asking), "a", "b")
+    else:
+        wrong = {
+            "garbage": os.urandom(500),
+            "cut": raw[:-1],
+            "flipped": raw.replace(b'"tasks"', b'"tusks"'),
+            "other version": b"1" + raw[1:],
+            "pickle": b"\x80\x04\x95" + raw,
+        }
+        admin.set(key(asking), wrong[kind])
+    answer = asking.ask(OVERVIEW, ROLES)
+    assert (answer.outcome, answer.entry.body) == ("misses", right.body)
+    assert outcome(asking) == "hits"
+    asking.answers.counters.send()
+    assert asking.store
+    assert asking.store.counters("dev")["overview:ignored_entries"] >= 1
+
+
+@needs_services
+def test_settings_with_a_url_that_is_none_are_refused_without_showing_it(
+    settings: Settings, warehouse: Warehouse
+) -> None:
+    with pytest.raises(InsightsError, match="INSIGHTS_REDIS_URL must be like") as caught:
+        reader(warehouse, cache__url="http://:secret@host:6379/1")
+    assert "secret" not in str(caught.value)
+    assert changed(settings, {"cache.url": "redis://h:6379/1"}).redis_url == "redis://h:6379/1"
+    any_value: Any = changed(settings, {"cache.url": "${INSIGHTS_REDIS_URL}"}).redis_url
+    assert any_value is None

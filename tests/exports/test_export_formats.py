@@ -1,0 +1,161 @@
+"""Exported files are read back whole, and the manifest describes them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from support.exports.exporting import (
+    ExportSession,
+)
+from support.warehouse import connect_as
+
+pytest_plugins = ["support.exports.export_sessions"]
+
+SPITEFUL = [
+    *(
+        "=1+1",
+        "+1+1",
+        "-1+cmd|' /C calc'!A0",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "  =1",
+        "=",
+        "-",
+        "\uff1d1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20x",
+    ),
+    # With semicolons or tabs for separators, a cell begins after one, and after a line end in a quoted text.
+    *("x;=1", "x\t=1", "x; +1", 'x;"=1"', "x\n=1\ny", "x\r\n@a", "x;\n=1", "x;y;-1;\uff1d1"),
+    *("-12.5", "+3", "-1e5", ".5", "-.5", "+41791234567"),
+    *(
+        "plain",
+        "",
+        "a,b",
+        'say "hi"',
+        "line\nbreak",
+        "line\r\nbreak",
+        "Zoë 名 \U0001f600",
+        "'quoted'",
+        "\\N",
+        "\\.",
+        "a\\nb",
+    ),
+    *("{}", "null", "x\u2028y", "x\x01y\x02z", "x\x7fy", " lead", "trail ", "x;y-1;z", "\u200b=1"),
+]
+
+
+GUARDED = {text: f"'{text}" for text in SPITEFUL[:14]} | {
+    "\t=1": "'\t'=1",
+    "\r=1": "'\r'=1",
+    "\n=1": "'\n'=1",
+    "x;=1": "x;'=1",
+    "x\t=1": "x\t'=1",
+    "x; +1": "x;' +1",
+    'x;"=1"': 'x;\'"=1"',
+    "x\n=1\ny": "x\n'=1\ny",
+    "x\r\n@a": "x\r\n'@a",
+    "x;\n=1": "x;\n'=1",
+    "x;y;-1;\uff1d1": "x;y;'-1;'\uff1d1",
+}
+
+
+@pytest.fixture
+def spiteful(own_session: ExportSession) -> ExportSession:
+    """A session where the labels of the hospital's tasks of one day are the texts above, and one number is negative."""
+    session = own_session
+    query = (
+        "select task_id from insights.fact_tasks where organization_id = %s and visibility = 'INTERNAL'"
+        " and created_date_key < '2025-01-01' order by task_id limit %s"
+    )
+    ids = [row[0] for row in session.warehouse.rows(query, session.organization_id(), len(SPITEFUL))]
+    with connect_as(session.warehouse.admin_url) as connection:
+        for task_id, text in zip(ids, SPITEFUL, strict=True):
+            change = "update insights.dim_tasks set label = %s where task_id = %s"
+            connection.execute(change, [text, task_id])
+            move = (
+                "update insights.fact_tasks set created_date_key = '2023-01-01', comment_count = -7 where task_id = %s"
+            )
+            connection.execute(move, [task_id])
+    return session
+
+
+@pytest.mark.services
+def test_csv_is_read_back_whole_and_holds_no_formula(spiteful: ExportSession) -> None:
+    rows = spiteful.rows("tasks", since=date(2023, 1, 1), until=date(2023, 1, 2))
+    expected = [GUARDED.get(text, text) for text in SPITEFUL]
+    assert sorted(row["label"] for row in rows) == sorted(expected)
+    assert {row["comment_count"] for row in rows} == {"-7"}
+    assert {row["time_to_first_response_seconds"] for row in rows} != {""}
+
+
+@pytest.mark.services
+def test_json_lines_are_read_back_as_they_are(spiteful: ExportSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")  # what psql and others read says nothing about exports
+    rows = spiteful.rows("tasks", since=date(2023, 1, 1), until=date(2023, 1, 2), file_format="jsonl")
+    assert sorted(row["label"] for row in rows) == sorted(SPITEFUL)
+    assert {row["comment_count"] for row in rows} == {-7}
+
+
+@pytest.mark.services
+def test_the_manifest_beside_it_tells_what_the_file_is(session: ExportSession) -> None:
+    done = session.export("cases", file_format="csv.gz", output="cases_2025", since=date(2025, 1, 1))
+    data = Path(done.location).read_bytes()
+    manifest = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))
+    columns = {column["name"]: column for column in manifest.pop("columns")}
+    header = gzip.decompress(data).split(b"\n")[0].decode()
+    assert header.split(",") == list(columns)
+    assert all(column.pop("refers_to") is None for column in columns.values())
+    assert columns["title"] == {"name": "title", "type": "text", "masked": "redacted"}
+    assert columns["source_keys"] == {"name": "source_keys", "type": "text[]", "masked": "hmac-sha256"}
+    assert columns["opened_at"] == {"name": "opened_at", "type": "timestamp with time zone", "masked": None}
+    audit = (
+        "select export_id::text, row_count, byte_count, sha256, output, organization_id::text, masked_columns"
+        " from insights_ops.export_audit where event = 'finished' order by export_audit_id desc limit 1"
+    )
+    facts = session.warehouse.rows(audit)[0]
+    assert facts[1:] == (
+        *(done.rows, len(data), hashlib.sha256(data).hexdigest(), done.location, session.organization_id()),
+        ["source_keys (hmac-sha256)", "title (redacted)"],
+    )
+    read_at = manifest.pop("read_at")
+    assert read_at.endswith("+00:00")
+    assert manifest == {
+        "export": "cases",
+        "export_id": facts[0],
+        "format": "csv.gz",
+        "rows": done.rows,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "filters": {
+            "organization_id": session.organization_id(),
+            "from": "2025-01-01",
+            "to": "2026-01-01",
+            "visibilities_as_rows": ["PUBLIC", "INTERNAL"],
+            "min_group_size": 5,
+        },
+        "masking": True,
+        "masked_columns": ["source_keys (hmac-sha256)", "title (redacted)"],
+        "requested_by": session.user(),
+        "load": {"as_of": "2026-01-01", "horizon": "2026-01-01", "loaded_through": "2026-01-01T00:00:00+00:00"},
+        "environment": "dev",
+        "config_version": "3.0",
+    }
+
+
+@pytest.mark.services
+def test_the_manifest_tells_which_column_names_rows_of_another_export(session: ExportSession) -> None:
+    for name, column, data_type in (("tasks", "case_id", "uuid"), ("patterns_weekly", "case_ids", "uuid[]")):
+        done = session.export(name)
+        described = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))["columns"]
+        assert [found for found in described if found["refers_to"]] == [
+            {"name": column, "type": data_type, "masked": None, "refers_to": "cases.case_id"}
+        ]

@@ -1,0 +1,46 @@
+"""Questions to a cached dashboard, and the entries in Redis that answer them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import redis
+from support.dashboards.dashboard_scenario import HOSPITAL, OPEN
+
+from orchestration.cache.entries import Lifetime, pack, unpack
+from orchestration.dashboards.question import Asked, Question, cache_key
+from orchestration.dashboards.reader import Reader
+
+ROLES = ["teacher"]
+
+
+OVERVIEW = Asked("overview", HOSPITAL, OPEN)
+
+
+def outcome(reader: Reader, asked: Asked = OVERVIEW) -> str:
+    answer = reader.ask(asked, ROLES)
+    assert set(json.loads(answer.entry.body)) == set(reader.dashboards[asked.dashboard].meta.panels)
+    return answer.outcome
+
+
+def question(reader: Reader, asked: Asked = OVERVIEW) -> Question:
+    return reader.question(asked)
+
+
+def key(reader: Reader, asked: Asked = OVERVIEW) -> str:
+    return cache_key(question(reader, asked)).entry
+
+
+def entries(admin: redis.Redis, dashboard: str = "overview") -> set[str]:
+    names = admin.keys(f"insights:dev:{{{dashboard}}}:entry:*")
+    return {name if isinstance(name, str) else name.decode() for name in names}
+
+
+def aged(admin: redis.Redis, reader: Reader, seconds: float) -> None:
+    """Make the entry older than it is, and keep it in Redis for ever."""
+    raw, asked = admin.get(key(reader)), question(reader).text
+    assert isinstance(raw, bytes)
+    entry = unpack(raw, asked)
+    older = dataclasses.replace(entry, computed_at=entry.computed_at - seconds)
+    admin.set(key(reader), pack(older, Lifetime(10**6, 10**6)))
