@@ -24,3 +24,8 @@ WITHOUT_RULES = {
 def test_every_model_with_a_rule_has_unit_tests() -> None:
     tested = {test["model"] for test in manifest()["unit_tests"].values()}
     assert {model["name"] for model in models()} - tested == set(WITHOUT_RULES)
+
+
+def test_the_name_of_a_unit_test_fits_into_an_identifier_of_postgresql() -> None:
+    # dbt names a relation after it; a longer name fails only where the test runs.
+    assert [test["name"] for test in manifest()["unit_tests"].values() if len(test["name"]) > 63] == []
