@@ -70,7 +70,7 @@ def _sealed(content: bytes) -> bytes:
 
 
 @needs_services
-def test_a_miss_is_kept_and_then_a_hit_whoever_asks(
+def test_a_miss_is_stored_and_is_then_a_hit_for_every_client(
     warehouse: Warehouse, redis_server: LocalRedis, asking: Reader
 ) -> None:
     first = asking.ask(OVERVIEW, ROLES)
@@ -114,7 +114,7 @@ def test_without_a_cache_everything_is_computed(warehouse: Warehouse) -> None:
 
 
 @needs_services
-def test_a_stale_entry_is_marked_and_one_asker_renews_it(admin: redis.Redis, asking: Reader) -> None:
+def test_a_stale_entry_is_marked_and_one_client_renews_it(admin: redis.Redis, asking: Reader) -> None:
     outcome(asking)
     aged(admin, asking, 61)
     lease = cache_key(question(asking)).lease

@@ -97,7 +97,7 @@ def test_what_another_has_just_computed_is_not_computed_again(
 
 
 @needs_services
-def test_nobody_gives_back_the_lease_of_another(admin: redis.Redis, asking: Reader) -> None:
+def test_a_lease_is_released_only_by_its_holder(admin: redis.Redis, asking: Reader) -> None:
     store, mine = asking.store, cache_key(question(asking))
     assert store
     assert store.take_lease(mine, "ours", 60)

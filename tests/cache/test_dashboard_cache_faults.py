@@ -27,7 +27,7 @@ needs_services = pytest.mark.services
 
 
 @needs_services
-def test_a_stopped_redis_costs_nobody_an_answer(redis_server: LocalRedis, asking: Reader) -> None:
+def test_a_stopped_redis_costs_no_answer(redis_server: LocalRedis, asking: Reader) -> None:
     outcome(asking)
     redis_server.stop()
     assert [outcome(asking) for _ in range(3)] == ["bypassed"] * 3
@@ -65,7 +65,7 @@ def test_a_paused_redis_is_waited_for_once_and_then_left_alone(warehouse: Wareho
 
 
 @needs_services
-def test_a_redis_that_is_paused_between_lease_and_entry_blocks_nobody(
+def test_a_redis_that_is_paused_between_lease_and_entry_blocks_no_client(
     warehouse: Warehouse, redis_server: LocalRedis
 ) -> None:
     asking = reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=0.01)

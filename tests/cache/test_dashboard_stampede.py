@@ -95,7 +95,7 @@ def answers(process: subprocess.Popen[str]) -> list[tuple[str, str]]:
     return [(outcome, body) for outcome, body in json.loads(line)]
 
 
-def test_64_askers_of_a_cold_dashboard_cost_the_warehouse_one_query(
+def test_64_clients_of_a_cold_dashboard_cost_the_warehouse_one_query(
     logged: Warehouse, redis_server: LocalRedis, tmp_path: Path
 ) -> None:
     with clients(logged, tmp_path, PROCESSES, settings={"cache.url": redis_server.url()}, slowness=0.3) as started:
@@ -111,7 +111,7 @@ def test_64_askers_of_a_cold_dashboard_cost_the_warehouse_one_query(
     assert queries(logged) == 1
 
 
-def test_a_killed_computer_holds_nobody_up_for_longer_than_its_lease(
+def test_a_killed_process_delays_no_client_beyond_its_lease(
     logged: Warehouse, redis_server: LocalRedis, tmp_path: Path
 ) -> None:
     given = {"settings": {"cache.url": redis_server.url()}, "threads": 1}

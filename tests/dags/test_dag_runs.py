@@ -61,7 +61,7 @@ def _logged(warehouse: Warehouse, since: int = 0) -> dict[str, list[tuple[date, 
     return found
 
 
-def test_the_dimensions_wait_for_nobody_where_no_fact_was_ever_loaded(
+def test_the_dimensions_do_not_wait_where_no_fact_was_ever_loaded(
     dags: dict[str, airflow_dags.DAG],
     prepared: Warehouse,
     monkeypatch: pytest.MonkeyPatch,

@@ -311,7 +311,9 @@ def test_a_load_that_somebody_planted_for_ever(admin: redis.Redis, asking: Reade
     assert asking.ask(asked, ["teacher"]).outcome == "hits"
 
 
-def test_a_planted_count_makes_nobody_compute_what_is_no_question(admin: redis.Redis, asking: Reader) -> None:
+def test_a_planted_count_does_not_make_the_warm_up_compute_an_invalid_question(
+    admin: redis.Redis, asking: Reader
+) -> None:
     asked = Asked("overview", HOSPITAL, OPEN)
     asking.ask(asked, ["teacher"])
     asking.answers.counters.send()

@@ -72,7 +72,7 @@ def test_a_server_that_is_down_is_an_error_at_once_and_is_asked_again(
     asking.close()
 
 
-def test_connections_that_the_server_has_ended_cost_nobody_an_answer(built: Warehouse) -> None:
+def test_connections_that_the_server_has_ended_cost_no_answer(built: Warehouse) -> None:
     asking = reader(built)
     first = asking.ask(ONE, ["teacher"])
     built.rows(

@@ -32,9 +32,9 @@ def test_another_organization_by_its_slug_or_id_with_ones_own_user(session: Expo
 
 
 def test_ones_own_organization_with_another_organizations_user(session: ExportSession) -> None:
-    stranger, nobody = session.user(STORES), str(uuid4())
-    refusals = {who: session.refusal("tasks", user=who).replace(who, "X") for who in (stranger, nobody)}
-    assert refusals[stranger] == refusals[nobody]  # the refusal does not reveal that the stranger exists
+    stranger, missing = session.user(STORES), str(uuid4())
+    refusals = {who: session.refusal("tasks", user=who).replace(who, "X") for who in (stranger, missing)}
+    assert refusals[stranger] == refusals[missing]  # the refusal does not reveal that the stranger exists
 
 
 def test_a_user_who_is_not_active(session: ExportSession) -> None:
@@ -42,7 +42,7 @@ def test_a_user_who_is_not_active(session: ExportSession) -> None:
 
 
 @pytest.mark.parametrize("user", ["", "*", "%", "null", "00000000-0000-0000-0000-000000000000", " ", "{}"])
-def test_a_user_who_is_everybody_or_nobody(session: ExportSession, user: str) -> None:
+def test_a_user_id_that_names_no_single_user_is_refused(session: ExportSession, user: str) -> None:
     assert "has no active user" in session.refusal("tasks", user=user)
 
 

@@ -36,7 +36,7 @@ def test_data_and_manifest_are_there_when_whole_and_not_before(directory: Path) 
     assert names(directory) == ["tasks.csv", "tasks.csv.manifest.json"]
 
 
-def test_nobody_else_may_read_them(directory: Path) -> None:
+def test_only_the_owner_may_read_them(directory: Path) -> None:
     before = os.umask(0)
     try:
         export()

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from support import drifted_source
 from support.contents import INCREMENTAL, Difference, contents, difference
-from support.drifted_source import SET_ASIDE
+from support.drifted_source import REJECTED
 from support.warehouse import DbtResult, Warehouse
 
 from orchestration.config.files import Settings
@@ -62,7 +62,7 @@ def drifted(postgres: LocalPostgres, settings: Settings, prepared_sample: str, b
 
 
 def _kinds_of(table: str) -> set[str]:
-    return {kind for kind, (source_table, _, _) in SET_ASIDE.items() if source_table == table}
+    return {kind for kind, (source_table, _, _) in REJECTED.items() if source_table == table}
 
 
 def test_the_build_succeeds_with_every_data_test(drifted: Drifted) -> None:
@@ -81,12 +81,12 @@ def test_source_drift_lists_exactly_the_drifted_columns(drifted: Drifted) -> Non
     assert drift == {"missing": missing, "other_type": len(drifted_source.DRIFT) - missing}
 
 
-def test_what_cannot_be_loaded_is_set_aside_with_its_reason_and_value(drifted: Drifted) -> None:
+def test_what_cannot_be_loaded_is_rejected_with_its_reason_and_value(drifted: Drifted) -> None:
     rows = drifted.warehouse.rows(
         "select touched.kind, source_table, reject_reason, rejected_value from insights_ops.rejects"
         " inner join touched on touched.id = source_id where resolved_at is null"
     )
-    assert {kind: (table, reason, value) for kind, table, reason, value in rows} == SET_ASIDE
+    assert {kind: (table, reason, value) for kind, table, reason, value in rows} == REJECTED
     # The sample's own: docs/sample.md.
     others = drifted.warehouse.value(
         "select count(*) from insights_ops.rejects where source_id not in (select id from touched)"
@@ -195,8 +195,8 @@ def test_nothing_falls_out_of_a_total(drifted: Drifted, which: str) -> None:
     warehouse = drifted.warehouse if which == "drifted" else drifted.sample
     in_time = "created_at >= '2024-01-02 00:00+00' and created_at < '2026-01-01 00:00+00'"
     for table, relation in (("tasks", "tasks"), ("cases", "cases"), ("wellbeing_checkins", "wellbeing_checkins")):
-        set_aside = warehouse.rows("select source_id from insights_ops.rejects where source_table = %s", table)
-        ids = [id_ for (id_,) in set_aside]
+        rejected = warehouse.rows("select source_id from insights_ops.rejects where source_table = %s", table)
+        ids = [id_ for (id_,) in rejected]
         in_source = warehouse.value(f"select count(*) from {table} where {in_time} and not id = any(%s)", ids)
         loaded = warehouse.value(f"select count(*) from insights.fact_{relation}")
         everything = warehouse.value(f"select count(*) from {table} where id = any(%s) or {in_time}", ids)

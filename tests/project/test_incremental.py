@@ -217,13 +217,13 @@ def test_a_repaired_row_loads_and_its_reject_is_resolved(life: Life) -> None:
     assert _status(life, "repaired") == "PENDING"
 
 
-def test_a_loaded_row_that_goes_bad_is_set_aside_and_stays_as_it_was(life: Life) -> None:
+def test_a_loaded_row_that_goes_bad_is_rejected_and_stays_as_it_was(life: Life) -> None:
     ((reason, value, resolved),) = _reject(life, "spoilt")
     assert (reason, value, resolved) == ("unknown_status", "NONSENSE", False)
     assert _status(life, "spoilt") == "IN_PROGRESS"
 
 
-def test_what_is_set_aside_equals_a_warehouse_from_scratch_but_for_what_stays(life: Life) -> None:
+def test_what_is_rejected_equals_a_warehouse_from_scratch_but_for_what_stays(life: Life) -> None:
     found = difference(life.warehouse, life.from_scratch, "insights_ops.rejects", "source_id")
     assert names_of(found.only_first) == {"repaired"}  # resolved
     assert found.unequal == set()

@@ -155,7 +155,7 @@ def test_a_second_build_and_a_replay_write_nothing(reported: Warehouse) -> None:
     assert reported.rows(horizons) == [(SAMPLE_AS_OF,)]
 
 
-def test_nobody_waits_for_a_refresh(own: Warehouse) -> None:
+def test_readers_do_not_wait_for_a_refresh(own: Warehouse) -> None:
     count = "select sum(task_count) from insights.report_task_volume where priority = 'LOW'"
     before = own.value(count)
     changed = own.value("select count(*) from insights.fact_tasks where priority = 'MEDIUM'")

@@ -234,7 +234,7 @@ def test_pauses_double_with_jitter_up_to_the_longest(
     assert len({first for first, *_ in cases}) > 1, "no jitter"
 
 
-def test_nobody_listens(outbox: Outbox, core: CoreServices, settings: Settings) -> None:
+def test_core_services_that_do_not_listen(outbox: Outbox, core: CoreServices, settings: Settings) -> None:
     case_ids = outbox.ask(2)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen

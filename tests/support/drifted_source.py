@@ -58,7 +58,7 @@ def _retype(table: str, column: str, to: str, using: str = "") -> str:
 LOADED_ALL_THE_SAME = ("closed_unreadable", "visibility_missing", "label_missing")
 UNCHANGED = ("category_capital", "severity_padded", "updated_missing", "requester_unreadable")
 # Kinds of tasks, cases, events and check-ins that are rejected: the reason and the refused value.
-SET_ASIDE = {
+REJECTED = {
     "category_unknown": ("tasks", "unknown_category", "banana"),
     "priority_blank": ("tasks", "unknown_priority", ""),
     "created_missing": ("tasks", "missing_created_at", None),
@@ -72,7 +72,7 @@ SET_ASIDE = {
     "score_word": ("wellbeing_checkins", "score_out_of_range", None),
     "score_high": ("wellbeing_checkins", "score_out_of_range", None),
 }
-TASKS = (*LOADED_ALL_THE_SAME, *UNCHANGED, *(k for k, (table, _, _) in SET_ASIDE.items() if table == "tasks"))
+TASKS = (*LOADED_ALL_THE_SAME, *UNCHANGED, *(k for k, (table, _, _) in REJECTED.items() if table == "tasks"))
 CASES = (
     "metadata_broken",
     "metadata_number",

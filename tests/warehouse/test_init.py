@@ -202,7 +202,7 @@ def test_plain_dbt_refuses_foreign_relations_before_anything_is_built(orgo: Ware
     assert orgo.value("select count(*) from insights_ops.load_log") == 0
 
 
-def test_a_database_that_nobody_prepared_names_the_command_that_does(orgo: Warehouse) -> None:
+def test_an_unprepared_database_is_an_error_that_names_the_command(orgo: Warehouse) -> None:
     variables = libpq_variables(orgo.postgres, orgo.name, "postgres")
     result = plain_dbt(variables, "build")
     assert not result.succeeded
