@@ -72,6 +72,13 @@ PATTERNS = Marts("patterns")
 REVIEW_GATE = Gate("gate", "waits for both daily loads of `as_of`.", loaded=(FACTS, DIMENSIONS), present=(PATTERNS,))
 SEND_REVIEWS = Step("send_reviews", "posts pending review cases to Core Services.")
 
+
+def _review(dag: str, does: str, *first: Step) -> Flow:
+    """Return the flow of a review: its gate, steps of its own, the models of its selector, and the delivery."""
+    steps = (REVIEW_GATE, *first, Models("review", does, dag), SEND_REVIEWS)
+    return Flow(wait=timedelta(hours=2), run_timeout=timedelta(hours=6), steps=steps)
+
+
 FLOWS = {
     "daily_events_load": Flow(
         wait=timedelta(minutes=30),
@@ -110,45 +117,18 @@ FLOWS = {
             Step("load_log", "checks that the load log has each dimension as of this run's `as_of`."),
         ),
     ),
-    "weekly_pattern_review": Flow(
-        wait=timedelta(hours=2),
-        run_timeout=timedelta(hours=6),
-        steps=(
-            REVIEW_GATE,
-            Step("reconcile", "compares every row with its source, and repairs rows that the loads missed."),
-            Models(
-                "review",
-                "builds `pattern_weekly` over `patterns.weekly.window_days`, then its review cases, each with tests.",
-                "weekly_pattern_review",
-            ),
-            SEND_REVIEWS,
-        ),
+    "weekly_pattern_review": _review(
+        "weekly_pattern_review",
+        "builds `pattern_weekly` over `patterns.weekly.window_days`, then its review cases, each with tests.",
+        Step("reconcile", "compares every row with its source, and repairs rows that the loads missed."),
     ),
-    "monthly_trend_report": Flow(
-        wait=timedelta(hours=2),
-        run_timeout=timedelta(hours=6),
-        steps=(
-            REVIEW_GATE,
-            Models(
-                "review",
-                "builds `report_monthly_trends` and `pattern_monthly`, then its review cases, each with tests.",
-                "monthly_trend_report",
-            ),
-            SEND_REVIEWS,
-        ),
+    "monthly_trend_report": _review(
+        "monthly_trend_report",
+        "builds `report_monthly_trends` and `pattern_monthly`, then its review cases, each with tests.",
     ),
-    "yearly_systemic_review": Flow(
-        wait=timedelta(hours=2),
-        run_timeout=timedelta(hours=6),
-        steps=(
-            REVIEW_GATE,
-            Models(
-                "review",
-                "builds `pattern_yearly` over `patterns.yearly.window_days`, then its review cases, each with tests.",
-                "yearly_systemic_review",
-            ),
-            SEND_REVIEWS,
-        ),
+    "yearly_systemic_review": _review(
+        "yearly_systemic_review",
+        "builds `pattern_yearly` over `patterns.yearly.window_days`, then its review cases, each with tests.",
     ),
     "cache_warmup_dashboards": Flow(
         wait=timedelta(minutes=2),
