@@ -113,7 +113,7 @@ def test_postgresql_restarted_during_an_export(
     postgres.stop()
     try:
         with pytest.raises(InsightsError, match="Cannot connect to PostgreSQL"):
-            session.export("tasks", output="meanwhile", user="whoever")
+            session.export("tasks", output="meanwhile", user="anyone")
     finally:
         postgres.start()
     _, said = process.communicate("\n")

@@ -51,7 +51,7 @@ def test_the_row_limit_is_exact(session: ExportSession, name: str) -> None:
         ("persons", {}, "There is no export persons. There are: cases, monthly_"),
         ("tasks", {"file_format": "xlsx"}, "The format is xlsx; it must be one of csv, csv.gz, jsonl."),
         ("tasks", {"since": TO, "until": TO}, "must be before --to 2026-01-01"),
-        ("tasks", {"organization": "nobody"}, "There is no organization 'nobody'"),
+        ("tasks", {"organization": "missing"}, "There is no organization 'missing'"),
         ("tasks", {"user": "11111111-1111-1111-1111-111111111111"}, "has no active user 11111111"),
         ("tasks", {"output": "../x"}, "is not a valid name"),
         ("monthly_task_totals", {"since": date(2025, 1, 2)}, "--from and --to must be first days of months"),
@@ -128,7 +128,7 @@ def test_a_warehouse_that_was_never_built_says_so(
 def test_offline_exports_nothing_until_it_is_enabled(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://nobody@/nowhere?host=/nonexistent")
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://reader@/nowhere?host=/nonexistent")
     offline = ExportSession(Warehouse("", None, settings), replace(settings, environment="offline"), tmp_path, {})  # type: ignore[arg-type]
     request = ExportSession.request(offline, "tasks", user="x")
     with pytest.raises(InsightsError, match=r"Exports are disabled in offline unless insights\.offline\.enabled"):

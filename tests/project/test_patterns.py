@@ -29,7 +29,7 @@ EVERYTHING = ("--select", "+path:models/marts/patterns", "--exclude-resource-typ
 REVIEWS_ONLY = ("--select", "path:models/marts/patterns", "--exclude-resource-type", "test", "unit_test")
 KINDS = {"incident_frequency", "high_risk_indicator", "cross_department_trend"}
 
-# What happens in the scenarios between the two dates; the first byte of an id chooses whom it happens to.
+# What happens in the scenarios between the two dates; the first byte of an id decides which rows change.
 CHANGES = """
     create function pg_temp.draw(id uuid, sides int) returns int language sql as
         $$ select get_byte(uuid_send(id), 0) % sides $$;

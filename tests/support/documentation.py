@@ -18,11 +18,16 @@ _CONTRACT_CITED = re.compile(r"source contract(?:'s)?,? sections? (\d)(?: and (\
 _SPECIFICATION_CITED = re.compile(r"specification,? (?:section )?(\d(?:\.\d)?)", re.I)
 
 
-def read(top: Path, *patterns: str) -> dict[str, str]:
-    """Return the text of the files below `top` that git knows or would add, by their path."""
+def files(top: Path, *patterns: str) -> list[str]:
+    """Return the paths of the files below `top` that git knows or would add."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
     listed = subprocess.run(command, cwd=top, capture_output=True, text=True, check=True).stdout.split("\n")
-    return {name: (top / name).read_text("utf-8") for name in listed if name and (top / name).is_file()}
+    return [name for name in listed if name and (top / name).is_file()]
+
+
+def read(top: Path, *patterns: str) -> dict[str, str]:
+    """Return the text of these files by their path."""
+    return {name: (top / name).read_text("utf-8") for name in files(top, *patterns)}
 
 
 def broken_links(pages: Mapping[str, str], top: Path) -> list[str]:
