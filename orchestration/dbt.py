@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.config.files import PROJECT, Settings, dbt_variables
+from orchestration.errors import BadInputError
 from orchestration.warehouse import profiles
 from orchestration.warehouse.connection import child_environment, connect
 from orchestration.warehouse.database import Database
@@ -22,6 +23,15 @@ from orchestration.warehouse.writer_lock import writer_lock
 
 # Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+# Options of dbt that `complete` sets, and what decides their values.
+OWN_OPTIONS = {
+    "--target": "INSIGHTS_ENV",
+    "-t": "INSIGHTS_ENV",
+    "--vars": "config/insights/config.yaml and --as-of",
+    "--profiles-dir": "INSIGHTS_WAREHOUSE_URL",
+    "--profile": "INSIGHTS_WAREHOUSE_URL",
+    "--project-dir": "the place where Insights is installed",
+}
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,13 @@ def writing(settings: Settings, url: str | None) -> Iterator[None]:
     with connect(url, autocommit=True) as connection, writer_lock(connection):
         profiles.synchronise(Database(settings, connection))
         yield
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Raise BadInputError if a user's arguments for dbt contain an option that `complete` sets and would override."""
+    for argument in arguments:
+        if (option := argument.split("=")[0]) in OWN_OPTIONS:
+            raise BadInputError(f"Remove {option}: {OWN_OPTIONS[option]} decides its value.")
 
 
 def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:

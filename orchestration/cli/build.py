@@ -20,11 +20,13 @@ def build(as_of: date | None, dbt_arguments: tuple[str, ...]) -> None:
     """Build and test the warehouse.
 
     The warehouse is the database of INSIGHTS_WAREHOUSE_URL. All other arguments are passed to `dbt build` unchanged.
+    Options that Insights sets itself, such as --target and --vars, are refused.
     Unit tests, which test models and not data, are skipped; `./dev test` and a plain `dbt build` run them.
     """
     from orchestration import dbt
     from orchestration.config.files import load_settings
 
+    dbt.check_arguments(dbt_arguments)
     settings = load_settings()
     command = ["build", *dbt.NO_UNIT_TESTS, *dbt_arguments]
     sys.exit(dbt.write(settings, command, url=settings.warehouse_url, variables=dbt.as_of_variable(as_of)).exit_code)

@@ -26,10 +26,16 @@ class LateChoice(click.Choice[str]):
 
 
 def as_date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:
-    """Return the value of an option of type DAY as a date, None if it is not given; a click callback."""
+    """Return the value of an option of type DAY as a date, None if it is not given; a click callback.
+
+    Raises click.BadParameter for a date that is not in dim_dates.
+    """
+    if value and not FIRST_DAY <= value.date() <= LAST_DAY:
+        raise click.BadParameter(f"{value.date()} is outside of dim_dates, {FIRST_DAY} to {LAST_DAY}.")
     return value.date() if value else None
 
 
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
 DAY = click.DateTime(["%Y-%m-%d"])
 
 as_of = click.option(
@@ -43,6 +49,13 @@ admin_url = click.option(
     envvar="INSIGHTS_ADMIN_URL",
     help="Database URL of a superuser or owner. Default: libpq's PG* variables. [env: INSIGHTS_ADMIN_URL]",
 )
+
+
+def limit(text: str) -> Callable[[Any], Any]:
+    """Return the option --limit, with its help text."""
+    return click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help=text)
+
+
 review_date = click.option(
     "--review-date",
     type=DAY,

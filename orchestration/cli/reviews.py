@@ -9,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from orchestration.cli import options
 from orchestration.cli.texts import say
 from orchestration.errors import FailedError
 
@@ -50,7 +51,7 @@ def send() -> None:
 
 @reviews.command("list", epilog="Example: insights reviews list --status failed")
 @click.option("--status", type=click.Choice(["pending", "failed", "sent"]), help="Only this status. Default: all.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Number of newest cases.")
+@options.limit("Number of newest cases.")
 def show(status: str | None, limit: int) -> None:
     """Count review cases by status and list the newest.
 

@@ -1,0 +1,53 @@
+"""Arguments that no command can use are refused with one sentence, before anything is connected or run."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from orchestration.cli import main
+
+NOT_TEXT = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["purge", "--as-of", "0001-01-01"], 2, "0001-01-01 is outside of dim_dates, 1970-01-01 to 2099-12-31."),
+        (["build", "--as-of", "2100-01-01"], 2, "2100-01-01 is outside of dim_dates, 1970-01-01 to 2099-12-31."),
+        (["reviews", "list", "--limit", "99999999999999999999"], 2, "is not in the range 1<=x<=100000"),
+        (["exports", "audit", "--limit", "0"], 2, "is not in the range 1<=x<=100000"),
+        (["patterns", "list", "--org", NOT_TEXT], 2, r"The argument 'caf\udce9' is not UTF-8 text."),
+        (["build", "--target", "prod"], 1, "Remove --target: INSIGHTS_ENV decides its value."),
+        (["build", "-t", "prod"], 1, "Remove -t: INSIGHTS_ENV decides its value."),
+        (["build", "--vars={as_of: 2026-01-01}"], 1, "Remove --vars: config/insights/config.yaml and --as-of decides"),
+        (["build", "--select", "x", "--profiles-dir", "."], 1, "Remove --profiles-dir: INSIGHTS_WAREHOUSE_URL decides"),
+        (["build", "--project-dir", "."], 1, "Remove --project-dir: the place where Insights is installed decides"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_refused(
+    arguments: list[str],
+    code: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/nothing_listens_here")
+    monkeypatch.setattr(sys, "argv", ["insights", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    out, err = capfd.readouterr()
+    assert (end.value.code, out) == (code, "")
+    assert says in err and "Traceback" not in err
+
+
+def test_what_insights_sets_is_refused_and_nothing_else() -> None:
+    from orchestration import dbt  # noqa: PLC0415
+    from orchestration.config.files import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    completed = [part for part in dbt.complete(settings, ["build"], {}) if part.startswith("-")]
+    assert set(completed) <= dbt.OWN_OPTIONS.keys()
+    dbt.check_arguments(["--select", "marts", "--full-refresh", "--threads=2"])
