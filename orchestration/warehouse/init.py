@@ -16,6 +16,27 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.translation import Messages
 
 MINIMUM_SERVER_VERSION = 150000
+# Set on the roles, because a database or server that is tuned for an application may set them otherwise. Results depend
+# on the first group. The second would end a load, which has limits of its own.
+BOTH_ROLES = {
+    "timezone": "UTC",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "default_transaction_isolation": "read committed",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+}
+WRITER_ONLY = {
+    # A policy that hides rows of the source is an error then. Hidden rows would look deleted (decision D129).
+    "row_security": "off",
+    "default_transaction_read_only": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
+    "jit": "off",
+}
 MESSAGES: Messages = {
     RefusedError: "This user may not prepare the database: {detail}. Run insights init as a superuser, or as"
     " a role with CREATEROLE that owns the database and the operational tables."
@@ -41,8 +62,13 @@ def initialise(connection: psycopg.Connection, settings: Settings, *, move_aside
     """
     db, report = Database(settings, connection, MESSAGES), InitReport()
     with db.errors(), connection.transaction():
+        # The database may have defaults that refuse or cancel this transaction; the roles get their own below.
+        connection.execute("set transaction isolation level read committed read write")
+        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(sql.SQL("set local {} to 0").format(sql.Identifier(name)))
         _check_server(connection)
         report.missing_columns = _check_source(db)
+        _check_policies(db)
         _create_roles(db, report)
         _create_schemas(db)
         report.moved_aside = foreign.clear(db, move_aside=move_aside)
@@ -91,15 +117,46 @@ def _check_source(db: Database) -> list[str]:
     return [f"{table}.{column}" for table, column, _ in missing]
 
 
+def _check_policies(db: Database) -> None:
+    """Raise MisconfiguredError if row-level security would hide rows of the source from the ETL role."""
+    etl = db.settings.insights.warehouse.write_user
+    rows = db.rows(
+        """
+        select c.relname
+        from pg_class as c
+        inner join pg_namespace as n on c.relnamespace = n.oid
+        left join pg_roles as r on r.rolname = %(etl)s
+        where
+            n.nspname = %(schema)s
+            and c.relname = any(%(tables)s)
+            and c.relrowsecurity
+            and not coalesce(r.rolsuper or r.rolbypassrls, false)
+            and (c.relforcerowsecurity or not coalesce(pg_has_role(r.oid, c.relowner, 'usage'), false))
+        order by c.relname
+        """,
+        {"etl": etl, "schema": db.names.source_schema, "tables": [table.name for table in contract_tables()]},
+    )
+    if rows:
+        verb = "alter" if db.rows("select from pg_roles where rolname = %s", [etl]) else "create"
+        statement = sql.SQL(f"{verb} role {{}} {'login ' if verb == 'create' else ''}bypassrls").format(
+            sql.Identifier(etl)
+        )
+        raise MisconfiguredError(
+            f"Row-level security hides rows of {', '.join(name for (name,) in rows)} from {etl}, and hidden rows would"
+            f" look deleted. Let it read every row, as a superuser: {statement.as_string(db.connection)};"
+        )
+
+
 def _create_roles(db: Database, report: InitReport) -> None:
     warehouse = db.settings.insights.warehouse
     for role in (warehouse.write_user, warehouse.read_only_user):
         if not db.rows("select 1 from pg_roles where rolname = %s", [role]):
             db.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
             report.roles_created.append(role)
-        db.execute(sql.SQL("alter role {} set timezone to 'UTC'").format(sql.Identifier(role)))
-    # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
-    db.execute(sql.SQL("alter role {} set jit to off").format(sql.Identifier(warehouse.write_user)))
+    for role, values in ((warehouse.write_user, BOTH_ROLES | WRITER_ONLY), (warehouse.read_only_user, BOTH_ROLES)):
+        for name, value in values.items():
+            statement = sql.SQL("alter role {} set {} to {}")
+            db.execute(statement.format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value)))
 
 
 def _create_schemas(db: Database) -> None:

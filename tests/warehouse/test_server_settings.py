@@ -1,0 +1,101 @@
+"""Databases with defaults made for an application, and sources with row-level security."""
+
+from __future__ import annotations
+
+import pytest
+from support.contents import contents
+from support.warehouse import Warehouse, connect_as
+
+from orchestration.errors import MisconfiguredError
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.init import initialise
+
+pytestmark = pytest.mark.services
+
+# Each of them ends a load or bends its values where nothing overrides it.
+DEFAULTS = {
+    "default_transaction_isolation": "serializable",
+    "default_transaction_read_only": "on",
+    "statement_timeout": "20ms",
+    "lock_timeout": "1ms",
+    "idle_session_timeout": "50ms",
+    "idle_in_transaction_session_timeout": "50ms",
+    "timezone": "Pacific/Chatham",
+    "datestyle": "German, DMY",
+    "intervalstyle": "sql_standard",
+    "standard_conforming_strings": "off",
+    "transform_null_equals": "on",
+}
+MARTS = {
+    "insights.dim_dates": "date_key",
+    "insights.dim_tasks": "task_id",
+    "insights.dim_cases": "case_id",
+    "insights.fact_tasks": "task_id",
+    "insights.fact_cases": "case_id",
+    "insights.pattern_weekly": "pattern_id",
+}
+
+
+def test_defaults_of_the_database_neither_end_a_load_nor_change_it(prepared: Warehouse, built: Warehouse) -> None:
+    for name, value in DEFAULTS.items():
+        with connect_as(prepared.postgres.url("postgres", "postgres")) as connection:
+            connection.execute(f"alter database {prepared.name} set {name} to '{value}'")
+    # As a superuser, whose sessions have the defaults of the database too.
+    with connect(prepared.admin_url) as connection:
+        initialise(connection, prepared.settings)
+    loaded = prepared.build()
+    assert loaded.succeeded, loaded.output
+    with connect_as(prepared.postgres.url("postgres", "postgres")) as connection:
+        connection.execute(f"alter database {prepared.name} reset all")
+    for relation, key in MARTS.items():
+        assert contents(prepared, relation, key) == contents(built, relation, key) != {}, relation
+
+
+def _hide_tasks(warehouse: Warehouse) -> None:
+    warehouse.execute(
+        "alter table tasks enable row level security;"
+        "create policy own_tasks on tasks using (label = current_setting('app.label', true))"
+    )
+
+
+def test_init_refuses_a_policy_that_hides_rows_and_names_table_and_remedy(prepared: Warehouse) -> None:
+    _hide_tasks(prepared)
+    with connect(prepared.admin_url) as connection, pytest.raises(MisconfiguredError) as refused:
+        initialise(connection, prepared.settings)
+    assert str(refused.value) == (
+        "Row-level security hides rows of tasks from orgo_insights_etl, and hidden rows would look deleted."
+        ' Let it read every row, as a superuser: alter role "orgo_insights_etl" bypassrls;'
+    )
+
+
+def test_a_policy_of_later_fails_the_load_and_nothing_is_deleted(built: Warehouse) -> None:
+    before = contents(built, "insights.fact_tasks", "task_id")
+    _hide_tasks(built)
+    load = built.build("--select", "+fact_tasks")
+    assert not load.succeeded
+    assert 'query would be affected by row-level security policy for table "tasks"' in load.output
+    assert contents(built, "insights.fact_tasks", "task_id") == before != {}
+
+
+def test_a_role_that_bypasses_policies_reads_every_row(prepared: Warehouse) -> None:
+    # A role of its own, because roles belong to the whole server of the tests.
+    warehouse = prepared.settings.insights.warehouse.model_copy(update={"write_user": "bypassing_etl"})
+    insights = prepared.settings.insights.model_copy(update={"warehouse": warehouse})
+    settings = type(prepared.settings)(
+        prepared.settings.environment,
+        insights,
+        prepared.settings.profiles,
+        prepared.settings.dags,
+        prepared.settings.version,
+    )
+    _hide_tasks(prepared)
+    with connect(prepared.admin_url) as connection, pytest.raises(MisconfiguredError) as refused:
+        initialise(connection, settings)
+    remedy = str(refused.value).rpartition(": ")[2]
+    assert remedy == 'create role "bypassing_etl" login bypassrls;'
+    prepared.execute(remedy)
+    with connect(prepared.admin_url) as connection:
+        initialise(connection, settings)
+    with connect(prepared.postgres.url(prepared.name, "bypassing_etl")) as connection:
+        row = connection.execute("select count(*) from tasks").fetchone()
+    assert row == (prepared.value("select count(*) from tasks"),)
