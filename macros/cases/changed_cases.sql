@@ -29,11 +29,12 @@
     from {{ stored_mart('fact_cases') }} as former
     left join (
         select
+            organization_id,
             case_id,
             count(*) as task_count
         from {{ ref('int_tasks_checked') }}
         where case_id is not null and is_accepted and created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
-        group by case_id
-    ) as tasks on former.case_id = tasks.case_id
+        group by organization_id, case_id
+    ) as tasks on former.organization_id = tasks.organization_id and former.case_id = tasks.case_id
     where {{ few('former.linked_task_count <> coalesce(tasks.task_count, 0)') }}
 {%- endmacro %}

@@ -36,9 +36,12 @@ rules as (
 ),
 
 risk_cases as (
-    select distinct bridge.entity_id as case_id
+    select distinct
+        bridge.organization_id,
+        bridge.entity_id as case_id
     from {{ ref('bridge_entity_labels') }} as bridge
-    inner join {{ ref('dim_labels') }} as labels on bridge.label_id = labels.label_id
+    inner join {{ ref('dim_labels') }} as labels
+        on bridge.label_id = labels.label_id and bridge.organization_id = coalesce(labels.organization_id, bridge.organization_id)
     where bridge.entity_type = 'case' and labels.category = 'risk'
 ),
 
@@ -61,7 +64,7 @@ cases as (
         cases.opened_at,
         cases.severity in ('MAJOR', 'CRITICAL') or risk_cases.case_id is not null as is_high_risk
     from {{ ref('dim_cases') }} as cases
-    left join risk_cases on cases.case_id = risk_cases.case_id
+    left join risk_cases on cases.case_id = risk_cases.case_id and cases.organization_id = risk_cases.organization_id
     where
         not cases.is_own_review
         and cases.opened_at >= {{ utc_midnight(day ~ ' - ' ~ rule.window_days) }}

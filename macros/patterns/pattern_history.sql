@@ -11,9 +11,13 @@ episodes as (
         coalesce(own.episode_start, earlier.episode_start, {{ reviewed }}.review_date) as episode_start
     from {{ reviewed }}
     left join {{ stored }} as own
-        on {{ reviewed }}.pattern_id = own.pattern_id and own.review_date = date '{{ review_date(cadence) }}'
+        on {{ reviewed }}.pattern_id = own.pattern_id
+        and {{ reviewed }}.organization_id = own.organization_id
+        and own.review_date = date '{{ review_date(cadence) }}'
     left join {{ stored }} as earlier
-        on {{ reviewed }}.pattern_id = earlier.pattern_id and earlier.review_date = {{ previous_review_date(cadence) }}
+        on {{ reviewed }}.pattern_id = earlier.pattern_id
+        and {{ reviewed }}.organization_id = earlier.organization_id
+        and earlier.review_date = {{ previous_review_date(cadence) }}
         {%- else %}
         {{ reviewed }}.review_date as episode_start
     from {{ reviewed }}

@@ -1,6 +1,6 @@
 {#- Results of earlier reviews that cases depend on. They are read from sources, not refs, because they are built from the cases. -#}
 
-{#- One row per case and stored review that lists it: case_id, cadence, review_date. `condition` filters the stored reviews. Reviews made
+{#- One row per case and stored review that lists it: cadence, review_date, organization_id, case_id. `condition` filters the stored reviews. Reviews made
     by loads of the same day are left out, so that two loads of one day give the same result. -#}
 {% macro stored_review_cases(condition='true') -%}
     {%- set made_reviews = ref('made_reviews') -%}
@@ -10,6 +10,7 @@
     select
         '{{ cadence }}' as cadence,
         review_date,
+        organization_id,
         unnest(case_ids) as case_id
     from {{ stored }}
     where
@@ -24,14 +25,15 @@
     select
         null as cadence,
         cast(null as date) as review_date,
+        cast(null as uuid) as organization_id,
         cast(null as uuid) as case_id
     where false
 {%- endmacro %}
 
-{#- The ids of the cases that Insights requested (decision D5), whatever their metadata says now. -#}
+{#- The organizations and ids of the cases that Insights requested (decision D5), whatever their metadata says now. -#}
 {% macro asked_case_ids() -%}
     {%- set outbox = if_stored(source('previous_load_ops', 'review_requests')) -%}
-    {%- if outbox -%} select case_id from {{ outbox }}
-    {%- else -%} select cast(null as uuid) as case_id where false
+    {%- if outbox -%} select organization_id, case_id from {{ outbox }}
+    {%- else -%} select cast(null as uuid) as organization_id, cast(null as uuid) as case_id where false
     {%- endif -%}
 {%- endmacro %}

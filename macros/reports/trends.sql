@@ -39,6 +39,10 @@
     using ({{ trend_span() }}) as span
     where
         former.month >= span.first_day
-        and not exists (select 1 from {{ ref('int_monthly_trends') }} as trends where trends.trend_id = former.trend_id)
+        and not exists (
+            select 1
+            from {{ ref('int_monthly_trends') }} as trends
+            where trends.trend_id = former.trend_id and trends.organization_id = former.organization_id
+        )
     {% endif %}
 {% endmacro %}

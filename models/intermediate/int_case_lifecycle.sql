@@ -47,6 +47,7 @@ cases as (
 
 linked_tasks as (
     select
+        tasks.organization_id,
         tasks.case_id,
         tasks.task_id,
         tasks.type,
@@ -54,7 +55,7 @@ linked_tasks as (
         tasks.is_about_sensitive_person,
         {{ visibility_rank('tasks.visibility') }} as visibility_rank
     from {{ ref('int_tasks_checked') }} as tasks
-    inner join cases on tasks.case_id = cases.case_id
+    inner join cases on tasks.case_id = cases.case_id and tasks.organization_id = cases.organization_id
     where tasks.is_accepted and tasks.created_at < {{ horizon }}
 ),
 
@@ -76,17 +77,19 @@ case_escalations as (
         linked_tasks.case_id,
         count(*) as escalation_count
     from linked_tasks
-    inner join {{ ref('stg_task_events') }} as events on linked_tasks.task_id = events.task_id
+    inner join {{ ref('stg_task_events') }} as events
+        on linked_tasks.task_id = events.task_id and linked_tasks.organization_id = events.organization_id
     where events.event_type = 'escalated' and events.created_at >= {{ calendar_start() }} and events.created_at < {{ horizon }}
     group by linked_tasks.case_id
 ),
 
 case_reviews as (
     select
+        organization_id,
         case_id,
         count(*) as review_count
     from ({{ stored_review_cases() }}) as reviews
-    group by case_id
+    group by organization_id, case_id
 ),
 
 asked as (
@@ -115,8 +118,8 @@ joined as (
     from cases
     left join case_tasks on cases.case_id = case_tasks.case_id
     left join case_escalations on cases.case_id = case_escalations.case_id
-    left join case_reviews on cases.case_id = case_reviews.case_id
-    left join asked on cases.case_id = asked.case_id
+    left join case_reviews on cases.case_id = case_reviews.case_id and cases.organization_id = case_reviews.organization_id
+    left join asked on cases.case_id = asked.case_id and cases.organization_id = asked.organization_id
     left join default_profiles on cases.organization_id = default_profiles.organization_id
 ),
 

@@ -43,10 +43,14 @@ tasks as (
         facts.time_to_first_response_seconds,
         facts.time_to_completion_seconds
     from facts
-    left join dimensions on facts.task_id = dimensions.task_id
+    left join dimensions on facts.task_id = dimensions.task_id and facts.organization_id = dimensions.organization_id
     cross join span
     -- Like a task, a case out of raw retention is ignored, whether or not it is purged yet.
-    left join cases on dimensions.case_id = cases.case_id and cases.opened_at >= {{ utc_midnight('span.cutoff') }}
+    left join cases
+        on
+            dimensions.case_id = cases.case_id
+            and dimensions.organization_id = cases.organization_id
+            and cases.opened_at >= {{ utc_midnight('span.cutoff') }}
     where facts.created_date_key >= span.cutoff
 ),
 

@@ -13,7 +13,10 @@ from (
         patterns.review_date as needed_on
     from {{ ref('review_requests') }} as requests
     inner join {{ ref('pattern_' ~ cadence) }} as patterns
-        on requests.pattern_id = patterns.pattern_id and requests.episode_start = patterns.episode_start
+        on
+            requests.pattern_id = patterns.pattern_id
+            and requests.organization_id = patterns.organization_id
+            and requests.episode_start = patterns.episode_start
     {%- endfor %}
 ) as needs
 group by case_id

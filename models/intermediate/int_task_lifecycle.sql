@@ -5,6 +5,7 @@
 ) }}
 {%- set window = load_window() %}
 {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
+{%- set is_incremental = execute and window.loaded_from != '-infinity' %}
 
 -- Tasks that changed since the last load; a full load does not use them. Relations are read where they are needed, without import
 -- CTEs: PostgreSQL materializes a CTE that a query reads twice.
@@ -22,6 +23,18 @@ with changed as ( -- noqa: ST03
     from {{ ref('stg_tasks') }} as tasks
     inner join {{ ref('stg_person_profiles') }} as persons on tasks.requester_person_id = persons.person_id
     where persons.updated_at >= '{{ window.loaded_from }}'
+    {%- if is_incremental or not execute %}
+    union
+    -- A case that moved to another organization; a foreign case is not stored.
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    inner join {{ ref('stg_cases') }} as cases on tasks.case_id = cases.case_id
+    inner join {{ stored_mart('dim_tasks') }} as former
+        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
+    where
+        {{ few("cases.updated_at >= '" ~ window.loaded_from ~ "'") }}
+        and (former.case_id is null) <> {{ is_foreign('tasks', 'cases') }}
+    {%- endif %}
 ),
 
 -- Several CTEs read this one, so it is materialized: it names only the columns needed, since each is computed for every row.
@@ -29,7 +42,11 @@ tasks as (
     select
         task_id,
         organization_id,
-        case_id,
+        case when not is_case_foreign then case_id end as case_id,
+        is_case_foreign,
+        is_requester_foreign,
+        is_linked_user_foreign,
+        is_creator_foreign,
         label,
         is_label_valid,
         type,
@@ -51,7 +68,7 @@ tasks as (
         is_accepted
         and created_at < {{ horizon }}
         and created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
-        and {{ 'task_id in (select changed.task_id from changed)' if window.loaded_from != '-infinity' else 'true' }}
+        and {{ 'task_id in (select changed.task_id from changed)' if is_incremental else 'true' }}
 ),
 
 events as (
@@ -84,7 +101,7 @@ task_events as (
             where events.event_type = 'status_changed' and events.new_status = tasks.status
         ) as status_reached_at
     from tasks
-    inner join events on tasks.task_id = events.task_id
+    inner join events on tasks.task_id = events.task_id and tasks.organization_id = events.organization_id
     group by tasks.task_id
 ),
 
@@ -147,6 +164,10 @@ final as (
             'closed_at_on_open_status': 'closed_at is not null and known_closed_at is null',
             'closed_at_inferred': 'closed_at is null and known_closed_at is not null',
             'closed_before_created': 'known_closed_at < created_at',
+            'case_of_another_organization': 'is_case_foreign',
+            'requester_of_another_organization': 'is_requester_foreign',
+            'linked_user_of_another_organization': 'is_linked_user_foreign',
+            'creator_of_another_organization': 'is_creator_foreign',
         }) }}
     from joined
 )

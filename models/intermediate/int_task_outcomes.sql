@@ -29,7 +29,8 @@ from (
         facts.closed_date_key is null as is_open,
         extract(epoch from load.horizon - dimensions.created_at) as age_seconds
     from {{ ref('fact_tasks') }} as facts
-    left join {{ ref('dim_tasks') }} as dimensions on facts.task_id = dimensions.task_id
+    left join {{ ref('dim_tasks') }} as dimensions
+        on facts.task_id = dimensions.task_id and facts.organization_id = dimensions.organization_id
     left join {{ ref('int_applicable_profiles') }} as overrides
         on facts.organization_id = overrides.organization_id and dimensions.type = overrides.domain
     left join {{ ref('int_applicable_profiles') }} as profiles

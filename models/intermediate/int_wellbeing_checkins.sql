@@ -1,18 +1,36 @@
 with checkins as (
-    select * from {{ ref('int_wellbeing_checkins_checked') }}
+    select
+        checkin_id,
+        organization_id,
+        case when not is_person_foreign then person_id end as person_id,
+        case when not is_task_foreign then related_task_id end as related_task_id,
+        is_person_foreign,
+        is_task_foreign,
+        context,
+        score,
+        tags,
+        created_at,
+        updated_at
+    from {{ ref('int_wellbeing_checkins_checked') }}
     where is_accepted
 ),
 
 memberships as (
-    select * from {{ ref('stg_learning_group_memberships') }}
-),
-
-learning_groups as (
-    select * from {{ ref('stg_learning_groups') }}
+    select
+        memberships.person_id,
+        memberships.learning_group_id,
+        memberships.joined_at,
+        memberships.left_at,
+        learning_groups.organization_id,
+        learning_groups.code,
+        greatest(memberships.updated_at, learning_groups.updated_at) as changed_at
+    from {{ ref('stg_learning_group_memberships') }} as memberships
+    left join {{ ref('stg_learning_groups') }} as learning_groups
+        on memberships.learning_group_id = learning_groups.learning_group_id
 ),
 
 tasks as (
-    select * from {{ ref('stg_tasks') }}
+    select * from {{ ref('int_tasks_checked') }}
 ),
 
 -- Decision D16: the only membership open at that time; of several, the one whose group code equals the context.
@@ -21,25 +39,25 @@ open_memberships as (
         checkins.checkin_id,
         count(distinct memberships.learning_group_id) as group_count,
         min(cast(memberships.learning_group_id as text)) as any_group_id,
-        count(distinct memberships.learning_group_id) filter (where learning_groups.code = checkins.context) as matching_count,
-        min(cast(memberships.learning_group_id as text)) filter (where learning_groups.code = checkins.context) as matching_group_id
+        count(distinct memberships.learning_group_id) filter (where memberships.code = checkins.context) as matching_count,
+        min(cast(memberships.learning_group_id as text)) filter (where memberships.code = checkins.context) as matching_group_id
     from checkins
     inner join memberships
         on
             checkins.person_id = memberships.person_id
             and checkins.created_at >= memberships.joined_at
             and checkins.created_at < coalesce(memberships.left_at, 'infinity')
-    left join learning_groups on memberships.learning_group_id = learning_groups.learning_group_id
+            -- A group that was deleted from the source has no organization.
+            and checkins.organization_id = coalesce(memberships.organization_id, checkins.organization_id)
     group by checkins.checkin_id
 ),
 
 membership_changes as (
     select
-        memberships.person_id,
-        max(greatest(memberships.updated_at, learning_groups.updated_at)) as changed_at
+        person_id,
+        max(changed_at) as changed_at
     from memberships
-    left join learning_groups on memberships.learning_group_id = learning_groups.learning_group_id
-    group by memberships.person_id
+    group by person_id
 ),
 
 final as (
@@ -53,15 +71,19 @@ final as (
         end as learning_group_id,
         checkins.score,
         checkins.tags,
-        tasks.case_id as related_case_id,
+        case when not tasks.is_case_foreign then tasks.case_id end as related_case_id,
         checkins.related_task_id,
         case when checkins.person_id is null then 'ANONYMISED' else 'RESTRICTED' end as visibility,
         checkins.created_at,
-        greatest(checkins.updated_at, membership_changes.changed_at, tasks.updated_at) as changed_at
+        greatest(checkins.updated_at, membership_changes.changed_at, tasks.updated_at) as changed_at,
+        {{ quality_flags({
+            'person_of_another_organization': 'checkins.is_person_foreign',
+            'task_of_another_organization': 'checkins.is_task_foreign',
+        }) }}
     from checkins
     left join open_memberships on checkins.checkin_id = open_memberships.checkin_id
     left join membership_changes on checkins.person_id = membership_changes.person_id
-    left join tasks on checkins.related_task_id = tasks.task_id
+    left join tasks on checkins.related_task_id = tasks.task_id and checkins.organization_id = tasks.organization_id
 )
 
 select * from final

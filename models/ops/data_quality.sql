@@ -2,7 +2,7 @@
 {{ config(unique_key=['organization_id', 'relation_name', 'finding']) }}
 
 with flagged as (
-    {%- for relation in [ref('dim_tasks'), ref('dim_cases')] %}
+    {%- for relation in [ref('dim_tasks'), ref('dim_cases'), ref('fact_wellbeing_checkins')] %}
     select
         '{{ relation.identifier }}' as relation_name,
         organization_id,
@@ -18,6 +18,13 @@ with flagged as (
         true as is_loaded
     from {{ ref('dim_organizations') }}
     where is_timezone_missing
+    union all
+    select
+        relation_name,
+        organization_id,
+        finding,
+        is_loaded
+    from {{ ref('int_foreign_references') }}
 ),
 
 rejected as (

@@ -64,6 +64,7 @@ final as (
             from {{ this }} as asked
             where
                 asked.pattern_id = firing.pattern_id
+                and asked.organization_id = firing.organization_id
                 and asked.episode_start = firing.episode_start
                 and array_position(array[{{ enum_tokens('task_severity') }}], asked.severity) >= firing.severity_rank
         )

@@ -1,5 +1,5 @@
--- Grain: one row per classification label on an entity.
-{{ config(unique_key=['entity_type', 'entity_id', 'label_id']) }}
+-- Grain: one row per classification label that an organization put on an entity.
+{{ config(unique_key=['organization_id', 'entity_type', 'entity_id', 'label_id']) }}
 
 with entity_labels as (
     select * from {{ ref('stg_entity_labels') }}

@@ -1,5 +1,10 @@
 -- Grain: one row per learning group ever seen.
-{{ config(materialized='incremental', incremental_strategy='merge', unique_key='learning_group_id') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key=['organization_id', 'learning_group_id'],
+    pre_hook="{{ delete_moved_rows(ref('stg_learning_groups')) }}"
+) }}
 {{- guard_history() }}
 
 with learning_groups as (

@@ -1,5 +1,10 @@
 -- Grain: one row per person ever seen, until a purge finds that nothing refers to the person.
-{{ config(materialized='incremental', incremental_strategy='merge', unique_key='person_id') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key=['organization_id', 'person_id'],
+    pre_hook="{{ delete_moved_rows(ref('stg_person_profiles')) }}"
+) }}
 {{- guard_history() }}
 
 with persons as (
@@ -7,7 +12,10 @@ with persons as (
 ),
 
 needs as (
-    select person_id from {{ ref('int_person_needs') }}
+    select
+        organization_id,
+        person_id
+    from {{ ref('int_person_needs') }}
     where last_needed_on >= {{ purge_cutoff('raw_event') }}
 ),
 
@@ -27,10 +35,15 @@ final as (
         or exists (
             select 1
             from {{ this }} as former
-            where former.person_id = persons.person_id
+            where former.person_id = persons.person_id and former.organization_id = persons.organization_id
         )
         {%- endif %}
-        or person_id in (select needs.person_id from needs)
+        or (organization_id, person_id) in (
+            select
+                needs.organization_id,
+                needs.person_id
+            from needs
+        )
     {%- if is_incremental() %}
     union all
     -- A person deleted from the source keeps the id that facts refer to and loses all identifying columns (decision D8).
@@ -46,7 +59,7 @@ final as (
         not exists (
             select 1
             from persons
-            where persons.person_id = former.person_id
+            where persons.person_id = former.person_id and persons.organization_id = former.organization_id
         )
     {%- endif %}
 )

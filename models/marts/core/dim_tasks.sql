@@ -2,7 +2,8 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',
-    unique_key='task_id',
+    unique_key=['organization_id', 'task_id'],
+    pre_hook="{{ delete_moved_rows(ref('int_task_lifecycle')) }}",
     indexes=[{'columns': ['organization_id', 'created_at']}, {'columns': ['case_id']}],
     meta={'delta': 'int_task_lifecycle'}
 ) }}

@@ -2,7 +2,8 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',
-    unique_key='checkin_id',
+    unique_key=['organization_id', 'checkin_id'],
+    pre_hook="{{ delete_moved_rows(ref('stg_wellbeing_checkins')) }}",
     indexes=[{'columns': ['organization_id', 'date_key']}]
 ) }}
 {{- guard_history() }}
@@ -28,7 +29,8 @@ final as (
         tags,
         related_case_id,
         related_task_id,
-        visibility
+        visibility,
+        quality_flags
     from checkins
 )
 

@@ -2,7 +2,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',
-    unique_key='trend_id',
+    unique_key=['organization_id', 'trend_id'],
     pre_hook='{{ delete_vanished_trends() }}',
     indexes=[{'columns': ['organization_id', 'month']}],
     meta={'load_of': 'fact_tasks'}

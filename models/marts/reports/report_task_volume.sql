@@ -17,7 +17,8 @@ select
     facts.visibility,
     cast(count(*) as integer) as task_count
 from {{ ref('fact_tasks') }} as facts
-left join {{ ref('dim_tasks') }} as tasks on facts.task_id = tasks.task_id
+left join {{ ref('dim_tasks') }} as tasks
+    on facts.task_id = tasks.task_id and facts.organization_id = tasks.organization_id
 group by
     facts.created_date_key,
     facts.organization_id,

@@ -7,6 +7,7 @@ with load as (
 
 events as (
     select
+        events.organization_id,
         events.task_id,
         count(*) as event_count,
         sum(case when events.event_type = 'escalated' then 1 else 0 end) as escalation_count,
@@ -17,7 +18,7 @@ events as (
         events.event_type in ({{ enum_tokens('task_event_type') }})
         and events.created_at >= {{ calendar_start() }}
         and events.created_at < load.horizon
-    group by events.task_id
+    group by events.organization_id, events.task_id
 ),
 
 comments as (
@@ -33,9 +34,9 @@ comments as (
 
 select facts.task_id
 from {{ ref('fact_tasks') }} as facts
-inner join {{ ref('int_tasks_checked') }} as tasks on facts.task_id = tasks.task_id
+inner join {{ ref('int_tasks_checked') }} as tasks on facts.task_id = tasks.task_id and facts.organization_id = tasks.organization_id
 cross join load
-left join events on facts.task_id = events.task_id
+left join events on facts.task_id = events.task_id and facts.organization_id = events.organization_id
 left join comments on facts.task_id = comments.task_id
 where
     tasks.is_accepted

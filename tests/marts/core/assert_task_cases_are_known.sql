@@ -5,9 +5,10 @@ with load as (
 
 select tasks.task_id
 from {{ ref('dim_tasks') }} as tasks
-inner join {{ ref('int_cases_checked') }} as cases on tasks.case_id = cases.case_id
+inner join {{ ref('int_cases_checked') }} as cases on tasks.case_id = cases.case_id and tasks.organization_id = cases.organization_id
 cross join load
-left join {{ ref('dim_cases') }} as loaded_cases on tasks.case_id = loaded_cases.case_id
+left join {{ ref('dim_cases') }} as loaded_cases
+    on tasks.case_id = loaded_cases.case_id and tasks.organization_id = loaded_cases.organization_id
 where
     cases.is_accepted
     and cases.opened_at >= load.cutoff

@@ -1,4 +1,5 @@
--- Every event of the source belongs to a loaded task, is rejected itself, or belongs to a task that is rejected or out of retention.
+-- Every event of the source belongs to a loaded task, is rejected itself, or belongs to a task that is rejected, out of retention or of
+-- another organization. An event is rejected when it is new; its task may move to another organization later.
 with load as (
     {{ latest_load('fact_tasks') }}
 ),
@@ -11,11 +12,12 @@ rejects as (
 select events.event_id
 from {{ ref('stg_task_events') }} as events
 cross join load
-left join {{ ref('fact_tasks') }} as facts on events.task_id = facts.task_id
+left join {{ ref('fact_tasks') }} as facts on events.task_id = facts.task_id and events.organization_id = facts.organization_id
 left join {{ ref('stg_tasks') }} as tasks on events.task_id = tasks.task_id
 where
     events.created_at < least(load.horizon, load.loaded_through)
     and facts.task_id is null
     and coalesce(tasks.created_at >= load.cutoff, true)
+    and not {{ is_foreign('events', 'tasks') }}
     and events.event_id not in (select rejects.source_id from rejects)
     and events.task_id not in (select rejects.source_id from rejects)

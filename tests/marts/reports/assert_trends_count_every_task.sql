@@ -12,7 +12,8 @@ facts as (
         facts.closed_date_key as closed_on,
         {{ utc_date('dimensions.deadline_at') }} as due_on
     from {{ ref('fact_tasks') }} as facts
-    left join {{ ref('dim_tasks') }} as dimensions on facts.task_id = dimensions.task_id
+    left join {{ ref('dim_tasks') }} as dimensions
+        on facts.task_id = dimensions.task_id and facts.organization_id = dimensions.organization_id
     cross join span
     where facts.created_date_key >= span.cutoff
 ),

@@ -1,0 +1,134 @@
+"""Rows of organizations are joined by their organization too (decision D130), in the SQL that dbt compiles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from support.policy import PACKAGE, models, nodes
+from support.warehouse import Warehouse
+
+from orchestration.config.files import Settings
+from workshop.services import LocalPostgres
+
+BY_ID = "looks for a row of another organization, or of any"
+INHERITED = "has no organization in the source and takes that of the row that it belongs to"
+OWN_ROWS = "is made from the joined rows, by their id"
+SHARED = "is the same for every organization"
+
+# The relations that are joined without the organization, by model or test, and why.
+EXCEPTIONS: dict[str, dict[str, str]] = {
+    "assert_fact_tasks_recounts": {"comments": INHERITED},
+    "assert_task_events_add_up": {"tasks": BY_ID, "in:event_id": OWN_ROWS, "in:task_id": BY_ID},
+    "dim_cases": {"bases": SHARED, "categories": SHARED, "subcategories": SHARED},
+    "dim_tasks": {"bases": SHARED, "categories": SHARED, "subcategories": SHARED},
+    "int_applicable_profiles": {"own_profile": SHARED, "profiles": SHARED},
+    "int_case_lifecycle": {"case_tasks": OWN_ROWS, "case_escalations": OWN_ROWS, "in:case_id": OWN_ROWS},
+    "int_foreign_references": {"learning_groups": INHERITED, "persons": BY_ID, "labels": BY_ID, "entities": BY_ID},
+    "int_person_needs": {"learning_groups": INHERITED},
+    "int_task_events_checked": {"tasks": BY_ID},
+    "int_task_lifecycle": {
+        "persons": BY_ID,
+        "cases": BY_ID,
+        "in:task_id": OWN_ROWS,
+        "comments": INHERITED,
+        "task_events": OWN_ROWS,
+        "task_comments": OWN_ROWS,
+    },
+    "int_tasks_checked": {"cases": BY_ID, "persons": BY_ID, "linked_users": BY_ID, "creators": BY_ID},
+    "int_wellbeing_checkins": {
+        "learning_groups": INHERITED,
+        "open_memberships": OWN_ROWS,
+        "membership_changes": INHERITED,
+    },
+    "int_wellbeing_checkins_checked": {"persons": BY_ID, "tasks": BY_ID},
+    **{
+        f"pattern_{cadence}": {"kinds": SHARED, "large_enough": OWN_ROWS, "details": OWN_ROWS, "sources": OWN_ROWS}
+        for cadence in ("weekly", "monthly", "yearly")
+    },
+    "rejects": {"source_row": BY_ID},
+    "report_monthly_trends": {"bases": SHARED, "categories": SHARED},
+    "review_requests": {"kinds": SHARED, "newest": SHARED},
+    "source_drift": {"actual": SHARED, "c": SHARED, "n": SHARED, "t": SHARED},
+}
+
+
+def joins(sql: str) -> Iterator[tuple[str, str]]:
+    """The alias and the condition of every join, and the column and the query of every `in (select`."""
+    text = re.sub(r"--[^\n]*", "", sql)
+    for match in re.finditer(r"\bjoin\s+(?:lateral\s+)?", text):
+        if text[: match.start()].rstrip().endswith("cross"):
+            continue
+        rest = _outside_parentheses(text[match.end() :])
+        end = re.search(
+            r"\b(?:(?:left|inner|full outer|cross)\s+join|where|group by|order by|union|window|having)\b|\)|$", rest
+        )
+        assert end
+        joined = re.match(r"\s*(.*?)\s*(?:\bas\s+(\w+)\s*)?\bon\b(.+)", rest[: end.start()], re.DOTALL)
+        assert joined, rest[:200]
+        yield joined[2] or joined[1].strip(), joined[3]
+    for match in re.finditer(r"\b(\w+_id)\s+(?:not\s+)?in\s*\(\s*select", text):
+        yield f"in:{match[1]}", ""
+
+
+def _outside_parentheses(text: str) -> str:
+    """The text up to the parenthesis that closes the surrounding one; what is inside of parentheses is kept as []."""
+    found, depth = [], 0
+    for character in text:
+        depth -= character == ")"
+        if depth < 0:
+            break
+        if depth == 0 and character not in "()":
+            found.append(character)
+        depth += character == "("
+    return "".join(found)
+
+
+def missing(sql: str) -> set[str]:
+    """The joined relations whose condition does not name the organization."""
+    return {alias for alias, condition in joins(sql) if "organization_id" not in condition}
+
+
+@pytest.fixture(scope="module")
+def compiled(
+    postgres: LocalPostgres, settings: Settings, built_sample: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The SQL of every model and singular test, as a load of changes compiles it."""
+    warehouse = Warehouse.copy_of(built_sample, "compiled_sample", postgres, settings)
+    folder = tmp_path_factory.mktemp("compiled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_TARGET_PATH", str(folder))
+        result = warehouse.build(command="compile")
+    assert result.succeeded, result.output
+    return {path.stem: path.read_text() for path in (folder / "compiled" / PACKAGE).rglob("*.sql")}
+
+
+def test_rows_of_organizations_are_joined_by_their_organization(compiled: dict[str, str]) -> None:
+    checked = [model["name"] for model in models()] + [
+        test["name"] for test in nodes("test") if "test_metadata" not in test
+    ]
+    found = {name: missing(compiled[name]) for name in checked if name in compiled}
+    assert {name: aliases for name, aliases in found.items() if aliases} == {
+        name: set(aliases) for name, aliases in EXCEPTIONS.items()
+    }
+
+
+def test_every_model_was_compiled(compiled: dict[str, str]) -> None:
+    assert {model["name"] for model in models()} <= set(compiled)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select 1 from a inner join b on a.case_id = b.case_id and a.organization_id = b.organization_id", set()),
+        ("select 1 from a inner join b as x on a.case_id = x.case_id where a.organization_id = 1", {"x"}),
+        ("select 1 from a left join (select organization_id, id from c) as x on a.id = x.id", {"x"}),
+        ("select 1 from (select 1 from a full outer join b on a.id = b.id) as c where organization_id = 1", {"b"}),
+        ("select 1 from a cross join b inner join c on a.id = c.id -- organization_id\n", {"c"}),
+        ("select 1 from a where case_id in (select case_id from b)", {"in:case_id"}),
+        ("select 1 from a where (organization_id, case_id) in (select organization_id, case_id from b)", set()),
+    ],
+)
+def test_a_join_without_the_organization_is_found(sql: str, expected: set[str]) -> None:
+    assert missing(sql) == expected
