@@ -49,7 +49,7 @@ def found() -> dict[str, Dashboard]:
     return dashboards(manifest())
 
 
-def reader(
+def open_reader(
     warehouse: Warehouse,
     redis: LocalRedis | None = None,
     dashboards: dict[str, Dashboard] | None = None,
