@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import redis
 from support.dashboards.cached_answers import OVERVIEW, ROLES, entries, key, outcome, question
-from support.dashboards.dashboard_scenario import changed, open_reader
+from support.dashboards.dashboard_scenario import open_reader
+from support.dashboards.dashboard_settings import changed
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings

@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 import pytest
-from support.dashboards.dashboard_scenario import ALL, OPEN, changed, found
+from support.dashboards.dashboard_scenario import ALL, OPEN, found
+from support.dashboards.dashboard_settings import changed
 from support.policy import manifest
 
 from orchestration.config.files import Settings

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from support.dashboards.dashboard_scenario import changed, open_reader, patient_commands
+from support.dashboards.dashboard_scenario import open_reader, patient_commands
+from support.dashboards.dashboard_settings import changed
 from support.dashboards.slow_line import SlowLine
 from support.warehouse import Warehouse
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from support.dashboards.dashboard_scenario import changed
+from support.dashboards.dashboard_settings import changed
 
 from orchestration.cache.answers import Answer
 from orchestration.cache.entries import Entry
