@@ -8,13 +8,14 @@ import pytest
 from support.airflow import airflow_dags
 
 from orchestration.config.files import Settings
-from orchestration.manifest import write_manifest
+from orchestration.manifest import manifest_file, read_manifest
 
 
 @pytest.fixture(scope="session")
 def manifest(settings: Settings) -> Path:
-    """A current manifest."""
-    return write_manifest(settings)
+    """A current manifest, which other tests of this process may have made."""
+    read_manifest(settings)
+    return manifest_file()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from support.warehouse import Warehouse
 from orchestration.cli import commands as insights_commands
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
-from orchestration.manifest import write_manifest
+from orchestration.manifest import read_manifest
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.writer_lock import writer_lock
 from workshop import airflow_demo
@@ -75,7 +75,7 @@ def place(
 ) -> Iterator[Place]:
     top = tmp_path_factory.mktemp("airflow")
     state = state_root(top)
-    write_manifest(settings)
+    read_manifest(settings)  # makes it if no other test has
     created = Place.of(top, state, Warehouse.copy_of(prepared_sample, "loaded_by_airflow", postgres, settings))
     yield created
     state_root(top)  # `clean` may have removed the folder
