@@ -11,7 +11,7 @@ import zlib
 import pytest
 import redis
 from support.dashboards.cached_answers import OVERVIEW, ROLES, aged, key, outcome, question
-from support.dashboards.dashboard_scenario import HOSPITAL, OPEN, reader
+from support.dashboards.dashboard_scenario import HOSPITAL, OPEN, open_reader
 from support.warehouse import Warehouse
 
 from orchestration.cache.answers import Answer
@@ -30,8 +30,8 @@ def test_an_entry_is_what_was_put_in() -> None:
     entry = Entry('{"a":1}', '{"ü": "\n"}'.encode(), 7, 1000.5, 0.25)
     raw = pack(entry, Lifetime(60, 900))
     assert unpack(raw, '{"a":1}') == entry
-    prefix, header, asked, body = raw.split(b"\n", 3)
-    assert (prefix, asked, body) == (b"2 %08x" % zlib.crc32(raw[11:]), b'{"a":1}', entry.body)
+    prefix, header, text, body = raw.split(b"\n", 3)
+    assert (prefix, text, body) == (b"2 %08x" % zlib.crc32(raw[11:]), b'{"a":1}', entry.body)
     assert json.loads(header) == {
         **{"load": 7, "computed_at": 1000.5, "seconds": 0.25},
         **{"fresh_seconds": 60, "hard_seconds": 960},
@@ -39,24 +39,24 @@ def test_an_entry_is_what_was_put_in() -> None:
 
 
 def test_no_cut_or_changed_entry_is_believed() -> None:
-    asked = '{"a":1}'
-    raw = pack(Entry(asked, b"0123456789", 7, 1000.5, 0.25), Lifetime(60, 900))
+    text = '{"a":1}'
+    raw = pack(Entry(text, b"0123456789", 7, 1000.5, 0.25), Lifetime(60, 900))
     cut = [raw[:size] for size in range(len(raw))]
     flipped = [raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :] for at in range(len(raw))]
     foreign = [b"", b"\n", b"null\n", b"\x80\x04K\x01.", raw + b"0", b"1" + raw[1:], raw.replace(b"0123", b"3210")]
     # Those have a checksum that is right.
     for header in (b"null", b"[]", b"{}", b"[" * 100_000, b"{}}", b"", b"\xff"):
-        foreign.append(_sealed(header + b"\n" + asked.encode() + b"\n0123456789"))
+        foreign.append(_sealed(header + b"\n" + text.encode() + b"\n0123456789"))
     for wrong in ('"load":"x"', '"load":Infinity', '"seconds":null', '"computed_at":NaN', '"computed_at":Infinity'):
         name = wrong.split(":")[0]
         text = raw.split(b"\n")[1].decode()
         changed_header = re.sub(rf"{name}:[0-9.]+", wrong, text)
         assert changed_header != text
-        foreign.append(_sealed(f"{changed_header}\n{asked}\n0123456789".encode()))
+        foreign.append(_sealed(f"{changed_header}\n{text}\n0123456789".encode()))
     foreign.append(_sealed(raw.split(b"\n")[1]))
     for other in (*cut, *flipped, *foreign):
         with pytest.raises(UnusableEntryError):
-            unpack(other, asked)
+            unpack(other, text)
     with pytest.raises(UnusableEntryError, match="another question"):
         unpack(raw, '{"a":2}')
     for nearly in ('{"a":1} ', '{"a":1.0}', '{"a":true}', ""):
@@ -71,11 +71,11 @@ def _sealed(content: bytes) -> bytes:
 
 @needs_services
 def test_a_miss_is_stored_and_is_then_a_hit_for_every_client(
-    warehouse: Warehouse, redis_server: LocalRedis, asking: Reader
+    warehouse: Warehouse, redis_server: LocalRedis, reader: Reader
 ) -> None:
-    first = asking.ask(OVERVIEW, ROLES)
-    other = reader(warehouse, redis_server)
-    by_id = dataclasses.replace(OVERVIEW, organization=question(asking).organization_id.upper())
+    first = reader.ask(OVERVIEW, ROLES)
+    other = open_reader(warehouse, redis_server)
+    by_id = dataclasses.replace(OVERVIEW, organization=question(reader).organization_id.upper())
     second = other.ask(by_id, ["nurse", "teacher"])
     assert (first.outcome, second.outcome) == ("misses", "hits")
     assert second.entry == first.entry
@@ -97,98 +97,98 @@ def test_a_miss_is_stored_and_is_then_a_hit_for_every_client(
 
 
 @needs_services
-def test_entries_and_leases_leave_redis_by_themselves(admin: redis.Redis, asking: Reader) -> None:
-    outcome(asking)
-    assert 900_000 < admin.pttl(key(asking)) <= 960_000  # dashboard_slow in dev: 60 s, and 15 minutes stale
-    asked = Asked("task_volume", HOSPITAL, OPEN)
-    outcome(asking, asked)
-    assert 1_100_000 < admin.pttl(key(asking, asked)) <= 1_200_000  # dashboard_default: 300 s
+def test_entries_and_leases_leave_redis_by_themselves(admin: redis.Redis, reader: Reader) -> None:
+    outcome(reader)
+    assert 900_000 < admin.pttl(key(reader)) <= 960_000  # dashboard_slow in dev: 60 s, and 15 minutes stale
+    request = Asked("task_volume", HOSPITAL, OPEN)
+    outcome(reader, request)
+    assert 1_100_000 < admin.pttl(key(reader, request)) <= 1_200_000  # dashboard_default: 300 s
     assert admin.keys("*lease*") == []
 
 
 @needs_services
 def test_without_a_cache_everything_is_computed(warehouse: Warehouse) -> None:
-    asking = reader(warehouse)
-    assert [outcome(asking) for _ in range(2)] == ["bypassed"] * 2
-    assert asking.answers.counters.waiting() == {"overview:bypassed": 2}
+    reader = open_reader(warehouse)
+    assert [outcome(reader) for _ in range(2)] == ["bypassed"] * 2
+    assert reader.answers.counters.waiting() == {"overview:bypassed": 2}
 
 
 @needs_services
-def test_a_stale_entry_is_marked_and_one_client_renews_it(admin: redis.Redis, asking: Reader) -> None:
-    outcome(asking)
-    aged(admin, asking, 61)
-    lease = cache_key(question(asking)).lease
+def test_a_stale_entry_is_marked_and_one_client_renews_it(admin: redis.Redis, reader: Reader) -> None:
+    outcome(reader)
+    aged(admin, reader, 61)
+    lease = cache_key(question(reader)).lease
     admin.set(lease, "somebody else", px=60_000)
-    answer = asking.ask(OVERVIEW, ROLES)
+    answer = reader.ask(OVERVIEW, ROLES)
     assert (answer.outcome, answer.is_stale) == ("stale", True)
     assert admin.get(lease) == b"somebody else"
     admin.delete(lease)
-    assert [outcome(asking), outcome(asking)] == ["misses", "hits"]
+    assert [outcome(reader), outcome(reader)] == ["misses", "hits"]
 
 
 @needs_services
 def test_no_entry_is_served_past_its_hard_limit(
-    admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis, asking: Reader
+    admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis, reader: Reader
 ) -> None:
-    outcome(asking)
-    aged(admin, asking, 901)
-    assert asking.read_back(question(asking))
-    aged(admin, asking, 59)
-    assert admin.exists(key(asking))
-    assert asking.read_back(question(asking)) is None
+    outcome(reader)
+    aged(admin, reader, 901)
+    assert reader.read_back(question(reader))
+    aged(admin, reader, 59)
+    assert admin.exists(key(reader))
+    assert reader.read_back(question(reader)) is None
     # Not even when there is nothing else to answer with.
-    cut_off = reader(warehouse, redis_server, url="postgresql://nobody@/nothing?host=/nowhere")
-    by_id = dataclasses.replace(OVERVIEW, organization=question(asking).organization_id)
+    cut_off = open_reader(warehouse, redis_server, url="postgresql://nobody@/nothing?host=/nowhere")
+    by_id = dataclasses.replace(OVERVIEW, organization=question(reader).organization_id)
     with pytest.raises(InsightsError, match="Cannot connect to PostgreSQL"):
         cut_off.ask(by_id, ROLES)
-    assert outcome(asking) == "misses"
-    aged(admin, asking, 901)
+    assert outcome(reader) == "misses"
+    aged(admin, reader, 901)
     assert cut_off.ask(by_id, ROLES).is_stale
 
 
 @needs_services
-def test_an_entry_that_passes_its_hard_limit_while_a_computation_fails_is_not_served(asking: Reader) -> None:
-    request = asking.request(question(asking))
+def test_an_entry_that_passes_its_hard_limit_while_a_computation_fails_is_not_served(reader: Reader) -> None:
+    request = reader.request(question(reader))
     request = dataclasses.replace(request, lifetime=Lifetime(0, 0.5))  # stale at once
-    assert asking.answers.keep([(request, asking.compute(question(asking)))]) == [None]
+    assert reader.answers.keep([(request, reader.compute(question(reader)))]) == [None]
 
     def fails_late() -> Entry:
         time.sleep(0.6)
         raise InsightsError("the warehouse is away")
 
     with pytest.raises(InsightsError, match="the warehouse is away"):
-        asking.answers.get(request, fails_late)
+        reader.answers.get(request, fails_late)
 
 
 @needs_services
-def test_an_entry_of_a_clock_that_is_ahead_is_not_younger_for_it(admin: redis.Redis, asking: Reader) -> None:
-    outcome(asking)
-    aged(admin, asking, -59 * 1)
-    assert outcome(asking) == "hits"
-    aged(admin, asking, -3600)
-    assert outcome(asking) == "misses"
+def test_an_entry_of_a_clock_that_is_ahead_is_not_younger_for_it(admin: redis.Redis, reader: Reader) -> None:
+    outcome(reader)
+    aged(admin, reader, -59 * 1)
+    assert outcome(reader) == "hits"
+    aged(admin, reader, -3600)
+    assert outcome(reader) == "misses"
 
 
 @needs_services
 def test_a_streaming_like_dashboard_is_never_stale(
     admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis
 ) -> None:
-    dashboards = reader(warehouse).dashboards
+    dashboards = open_reader(warehouse).dashboards
     overview = dashboards["overview"]
     streaming = overview.model_copy(update={"meta": overview.meta.model_copy(update={"ttl": "streaming_like"})})
-    asking = reader(warehouse, redis_server, {"overview": streaming})
-    outcome(asking)
-    assert 0 < admin.pttl(key(asking)) <= 30_000
-    aged(admin, asking, 31)
-    assert asking.read_back(question(asking)) is None
-    assert outcome(asking) == "misses"
+    reader = open_reader(warehouse, redis_server, {"overview": streaming})
+    outcome(reader)
+    assert 0 < admin.pttl(key(reader)) <= 30_000
+    aged(admin, reader, 31)
+    assert reader.read_back(question(reader)) is None
+    assert outcome(reader) == "misses"
 
 
 @needs_services
 def test_an_entry_of_an_older_load_is_stale(admin: redis.Redis, built: Warehouse, redis_server: LocalRedis) -> None:
-    asking = reader(built, redis_server)
-    first = asking.ask(OVERVIEW, ROLES)
-    assert outcome(asking) == "hits"
+    reader = open_reader(built, redis_server)
+    first = reader.ask(OVERVIEW, ROLES)
+    assert outcome(reader) == "hits"
     built.execute("""
         insert into insights_ops.load_log
             (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment)
@@ -196,27 +196,27 @@ def test_an_entry_of_an_older_load_is_stale(admin: redis.Redis, built: Warehouse
         from insights_ops.load_log where relation_name = 'report_task_volume'
     """)
     other = dataclasses.replace(OVERVIEW, parameters={"days": 7})
-    newer = asking.ask(other, ROLES)  # the next computation replaces the entry for every reader
+    newer = reader.ask(other, ROLES)  # the next computation replaces the entry for every reader
     assert newer.entry.load > first.entry.load
-    assert (answer := asking.read_back(question(asking))) and answer.is_stale
-    assert [outcome(asking), outcome(asking)] == ["misses", "hits"]
+    assert (answer := reader.read_back(question(reader))) and answer.is_stale
+    assert [outcome(reader), outcome(reader)] == ["misses", "hits"]
     # A restored warehouse counts its loads from the start, and is accepted once the cached entries have expired.
     admin.set("insights:dev:{overview}:load", 10**9, px=60_000)
-    assert [outcome(asking), outcome(asking)] == ["misses", "misses"]
+    assert [outcome(reader), outcome(reader)] == ["misses", "misses"]
     admin.delete("insights:dev:{overview}:load")
-    assert outcome(asking) == "hits"
+    assert outcome(reader) == "hits"
 
 
 @needs_services
 def test_a_warehouse_that_is_away_leaves_the_stale_answer(
     admin: redis.Redis, built: Warehouse, redis_server: LocalRedis
 ) -> None:
-    asking = reader(built, redis_server)
-    fresh = asking.ask(OVERVIEW, ROLES)
-    aged(admin, asking, 61)
+    reader = open_reader(built, redis_server)
+    fresh = reader.ask(OVERVIEW, ROLES)
+    aged(admin, reader, 61)
     built.execute("alter table insights.pattern_weekly rename to elsewhere")
-    answer: Answer = asking.ask(OVERVIEW, ROLES)
+    answer: Answer = reader.ask(OVERVIEW, ROLES)
     assert (answer.is_stale, answer.entry.body) == (True, fresh.entry.body)
     with pytest.raises(InsightsError, match="are not built yet"):
-        asking.ask(dataclasses.replace(OVERVIEW, parameters={"days": 3}), ROLES)
+        reader.ask(dataclasses.replace(OVERVIEW, parameters={"days": 3}), ROLES)
     assert admin.keys("*lease*") == []  # also after a computation that failed

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import redis
 from support.dashboards.cached_answers import OVERVIEW, ROLES, entries, key, outcome, question
-from support.dashboards.dashboard_scenario import changed, reader
+from support.dashboards.dashboard_scenario import open_reader
+from support.dashboards.dashboard_settings import changed
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -27,16 +28,16 @@ needs_services = pytest.mark.services
 
 
 @needs_services
-def test_a_stopped_redis_costs_no_answer(redis_server: LocalRedis, asking: Reader) -> None:
-    outcome(asking)
+def test_a_stopped_redis_costs_no_answer(redis_server: LocalRedis, reader: Reader) -> None:
+    outcome(reader)
     redis_server.stop()
-    assert [outcome(asking) for _ in range(3)] == ["bypassed"] * 3
+    assert [outcome(reader) for _ in range(3)] == ["bypassed"] * 3
     redis_server.start()
     time.sleep(0.06)  # the pause in which it is left alone
-    assert [outcome(asking) for _ in range(2)] == ["misses", "hits"]
-    asking.answers.counters.send()
-    assert asking.store
-    counted = asking.store.counters("dev")
+    assert [outcome(reader) for _ in range(2)] == ["misses", "hits"]
+    reader.answers.counters.send()
+    assert reader.store
+    counted = reader.store.counters("dev")
     assert counted["overview:bypassed"] == 3  # counted while Redis was away, and written when it is back
     assert counted["overview:cache_errors"] >= 3
 
@@ -54,13 +55,13 @@ def paused(server: LocalRedis) -> Iterator[None]:
 
 @needs_services
 def test_a_paused_redis_is_waited_for_once_and_then_left_alone(warehouse: Warehouse, redis_server: LocalRedis) -> None:
-    assert outcome(reader(warehouse, redis_server)) == "misses"
-    asking = reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=600)
+    assert outcome(open_reader(warehouse, redis_server)) == "misses"
+    reader = open_reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=600)
     with paused(redis_server):
-        assert [outcome(asking) for _ in range(20)] == ["bypassed"] * 20
-        asked_once = asking.store
-        assert asked_once and asked_once._paused_until > time.monotonic()
-    another = reader(warehouse, redis_server)
+        assert [outcome(reader) for _ in range(20)] == ["bypassed"] * 20
+        used_store = reader.store
+        assert used_store and used_store._paused_until > time.monotonic()
+    another = open_reader(warehouse, redis_server)
     assert outcome(another) == "hits"
 
 
@@ -68,38 +69,38 @@ def test_a_paused_redis_is_waited_for_once_and_then_left_alone(warehouse: Wareho
 def test_a_redis_that_is_paused_between_lease_and_entry_blocks_no_client(
     warehouse: Warehouse, redis_server: LocalRedis
 ) -> None:
-    asking = reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=0.01)
-    asked = question(asking)
+    reader = open_reader(warehouse, redis_server, cache__timeout_ms=50, cache__pause_seconds=0.01)
+    wanted = question(reader)
     with paused(redis_server):
-        pause = asking.answers.get(asking.request(asked), lambda: asking.compute(asked))
+        pause = reader.answers.get(reader.request(wanted), lambda: reader.compute(wanted))
     assert pause.outcome == "bypassed"
     deadline = time.monotonic() + 60  # 50 ms may be too little for a Redis on a busy machine, but not for ever
-    while (found := outcome(asking)) == "bypassed":
+    while (found := outcome(reader)) == "bypassed":
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert found in ("misses", "hits", "waited")
 
 
 @needs_services
-def test_a_full_redis_still_answers_what_it_has_and_refuses_the_rest(admin: redis.Redis, asking: Reader) -> None:
-    outcome(asking)
+def test_a_full_redis_still_answers_what_it_has_and_refuses_the_rest(admin: redis.Redis, reader: Reader) -> None:
+    outcome(reader)
     admin.config_set("maxmemory-policy", "noeviction")
     admin.config_set("maxmemory", "1mb")
-    assert outcome(asking) == "hits"
+    assert outcome(reader) == "hits"
     other = dataclasses.replace(OVERVIEW, parameters={"days": 3})
-    assert [outcome(asking, other) for _ in range(2)] == ["misses", "misses"]
+    assert [outcome(reader, other) for _ in range(2)] == ["misses", "misses"]
     assert len(entries(admin)) == 1
-    assert asking.answers.counters.waiting()["overview:refused_writes"] >= 2
+    assert reader.answers.counters.waiting()["overview:refused_writes"] >= 2
     admin.config_set("maxmemory", "64mb")
-    assert [outcome(asking, other) for _ in range(2)] == ["misses", "hits"]
+    assert [outcome(reader, other) for _ in range(2)] == ["misses", "hits"]
 
 
 @needs_services
-def test_a_flushed_redis_begins_anew(admin: redis.Redis, asking: Reader) -> None:
-    outcome(asking)
+def test_a_flushed_redis_begins_anew(admin: redis.Redis, reader: Reader) -> None:
+    outcome(reader)
     admin.flushall()
     admin.script_flush()
-    assert [outcome(asking) for _ in range(2)] == ["misses", "hits"]
+    assert [outcome(reader) for _ in range(2)] == ["misses", "hits"]
 
 
 @needs_services
@@ -108,33 +109,33 @@ def test_a_wrong_password_or_a_reader_without_rights_is_answered(
 ) -> None:
     rights = {"enabled": True, "passwords": ["+pass"], "keys": ["*"], "categories": ["+@read"], "commands": ["+select"]}
     admin.acl_setuser("looker", **rights)  # type: ignore[arg-type]
-    wrong = reader(warehouse, cache__url=redis_server.url().replace("unix://", "unix://looker:wrong@"))
+    wrong = open_reader(warehouse, cache__url=redis_server.url().replace("unix://", "unix://looker:wrong@"))
     assert [outcome(wrong) for _ in range(2)] == ["bypassed"] * 2
-    looker = reader(warehouse, cache__url=redis_server.url().replace("unix://", "unix://looker:pass@"))
+    looker = open_reader(warehouse, cache__url=redis_server.url().replace("unix://", "unix://looker:pass@"))
     assert outcome(looker) == "misses"
-    assert outcome(reader(warehouse, redis_server)) == "misses"
+    assert outcome(open_reader(warehouse, redis_server)) == "misses"
     assert outcome(looker) == "hits"
 
 
 @needs_services
 def test_a_read_only_replica_is_answered(
-    admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis, asking: Reader
+    admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis, reader: Reader
 ) -> None:
     admin.replicaof("127.0.0.1", "1")
-    assert [outcome(asking) for _ in range(2)] == ["misses"] * 2
+    assert [outcome(reader) for _ in range(2)] == ["misses"] * 2
     admin.replicaof("NO", "ONE")
-    assert [outcome(asking) for _ in range(2)] == ["misses", "hits"]
+    assert [outcome(reader) for _ in range(2)] == ["misses", "hits"]
 
 
 @needs_services
 @pytest.mark.parametrize("kind", ["garbage", "cut", "flipped", "hash", "other version", "pickle"])
-def test_a_corrupt_or_foreign_entry_is_ignored_and_replaced(admin: redis.Redis, asking: Reader, kind: str) -> None:
-    right = asking.ask(OVERVIEW, ROLES).entry
-    raw = admin.get(key(asking))
+def test_a_corrupt_or_foreign_entry_is_ignored_and_replaced(admin: redis.Redis, reader: Reader, kind: str) -> None:
+    right = reader.ask(OVERVIEW, ROLES).entry
+    raw = admin.get(key(reader))
     assert isinstance(raw, bytes)
     if kind == "hash":
-        admin.delete(key(asking))
-        admin.hset(key(asking), "a", "b")
+        admin.delete(key(reader))
+        admin.hset(key(reader), "a", "b")
     else:
         wrong = {
             "garbage": os.urandom(500),
@@ -143,13 +144,13 @@ def test_a_corrupt_or_foreign_entry_is_ignored_and_replaced(admin: redis.Redis, 
             "other version": b"1" + raw[1:],
             "pickle": b"\x80\x04\x95" + raw,
         }
-        admin.set(key(asking), wrong[kind])
-    answer = asking.ask(OVERVIEW, ROLES)
+        admin.set(key(reader), wrong[kind])
+    answer = reader.ask(OVERVIEW, ROLES)
     assert (answer.outcome, answer.entry.body) == ("misses", right.body)
-    assert outcome(asking) == "hits"
-    asking.answers.counters.send()
-    assert asking.store
-    assert asking.store.counters("dev")["overview:ignored_entries"] >= 1
+    assert outcome(reader) == "hits"
+    reader.answers.counters.send()
+    assert reader.store
+    assert reader.store.counters("dev")["overview:ignored_entries"] >= 1
 
 
 @needs_services
@@ -157,7 +158,7 @@ def test_settings_with_a_url_that_is_none_are_refused_without_showing_it(
     settings: Settings, warehouse: Warehouse
 ) -> None:
     with pytest.raises(InsightsError, match="INSIGHTS_REDIS_URL must be like") as caught:
-        reader(warehouse, cache__url="http://:secret@host:6379/1")
+        open_reader(warehouse, cache__url="http://:secret@host:6379/1")
     assert "secret" not in str(caught.value)
     assert changed(settings, {"cache.url": "redis://h:6379/1"}).redis_url == "redis://h:6379/1"
     any_value: Any = changed(settings, {"cache.url": "${INSIGHTS_REDIS_URL}"}).redis_url

@@ -11,26 +11,17 @@ import pytest
 import redis
 from support.airflow import airflow_dags
 from support.airflow.airflow_dags import run_dag, states, task_of
-from support.core_services import CoreServices
 from support.dashboards.dashboard_scenario import patient_commands
+from support.reviews.core_services import CoreServices
 from support.warehouse import Warehouse
 
-from orchestration.config.files import Settings
 from orchestration.dags.gate import Gate
-from orchestration.manifest import write_manifest
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalRedis
 
 pytestmark = pytest.mark.services
 
 AS_OF = SAMPLE_AS_OF.isoformat()
-
-
-@pytest.fixture(scope="module")
-def airflow(settings: Settings) -> None:
-    """Airflow's metadata and dbt's manifest."""
-    write_manifest(settings)
-    airflow_dags.migrate()
 
 
 @pytest.fixture(autouse=True)

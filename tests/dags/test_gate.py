@@ -9,21 +9,12 @@ from support.airflow import airflow_dags
 from support.airflow.airflow_dags import run_dag, states
 from support.warehouse import Warehouse, connect_as
 
-from orchestration.config.files import Settings
-from orchestration.manifest import write_manifest
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
 _seconds = count()
-
-
-@pytest.fixture(scope="module")
-def airflow(settings: Settings) -> None:
-    """Airflow's metadata and dbt's manifest."""
-    write_manifest(settings)
-    airflow_dags.migrate()
 
 
 @pytest.fixture

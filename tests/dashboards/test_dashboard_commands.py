@@ -39,16 +39,16 @@ def test_a_dashboard_is_printed_computed_at_first_and_then_from_the_cache(
 ) -> None:
     warehouse = Warehouse.copy_of(built_sample, "printed_dashboards", postgres, settings)
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", warehouse.reader_url)
-    asked = ("dashboard", "task_volume", "--org", HOSPITAL, "--as", "teacher", *OPEN, "--parameter", "days=3")
-    assert "There is no cache: INSIGHTS_REDIS_URL is not set." in run(*asked).stderr
+    command = ("dashboard", "task_volume", "--org", HOSPITAL, "--as", "teacher", *OPEN, "--parameter", "days=3")
+    assert "There is no cache: INSIGHTS_REDIS_URL is not set." in run(*command).stderr
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
     patient_commands(monkeypatch)
-    first, second = run(*asked), run(*asked)
+    first, second = run(*command), run(*command)
     assert first.stderr.startswith("computed and stored in the cache; computed 20")
     assert second.stderr.startswith("from the cache; computed 20")
     assert first.stdout == second.stdout
     assert "by_day, up to 2026-01-01\n  day         status" in first.stdout
-    printed = json.loads(run(*asked, "--format", "json").stdout)
+    printed = json.loads(run(*command, "--format", "json").stdout)
     total = warehouse.value(
         "select sum(task_count) from insights.report_task_volume where day >= '2025-12-29' and visibility = any(%s)"
         " and organization_id = (select organization_id from insights.dim_organizations where slug = %s)",

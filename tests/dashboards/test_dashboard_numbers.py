@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support import reports_by_hand as by_hand
-from support.dashboards.dashboard_scenario import ALL, HOSPITAL, OPEN, STORES, found, reader, rows
+from support.dashboards.dashboard_scenario import ALL, HOSPITAL, OPEN, STORES, found, open_reader, rows
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -37,8 +37,8 @@ def warehouse(postgres: LocalPostgres, settings: Settings, built_sample: str) ->
 
 
 @pytest.fixture(scope="module")
-def asking(warehouse: Warehouse) -> Reader:
-    return reader(warehouse)
+def reader(warehouse: Warehouse) -> Reader:
+    return open_reader(warehouse)
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +63,10 @@ def grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[A
 
 
 @pytest.mark.parametrize(("slug", "sees"), CLIENTS)
-def test_task_volume(warehouse: Warehouse, asking: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
+def test_task_volume(warehouse: Warehouse, reader: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
     mine = organization(warehouse, slug)
     parameters = {"days": 50, "severities": "CRITICAL,MINOR"}
-    answer = asking.ask(Asked("task_volume", slug, sees, parameters=parameters), ROLES)
+    answer = reader.ask(Asked("task_volume", slug, sees, parameters=parameters), ROLES)
     counted = [
         t
         for t in tasks
@@ -103,12 +103,12 @@ def limits(found: list[Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("slug", "sees"), CLIENTS)
-def test_sla_breaches(warehouse: Warehouse, asking: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
+def test_sla_breaches(warehouse: Warehouse, reader: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
     mine = organization(warehouse, slug)
     chosen = dict(warehouse.rows("select organization_id, profile_code from organization_profiles"))
     table = by_hand.sla_breaches(tasks, SAMPLE_AS_OF, warehouse.settings, chosen)
     counted = breaches(table, mine, sees, 28)
-    answer = asking.ask(Asked("sla_breaches", slug, sees), ROLES)
+    answer = reader.ask(Asked("sla_breaches", slug, sees), ROLES)
     expected = [
         {"domain": domain, "profile": profile} | limits(found)
         for (domain, profile), found in grouped(counted, lambda row: (row[0][2], row[1][0])).items()
@@ -131,7 +131,7 @@ def trends(tasks: list[by_hand.Task], mine: Any, sees: Any, months: list[date]) 
 )
 def test_monthly_trends(  # noqa: PLR0913, PLR0917
     warehouse: Warehouse,
-    asking: Reader,
+    reader: Reader,
     tasks: list[by_hand.Task],
     slug: str,
     sees: Any,
@@ -139,7 +139,7 @@ def test_monthly_trends(  # noqa: PLR0913, PLR0917
     months: list[date],
 ) -> None:
     counted = trends(tasks, organization(warehouse, slug), sees, months)
-    answer = asking.ask(Asked("monthly_trends", slug, sees, parameters=parameters), ROLES)
+    answer = reader.ask(Asked("monthly_trends", slug, sees, parameters=parameters), ROLES)
 
     def counts(found: list[Any]) -> dict[str, Any]:
         opened, closed, backlog, due, missed = (sum(v[place] for _, v in found) for place in (0, 1, 2, 7, 8))
@@ -160,7 +160,7 @@ def test_monthly_trends(  # noqa: PLR0913, PLR0917
 
 
 @pytest.mark.parametrize(("slug", "sees"), CLIENTS)
-def test_profile_score(warehouse: Warehouse, asking: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
+def test_profile_score(warehouse: Warehouse, reader: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
     mine = organization(warehouse, slug)
     chosen = dict(warehouse.rows("select organization_id, profile_code from organization_profiles"))
     overrides = warehouse.settings.insights.patterns.overrides_by_domain
@@ -175,7 +175,7 @@ def test_profile_score(warehouse: Warehouse, asking: Reader, tasks: list[by_hand
         due = kept + missed
         return {"deadlines": due, "kept": kept, "score": ratio(kept, due, 2, 100)}
 
-    answer = asking.ask(Asked("profile_score", slug, sees), ROLES)
+    answer = reader.ask(Asked("profile_score", slug, sees), ROLES)
     expected = [
         {"domain": domain, "profile": overrides.get(domain) or chosen[mine]} | score(found)
         for domain, found in grouped(counted, lambda row: row[0]).items()
@@ -196,8 +196,8 @@ def stored(warehouse: Warehouse, cadence: str, slug: str) -> list[dict[str, Any]
 
 @pytest.mark.parametrize(("slug", "sees"), CLIENTS)
 @pytest.mark.parametrize("kinds", [None, "incident_frequency,needs_attention"])
-def test_open_patterns(warehouse: Warehouse, asking: Reader, slug: str, sees: Any, kinds: str | None) -> None:
-    answer = asking.ask(Asked("open_patterns", slug, sees, parameters={"kinds": kinds}), ROLES)
+def test_open_patterns(warehouse: Warehouse, reader: Reader, slug: str, sees: Any, kinds: str | None) -> None:
+    answer = reader.ask(Asked("open_patterns", slug, sees, parameters={"kinds": kinds}), ROLES)
     for cadence, day in CADENCES.items():
         expected = {
             row["pattern_id"]: (row["kind"], row["label"], row["severity"], row["event_count"], row["distinct_sources"])
@@ -215,7 +215,7 @@ def test_open_patterns(warehouse: Warehouse, asking: Reader, slug: str, sees: An
 @pytest.mark.parametrize("slug", [HOSPITAL, STORES])
 @pytest.mark.parametrize("least", [3, 5])
 def test_the_anonymised_form_of_open_patterns(warehouse: Warehouse, slug: str, least: int) -> None:
-    answer = reader(warehouse, exports__min_group_size=least).ask(
+    answer = open_reader(warehouse, exports__min_group_size=least).ask(
         Asked("open_patterns", slug, is_anonymised=True), ["analyst"]
     )
     counted = 0
@@ -238,16 +238,16 @@ def test_the_anonymised_form_of_open_patterns(warehouse: Warehouse, slug: str, l
 
 
 @pytest.mark.parametrize(("slug", "sees"), CLIENTS)
-def test_overview_is_of_the_others(warehouse: Warehouse, asking: Reader, slug: str, sees: Any) -> None:
-    overview = asking.ask(Asked("overview", slug, sees, parameters={"days": 60}), ROLES)
-    volume = asking.ask(Asked("task_volume", slug, sees, parameters={"days": 60}), ROLES)
+def test_overview_is_of_the_others(warehouse: Warehouse, reader: Reader, slug: str, sees: Any) -> None:
+    overview = reader.ask(Asked("overview", slug, sees, parameters={"days": 60}), ROLES)
+    volume = reader.ask(Asked("task_volume", slug, sees, parameters={"days": 60}), ROLES)
     by_status: Counter[str] = Counter()
     for row in rows(volume, "by_day"):
         by_status[row["status"]] += row["tasks"]
     assert {r["status"]: r["tasks"] for r in rows(overview, "tasks")} == by_status
-    score = asking.ask(Asked("profile_score", slug, sees), ROLES)
+    score = reader.ask(Asked("profile_score", slug, sees), ROLES)
     assert rows(overview, "deadlines") == rows(score, "total")
-    broken = asking.ask(Asked("sla_breaches", slug, sees, parameters={"days": 60}), ROLES)
+    broken = reader.ask(Asked("sla_breaches", slug, sees, parameters={"days": 60}), ROLES)
     (one,) = rows(overview, "limits")
     assert {name: one[name] for name in one if "share" not in name} == {
         name: sum(row[name] for row in rows(broken, "by_domain")) for name in one if "share" not in name
@@ -271,9 +271,9 @@ def test_a_review_that_found_nothing_closes_the_patterns_before_it(built: Wareho
         select relation_name, '2026-01-05', '2026-01-05', loaded_from, loaded_through, cutoff, 'a week later', 'dev'
         from insights_ops.load_log where relation_name = 'pattern_weekly'
     """)
-    asked = Asked("open_patterns", HOSPITAL)
-    before = reader(warehouse).ask(asked, ROLES)
-    after = reader(built).ask(asked, ROLES)
+    request = Asked("open_patterns", HOSPITAL)
+    before = open_reader(warehouse).ask(request, ROLES)
+    after = open_reader(built).ask(request, ROLES)
     assert rows(before, "weekly")
     assert rows(after, "weekly") == []
     assert rows(after, "yearly") == rows(before, "yearly") != []
@@ -282,10 +282,10 @@ def test_a_review_that_found_nothing_closes_the_patterns_before_it(built: Wareho
 def test_a_limit_says_how_many_rows_it_left_out(warehouse: Warehouse) -> None:
     dashboards = found()
     sla = dashboards["sla_breaches"]
-    everything = rows(reader(warehouse).ask(Asked("sla_breaches", HOSPITAL), ROLES), "by_day")
+    everything = rows(open_reader(warehouse).ask(Asked("sla_breaches", HOSPITAL), ROLES), "by_day")
     panel = sla.meta.panels["by_day"].model_copy(update={"limit": 3})
     short = sla.model_copy(update={"meta": sla.meta.model_copy(update={"panels": {"by_day": panel}})})
-    answer = reader(warehouse, dashboards={"sla_breaches": short}).ask(Asked("sla_breaches", HOSPITAL), ROLES)
+    answer = open_reader(warehouse, dashboards={"sla_breaches": short}).ask(Asked("sla_breaches", HOSPITAL), ROLES)
     assert json.loads(answer.entry.body)["by_day"] == {
         "horizon": "2026-01-01",
         "rows": everything[:3],

@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 import pytest
-from support.dashboards.dashboard_scenario import ALL, OPEN, changed, found
+from support.dashboards.dashboard_scenario import ALL, OPEN, found
+from support.dashboards.dashboard_settings import changed
 from support.policy import manifest
 
 from orchestration.config.files import Settings
@@ -31,8 +32,8 @@ def make_reader(settings: Settings, **values: Any) -> Reader:
     return Reader(settings, found(), Warehouse(settings, "postgresql://nobody@/nothing?host=/nowhere"))
 
 
-def key(reader: Reader, asked: Asked) -> str:
-    return cache_key(reader.question(asked)).entry
+def key(reader: Reader, request: Asked) -> str:
+    return cache_key(reader.question(request)).entry
 
 
 def test_the_six_dashboards_are_there_and_each_has_an_owner() -> None:
@@ -178,7 +179,7 @@ def test_a_question_asked_differently_has_one_key(settings: Settings) -> None:
         Asked("task_volume", ONE, parameters={"severities": "CRITICAL,MAJOR,MODERATE,MINOR", "days": 28}),
         Asked("task_volume", ONE, parameters={"severities": ["MINOR", "MAJOR", "MODERATE", "CRITICAL", "MINOR"]}),
     ]
-    assert len({key(reader, asked) for asked in same}) == 1
+    assert len({key(reader, request) for request in same}) == 1
     assert key(reader, same[0]).startswith(
         f"insights:dev:{{task_volume}}:entry:{ONE}:plain:PUBLIC+INTERNAL+RESTRICTED:"
     )
@@ -186,25 +187,25 @@ def test_a_question_asked_differently_has_one_key(settings: Settings) -> None:
 
 def test_questions_that_differ_in_anything_have_different_keys(settings: Settings) -> None:
     reader = make_reader(settings)
-    asked = [
+    requests = [
         Asked("task_volume", organization, visibilities, parameters=parameters)
         for organization in (ONE, OTHER)
         for size in (1, 2, 3)
         for visibilities in itertools.combinations(ALL, size)
         for parameters in ({}, {"days": 27}, {"severities": "MAJOR"}, {"severities": "MAJOR,MINOR"})
     ]
-    asked += [Asked(name, ONE) for name in found() if name != "task_volume"]
-    asked += [Asked("monthly_trends", ONE, parameters={"until": month}) for month in ("2025-11", "2025-12")]
-    asked += [Asked("open_patterns", ONE, is_anonymised=True)]
-    keys = [key(reader, one) for one in asked]
-    keys.append(key(make_reader(settings, exports__min_group_size=6), asked[-1]))
-    keys.append(key(_in(settings, "staging"), asked[0]))
+    requests += [Asked(name, ONE) for name in found() if name != "task_volume"]
+    requests += [Asked("monthly_trends", ONE, parameters={"until": month}) for month in ("2025-11", "2025-12")]
+    requests += [Asked("open_patterns", ONE, is_anonymised=True)]
+    keys = [key(reader, one) for one in requests]
+    keys.append(key(make_reader(settings, exports__min_group_size=6), requests[-1]))
+    keys.append(key(_in(settings, "staging"), requests[0]))
     changed_dashboard = found()
     task_volume = changed_dashboard["task_volume"]
     panel = task_volume.meta.panels["by_day"].model_copy(update={"limit": 7})
     meta = task_volume.meta.model_copy(update={"panels": task_volume.meta.panels | {"by_day": panel}})
     changed_dashboard["task_volume"] = task_volume.model_copy(update={"meta": meta})
-    keys.append(key(Reader(settings, changed_dashboard, Warehouse(settings, "")), asked[0]))
+    keys.append(key(Reader(settings, changed_dashboard, Warehouse(settings, "")), requests[0]))
     assert len(set(keys)) == len(keys) == 2 * 7 * 4 + (len(found()) - 1) + 2 + 1 + 3
 
 

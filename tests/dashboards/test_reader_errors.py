@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from support.dashboards.dashboard_scenario import OPEN, STORES, reader
+from support.dashboards.dashboard_scenario import OPEN, STORES, open_reader
 from support.warehouse import Warehouse, connect_as
 
 from orchestration.dashboards.question import Asked
@@ -52,41 +52,41 @@ def test_each_error_has_its_kind(prepared: Warehouse, built: Warehouse, database
         ("mysql://etl:s3cret@h/orgo", ONE, MisconfiguredError),
         (built.postgres.url("no_such_database", "postgres"), ONE, MisconfiguredError),
     ]
-    for url, asked, kind in cases:
-        answer = partial(reader(built, url=url).ask, asked, ["teacher"])
-        assert _kind(answer) is kind, (url, asked)
+    for url, request, kind in cases:
+        answer = partial(open_reader(built, url=url).ask, request, ["teacher"])
+        assert _kind(answer) is kind, (url, request)
     built.execute("revoke select on insights.dim_organizations from orgo_insights_ro")
-    assert _kind(lambda: reader(built).ask(ONE, ["teacher"])) is RefusedError
+    assert _kind(lambda: open_reader(built).ask(ONE, ["teacher"])) is RefusedError
 
 
 def test_a_server_that_is_down_is_an_error_at_once_and_is_asked_again(
     built: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asking = reader(built, url=NOWHERE, cache__compute_seconds=600)
+    reader = open_reader(built, url=NOWHERE, cache__compute_seconds=600)
     started = time.monotonic()
     with caplog.at_level(logging.WARNING, "orchestration"):
-        assert [_kind(lambda: asking.ask(ONE, ["teacher"])) for _ in range(2)] == [UnavailableError] * 2
+        assert [_kind(lambda: reader.ask(ONE, ["teacher"])) for _ in range(2)] == [UnavailableError] * 2
     assert time.monotonic() - started < 300
     assert "orchestration.dashboards.pool" in {record.name for record in caplog.records}
     assert "s3cret" not in caplog.text
-    asking.close()
+    reader.close()
 
 
 def test_connections_that_the_server_has_ended_cost_no_answer(built: Warehouse) -> None:
-    asking = reader(built)
-    first = asking.ask(ONE, ["teacher"])
+    reader = open_reader(built)
+    first = reader.ask(ONE, ["teacher"])
     built.rows(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and usename = 'orgo_insights_ro'"
     )
-    assert asking.ask(ONE, ["teacher"]).entry.body == first.entry.body
-    asking.close()
-    assert asking.ask(ONE, ["teacher"]).entry.body == first.entry.body
-    asking.close()
+    assert reader.ask(ONE, ["teacher"]).entry.body == first.entry.body
+    reader.close()
+    assert reader.ask(ONE, ["teacher"]).entry.body == first.entry.body
+    reader.close()
 
 
 def test_a_reader_opens_no_more_connections_than_configured(built: Warehouse) -> None:
-    asking = reader(built, warehouse__max_reader_connections=2)
+    reader = open_reader(built, warehouse__max_reader_connections=2)
     answered = threading.Event()
     most = 0
 
@@ -99,23 +99,23 @@ def test_a_reader_opens_no_more_connections_than_configured(built: Warehouse) ->
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    asked = [Asked("task_volume", STORES, OPEN, parameters={"days": days}) for days in range(1, 31)]
+    requests = [Asked("task_volume", STORES, OPEN, parameters={"days": days}) for days in range(1, 31)]
     with ThreadPoolExecutor(20) as threads:
-        bodies = [answer.entry.body for answer in threads.map(lambda one: asking.ask(one, ["teacher"]), asked)]
+        bodies = [answer.entry.body for answer in threads.map(lambda one: reader.ask(one, ["teacher"]), requests)]
     answered.set()
     watcher.join()
     assert len(bodies) == 30
     assert 1 <= most <= 2
-    asking.close()
+    reader.close()
 
 
 def test_a_connection_that_is_never_free_is_waited_for_no_longer_than_a_computation(built: Warehouse) -> None:
-    asking = reader(built, warehouse__max_reader_connections=1, cache__compute_seconds=1)
-    question = asking.question(Asked("overview", "00000000-0000-4000-8000-000000000000", OPEN))
+    reader = open_reader(built, warehouse__max_reader_connections=1, cache__compute_seconds=1)
+    question = reader.question(Asked("overview", "00000000-0000-4000-8000-000000000000", OPEN))
     none_free = r"No connection .* was free within 1 s: all 1 .*max_reader_connections"
-    with asking._warehouse._pool.connection(), pytest.raises(UnavailableError, match=none_free):
-        asking.compute(question)
+    with reader._warehouse._pool.connection(), pytest.raises(UnavailableError, match=none_free):
+        reader.compute(question)
     with connect_as(built.admin_url) as holder, holder.transaction():
         holder.execute("lock table insights.dim_organizations in access exclusive mode")
-        assert _kind(lambda: asking.compute(question)) is TimedOutError
-    asking.close()
+        assert _kind(lambda: reader.compute(question)) is TimedOutError
+    reader.close()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from support.dashboards.dashboard_scenario import changed, patient_commands
-from support.dashboards.dashboard_scenario import reader as reader_with
+from support.dashboards.dashboard_scenario import open_reader, patient_commands
+from support.dashboards.dashboard_settings import changed
 from support.dashboards.slow_line import SlowLine
 from support.warehouse import Warehouse
 
@@ -43,7 +43,7 @@ SEES = ("PUBLIC", "INTERNAL")  # what every role may see in the shipped configur
 
 @pytest.fixture
 def client(redis_server: LocalRedis) -> Iterator[redis.Redis]:
-    """The Redis, asked without our code."""
+    """The Redis, read without the code under test."""
     with redis.Redis.from_url(redis_server.url()) as found:
         yield found
 
@@ -115,8 +115,8 @@ def test_the_most_asked_questions_come_first_and_no_more_than_a_dashboard_may_ha
     last, other = _organizations(built)[-1], _organizations(built)[0]
     often = Asked("task_volume", last, SEES, parameters={"days": 90})
     once = Asked("task_volume", other, ["PUBLIC"], parameters={"days": 7})
-    for asked in (once, often, often):
-        reader.ask(asked, ["nurse"])
+    for request in (once, often, often):
+        reader.ask(request, ["nurse"])
     reader.answers.counters.send()
     chosen = candidates(reader, settings, ["task_volume"])
     # Asked twice, asked once, and then the default question of the organization that asks most.
@@ -179,7 +179,7 @@ def test_what_the_widest_role_sees_is_warmed_where_somebody_has_it(
     for roles, sets in (([], [SEES]), (["auditor"], [SEES, (*SEES, "RESTRICTED")])):
         access = changed(settings, {"access.restricted_roles": roles})
         wanted = [Asked("overview", organization, sees) for organization in organizations for sees in sets]
-        assert candidates(reader, access, ["overview"]) == [reader.question(asked) for asked in wanted]
+        assert candidates(reader, access, ["overview"]) == [reader.question(request) for request in wanted]
 
 
 def test_a_full_redis_is_said_and_is_no_success(
@@ -211,7 +211,7 @@ def test_a_large_batch_may_take_longer_than_redis_may_be_silent(
     monkeypatch.setattr(warm_module, "FIRST_BATCH", warm_module.BATCH)  # all questions in one go
     with (
         SlowLine(redis_server, 1_000_000) as line,
-        closing(reader_with(built, cache__url=line.url(), cache__timeout_ms=2000)) as reader,
+        closing(open_reader(built, cache__url=line.url(), cache__timeout_ms=2000)) as reader,
     ):
         _with_large_answers(reader, 150_000, monkeypatch)
         report = warm(reader, built.settings)
@@ -226,7 +226,7 @@ def test_an_answer_that_the_line_does_not_carry_in_time_is_said_and_is_no_succes
 ) -> None:
     with (
         SlowLine(redis_server, 1_000_000) as line,
-        closing(reader_with(built, cache__url=line.url(), cache__timeout_ms=1000)) as reader,
+        closing(open_reader(built, cache__url=line.url(), cache__timeout_ms=1000)) as reader,
     ):
         _with_large_answers(reader, 3_000_000, monkeypatch)
         report = warm(reader, built.settings, ["overview"])
@@ -238,11 +238,11 @@ def test_one_question_that_fails_takes_no_other_with_it(
     make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse, client: redis.Redis
 ) -> None:
     reader, settings = make_reader()
-    asked = Asked("overview", _organizations(built)[0], SEES)
-    reader.ask(asked, ["nurse"])
+    request = Asked("overview", _organizations(built)[0], SEES)
+    reader.ask(request, ["nurse"])
     reader.answers.counters.send()
-    client.delete(cache_key(reader.question(asked)).entry)
-    built.execute(f"delete from insights.dim_organizations where organization_id = '{asked.organization}'")  # noqa: S608 - an id of the sample
+    client.delete(cache_key(reader.question(request)).entry)
+    built.execute(f"delete from insights.dim_organizations where organization_id = '{request.organization}'")  # noqa: S608 - an id of the sample
     report = warm(reader, settings, ["overview"]).dashboards["overview"]
     assert (report.failed, report.found) == (1, len(_organizations(built)) - 1)
     assert "There is no organization" in (report.trouble or "")

@@ -58,10 +58,10 @@ def _case_of_task(session: ExportSession) -> dict[str, str | None]:
 def test_which_tasks_belong_together_by_a_case_that_may_not_leave(
     session: ExportSession, allowed: tuple[str, ...]
 ) -> None:
-    asking = session.changed(allowed_visibilities=list(allowed))
-    cases = {row["case_id"] for row in asking.rows("cases", **EVER)}
+    strict = session.changed(allowed_visibilities=list(allowed))
+    cases = {row["case_id"] for row in strict.rows("cases", **EVER)}
     case_of, kept, hidden = _case_of_task(session), 0, 0
-    rows = asking.rows("tasks", **EVER)
+    rows = strict.rows("tasks", **EVER)
     assert {row["visibility"] for row in rows} <= set(allowed)
     for row in rows:
         case_id = case_of[row["task_id"]]
@@ -70,7 +70,7 @@ def test_which_tasks_belong_together_by_a_case_that_may_not_leave(
         hidden += case_id is not None and row["case_id"] is None
     assert kept > 0
     assert hidden > 100
-    as_texts = {r["task_id"]: r["case_id"] for r in asking.rows("tasks", **EVER | {"file_format": "csv"})}
+    as_texts = {r["task_id"]: r["case_id"] for r in strict.rows("tasks", **EVER | {"file_format": "csv"})}
     assert as_texts == {row["task_id"]: row["case_id"] or "" for row in rows}
 
 

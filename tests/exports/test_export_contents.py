@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import date
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -12,10 +14,13 @@ from support.exports.exporting import (
     ExportSession,
     project,
 )
+from support.warehouse import Warehouse
 
 from orchestration.manifest import exposures
 
 pytest_plugins = ["support.exports.export_sessions"]
+
+Marts = Callable[[str], list[dict[str, Any]]]
 
 VISIBLE = ("PUBLIC", "INTERNAL")
 
@@ -24,26 +29,29 @@ VISIBLE = ("PUBLIC", "INTERNAL")
 COUNTS_OF_OTHERS = {"linked_task_count", "escalation_count", "review_count"}
 
 
-# What is in the files
+@pytest.fixture(scope="module")
+def marts(shared: Warehouse) -> Marts:
+    """Every row of a mart by its name, read once: the tests of this module change none."""
+    return cache(partial(mart_rows, shared))
 
 
 @pytest.mark.services
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("file_format", ["csv", "csv.gz", "jsonl"])
 def test_rows_are_those_of_the_organization_range_and_visibility(
-    session: ExportSession, name: str, file_format: str
+    session: ExportSession, marts: Marts, name: str, file_format: str
 ) -> None:
     fact, day, joined, key = ROWS[name]
     organization, since, until = session.organization_id(), "2025-03-10", "2025-12-30"
     expected = [
         row
-        for row in mart_rows(session.warehouse, fact)
+        for row in marts(fact)
         if row["organization_id"] == organization and since <= row[day] < until and row["visibility"] in VISIBLE
     ]
-    dimension = {row[key]: row for row in mart_rows(session.warehouse, joined)} if joined and key else {}
+    dimension = {row[key]: row for row in marts(joined)} if joined and key else {}
     wanted = [{**dimension.get(row[key] if key else None, {}), **row} for row in expected]
     # Of a case that may not leave itself, the id does not leave with another row either.
-    leaving = _visible_cases(session)
+    leaving = _visible_cases(session, marts)
     for row in wanted:
         if name == "tasks" and row["case_id"] not in leaving:
             row["case_id"] = None
@@ -67,23 +75,24 @@ def test_rows_are_those_of_the_organization_range_and_visibility(
         )
 
 
-def _visible_cases(session: ExportSession) -> set[str]:
-    fact, dimension = (mart_rows(session.warehouse, name) for name in ("fact_cases", "dim_cases"))
-    ours = [row for row in fact if row["organization_id"] == session.organization_id() and row["visibility"] in VISIBLE]
+def _visible_cases(session: ExportSession, marts: Marts) -> set[str]:
+    organization = session.organization_id()
+    fact, dimension = (marts(name) for name in ("fact_cases", "dim_cases"))
+    ours = [row for row in fact if row["organization_id"] == organization and row["visibility"] in VISIBLE]
     hidden = {row["case_id"] for row in dimension if row["visibility"] not in VISIBLE}
     return {row["case_id"] for row in ours} - hidden
 
 
 @pytest.mark.services
-def test_cells_of_tasks_and_cases_are_counted_in_whole_months(session: ExportSession) -> None:
+def test_cells_of_tasks_and_cases_are_counted_in_whole_months(session: ExportSession, marts: Marts) -> None:
     organization = session.organization_id()
     for name, fact, day, key, domain, dim in (
         ("monthly_task_totals", "fact_tasks", "created_date_key", "task_id", "type", "dim_tasks"),
         ("monthly_case_totals", "fact_cases", "opened_date_key", "case_id", "domain", "dim_cases"),
     ):
-        domains = {row[key]: row[domain] for row in mart_rows(session.warehouse, dim)}
+        domains = {row[key]: row[domain] for row in marts(dim)}
         cells: Counter[tuple[Any, ...]] = Counter()
-        for row in mart_rows(session.warehouse, fact):
+        for row in marts(fact):
             # The load is as of 2026-01-01 and keeps 730 days, from 2024-01-02: January 2024 is not whole.
             if row["organization_id"] == organization and "2024-02-01" <= row[day] < "2026-01-01":
                 month = f"{row[day][:7]}-01"
@@ -98,12 +107,12 @@ def test_cells_of_tasks_and_cases_are_counted_in_whole_months(session: ExportSes
 
 
 @pytest.mark.services
-def test_cells_of_checkins_count_persons(session: ExportSession) -> None:
+def test_cells_of_checkins_count_persons(session: ExportSession, marts: Marts) -> None:
     organization = session.organization_id()
-    codes = {row["learning_group_id"]: row["code"] for row in mart_rows(session.warehouse, "dim_learning_groups")}
+    codes = {row["learning_group_id"]: row["code"] for row in marts("dim_learning_groups")}
     scores: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     people: defaultdict[tuple[Any, ...], set[str]] = defaultdict(set)
-    for row in mart_rows(session.warehouse, "fact_wellbeing_checkins"):
+    for row in marts("fact_wellbeing_checkins"):
         if row["organization_id"] == organization and "2024-02-01" <= row["date_key"] < "2026-01-01":
             cell = (f"{row['date_key'][:7]}-01", codes.get(row["learning_group_id"]), row["visibility"])
             scores[cell].append(row["score"])

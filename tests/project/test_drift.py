@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from support import drifted_source
-from support.contents import INCREMENTAL, Difference, contents, difference
+from support.contents import Difference, contents, difference, id_of, row_of
 from support.drifted_source import REJECTED
 from support.warehouse import DbtResult, Warehouse
 
@@ -39,11 +39,11 @@ class Drifted:
 
     def difference(self, relation: str, *without: str) -> Difference:
         """Drifted against sample, in all columns but these."""
-        return difference(self.warehouse, self.sample, relation, INCREMENTAL[relation], without=without)
+        return difference(self.warehouse, self.sample, relation, without=without)
 
     def row(self, columns: str, relation: str, kind: str) -> tuple[object, ...]:
         """Some columns of the row that a kind of drift has touched."""
-        key = INCREMENTAL[relation]
+        key = id_of(relation)
         (row,) = self.warehouse.rows(f"select {columns} from {relation} where {key} = %s", self.touched[kind])
         return row
 
@@ -179,13 +179,12 @@ def test_every_checkin_person_and_group_is_loaded_as_before_or_differs_as_its_dr
 def test_dimensions_that_are_rebuilt_hold_the_same_rows(drifted: Drifted) -> None:
     statuses = "select count(*), min(status), max(status) from insights.dim_organizations"
     assert drifted.warehouse.rows(statuses) == drifted.sample.rows(statuses) == [(4, "active", "archived")]
-    for relation, key in (("dim_roles", "role_id"), ("dim_labels", "label_id"), ("bridge_entity_labels", "entity_id")):
-        missing = {"dim_roles": "description", "dim_labels": "color_hint"}.get(relation, "")
+    for name in ("dim_roles", "dim_labels", "bridge_entity_labels"):
+        relation = f"insights.{name}"
+        missing = {"dim_roles": "description", "dim_labels": "color_hint"}.get(name, "")
         here, there = (
-            contents(
-                w, f"insights.{relation}", f"({key}, ctid)::text" if key == "entity_id" else key, without=(missing,)
-            )
-            for w in (drifted.warehouse, drifted.sample)
+            contents(warehouse, relation, row_of(relation), without=(missing,))
+            for warehouse in (drifted.warehouse, drifted.sample)
         )
         assert sorted(here.values()) == sorted(there.values())
 

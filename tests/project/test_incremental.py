@@ -9,7 +9,16 @@ from uuid import UUID
 
 import pytest
 from support import small_scenario
-from support.contents import INCREMENTAL, LISTED_CASES, REBUILT, contents, difference, row_changes, written_since
+from support.contents import (
+    INCREMENTAL,
+    LISTED_CASES,
+    REBUILT,
+    contents,
+    difference,
+    row_changes,
+    row_of,
+    written_since,
+)
 from support.small_scenario import NEXT_DAY, names_of, uid
 from support.warehouse import DbtResult, Warehouse
 
@@ -182,7 +191,7 @@ STILL_COUNTED = {"insights.fact_tasks": {"hushed"}}
 
 @pytest.mark.parametrize("relation", sorted(set(INCREMENTAL) - {"insights_ops.rejects"}))
 def test_next_day_equals_a_warehouse_from_scratch_but_for_what_stays(life: Life, relation: str) -> None:
-    found = difference(life.warehouse, life.from_scratch, relation, INCREMENTAL[relation])
+    found = difference(life.warehouse, life.from_scratch, relation)
     old = {key for (key,) in life.warehouse.rows(OUT_OF_RETENTION.get(relation, "select null where false"))}
     assert names_of(found.unequal) == STILL_COUNTED.get(relation, set())
     assert names_of(found.only_second) == set()
@@ -192,7 +201,7 @@ def test_next_day_equals_a_warehouse_from_scratch_but_for_what_stays(life: Life,
 
 @pytest.mark.parametrize("relation", REBUILT)
 def test_relations_that_are_rebuilt_equal_those_from_scratch(life: Life, relation: str) -> None:
-    key = f"({REBUILT[relation]})::text"
+    key = row_of(relation)
     assert contents(life.warehouse, relation, key) == contents(life.from_scratch, relation, key)
 
 
@@ -224,7 +233,7 @@ def test_a_loaded_row_that_goes_bad_is_rejected_and_stays_as_it_was(life: Life) 
 
 
 def test_what_is_rejected_equals_a_warehouse_from_scratch_but_for_what_stays(life: Life) -> None:
-    found = difference(life.warehouse, life.from_scratch, "insights_ops.rejects", "source_id")
+    found = difference(life.warehouse, life.from_scratch, "insights_ops.rejects")
     assert names_of(found.only_first) == {"repaired"}  # resolved
     assert found.unequal == set()
     # The event of the deleted task was loaded with it, and stays in its counts.

@@ -19,12 +19,12 @@ FILES = {
     "Add a dashboard": {"models/exposures/_dashboards.yml"},
 }
 POLICIES = (
-    "tests/dags/test_dags.py::test_each_dag_has_the_nodes_that_dbt_selects",
+    "tests/dags/test_dag_nodes.py::test_each_dag_has_the_nodes_that_dbt_selects",
     "tests/dags/test_dags.py::test_each_environment_has_the_inventory",
     "tests/dags/test_dags.py::test_policy",
     "tests/dashboards/test_dashboard_questions.py",
     "tests/docs",
-    "tests/project/test_policy.py",
+    "tests/project/policy",
     "tests/project/test_sizes.py",
 )
 HOSPITAL = "sample-hospital"

@@ -1,79 +1,20 @@
-"""`insights reviews` as an operator meets it: what it prints, its exit codes, and a sender that is killed."""
+"""`insights reviews` as an operator uses it: what it prints, and its exit codes."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
-from support.core_services import CoreServices, accept, answer
-from support.review_outbox import ORGANIZATION, PATTERN, TOKEN, Outbox, configured, payload
+from support.reviews.core_services import CoreServices, accept, answer
+from support.reviews.review_outbox import ORGANIZATION, PATTERN, TOKEN, Outbox, configured, payload
+from support.reviews.review_sessions import Done, Insights
 
-from orchestration.cli import main
-from orchestration.config.files import PROJECT, Settings
-from orchestration.reviews import core_services, send
-from workshop.services import LocalPostgres
+from orchestration.config.files import Settings
 
+pytest_plugins = ["support.reviews.review_sessions"]
 pytestmark = pytest.mark.services
+
 UNKNOWN = "00000000-0000-4000-8000-0000000000ff"
-PATIENCE = 600  # seconds
-
-
-@dataclass(frozen=True)
-class Done:
-    """A finished command."""
-
-    exit_code: int
-    out: str
-    err: str
-
-
-Insights = Callable[..., Done]
-
-
-@pytest.fixture(scope="module")
-def outbox(postgres: LocalPostgres, settings: Settings) -> Outbox:
-    return Outbox.prepared(postgres, settings, "review_commands")
-
-
-@pytest.fixture
-def core() -> Iterator[CoreServices]:
-    with CoreServices.started() as server:
-        yield server
-
-
-@pytest.fixture
-def environment(outbox: Outbox, core: CoreServices, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", outbox.url)
-    monkeypatch.setenv("INSIGHTS_CORE_API_URL", core.url)
-    monkeypatch.setenv("INSIGHTS_CORE_API_TOKEN", TOKEN)
-    # No second try because this process and its server stood still for a while.
-    monkeypatch.setattr(send, "CoreServices", lambda url, token, _: core_services.CoreServices(url, token, PATIENCE))
-    return monkeypatch
-
-
-@pytest.fixture
-def insights(environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Insights:
-    """Run `insights ...` in this process; whatever it prints is looked through for the token."""
-
-    def run(*arguments: str) -> Done:
-        environment.setattr(sys, "argv", ["insights", *arguments])
-        exit_code = 0
-        try:
-            main()
-        except SystemExit as end:
-            exit_code = int(end.code or 0)
-        done = Done(exit_code, *capfd.readouterr())
-        assert TOKEN not in done.out + done.err
-        return done
-
-    return run
 
 
 @pytest.mark.parametrize("url", [None, ""])
@@ -239,68 +180,3 @@ def test_what_is_stored_of_an_answer_is_short_printable_and_without_the_token(
     said = outbox.deliveries()[case_id][2]
     assert said.startswith(f"422 [31mBearer *** é {TOKEN[:-1]}*** xxx")
     assert len(said) <= 500
-
-
-# `insights`, but for the time that it gives Core Services: the test may be slow to kill it, and means no second try.
-PATIENT = f"""
-from orchestration import cli
-from orchestration.reviews import core_services, send
-send.CoreServices = lambda url, token, _: core_services.CoreServices(url, token, {PATIENCE})
-cli.main()
-"""
-
-
-def _start_sender() -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PATIENT, "reviews", "send"]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=PROJECT, env=os.environ, stdout=pipe, stderr=pipe, text=True)
-
-
-@pytest.mark.parametrize("status_of_known", [200, 409])
-def test_a_sender_killed_between_their_accepting_and_our_recording(
-    outbox: Outbox, core: CoreServices, insights: Insights, status_of_known: int
-) -> None:
-    case_ids = outbox.ask(3)
-    core.status_of_known = status_of_known
-    killed = threading.Event()
-    accepted = threading.Event()
-
-    def until_killed() -> None:
-        accepted.set()
-        assert killed.wait(300)
-
-    core.next(accept(), accept(until_killed))
-    with _start_sender() as sender:
-        assert accepted.wait(300)
-        sender.send_signal(signal.SIGKILL)
-        assert sender.wait() == -signal.SIGKILL
-    killed.set()
-    outbox.wait_for_no_sender()
-    assert outbox.deliveries() == {case_ids[0]: ("sent", 1, "201 made")}
-    assert [case["case_id"] for case in core.cases] == case_ids[:2]
-
-    assert insights("reviews", "send") == Done(0, "2 sent, 0 pending, 0 failed\n", "")
-    assert core.cases == [payload(case_id) for case_id in case_ids]
-    assert outbox.deliveries()[case_ids[1]] == ("sent", 1, f"{status_of_known} known")
-
-
-def test_two_senders_at_once(outbox: Outbox, core: CoreServices, insights: Insights) -> None:
-    case_ids = outbox.ask(2)
-    accepted, second_is_done = threading.Event(), threading.Event()
-
-    def until_the_second_is_done() -> None:
-        accepted.set()
-        assert second_is_done.wait(300)
-
-    core.next(accept(until_the_second_is_done))
-    with _start_sender() as first:
-        assert accepted.wait(300)
-        second = insights("reviews", "send")
-        second_is_done.set()
-        out, err = first.communicate()
-    assert (second.exit_code, second.out) == (1, "")
-    assert second.err.startswith("Error: Another process is sending review cases from this warehouse: process ")
-    assert second.err.endswith(". Wait until it has finished.\n")
-    assert (first.returncode, out, err) == (0, "2 sent, 0 pending, 0 failed\n", "")
-    assert core.cases == [payload(case_id) for case_id in case_ids]
-    assert len(core.requests) == 2

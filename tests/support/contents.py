@@ -8,26 +8,29 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
+from support.policy import manifest
 from support.warehouse import Warehouse
 
-# The relations that are loaded incrementally, and their keys. All others are rebuilt whole.
-INCREMENTAL = {
-    "insights.dim_tasks": "task_id",
-    "insights.dim_cases": "case_id",
-    "insights.dim_persons": "person_id",
-    "insights.dim_learning_groups": "learning_group_id",
-    "insights.fact_tasks": "task_id",
-    "insights.fact_cases": "case_id",
-    "insights.fact_wellbeing_checkins": "checkin_id",
-    "insights_ops.rejects": "source_id",
-}
-REBUILT = {
-    "insights.dim_dates": "date_key",
-    "insights.dim_organizations": "organization_id",
-    "insights.dim_roles": "role_id",
-    "insights.dim_labels": "label_id",
-    "insights.bridge_entity_labels": "(entity_type, entity_id, label_id)",
-}
+from orchestration.manifest import relations
+
+# The relations that are loaded incrementally. All others are rebuilt whole.
+INCREMENTAL = (
+    "insights.dim_tasks",
+    "insights.dim_cases",
+    "insights.dim_persons",
+    "insights.dim_learning_groups",
+    "insights.fact_tasks",
+    "insights.fact_cases",
+    "insights.fact_wellbeing_checkins",
+    "insights_ops.rejects",
+)
+REBUILT = (
+    "insights.dim_dates",
+    "insights.dim_organizations",
+    "insights.dim_roles",
+    "insights.dim_labels",
+    "insights.bridge_entity_labels",
+)
 REPORTS = (
     "insights.report_monthly_trends",
     "insights.report_profile_scores",
@@ -56,27 +59,43 @@ class Difference:
     unequal: set[UUID]
 
 
+def key_of(relation: str) -> tuple[str, ...]:
+    """Return the columns that identify a row of a relation, as its model declares them."""
+    schema, _, name = relation.partition(".")
+    found = relations(manifest())[name]
+    assert (found.schema, bool(found.key)) == (schema, True), relation
+    return found.key
+
+
+def id_of(relation: str) -> str:
+    """Return the id in the key of a relation: the last column, because a reject is keyed by its table and id."""
+    return key_of(relation)[-1]
+
+
+def row_of(relation: str) -> str:
+    """Return an expression for the whole key of a relation as text."""
+    return f"({', '.join(key_of(relation))})::text"
+
+
 def contents(
-    warehouse: Warehouse, relation: str, key: str, *, without: tuple[str, ...] = ("loaded_at",)
+    warehouse: Warehouse, relation: str, key: str | None = None, *, without: tuple[str, ...] = ("loaded_at",)
 ) -> dict[UUID, str]:
-    """Every row of a relation as text, by its key, without the columns `without`."""
-    query = f"select {key}, (to_jsonb(stored) - %s::text[])::text from {relation} as stored"
+    """Every row of a relation as text, by `key` (its id by default), without the columns `without`."""
+    query = f"select {key or id_of(relation)}, (to_jsonb(stored) - %s::text[])::text from {relation} as stored"
     return dict(warehouse.rows(query, list(without)))
 
 
-def difference(
-    first: Warehouse, second: Warehouse, relation: str, key: str, *, without: tuple[str, ...] = ()
-) -> Difference:
+def difference(first: Warehouse, second: Warehouse, relation: str, *, without: tuple[str, ...] = ()) -> Difference:
     """Compare a relation of two warehouses, but for loaded_at, the count of earlier reviews, and `without`."""
     without = ("loaded_at", "review_count", *without)
-    here, there = (contents(warehouse, relation, key, without=without) for warehouse in (first, second))
+    here, there = (contents(warehouse, relation, without=without) for warehouse in (first, second))
     unequal = {k for k in here.keys() & there.keys() if here[k] != there[k]}
     return Difference(here.keys() - there.keys(), there.keys() - here.keys(), unequal)
 
 
 def written_since(warehouse: Warehouse, relation: str, moment: object) -> set[UUID]:
     """Keys of the rows that were written since a moment, by their loaded_at."""
-    query = f"select {INCREMENTAL[relation]} from {relation} where loaded_at >= %s"
+    query = f"select {id_of(relation)} from {relation} where loaded_at >= %s"
     return {key for (key,) in warehouse.rows(query, moment)}
 
 

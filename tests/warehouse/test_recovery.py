@@ -30,7 +30,7 @@ WATERMARK = "select max(load_log_id) from insights_ops.load_log where relation_n
 
 
 def _everything(warehouse: Warehouse) -> dict[str, dict[UUID, str]]:
-    return {relation: contents(warehouse, relation, key) for relation, key in INCREMENTAL.items()}
+    return {relation: contents(warehouse, relation) for relation in INCREMENTAL}
 
 
 def _wait_for(warehouse: Warehouse, condition: str) -> None:
@@ -52,7 +52,7 @@ def _start(warehouse: Warehouse, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def test_a_killed_run_loses_and_doubles_nothing(built: Warehouse) -> None:
-    before = contents(built, "insights.fact_tasks", "task_id")
+    before = contents(built, "insights.fact_tasks")
     marks = {name: built.value(WATERMARK, name) for name in ("dim_tasks", "fact_tasks")}
     selected = ("--select", "+fact_tasks", "dim_tasks", *NO_TESTS)
     with connect_as(built.admin_url) as other, other.transaction():
@@ -69,11 +69,11 @@ def test_a_killed_run_loses_and_doubles_nothing(built: Warehouse) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     row_changes(built)  # waits until the orphaned sessions have ended
-    assert contents(built, "insights.fact_tasks", "task_id") == before
+    assert contents(built, "insights.fact_tasks") == before
     assert built.value(WATERMARK, "fact_tasks") == marks["fact_tasks"]
 
     assert built.build(*selected, as_of=NEXT_DAY).succeeded
-    after = contents(built, "insights.fact_tasks", "task_id")
+    after = contents(built, "insights.fact_tasks")
     # docs/sample.md: on 2026-01-01 three tasks are created, three closed, three get their first comment.
     assert len(after) == len(before) + 3
     assert sum(1 for key in before if after[key] != before[key]) == 6
@@ -169,7 +169,7 @@ def test_a_full_refresh_is_refused_and_a_rebuild_is_what_it_says(built: Warehous
 
     assert built.build("--full-refresh", *NO_TESTS, rebuild=True).succeeded
     for relation in ("insights.dim_tasks", "insights.fact_tasks"):
-        assert set(before[relation]) - set(contents(built, relation, "task_id")) == {task}
+        assert set(before[relation]) - set(contents(built, relation)) == {task}
     with connect_as(built.reader_url) as reader:
         row = reader.execute("select count(task_id) from insights.fact_tasks").fetchone()
         volume = reader.execute("select sum(task_count) from insights.report_task_volume").fetchone()
@@ -177,7 +177,7 @@ def test_a_full_refresh_is_refused_and_a_rebuild_is_what_it_says(built: Warehous
 
 
 def test_a_mart_is_not_rebuilt_from_a_delta_table_that_holds_only_changes(built: Warehouse) -> None:
-    before = contents(built, "insights.fact_tasks", "task_id")
+    before = contents(built, "insights.fact_tasks")
     assert built.build("--select", "+int_task_lifecycle", *NO_TESTS).succeeded
     built.execute("drop table insights.fact_tasks cascade")  # and report_task_volume
     refused = built.build("--select", "fact_tasks", *NO_TESTS)
@@ -185,7 +185,7 @@ def test_a_mart_is_not_rebuilt_from_a_delta_table_that_holds_only_changes(built:
     sentence = "does not exist, and int_task_lifecycle holds only the latest changes."
     assert f"{sentence} Build both: dbt build --select +fact_tasks" in refused.output
     repaired = built.build("--select", "+fact_tasks", "report_task_volume", "--exclude-resource-type", "unit_test")
-    assert contents(built, "insights.fact_tasks", "task_id") == before
+    assert contents(built, "insights.fact_tasks") == before
     assert repaired.succeeded, repaired.output[-2000:]
 
 

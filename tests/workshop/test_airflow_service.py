@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import stat
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -22,15 +21,14 @@ from support.warehouse import Warehouse
 from orchestration.cli import commands as insights_commands
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
-from orchestration.manifest import write_manifest
+from orchestration.manifest import read_manifest
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.writer_lock import writer_lock
 from workshop import airflow_demo
 from workshop.cli import commands
 from workshop.sample.load import SAMPLE_AS_OF
-from workshop.services import LocalAirflow, LocalPostgres, __main__, airflow, remove_state, state_root
+from workshop.services import LocalAirflow, LocalPostgres, __main__, remove_state, state_root
 from workshop.services.airflow_api import AirflowApi
-from workshop.services.airflow_settings import choose_port, kept_secrets
 
 needs_services = pytest.mark.services
 
@@ -42,14 +40,20 @@ PRODUCT_DAGS = [
     "insights_weekly_pattern_review",
     "insights_yearly_systemic_review",
 ]
+
 EVENTS, DIMENSIONS = "insights_daily_events_load", "insights_daily_dimensions_sync"
+
 EVENT_MARTS = ["dim_cases", "dim_tasks", "fact_cases", "fact_tasks", "fact_wellbeing_checkins"]
+
 REPORT_MARTS = ["report_profile_scores", "report_sla_breaches", "report_task_volume"]
+
 DIMENSION_MARTS = [
     "bridge_entity_labels", "dim_dates", "dim_labels", "dim_learning_groups", "dim_organizations", "dim_persons",
     "dim_roles",
 ]  # fmt: skip
+
 LAST_WEEK = date(2025, 12, 25)
+
 WAIT_SECONDS = 300  # generous, because the machine may be busy
 
 # While the table gate has a row, a load of fact_tasks waits before its row in the load log, with its rows uncommitted.
@@ -71,7 +75,7 @@ def place(
 ) -> Iterator[Place]:
     top = tmp_path_factory.mktemp("airflow")
     state = state_root(top)
-    write_manifest(settings)
+    read_manifest(settings)  # makes it if no other test has
     created = Place.of(top, state, Warehouse.copy_of(prepared_sample, "loaded_by_airflow", postgres, settings))
     yield created
     state_root(top)  # `clean` may have removed the folder
@@ -228,17 +232,6 @@ def test_status_shows_running_programs_and_url(
     assert "There is no DAG insights_hourly; config/insights/dags.yaml has insights_daily" in str(unknown.exception)
 
 
-def test_the_commands_work_when_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(airflow_demo, "state_root", lambda project: tmp_path)
-    status = CliRunner().invoke(commands, ["airflow", "status"])
-    assert (status.exit_code, status.output) == (0, "  webserver   stopped\n  scheduler   stopped\n")
-    stop = CliRunner().invoke(commands, ["airflow", "stop"])
-    assert (stop.exit_code, stop.output) == (0, "")
-    run = CliRunner().invoke(commands, ["airflow", "run"])
-    assert str(run.exception) == "Airflow does not run. Start it first: ./dev airflow"
-    assert list(tmp_path.iterdir()) == [tmp_path / "airflow.lock"]
-
-
 @needs_services
 def test_airflow_stops_completely_and_restarts_with_users_keys_and_history(place: Place, api: AirflowApi) -> None:
     api.wait_for_dag("quick", WAIT_SECONDS)
@@ -282,29 +275,3 @@ def test_a_killed_webserver_is_replaced_and_clean_removes_all(
     assert place.pids() == set()
     assert not place.state.exists()
     assert not running.is_running()
-
-
-def test_secrets_are_created_once_and_differ_between_two_airflows(tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    second.mkdir()
-    created = kept_secrets(first)
-    assert kept_secrets(first) == created
-    assert len({*vars(created).values(), *vars(kept_secrets(second)).values()}) == 6
-
-
-def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        (tmp_path / "port").write_text(f"{port}\n")
-        other = choose_port(tmp_path)
-        assert other != port
-    assert choose_port(tmp_path) == other
-
-
-def test_a_missing_airflow_is_reported_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(InsightsError, match=r"setup --dev.*requirements/airflow\.txt"):
-        airflow.LocalAirflow(tmp_path, tmp_path).start()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from support.dashboards.dashboard_scenario import reader
+from support.dashboards.dashboard_scenario import open_reader
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -29,7 +29,7 @@ def admin(redis_server: LocalRedis) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def asking(warehouse: Warehouse, redis_server: LocalRedis) -> Iterator[Reader]:
-    made = reader(warehouse, redis_server, cache__pause_seconds=0.05)
+def reader(warehouse: Warehouse, redis_server: LocalRedis) -> Iterator[Reader]:
+    made = open_reader(warehouse, redis_server, cache__pause_seconds=0.05)
     yield made
     made.close()

@@ -18,18 +18,18 @@ ROLES = ["teacher"]
 OVERVIEW = Asked("overview", HOSPITAL, OPEN)
 
 
-def outcome(reader: Reader, asked: Asked = OVERVIEW) -> str:
-    answer = reader.ask(asked, ROLES)
-    assert set(json.loads(answer.entry.body)) == set(reader.dashboards[asked.dashboard].meta.panels)
+def outcome(reader: Reader, request: Asked = OVERVIEW) -> str:
+    answer = reader.ask(request, ROLES)
+    assert set(json.loads(answer.entry.body)) == set(reader.dashboards[request.dashboard].meta.panels)
     return answer.outcome
 
 
-def question(reader: Reader, asked: Asked = OVERVIEW) -> Question:
-    return reader.question(asked)
+def question(reader: Reader, request: Asked = OVERVIEW) -> Question:
+    return reader.question(request)
 
 
-def key(reader: Reader, asked: Asked = OVERVIEW) -> str:
-    return cache_key(question(reader, asked)).entry
+def key(reader: Reader, request: Asked = OVERVIEW) -> str:
+    return cache_key(question(reader, request)).entry
 
 
 def entries(admin: redis.Redis, dashboard: str = "overview") -> set[str]:
@@ -39,8 +39,8 @@ def entries(admin: redis.Redis, dashboard: str = "overview") -> set[str]:
 
 def aged(admin: redis.Redis, reader: Reader, seconds: float) -> None:
     """Make the entry older than it is, and keep it in Redis for ever."""
-    raw, asked = admin.get(key(reader)), question(reader).text
+    raw, text = admin.get(key(reader)), question(reader).text
     assert isinstance(raw, bytes)
-    entry = unpack(raw, asked)
+    entry = unpack(raw, text)
     older = dataclasses.replace(entry, computed_at=entry.computed_at - seconds)
     admin.set(key(reader), pack(older, Lifetime(10**6, 10**6)))

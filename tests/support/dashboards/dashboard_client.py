@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from support.dashboards.dashboard_scenario import changed
+from support.dashboards.dashboard_settings import changed
 
 from orchestration.cache.answers import Answer
 from orchestration.cache.entries import Entry
@@ -70,12 +70,12 @@ def main() -> None:
     reader = SlowReader(settings, dashboards(manifest), Warehouse(settings, task["url"]))
     reader.slowness, reader.others = task["slowness"], task["threads"] - 1
     reader.flights = reader.answers._flights = CountedFlights()
-    asked = Asked(task["dashboard"], task["organization"], task["visibilities"])
+    request = Asked(task["dashboard"], task["organization"], task["visibilities"])
     start = threading.Barrier(task["threads"])
 
     def ask(_: int) -> tuple[str, str]:
         start.wait()
-        answer = reader.ask(asked, ["teacher"])
+        answer = reader.ask(request, ["teacher"])
         return answer.outcome, answer.entry.body.decode()
 
     with ThreadPoolExecutor(task["threads"]) as pool:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from support.dashboards.dashboard_settings import changed
 from support.policy import manifest
 from support.warehouse import Warehouse
 
 from orchestration.cache.answers import Answer
 from orchestration.cache.store import Store
-from orchestration.config.files import Settings
-from orchestration.config.tokens import PerEnvironment, Visibility
+from orchestration.config.tokens import Visibility
 from orchestration.dashboards import reader as reader_module
 from orchestration.dashboards.definitions import Dashboard, dashboards
 from orchestration.dashboards.reader import Reader
@@ -30,26 +28,12 @@ ALL: tuple[Visibility, ...] = ("PUBLIC", "INTERNAL", "RESTRICTED")
 OPEN: tuple[Visibility, ...] = ("PUBLIC", "INTERNAL")
 
 
-def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """The settings with other values, by dotted key below `insights`."""
-    insights = settings.insights
-    for key, value in values.items():
-        insights = _with(insights, key.split("."), value)
-    return dataclasses.replace(settings, insights=insights)
-
-
-def _with(section: Any, path: list[str], value: Any) -> Any:
-    if not path:
-        return PerEnvironment.model_validate(value) if isinstance(section, PerEnvironment) else value
-    return section.model_copy(update={path[0]: _with(getattr(section, path[0]), path[1:], value)})
-
-
 def found() -> dict[str, Dashboard]:
     """The project's dashboards."""
     return dashboards(manifest())
 
 
-def reader(
+def open_reader(
     warehouse: Warehouse,
     redis: LocalRedis | None = None,
     dashboards: dict[str, Dashboard] | None = None,

@@ -1,0 +1,39 @@
+"""Airflow and the DAGs of prod. It imports Airflow before the tests of this folder do: after its variables are set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.airflow import airflow_dags
+
+from orchestration.config.files import Settings
+from orchestration.manifest import manifest_file, read_manifest
+
+
+@pytest.fixture(scope="session")
+def manifest(settings: Settings) -> Path:
+    """A current manifest, which other tests of this process may have made."""
+    read_manifest(settings)
+    return manifest_file()
+
+
+@pytest.fixture(scope="session")
+def airflow(manifest: Path) -> None:
+    """Airflow's metadata, and the manifest that DAGs are made from."""
+    airflow_dags.migrate()
+
+
+@pytest.fixture(scope="session")
+def dags_of_prod(manifest: Path) -> dict[str, airflow_dags.DAG]:
+    """The DAGs of prod, parsed once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSIGHTS_ENV", "prod")
+        return dict(airflow_dags.bag().dags)
+
+
+@pytest.fixture
+def prod(dags_of_prod: dict[str, airflow_dags.DAG], monkeypatch: pytest.MonkeyPatch) -> dict[str, airflow_dags.DAG]:
+    """The DAGs of prod, by id, for tests that do not change them, in prod."""
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    return dags_of_prod

@@ -1,0 +1,72 @@
+"""A broken configuration, and a manifest that is missing or stale, is the import error of our DAG file."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.airflow import airflow_dags
+
+from orchestration.cli import commands
+from orchestration.config.files import PROJECT, check
+from orchestration.manifest import manifest_file, manifest_problem
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A dags folder with our file and somebody else's."""
+    shutil.copy(PROJECT / "dags" / "insights.py", tmp_path)
+    other = (
+        "import datetime\nfrom airflow.models.dag import DAG\nDAG('other', start_date=datetime.datetime(2026, 1, 1))"
+    )
+    (tmp_path / "other.py").write_text(other.replace("DAG('", "dag = DAG('"))
+    return tmp_path
+
+
+def test_a_broken_configuration_is_the_import_error_of_our_file(
+    folder: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSIGHTS_ENV", "production")
+    monkeypatch.setenv("INSIGHTS_REDIS_URL", "http://redis")
+    errors = [str(problem) for problem in check().problems if problem.level == "error"]
+    assert len(errors) >= 2
+    found = airflow_dags.bag(folder)
+    assert list(found.dags) == ["other"]
+    assert [Path(file).name for file in found.import_errors] == ["insights.py"]
+    (message,) = found.import_errors.values()
+    assert all(error in message for error in errors)
+
+
+def test_a_missing_manifest_is_said_with_the_command(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "nothing"))
+    found = airflow_dags.bag(folder)
+    assert list(found.dags) == ["other"]
+    (message,) = found.import_errors.values()
+    assert f"{tmp_path}/nothing/parsed/manifest.json is missing. Run: insights manifest" in message
+
+
+def test_a_stale_manifest_is_said_with_the_file_that_is_newer(
+    folder: Path, tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    manifest_file().parent.mkdir()
+    shutil.copy(manifest, manifest_file())
+    assert manifest_problem() is None
+    newest = max((PROJECT / "models").rglob("*.sql"), key=lambda file: file.stat().st_mtime).stat().st_mtime
+    os.utime(manifest_file(), (newest - 1, newest - 1))
+    (message,) = airflow_dags.bag(folder).import_errors.values()
+    assert re.search(r"is older than [\w/.]+\.(sql|yml)\. Run: insights manifest", message)
+
+
+def test_the_command_makes_the_manifest(tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(manifest.parent / "work", tmp_path / "parsed" / "work")  # so that dbt parses fast
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    done = CliRunner().invoke(commands, ["manifest"])
+    assert (done.exit_code, done.output.strip()) == (0, str(tmp_path / "parsed" / "manifest.json"))
+    assert manifest_problem() is None

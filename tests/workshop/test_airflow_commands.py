@@ -1,0 +1,53 @@
+"""Test the private Airflow before it runs: its commands, secrets and port, and a missing installation."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from orchestration.errors import InsightsError
+from workshop import airflow_demo
+from workshop.cli import commands
+from workshop.services import airflow
+from workshop.services.airflow_settings import choose_port, kept_secrets
+
+
+def test_the_commands_work_when_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow_demo, "state_root", lambda project: tmp_path)
+    status = CliRunner().invoke(commands, ["airflow", "status"])
+    assert (status.exit_code, status.output) == (0, "  webserver   stopped\n  scheduler   stopped\n")
+    stop = CliRunner().invoke(commands, ["airflow", "stop"])
+    assert (stop.exit_code, stop.output) == (0, "")
+    run = CliRunner().invoke(commands, ["airflow", "run"])
+    assert str(run.exception) == "Airflow does not run. Start it first: ./dev airflow"
+    assert list(tmp_path.iterdir()) == [tmp_path / "airflow.lock"]
+
+
+def test_secrets_are_created_once_and_differ_between_two_airflows(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    created = kept_secrets(first)
+    assert kept_secrets(first) == created
+    assert len({*vars(created).values(), *vars(kept_secrets(second)).values()}) == 6
+
+
+def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        (tmp_path / "port").write_text(f"{port}\n")
+        other = choose_port(tmp_path)
+        assert other != port
+    assert choose_port(tmp_path) == other
+
+
+def test_a_missing_airflow_is_reported_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(InsightsError, match=r"setup --dev.*requirements/airflow\.txt"):
+        airflow.LocalAirflow(tmp_path, tmp_path).start()
