@@ -15,6 +15,10 @@ tasks as (
     select * from {{ ref('stg_tasks') }}
 ),
 
+cases as (
+    select * from {{ ref('stg_cases') }}
+),
+
 -- Decision D16: the only membership open at that time; of several, the one whose group code equals the context.
 open_memberships as (
     select
@@ -24,12 +28,12 @@ open_memberships as (
         count(distinct memberships.learning_group_id) filter (where learning_groups.code = checkins.context) as matching_count,
         min(cast(memberships.learning_group_id as text)) filter (where learning_groups.code = checkins.context) as matching_group_id
     from checkins
-    inner join memberships
-        on
-            checkins.person_id = memberships.person_id
-            and checkins.created_at >= memberships.joined_at
-            and checkins.created_at < coalesce(memberships.left_at, 'infinity')
+    inner join memberships on checkins.person_id = memberships.person_id
     left join learning_groups on memberships.learning_group_id = learning_groups.learning_group_id
+    where
+        -- Decision D135: a membership without a start counts from its group's, or always.
+        checkins.created_at >= coalesce(memberships.joined_at, learning_groups.created_at, '-infinity')
+        and checkins.created_at < coalesce(memberships.left_at, 'infinity')
     group by checkins.checkin_id
 ),
 
@@ -53,7 +57,7 @@ final as (
         end as learning_group_id,
         checkins.score,
         checkins.tags,
-        tasks.case_id as related_case_id,
+        coalesce(cases.case_id, tasks.case_id) as related_case_id,
         checkins.related_task_id,
         case when checkins.person_id is null then 'ANONYMISED' else 'RESTRICTED' end as visibility,
         checkins.created_at,
@@ -62,6 +66,7 @@ final as (
     left join open_memberships on checkins.checkin_id = open_memberships.checkin_id
     left join membership_changes on checkins.person_id = membership_changes.person_id
     left join tasks on checkins.related_task_id = tasks.task_id
+    left join cases on checkins.related_case_id = cases.case_id and checkins.organization_id = cases.organization_id
 )
 
 select * from final
