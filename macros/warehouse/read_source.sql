@@ -4,15 +4,16 @@
     {{ return(graph.sources['source.' ~ project_name ~ '.orgo.' ~ table].columns) }}
 {% endmacro %}
 
-{#- Every column of the contract as rows of a VALUES list: table, column, type. -#}
+{#- Every column of the sources file as rows of a VALUES list: table, column, type, and whether only deployed databases have it. -#}
 {% macro contract_rows() -%}
     {%- set rows = [] -%}
     {%- for node in graph.get('sources', {}).values() if node.source_name == 'orgo' -%}
         {%- for name, column in node.columns.items() -%}
-            {%- do rows.append("('" ~ node.name ~ "', '" ~ name ~ "', '" ~ column.data_type ~ "')") -%}
+            {%- set is_deployed_only = 'true' if column.config.meta.get('deployed_only') else 'false' -%}
+            {%- do rows.append("('" ~ node.name ~ "', '" ~ name ~ "', '" ~ column.data_type ~ "', " ~ is_deployed_only ~ ')') -%}
         {%- endfor -%}
     {%- endfor -%}
-    {{- rows | join(',\n    ') or '(null, null, null)' -}}
+    {{- rows | join(',\n    ') or '(null, null, null, cast(null as boolean))' -}}
 {%- endmacro %}
 
 {#- The columns of the deployed table that this role may read: {name: type}. -#}
@@ -76,11 +77,13 @@
     cast(null as {{ column.data_type }})
 {%- endmacro %}
 
-{#- A column of another type, converted. A value that cannot be converted becomes NULL; text that is not JSON becomes a JSON string, so
-    that it is not lost. -#}
+{#- A column of another type, converted. A value that cannot be converted becomes NULL. Text that is not JSON becomes a JSON string, so
+    that it is not lost, and a JSON string becomes its text, without the quotes. -#}
 {% macro converted_column(name, actual, wanted) -%}
     {%- set try_cast = target.schema ~ "_ops.try_cast(cast(" ~ name ~ " as text), cast(null as " ~ wanted ~ "))" -%}
-    {%- if wanted == 'text' -%} cast({{ name }} as text)
+    {%- if wanted == 'text' and actual == 'jsonb' -%} {{ name }} #>> '{}'
+    {%- elif wanted == 'text' and actual == 'json' -%} ({{ converted_column(name, actual, 'jsonb') }}) #>> '{}'
+    {%- elif wanted == 'text' -%} cast({{ name }} as text)
     {%- elif wanted == 'jsonb' -%} coalesce({{ try_cast }}, to_jsonb(cast({{ name }} as text)))
     {%- elif wanted == 'timestamp with time zone' and actual in ('timestamp without time zone', 'date') -%}
         cast({{ name }} as timestamp) at time zone 'UTC'

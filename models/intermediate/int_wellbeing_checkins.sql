@@ -4,8 +4,10 @@ with checkins as (
         organization_id,
         case when not is_person_foreign then person_id end as person_id,
         case when not is_task_foreign then related_task_id end as related_task_id,
+        related_case_id,
         is_person_foreign,
         is_task_foreign,
+        is_case_foreign,
         context,
         score,
         tags,
@@ -23,6 +25,7 @@ memberships as (
         memberships.left_at,
         learning_groups.organization_id,
         learning_groups.code,
+        learning_groups.created_at as group_created_at,
         greatest(memberships.updated_at, learning_groups.updated_at) as changed_at
     from {{ ref('stg_learning_group_memberships') }} as memberships
     left join {{ ref('stg_learning_groups') }} as learning_groups
@@ -31,6 +34,10 @@ memberships as (
 
 tasks as (
     select * from {{ ref('int_tasks_checked') }}
+),
+
+cases as (
+    select * from {{ ref('stg_cases') }}
 ),
 
 -- Decision D16: the only membership open at that time; of several, the one whose group code equals the context.
@@ -45,10 +52,11 @@ open_memberships as (
     inner join memberships
         on
             checkins.person_id = memberships.person_id
-            and checkins.created_at >= memberships.joined_at
-            and checkins.created_at < coalesce(memberships.left_at, 'infinity')
             -- A group that was deleted from the source has no organization.
             and checkins.organization_id = coalesce(memberships.organization_id, checkins.organization_id)
+            -- Decision D135: a membership without a start counts from its group's, or always.
+            and checkins.created_at >= coalesce(memberships.joined_at, memberships.group_created_at, '-infinity')
+            and checkins.created_at < coalesce(memberships.left_at, 'infinity')
     group by checkins.checkin_id
 ),
 
@@ -71,7 +79,7 @@ final as (
         end as learning_group_id,
         checkins.score,
         checkins.tags,
-        case when not tasks.is_case_foreign then tasks.case_id end as related_case_id,
+        coalesce(cases.case_id, case when not tasks.is_case_foreign then tasks.case_id end) as related_case_id,
         checkins.related_task_id,
         case when checkins.person_id is null then 'ANONYMISED' else 'RESTRICTED' end as visibility,
         checkins.created_at,
@@ -79,11 +87,13 @@ final as (
         {{ quality_flags({
             'person_of_another_organization': 'checkins.is_person_foreign',
             'task_of_another_organization': 'checkins.is_task_foreign',
+            'case_of_another_organization': 'checkins.is_case_foreign',
         }) }}
     from checkins
     left join open_memberships on checkins.checkin_id = open_memberships.checkin_id
     left join membership_changes on checkins.person_id = membership_changes.person_id
     left join tasks on checkins.related_task_id = tasks.task_id and checkins.organization_id = tasks.organization_id
+    left join cases on checkins.related_case_id = cases.case_id and checkins.organization_id = cases.organization_id
 )
 
 select * from final

@@ -1,7 +1,7 @@
 -- Grain: one row per column of the source contract that is missing, unreadable or of another type in the operational database.
 {{ config(unique_key=['table_name', 'column_name']) }}
 
-with contract (table_name, column_name, contract_type) as (
+with contract (table_name, column_name, contract_type, is_deployed_only) as (
     values
     {{ contract_rows() }}
 ),
@@ -32,7 +32,10 @@ final as (
         end as drift
     from contract
     left join actual on contract.table_name = actual.table_name and contract.column_name = actual.column_name
-    where actual.column_name is null or not actual.is_readable or actual.actual_type <> contract.contract_type
+    where
+        (actual.column_name is null and not contract.is_deployed_only)
+        or not actual.is_readable
+        or actual.actual_type <> contract.contract_type
 )
 
 select * from final

@@ -1,7 +1,7 @@
 select
     learning_group_id,
     person_id,
-    joined_at,
+    coalesce(joined_at, created_at) as joined_at,
     left_at,
-    greatest(joined_at, updated_at) as updated_at
+    greatest(joined_at, created_at, updated_at) as updated_at
 from ({{ read_source('learning_group_memberships') }}) as source

@@ -4,5 +4,6 @@ select
     code,
     name,
     category,
+    created_at,
     updated_at
 from ({{ read_source('learning_groups') }}) as source

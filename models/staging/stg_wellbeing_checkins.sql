@@ -6,6 +6,7 @@ select
     score,
     tags,
     related_task_id,
+    case_id as related_case_id,
     created_at,
     greatest(created_at, updated_at) as updated_at
 from ({{ read_source('wellbeing_checkins') }}) as source

@@ -27,6 +27,8 @@ def init(admin_url: str | None, move_aside: bool) -> None:
         report = initialise(connection, settings, move_aside=move_aside)
     for role in report.roles_created:
         say(f"Created the role {role}, without a password; set one with: alter role {role} password '...'")
+    for table in report.dropped:
+        say(f"Dropped the empty table {table}, which this project did not create; the first build creates its own.")
     for old, new in report.moved_aside.items():
         say(f"Moved {old} to {new}.")
     for column in report.missing_columns:

@@ -13,18 +13,26 @@ SOURCES_FILE = Path("models/staging/_staging__sources.yml")
 
 
 @dataclass(frozen=True)
+class ContractColumn:
+    """Whether an operational column may be missing, and whether only deployed databases have it (docs/meta-keys.md)."""
+
+    nullable: bool = False
+    deployed_only: bool = False
+
+
+@dataclass(frozen=True)
 class ContractTable:
-    """An operational table: its name, and its columns, each with whether it may be missing."""
+    """An operational table: its name, and its columns by name."""
 
     name: str
-    columns: dict[str, bool]
+    columns: dict[str, ContractColumn]
 
 
 def contract_tables(project: Path = PROJECT) -> list[ContractTable]:
     """Return the tables of the source `orgo` (source contract, section 1)."""
     document = yaml.safe_load((project / SOURCES_FILE).read_text(encoding="utf-8"))
     (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
-    return [ContractTable(t["name"], {c["name"]: _nullable(c) for c in t["columns"]}) for t in orgo["tables"]]
+    return [ContractTable(t["name"], {c["name"]: _column(c) for c in t["columns"]}) for t in orgo["tables"]]
 
 
 def mart_names(project: Path = PROJECT) -> list[str]:
@@ -33,5 +41,6 @@ def mart_names(project: Path = PROJECT) -> list[str]:
     return sorted(file.stem for file in files)
 
 
-def _nullable(column: dict[str, dict[str, dict[str, bool]]]) -> bool:
-    return bool(column.get("config", {}).get("meta", {}).get("nullable"))
+def _column(column: dict[str, dict[str, dict[str, bool]]]) -> ContractColumn:
+    meta = column.get("config", {}).get("meta", {})
+    return ContractColumn(bool(meta.get("nullable")), bool(meta.get("deployed_only")))

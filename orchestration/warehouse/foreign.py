@@ -1,9 +1,11 @@
-"""Finds and moves foreign relations with the names of marts in the marts' schema; Orgo's migrations create some."""
+"""Removes foreign relations with the names of marts from the marts' schema; Orgo's migrations create empty ones."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from orchestration.errors import ConflictError
@@ -17,23 +19,57 @@ OWN_MARK = "Grain:%"
 KINDS = {"r": "table", "p": "table", "f": "foreign table", "v": "view", "m": "materialized view"}
 
 
-def clear(db: Database, *, move_aside: bool) -> dict[str, str]:
-    """Move foreign relations with the names of marts away; returns new names by old names.
+@dataclass(frozen=True)
+class Cleared:
+    """What `clear` did: names of dropped empty tables, and new names of moved relations by their old names."""
 
-    Raises ConflictError with their names unless `move_aside`. Nothing is dropped: a table is moved, with its rows,
-    indexes and sequences, to the schema `<marts>_aside`, at the next time to `<marts>_aside_2` and so on, because its
-    indexes and sequences may have the same names.
+    dropped: list[str] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
+
+
+def clear(db: Database, *, move_aside: bool) -> Cleared:
+    """Remove foreign relations with the names of marts from the marts' schema (decision D134).
+
+    Empty tables that nothing else depends on are dropped, if there are no others. Otherwise all are moved with
+    `move_aside`, and without it, ConflictError names them. A table is moved, with its rows, indexes and sequences, to
+    the schema `<marts>_aside`, at the next time to `<marts>_aside_2` and so on, because its indexes and sequences may
+    have the same names.
     """
     schema = db.names.marts_schema
     found = _foreign_relations(db)
-    if found and not move_aside:
-        raise ConflictError(
-            f"The schema {schema} holds relations of the same names that this project did not build:"
-            f" {', '.join(name for name, _ in found)}. Move them aside (no row is dropped):"
-            " insights init --move-aside"
-        )
     if not found:
-        return {}
+        return Cleared()
+    if move_aside:
+        return Cleared(moved=_move(db, found))
+    if _drop_empty(db, found):
+        return Cleared(dropped=[f"{schema}.{name}" for name, _ in found])
+    raise ConflictError(
+        f"The schema {schema} holds relations of the same names that this project did not build:"
+        f" {', '.join(name for name, _ in found)}. Move them aside (no row is dropped): insights init --move-aside"
+    )
+
+
+def _drop_empty(db: Database, found: list[tuple[Any, ...]]) -> bool:
+    """Drop the relations if all are empty tables and nothing else depends on them; return whether it did."""
+    if any(kind != "r" for _, kind in found):
+        return False
+    tables = [db.mart(name) for name, _ in found]
+    names = sql.SQL(", ").join(tables)
+    db.execute(sql.SQL("lock table {} in access exclusive mode").format(names))
+    # A policy must not make a table look empty.
+    db.execute("set local row_security = off")
+    if any(db.value(sql.SQL("select exists (select from {})").format(table)) for table in tables):
+        return False
+    try:
+        with db.connection.transaction():
+            db.connection.execute(sql.SQL("drop table {} restrict").format(names))
+    except psycopg.errors.DependentObjectsStillExist:
+        return False
+    return True
+
+
+def _move(db: Database, found: list[tuple[Any, ...]]) -> dict[str, str]:
+    schema = db.names.marts_schema
     aside = _make_schema(db, f"{schema}_aside")
     for name, kind in found:
         statement = sql.SQL("alter {} {} set schema {}")

@@ -45,9 +45,10 @@ MESSAGES: Messages = {
 
 @dataclass
 class InitReport:
-    """The changes of `initialise`, and the missing nullable columns of the source."""
+    """The changes of `initialise`, and the missing nullable columns of the source that the contract lists."""
 
     roles_created: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
     moved_aside: dict[str, str] = field(default_factory=dict)
     missing_columns: list[str] = field(default_factory=list)
     profiles_changed: int = 0
@@ -57,8 +58,8 @@ def initialise(connection: psycopg.Connection, settings: Settings, *, move_aside
     """Prepare the database of `connection` in one transaction; it is idempotent.
 
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
-    ConflictError for foreign relations with the names of marts, unless `move_aside`; RefusedError if the user lacks a
-    privilege.
+    ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`;
+    RefusedError if the user lacks a privilege.
     """
     db, report = Database(settings, connection, MESSAGES), InitReport()
     with db.errors(), connection.transaction():
@@ -71,7 +72,8 @@ def initialise(connection: psycopg.Connection, settings: Settings, *, move_aside
         _check_policies(db)
         _create_roles(db, report)
         _create_schemas(db)
-        report.moved_aside = foreign.clear(db, move_aside=move_aside)
+        cleared = foreign.clear(db, move_aside=move_aside)
+        report.dropped, report.moved_aside = cleared.dropped, cleared.moved
         _create_objects(db)
         _take_over_own_relations(db)
         _grant_source(db)
@@ -110,11 +112,11 @@ def _check_source(db: Database) -> list[str]:
             f"The schema {schema} lacks operational tables: {', '.join(lacking)}. Is this Orgo's database, and"
             " is insights.source.schema in config/insights/config.yaml the schema of its tables?"
         )
-    missing = [(t.name, c, null) for t in tables for c, null in t.columns.items() if c not in present[t.name]]
-    fatal = [f"{table}.{column}" for table, column, nullable in missing if not nullable]
+    missing = [(t.name, name, c) for t in tables for name, c in t.columns.items() if name not in present[t.name]]
+    fatal = [f"{table}.{name}" for table, name, column in missing if not column.nullable]
     if fatal:
         raise MisconfiguredError(f"Operational columns without a substitute are missing: {', '.join(fatal)}.")
-    return [f"{table}.{column}" for table, column, _ in missing]
+    return [f"{table}.{name}" for table, name, column in missing if not column.deployed_only]
 
 
 def _check_policies(db: Database) -> None:

@@ -42,7 +42,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "open_memberships": OWN_ROWS,
         "membership_changes": INHERITED,
     },
-    "int_wellbeing_checkins_checked": {"persons": BY_ID, "tasks": BY_ID},
+    "int_wellbeing_checkins_checked": {"persons": BY_ID, "tasks": BY_ID, "cases": BY_ID},
     **{
         f"pattern_{cadence}": {"kinds": SHARED, "large_enough": OWN_ROWS, "details": OWN_ROWS, "sources": OWN_ROWS}
         for cadence in ("weekly", "monthly", "yearly")

@@ -8,13 +8,11 @@ from support.policy import manifest, models
 WITHOUT_RULES = {
     "stg_entity_labels": "renames",
     "stg_label_definitions": "renames",
-    "stg_learning_group_memberships": "renames; its updated_at is that of stg_tasks",
     "stg_learning_groups": "renames",
     "stg_roles": "renames",
     "stg_task_assignments": "renames",
     "stg_task_comments": "renames; its updated_at is that of stg_tasks",
     "stg_user_accounts": "renames",
-    "stg_wellbeing_checkins": "renames; its updated_at is that of stg_tasks",
     "report_task_volume": "counts rows; dbt has no unit tests of materialized views, test_reports counts them again",
     "source_drift": "reads the catalog, which a unit test cannot give",
     "data_quality": "counts the flags that unit tests of the life cycles set",

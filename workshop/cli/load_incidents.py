@@ -35,12 +35,13 @@ def load_incidents(file: Path, database_url: str | None, schema: str, report: Pa
 
     FILE is an incident audit log (csv, or a zip of one). The import into the operational tables is one transaction. A
     second import of the same file changes nothing; a newer log updates existing incidents. Rejected rows are written
-    to the report and do not make the command fail.
+    to the report; the command fails only if it rejects every row.
 
     Example: workshop load-incidents incident_event_log.zip --database-url postgresql:///orgo
     """
     from orchestration.warehouse.connection import connect
     from workshop.incidents import import_incidents
+    from workshop.incidents.errors import IncidentFileError
 
     report = report or Path(f"{file.stem}.rejected.csv")
     with live_line(sys.stderr) as show, connect(database_url) as connection:
@@ -53,6 +54,8 @@ def load_incidents(file: Path, database_url: str | None, schema: str, report: Pa
     )
     for line in _summary(result, report):
         say(line)
+    if result.tables["task_events"].rejected == result.rows:
+        raise IncidentFileError(f"no row of {file.name} was imported; {report} says for each row what would be right")
 
 
 def _summary(result: ImportResult, report: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from workshop.incidents.errors import IncidentFileError, IncidentImportError
+from workshop.incidents.fitting import fit
 from workshop.incidents.history import add_earlier_rows, stage_events
 from workshop.incidents.mapping import create_functions
 from workshop.incidents.merge import TableCount, merge
@@ -23,6 +24,7 @@ Progress = Callable[[str, float], None]
 
 READING = "reading the file"
 CHECKING = "checking its rows"
+STAGING = "working out tasks, cases and events"
 PEOPLE = "writing organization, people and roles"
 WORK = "writing cases and tasks"
 EVENTS = "writing task events"
@@ -36,7 +38,8 @@ _NAMES = {
     "roles": "incident_roles",
 }
 _WORK = {"cases": "incident_cases", "tasks": "incident_tasks"}
-TABLES = (*_NAMES, *_WORK, "task_events")
+_STAGED = {**_NAMES, **_WORK, "task_events": "incident_file_events"}
+TABLES = tuple(_STAGED)
 
 _SESSION = (
     "set local timezone = 'UTC'",
@@ -132,16 +135,19 @@ def _load(cursor: Cursor[TupleRow], log: IncidentLog, progress: Progress) -> Imp
     progress(CHECKING, 0)
     check_rows(cursor)
     add_earlier_rows(cursor)
-    progress(PEOPLE, 0)
+    progress(STAGING, 0)
     stage_names(cursor)
-    tables = {table: merge(cursor, table, staged, update=False) for table, staged in _NAMES.items()}
-    progress(WORK, 0)
     stage_work(cursor)
-    tables |= {table: merge(cursor, table, staged, update=True) for table, staged in _WORK.items()}
-    progress(EVENTS, 0)
     stage_events(cursor)
-    events = merge(cursor, "task_events", "incident_file_events", update=True)
-    revised = merge(cursor, "task_events", "incident_earlier_events", update=True).updated
+    fits = fit(cursor, _STAGED)
+    progress(PEOPLE, 0)
+    tables = {table: merge(cursor, fits[table], update=False) for table in _NAMES}
+    progress(WORK, 0)
+    tables |= {table: merge(cursor, fits[table], update=True) for table in _WORK}
+    progress(EVENTS, 0)
+    events = merge(cursor, fits["task_events"], update=True)
+    earlier = replace(fits["task_events"], staged="incident_earlier_events")
+    revised = merge(cursor, earlier, update=True).updated
     rejected = _count(cursor, "select count(*) from incident_rejects")
     repeated = _count(cursor, "select count(*) from incident_repeats where identical")
     tables["task_events"] = replace(events, rejected=rejected, repeated=repeated)
