@@ -134,7 +134,7 @@ final as (
         assignee_role,
         created_at,
         known_closed_at as closed_at,
-        reactivity_deadline_at as deadline_at,
+        {{ clamped('reactivity_deadline_at') }} as deadline_at,
         status as current_status,
         {{ seconds_between('created_at', 'first_response_at') }} as time_to_first_response_seconds,
         {{ seconds_between('created_at', 'known_closed_at') }} as time_to_completion_seconds,
@@ -147,6 +147,8 @@ final as (
             'closed_at_on_open_status': 'closed_at is not null and known_closed_at is null',
             'closed_at_inferred': 'closed_at is null and known_closed_at is not null',
             'closed_before_created': 'known_closed_at < created_at',
+            'deadline_out_of_range': is_outside_calendar('reactivity_deadline_at'),
+            'type_too_long': 'length(type) > ' ~ key_length(),
         }) }}
     from joined
 )
