@@ -8,8 +8,7 @@
     {%- set rules = [] -%}
     {%- for reason, condition in missing.items() %}{% do rules.append((condition, reason, 'null')) %}{% endfor -%}
     {%- for column in dates -%}
-        {%- set outside = column ~ ' not between ' ~ calendar_start() ~ ' and ' ~ calendar_end() -%}
-        {%- do rules.append((outside, column.split('.')[-1] ~ '_out_of_range', 'cast(' ~ column ~ " at time zone 'UTC' as text)")) -%}
+        {%- do rules.append((is_outside_calendar(column), column.split('.')[-1] ~ '_out_of_range', 'cast(' ~ column ~ " at time zone 'UTC' as text)")) -%}
     {%- endfor -%}
     {%- for column, enum in tokens.items() -%}
         {%- set unknown = '(' ~ column ~ ' in (' ~ enum_tokens(enum) ~ ')) is not true' -%}

@@ -141,7 +141,7 @@ final as (
         origin_role,
         opened_at,
         case when status in ({{ closed_tokens('case_status') }}) then updated_at end as closed_at,
-        timezone('UTC', timezone('UTC', opened_at) + reactivity_time) as deadline_at,
+        {{ deadline_after('opened_at', 'reactivity_time') }} as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
         cast(linked_task_count as integer) as linked_task_count,
         cast(escalation_count as integer) as escalation_count,
@@ -151,6 +151,7 @@ final as (
             'visibility_unknown': 'own_visibility not in (' ~ enum_tokens('visibility') ~ ')',
             'metadata_unreadable': "jsonb_typeof(metadata) <> 'object'",
             'metadata_missing': 'metadata is null',
+            'deadline_out_of_range': deadline_after_is_clamped('opened_at', 'reactivity_time'),
         }) }}
     from joined
 )

@@ -23,7 +23,7 @@ tasks as (
         facts.organization_id,
         dimensions.label_base,
         dimensions.label_category,
-        dimensions.type as domain,
+        {{ key_text('dimensions.type') }} as domain,
         cases.location,
         facts.severity,
         -- A location is as confidential as its case.

@@ -151,7 +151,7 @@ final as (
         assignee_role,
         created_at,
         known_closed_at as closed_at,
-        reactivity_deadline_at as deadline_at,
+        {{ clamped('reactivity_deadline_at') }} as deadline_at,
         status as current_status,
         {{ seconds_between('created_at', 'first_response_at') }} as time_to_first_response_seconds,
         {{ seconds_between('created_at', 'known_closed_at') }} as time_to_completion_seconds,
@@ -168,6 +168,8 @@ final as (
             'requester_of_another_organization': 'is_requester_foreign',
             'linked_user_of_another_organization': 'is_linked_user_foreign',
             'creator_of_another_organization': 'is_creator_foreign',
+            'deadline_out_of_range': is_outside_calendar('reactivity_deadline_at'),
+            'type_too_long': 'length(type) > ' ~ key_length(),
         }) }}
     from joined
 )

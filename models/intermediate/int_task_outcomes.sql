@@ -15,7 +15,7 @@ from (
         facts.task_id,
         facts.organization_id,
         facts.created_date_key,
-        dimensions.type as domain,
+        {{ key_text('dimensions.type') }} as domain,
         facts.visibility,
         profiles.profile_code,
         profiles.reactivity_seconds,

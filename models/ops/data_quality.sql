@@ -25,6 +25,14 @@ with flagged as (
         finding,
         is_loaded
     from {{ ref('int_foreign_references') }}
+    union all
+    select
+        'dim_organizations' as relation_name,
+        organization_id,
+        'created_at_out_of_range' as finding,
+        true as is_loaded
+    from {{ ref('organizations_history') }}
+    where dbt_valid_to is null and {{ is_outside_calendar('created_at') }}
 ),
 
 rejected as (

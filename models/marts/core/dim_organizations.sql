@@ -23,8 +23,8 @@ final as (
         history.status,
         history.timezone,
         history.is_timezone_missing,
-        {{ utc_date('history.created_at') }} as active_from,
-        case when history.status <> 'active' then {{ utc_date('first_inactive.inactive_from') }} end as active_to,
+        coalesce({{ utc_date(clamped('history.created_at')) }}, {{ utc_date(calendar_start()) }}) as active_from,
+        case when history.status <> 'active' then {{ utc_date(clamped('first_inactive.inactive_from')) }} end as active_to,
         history.profile_code
     from history
     left join first_inactive on history.organization_id = first_inactive.organization_id

@@ -11,7 +11,7 @@ select
     facts.created_date_key as day,
     facts.organization_id,
     facts.current_status as status,
-    tasks.type,
+    {{ key_text('tasks.type') }} as type,
     facts.priority,
     facts.severity,
     facts.visibility,
@@ -23,7 +23,7 @@ group by
     facts.created_date_key,
     facts.organization_id,
     facts.current_status,
-    tasks.type,
+    {{ key_text('tasks.type') }},
     facts.priority,
     facts.severity,
     facts.visibility
