@@ -32,7 +32,7 @@ def init(admin_url: str | None, move_aside: bool) -> None:
     for old, new in report.moved_aside.items():
         say(f"Moved {old} to {new}.")
     for column in report.missing_columns:
-        say(f"The operational column {column} does not exist; the warehouse holds NULL instead.")
+        say(f"The operational column {column} does not exist; docs/source-contract.md says what stands for it.")
     say(f"The database is prepared ({report.profiles_changed} of {len(settings.profiles)} profiles written).")
 
 

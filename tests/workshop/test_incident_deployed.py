@@ -6,14 +6,20 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import CliRunner
+from support.contents import contents
 from support.deployed.deployed_schema import create_deployed_schema
 from support.incidents.incident_database import Database, counts, load, one, rows, versions
 from support.incidents.incident_files import FIRST, incident, report_rows, write_csv
+from support.warehouse import Warehouse
 
+from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
+from orchestration.warehouse.init import initialise
 from workshop.cli.load_incidents import load_incidents
 from workshop.incidents.errors import IncidentImportError
 from workshop.incidents.merge import TableCount
+from workshop.operational import create_operational_schema
+from workshop.services import LocalPostgres
 
 LOG = [*incident("INC0000001", reopen_count="1"), *incident("INC0000002", contact_type="Email")]
 
@@ -88,6 +94,27 @@ def test_a_required_column_of_any_kind_is_filled(
     )
     load(deployed, write_csv(tmp_path / "log.csv", LOG))
     assert rows(deployed, "select distinct probe::text from tasks") == [(expected,)]
+
+
+def test_the_imported_log_is_built_with_the_numbers_of_the_contracts_schema(
+    postgres: LocalPostgres, settings: Settings, tmp_path: Path
+) -> None:
+    log = write_csv(tmp_path / "log.csv", LOG)
+    built = []
+    for name, create in (("incidents_deployed", create_deployed_schema), ("incidents", create_operational_schema)):
+        postgres.create_database(name)
+        warehouse = Warehouse(name, postgres, settings)
+        with psycopg.connect(warehouse.admin_url) as connection:
+            create(connection)
+            connection.commit()
+            load(connection, log)
+            initialise(connection, settings)
+        models = ("--select", "+fact_tasks", "+fact_cases", "--exclude-resource-type", "test", "unit_test")
+        result = warehouse.build(*models, as_of="2016-04-01")
+        assert result.succeeded, result.output[-2000:]
+        built.append([contents(warehouse, f"insights.fact_{kind}s", f"{kind}_id") for kind in ("task", "case")])
+    assert built[0] == built[1]
+    assert [len(rows) for rows in built[0]] == [2, 1]
 
 
 def test_every_column_that_cannot_be_filled_is_named_at_once(deployed: Database, tmp_path: Path) -> None:
