@@ -63,8 +63,17 @@
                         then concat({{ pattern }}.label_category, coalesce(nullif({{ kind }}.review_subcategory, 0), {{ pattern }}.label_subcategory))
                     else '14'
                 end,
-                coalesce(nullif({{ kind }}.review_role, ''), {{ pattern }}.label_role),
+                coalesce(nullif({{ kind }}.review_role, ''), {{ review_role(pattern ~ '.label_role') }}),
                 {{ kind }}.review_suffix
             )
         end
+{%- endmacro %}
+
+{#- The role of a label as Core Services takes it, segments of letters and digits: other characters are left out, and so are segments
+    that are empty then. NULL when nothing is left. -#}
+{% macro review_role(role) -%}
+    nullif(
+                    trim(both '.' from regexp_replace(regexp_replace({{ role }} collate "C", '[^A-Za-z0-9.]+', '', 'g'), '[.]{2,}', '.', 'g')),
+                    ''
+                )
 {%- endmacro %}

@@ -12,7 +12,7 @@
         'origin_vertical_level', cast(split_part(firing.review_label, '.', 1) as integer),
         'origin_role', coalesce(case when {{ is_open() }} then firing.label_role end, 'Insights'),
         'tags', jsonb_build_array('insights', firing.kind, firing.cadence),
-        'location', case when {{ is_open() }} then cast(firing.location as jsonb) end
+        'location', case when {{ is_open() }} then {{ review_location('firing.location') }} end
     )) || jsonb_build_object(
         'metadata', jsonb_strip_nulls(jsonb_build_object(
             'origin', 'insights',
@@ -30,6 +30,14 @@
             'case_ids', case when {{ is_open() }} then to_jsonb(firing.case_ids) end
         ))
     )
+{%- endmacro %}
+
+{#- The location of a review case. Core Services takes objects only; a list, number or text becomes the member `value` of one. -#}
+{% macro review_location(location) -%}
+    case
+            when jsonb_typeof(cast({{ location }} as jsonb)) = 'object' then cast({{ location }} as jsonb)
+            when {{ location }} is not null then jsonb_build_object('value', cast({{ location }} as jsonb))
+        end
 {%- endmacro %}
 
 {#- Whether the review case may contain texts and ids of the source. -#}

@@ -147,8 +147,9 @@ def _about(row: dict[str, Any]) -> str:
 
 def _review_label(row: dict[str, Any]) -> str:
     """Return the label of the review case; without the role, which is source text, if the pattern is ANONYMISED."""
-    label, role = str(row["review_label"]), row["label_role"]
-    return label.replace(f".{role}.", ".", 1) if role and row["visibility"] == "ANONYMISED" else label
+    base, category, *role, suffix = str(row["review_label"]).split(".")
+    is_source_text = row["visibility"] == "ANONYMISED" and row["label_role"]
+    return ".".join([base, category, *([] if is_source_text else role), suffix])
 
 
 def _threshold(row: dict[str, Any]) -> str:

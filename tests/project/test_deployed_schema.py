@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from support.contents import INCREMENTAL, REBUILT, REPORTS, REVIEWS, row_changes
-from support.core_services import CoreServices as ReviewServer
 from support.deployed.deployed_sample import fill, legal_rows
 from support.deployed.deployed_schema import create_deployed_schema, delete_like_deployed
 from support.deployed.ten_days import DAYS, day_of_life
 from support.exports.exporting import STORES, ExportSession
+from support.reviews.core_services import CoreServices as ReviewServer
 from support.warehouse import DbtResult, Warehouse
 
 from orchestration.config.files import Settings

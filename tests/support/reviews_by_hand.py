@@ -261,7 +261,10 @@ def _pattern(kind: str, members: list[Event], review: Review, profile: Profile, 
 def _review_label(kind: str, parts: Label | None) -> str | None:
     """Source contract, section 5; category 1 and subcategory 4 stand in where the label does not parse."""
     code = f"{parts.category}{parts.subcategory}" if parts else "14"
-    role = [parts.role] if parts and parts.role else []
+    segments = parts.role.split(".") if parts and parts.role else []
+    # Core Services takes letters and digits only.
+    cleaned = ("".join(c for c in segment if c.isascii() and c.isalnum()) for segment in segments)
+    role = [segment for segment in cleaned if segment]
     return {
         "incident_frequency": ".".join(["11", code, *role, "Audit"]),
         "high_risk_indicator": ".".join(["2", code, *role, "Review"]),
