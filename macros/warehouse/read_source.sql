@@ -1,7 +1,7 @@
 {#- The contract's columns of an operational table, as _staging__sources.yml lists them: {name: column}. -#}
 {% macro contract_columns(table) %}
     {% if not execute %}{{ return({}) }}{% endif %}
-    {{ return(graph.sources['source.' ~ project_name ~ '.orgo.' ~ table].columns) }}
+    {{ return(graph.sources.get('source.' ~ project_name ~ '.orgo.' ~ table, {}).get('columns', {})) }}
 {% endmacro %}
 
 {#- Every column of the sources file as rows of a VALUES list: table, column, type, and whether only deployed databases have it. -#}
@@ -49,8 +49,43 @@
     {{ return(drifted) }}
 {% endmacro %}
 
-{#- A select of exactly the contract's columns, converted to the contract's types where the deployed database differs. -#}
+{#- What a staging model reads: a call of the table's function. A view that named the table would keep Orgo from dropping or changing its
+    columns, while PostgreSQL records no dependency of a function's body (decision D142). The planner inlines the function. Unit tests
+    read the select itself. -#}
 {% macro read_source(table) -%}
+    {%- if execute and model.resource_type == 'model' -%} select * from {{ source_function(table) }}()
+    {%- else -%} {{ source_select(table) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro source_function(table) -%} {{ target.schema }}_staging.read_{{ table }} {%- endmacro %}
+
+{#- pre-hook of a staging model: creates or replaces the function that reads the model's operational table. -#}
+{% macro replace_source_function() %}
+    {%- set table = model.name | replace('stg_', '', 1) -%}
+    {%- if not execute or not contract_columns(table) -%}{{- return('') -}}{%- endif -%}
+    {%- set columns = [] -%}
+    {%- for name, column in contract_columns(table).items() -%}{%- do columns.append(name ~ ' ' ~ column.data_type) -%}{%- endfor -%}
+    {#- Without the database's name, so that a copy of the database under another name works. -#}
+    {%- set relation = source('orgo', table) -%}
+    {%- set body = source_select(table) | replace(relation | string, relation.include(database=false) | string) -%}
+    {%- set create -%}
+        function {{ source_function(table) }}() returns table ({{ columns | join(', ') }})
+        language sql stable {{ 'parallel safe' if 'try_cast' not in body }}
+        as $body$ {{ body }} $body$
+    {%- endset %}
+    do $function$
+    begin
+        create or replace {{ create }};
+    exception when invalid_function_definition then
+        drop function {{ source_function(table) }}() cascade;
+        create {{ create }};
+    end
+    $function$
+{% endmacro %}
+
+{#- A select of exactly the contract's columns, converted to the contract's types where the deployed database differs. -#}
+{% macro source_select(table) -%}
     {%- set drifted = drifted_columns(table) %}
         select
         {%- for name, column in contract_columns(table).items() %}
