@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from orchestration.errors import ConflictError
@@ -62,8 +61,8 @@ def _drop_empty(db: Database, found: list[tuple[Any, ...]]) -> bool:
         return False
     try:
         with db.connection.transaction():
-            db.connection.execute(sql.SQL("drop table {} restrict").format(names))
-    except psycopg.errors.DependentObjectsStillExist:
+            db.execute(sql.SQL("drop table {} restrict").format(names))
+    except ConflictError:
         return False
     return True
 

@@ -13,6 +13,7 @@ from psycopg import errors
 
 from orchestration.errors import (
     BusyError,
+    ConflictError,
     FailedError,
     InsightsError,
     NotBuiltError,
@@ -53,6 +54,7 @@ _RULES: tuple[tuple[tuple[type[psycopg.Error], ...], type[InsightsError], str], 
         BusyError,
         "Another session holds what this needs ({detail}). Try again when it has finished.",
     ),
+    ((errors.DependentObjectsStillExist,), ConflictError, "Other objects depend on this ({detail})."),
     ((errors.QueryCanceled,), TimedOutError, "The database ended a statement that took too long ({detail})."),
     (
         (psycopg.OperationalError,),
