@@ -9,6 +9,7 @@ memberships as (
 
 learning_groups as (
     select * from {{ ref('stg_learning_groups') }}
+    where learning_group_id not in ({{ rejected_rows('learning_groups') }})
 ),
 
 tasks as (
@@ -29,7 +30,7 @@ open_memberships as (
             checkins.person_id = memberships.person_id
             and checkins.created_at >= memberships.joined_at
             and checkins.created_at < coalesce(memberships.left_at, 'infinity')
-    left join learning_groups on memberships.learning_group_id = learning_groups.learning_group_id
+    inner join learning_groups on memberships.learning_group_id = learning_groups.learning_group_id
     group by checkins.checkin_id
 ),
 
