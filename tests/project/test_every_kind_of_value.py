@@ -11,10 +11,12 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 from support.hostile_rows import HostileRow, hostile_rows, insertions, relaxed_schema
 from support.hostile_values import INTEGERS, MOMENTS, TEXTS, UUIDS
 from support.warehouse import DbtResult, Warehouse
 
+from orchestration.cli import commands
 from orchestration.config.files import Settings
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
@@ -166,3 +168,23 @@ def test_the_numbers_of_the_other_organizations_are_as_without_hostile_rows(host
         here, there = (w.rows(contents, WRITING_TIMES, organizations) for w in (hostile.warehouse, hostile.sample))
         assert there, relation
         assert here == there, relation
+
+
+def test_no_value_moves_the_cursor_or_fills_a_screen(hostile: Hostile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", hostile.warehouse.etl_url)
+    patterns = hostile.warehouse.rows(
+        "select pattern_id::text from insights.pattern_weekly as patterns"
+        " inner join insights.dim_organizations as organizations"
+        " on patterns.organization_id = organizations.organization_id and slug = 'hostile'"
+        " where length(label) > 1000 or length(domain) > 1000 or length(location) > 1000 or label ~ '[^ -~]'"
+    )
+    assert len(patterns) > 10
+    commands_to_run = [["status"], ["patterns", "list"], *(["patterns", "explain", id_] for (id_,) in patterns)]
+    for command in commands_to_run:
+        done = CliRunner().invoke(commands, command, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        lines = done.stdout.split("\n")
+        assert all(line.isprintable() for line in lines), command
+        assert max(map(len, lines)) <= 1100, command
+    dry_run = CliRunner().invoke(commands, ["reviews", "send"], catch_exceptions=False).stdout.split("\n")
+    assert all(line.isprintable() for line in dry_run)
