@@ -8,7 +8,7 @@ from itertools import accumulate, takewhile
 
 import click
 
-LONGEST_TEXT = 200  # columns of a value in a list or a table, on a terminal or not
+LONGEST_TEXT = 300  # columns of a value in a list or a table, on a terminal or not
 WIDE = ("W", "F")  # East Asian widths of characters that take two columns
 
 
