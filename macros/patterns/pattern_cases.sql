@@ -84,7 +84,7 @@ cases as (
 {% macro profile_domain(domain) -%}
     {%- set overridden = var('overrides_by_domain').keys() | list -%}
     {%- if overridden -%}
-    case when {{ domain }} in ('{{ overridden | join("', '") }}') then {{ domain }} else '*' end
+    case when {{ domain }} in ({{ sql_list(overridden) }}) then {{ domain }} else '*' end
     {%- else -%}
     '*'
     {%- endif -%}

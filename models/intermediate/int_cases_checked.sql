@@ -5,7 +5,11 @@ select
     case when location not in ('null', '{}', '""') then cast(location as text) end as location_text,
     {{ label_is_valid('label') }} as is_label_valid,
     {{ rejection(
-        missing={'missing_organization_id': 'organization_id is null', 'missing_opened_at': 'opened_at is null'},
+        missing={
+            'missing_organization_id': 'organization_id is null',
+            'missing_opened_at': 'opened_at is null',
+            'unknown_organization': is_unknown_organization('organization_id'),
+        },
         dates=['opened_at', 'updated_at'],
         tokens={'status': 'case_status', 'severity': 'task_severity', 'source_type': 'source'}
     ) }}

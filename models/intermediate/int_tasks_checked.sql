@@ -21,7 +21,11 @@ select
     ) as source_key,
     {{ label_is_valid('tasks.label') }} as is_label_valid,
     {{ rejection(
-        missing={'missing_organization_id': 'tasks.organization_id is null', 'missing_created_at': 'tasks.created_at is null'},
+        missing={
+            'missing_organization_id': 'tasks.organization_id is null',
+            'missing_created_at': 'tasks.created_at is null',
+            'unknown_organization': is_unknown_organization('tasks.organization_id'),
+        },
         dates=['tasks.created_at', 'tasks.closed_at', 'tasks.updated_at'],
         tokens={
             'tasks.status': 'task_status',

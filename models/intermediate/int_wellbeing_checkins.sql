@@ -28,8 +28,9 @@ memberships as (
         learning_groups.created_at as group_created_at,
         greatest(memberships.updated_at, learning_groups.updated_at) as changed_at
     from {{ ref('stg_learning_group_memberships') }} as memberships
-    left join {{ ref('stg_learning_groups') }} as learning_groups
+    inner join {{ ref('stg_learning_groups') }} as learning_groups
         on memberships.learning_group_id = learning_groups.learning_group_id
+    where memberships.learning_group_id not in ({{ rejected_rows('learning_groups') }})
 ),
 
 tasks as (
@@ -52,8 +53,7 @@ open_memberships as (
     inner join memberships
         on
             checkins.person_id = memberships.person_id
-            -- A group that was deleted from the source has no organization.
-            and checkins.organization_id = coalesce(memberships.organization_id, checkins.organization_id)
+            and checkins.organization_id = memberships.organization_id
             -- Decision D135: a membership without a start counts from its group's, or always.
             and checkins.created_at >= coalesce(memberships.joined_at, memberships.group_created_at, '-infinity')
             and checkins.created_at < coalesce(memberships.left_at, 'infinity')

@@ -7,6 +7,7 @@ select
         missing={
             'missing_organization_id': 'checkins.organization_id is null',
             'missing_created_at': 'checkins.created_at is null',
+            'unknown_organization': is_unknown_organization('checkins.organization_id'),
             'score_out_of_range': 'checkins.score is null or checkins.score not between 1 and 10',
         },
         dates=['checkins.created_at']

@@ -14,10 +14,19 @@ with flagged as (
     select
         'dim_organizations' as relation_name,
         organization_id,
-        'timezone_missing' as finding,
+        unnest(quality_flags) as finding,
         true as is_loaded
-    from {{ ref('dim_organizations') }}
-    where is_timezone_missing
+    from (
+        select
+            organization_id,
+            {{ quality_flags({
+                'timezone_missing': 'is_timezone_missing',
+                'status_unknown': 'status not in (' ~ enum_tokens('organization_status') ~ ')',
+                'created_at_out_of_range': '(' ~ is_outside_calendar('created_at') ~ ') is not false',
+            }) }}
+        from {{ ref('organizations_history') }}
+        where dbt_valid_to is null
+    ) as organizations
     union all
     select
         relation_name,
@@ -25,14 +34,6 @@ with flagged as (
         finding,
         is_loaded
     from {{ ref('int_foreign_references') }}
-    union all
-    select
-        'dim_organizations' as relation_name,
-        organization_id,
-        'created_at_out_of_range' as finding,
-        true as is_loaded
-    from {{ ref('organizations_history') }}
-    where dbt_valid_to is null and {{ is_outside_calendar('created_at') }}
 ),
 
 rejected as (

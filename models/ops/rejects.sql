@@ -10,18 +10,21 @@
 {%- set window = load_window() %}
 {%- set changed = few("coalesce(updated_at >= '" ~ window.loaded_from ~ "', true)") %}
 {%- set event_happened = "(created_at >= '" ~ window.loaded_from ~ "' or created_at is null)" %}
+{%- set applied = few("coalesce(applied_at >= '" ~ window.loaded_from ~ "', true)") %}
 {%- set sources = [
-    ('tasks', ref('int_tasks_checked'), 'task_id', changed),
-    ('cases', ref('int_cases_checked'), 'case_id', changed),
-    ('task_events', ref('int_task_events_checked'), 'event_id', event_happened),
-    ('wellbeing_checkins', ref('int_wellbeing_checkins_checked'), 'checkin_id', changed),
+    (['tasks'], ref('int_tasks_checked'), 'task_id', changed),
+    (['cases'], ref('int_cases_checked'), 'case_id', changed),
+    (['task_events'], ref('int_task_events_checked'), 'event_id', event_happened),
+    (['wellbeing_checkins'], ref('int_wellbeing_checkins_checked'), 'checkin_id', changed),
+    (['entity_labels'], ref('int_entity_labels_checked'), 'entity_label_id', applied),
+    (['person_profiles', 'learning_groups', 'roles', 'label_definitions'], ref('int_dimensions_checked'), 'source_id', changed),
 ] %}
 
 with rejected as (
-    {%- for source_table, relation, id, is_new in sources %}
+    {%- for source_tables, relation, id, is_new in sources %}
     select
-        '{{ source_table }}' as source_table,
-        {{ id }} as source_id,
+        {{ sql_list(source_tables) ~ ' as source_table' if source_tables | length == 1 else 'source_table' }},
+        {{ id }}{{ ' as source_id' if id != 'source_id' }},
         organization_id,
         reject_reason,
         rejected_value,
@@ -36,7 +39,7 @@ with rejected as (
 {% if is_incremental() %}
 -- A row rejected earlier is resolved when it is accepted now or has been deleted from the source.
 resolved as (
-    {%- for source_table, relation, id, _ in sources %}
+    {%- for source_tables, relation, id, _ in sources %}
     select
         earlier.source_table,
         earlier.source_id,
@@ -45,8 +48,16 @@ resolved as (
         earlier.rejected_value,
         now() as resolved_at
     from {{ this }} as earlier
-    left join {{ relation }} as source_row on earlier.source_id = source_row.{{ id }}
-    where earlier.source_table = '{{ source_table }}' and earlier.resolved_at is null and coalesce(source_row.is_accepted, true)
+    left join {{ relation }} as source_row
+        on
+            earlier.source_id = source_row.{{ id }}
+            {%- if source_tables | length > 1 %}
+            and earlier.source_table = source_row.source_table
+            {%- endif %}
+    where
+        earlier.source_table in ({{ sql_list(source_tables) }})
+        and earlier.resolved_at is null
+        and coalesce(source_row.is_accepted, true)
     {%- if not loop.last %}
     union all
     {%- endif %}

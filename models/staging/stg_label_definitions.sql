@@ -1,8 +1,8 @@
 select
     id as label_id,
     organization_id,
-    code,
-    display_name,
+    coalesce(code, '') as code,
+    coalesce(display_name, '') as display_name,
     description,
     category,
     color_hint,

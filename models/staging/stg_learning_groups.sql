@@ -1,8 +1,8 @@
 select
     id as learning_group_id,
     organization_id,
-    code,
-    name,
+    coalesce(code, '') as code,
+    coalesce(name, '') as name, -- noqa: RF04
     category,
     created_at,
     updated_at

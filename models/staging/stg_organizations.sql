@@ -1,8 +1,8 @@
 select
     id as organization_id,
-    slug,
-    display_name,
-    {{ canonical_token('status', 'organization_status') }} as status,
+    coalesce(slug, cast(id as text)) as slug,
+    coalesce(display_name, slug, '') as display_name,
+    coalesce({{ canonical_token('status', 'organization_status') }}, '') as status,
     coalesce(timezone, 'UTC') as timezone,
     timezone is null as is_timezone_missing,
     created_at,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli.tables import show_table
-from orchestration.cli.texts import say
+from orchestration.cli.texts import say, say_json
 
 if TYPE_CHECKING:
     from orchestration.cache.answers import Answer
@@ -74,7 +74,7 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
         if reader.store is None:
             say("There is no cache: INSIGHTS_REDIS_URL is not set.", err=True)
     if form == "json":
-        click.echo(answer.entry.body)
+        say_json(answer.entry.body.decode())
         return
     say(_origin(answer), err=True)
     for panel, content in json.loads(answer.entry.body).items():

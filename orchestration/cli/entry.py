@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from orchestration.cli.texts import say
 from orchestration.errors import InsightsError
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
@@ -22,7 +23,8 @@ def run(commands: click.Group) -> None:
             _check_text(argument)
         commands.main(standalone_mode=False)
     except InsightsError as error:
-        click.secho(f"Error: {error}", fg="red", err=True)
+        for line in f"Error: {error}".split("\n"):
+            say(line, colour="red", err=True)
         sys.exit(1)
     except click.ClickException as error:
         error.show()

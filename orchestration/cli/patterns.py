@@ -9,7 +9,9 @@ from uuid import UUID
 import click
 
 from orchestration.cli import options
-from orchestration.cli.texts import say
+from orchestration.cli.texts import cut, say
+
+LONGEST_SENTENCE = 1000  # columns, in an explanation
 
 
 def _cadences() -> Iterable[str]:
@@ -51,7 +53,7 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
         say(f"The {review.cadence} review of {review.date}", bold=True)
         for row in review.patterns:
             mark, cases = "+" if row["is_new"] else " ", f"{row['event_count']:>5} cases"
-            about = f"{row['severity']:<8} {row['slug'] or row['organization_id']}  {summary(row)}"
+            about = f"{row['severity']:<8} {cut(row['slug'] or row['organization_id'])}  {cut(summary(row))}"
             say(f"{mark} {row['pattern_id']} {row['kind']:<22} {cases}  {about}")
         if not review.patterns:
             say("  No matching pattern is stored.")
@@ -74,4 +76,4 @@ def explain(pattern_id: UUID, review_date: date | None) -> None:
     with Database.open(settings) as db:
         row = find_pattern(db, pattern_id, review_date)
     for heading, sentence in explanation(row):
-        say(f"{heading:<13} {sentence}")
+        say(f"{heading:<13} {cut(sentence, LONGEST_SENTENCE)}")

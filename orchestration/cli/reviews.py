@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 
 from orchestration.cli import options
-from orchestration.cli.texts import say
+from orchestration.cli.texts import say, say_json
 from orchestration.errors import FailedError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def send() -> None:
     with _outbox(settings) as db:
         if core is None:
             for request in outbox.pending_requests(db):
-                click.echo(request.payload)
+                say_json(request.payload)
             say("Dry run: INSIGHTS_CORE_API_URL is not set, nothing was sent.", err=True)
             return
         report = send_reviews(db, core)

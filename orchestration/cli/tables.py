@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
-from orchestration.cli.texts import printable, say
+from orchestration.cli.texts import columns, cut, say
 
 INDENT, GAP = "  ", "  "
 NARROWEST = 8  # minimum width of a truncated cell, in characters
@@ -14,7 +14,10 @@ UNLIMITED = sys.maxsize
 
 
 def show_table(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (), title: str = "") -> None:
-    """Print rows below an optional title and header; cells are truncated to the width of the terminal."""
+    """Print rows below an optional title and header; cells are truncated to the width of the terminal.
+
+    Without a terminal, and in any case, a cell is truncated to LONGEST_TEXT columns.
+    """
     if title:
         say(title, bold=True)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
@@ -28,7 +31,7 @@ def table_lines(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (),
     cells = [[_text(value) for value in row] for row in ([tuple(header)] if header else []) + values]
     are_numbers = [any(_is_number(value) for value in column) for column in zip(*values, strict=True)]
     are_numbers = are_numbers or [False] * len(header)
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
     _narrow(widths, are_numbers, width - len(INDENT) - len(GAP) * (len(widths) - 1))
     return [INDENT + GAP.join(map(_fit, line, widths, are_numbers)).rstrip() for line in cells]
 
@@ -36,7 +39,7 @@ def table_lines(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (),
 def _text(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if _is_number(value) else printable(str(value))
+    return f"{value:,}" if _is_number(value) else cut(value)
 
 
 def _is_number(value: object) -> bool:
@@ -54,6 +57,6 @@ def _narrow(widths: list[int], are_numbers: list[bool], room: int) -> None:
 
 
 def _fit(cell: str, width: int, is_number: bool) -> str:
-    if len(cell) > width:
-        return f"{cell[: width - 1]}…"
-    return cell.rjust(width) if is_number else cell.ljust(width)
+    shown = cut(cell, width) if columns(cell) > width else cell
+    room = " " * (width - columns(shown))
+    return room + shown if is_number else shown + room

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
+from itertools import accumulate, takewhile
+
 import click
+
+LONGEST_TEXT = 300  # columns of a value in a list or a table, on a terminal or not
+WIDE = ("W", "F")  # East Asian widths of characters that take two columns
 
 
 def printable(text: str) -> str:
@@ -13,12 +20,38 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def columns(text: str) -> int:
+    """Return the number of columns that a printable text takes on a terminal."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def cut(text: object, longest: int = LONGEST_TEXT) -> str:
+    """Return the printable text, shortened to `longest` columns and characters; … marks what is left out."""
+    whole = printable(str(text))
+    if len(whole) <= longest and columns(whole) <= longest:
+        return whole
+    room = accumulate(max(1, _columns(character)) for character in whole)
+    return whole[: sum(1 for _ in takewhile(lambda used: used < longest, room))] + "…"
+
+
 def say(text: str, *, bold: bool = False, colour: str | None = None, err: bool = False) -> None:
     """Print one line with control characters escaped."""
     line = printable(text)
     click.echo(click.style(line, bold=bold, fg=colour) if bold or colour else line, err=err)
 
 
+def say_json(document: str) -> None:
+    """Print a JSON document in UTF-8: the same values, with control characters and invisible marks as JSON escapes."""
+    escaped = (c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in document)
+    click.echo("".join(escaped).encode())
+
+
 def warn(text: str) -> None:
     """Print a one-line warning to standard error."""
     say(f"Warning: {text}", colour="yellow", err=True)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in WIDE else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from orchestration.config.masking import shown
@@ -14,6 +15,8 @@ from orchestration.config.settings import Settings
 _ACCESS: KeyPath = ("insights", "access")
 EVERY_ROLE = "*"
 AS_ROWS = ("PUBLIC", "INTERNAL")
+EVERY_OTHER_DOMAIN = "*"
+LONGEST_DOMAIN = 255  # characters; reports cut longer types, and the domain is part of a key (decision D131)
 
 
 def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]:
@@ -27,6 +30,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
     return [
         Rule(_default_profile_exists, (default_key, profiles)),
         Rule(_profiles_of_domains_exist, (overrides, profiles)),
+        Rule(_domains_are_possible, (overrides,)),
         Rule(partial(_profile_of_the_environment_exists, environ), (profiles,)),
         *_agreements(settings),
         Rule(_warehouse_is_postgres, (path("insights.warehouse.type"),)),
@@ -50,6 +54,26 @@ def _default_profile_exists(settings: Settings) -> Iterator[Problem]:
 def _profiles_of_domains_exist(settings: Settings) -> Iterator[Problem]:
     for domain, profile in settings.insights.patterns.overrides_by_domain.items():
         yield from _profile_exists(settings, (*path("insights.patterns.overrides_by_domain"), domain), profile)
+
+
+def _domains_are_possible(settings: Settings) -> Iterator[Problem]:
+    """Check that a task can have each domain as its type, which is trimmed when it is loaded."""
+    where = path("insights.patterns.overrides_by_domain")
+    for domain in settings.insights.patterns.overrides_by_domain:
+        if says := _impossible(domain):
+            yield replace(finding(settings, "error", (*where, domain), "", says), value=None)
+
+
+def _impossible(domain: str) -> str | None:
+    if domain == EVERY_OTHER_DOMAIN:
+        return "stands for all domains without an override; set patterns.default_profile_key instead"
+    if domain != domain.strip(" ") or not domain:
+        return "a domain must not be empty, nor begin or end with a space"
+    if not domain.isprintable():
+        return "a domain must not have line ends, control characters or invisible marks"
+    if len(domain) > LONGEST_DOMAIN:
+        return f"a domain must have at most {LONGEST_DOMAIN} characters"
+    return None
 
 
 def _profile_exists(settings: Settings, where: KeyPath, profile: str) -> Iterator[Problem]:

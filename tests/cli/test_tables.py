@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import date
 
+import click
 import pytest
 
+from orchestration.cli.entry import run
 from orchestration.cli.progress import live_line, progress, step
-from orchestration.cli.tables import table_lines
-from orchestration.cli.texts import say
+from orchestration.cli.tables import show_table, table_lines
+from orchestration.cli.texts import columns, cut, say, say_json
+from orchestration.errors import FailedError
 
 ROWS = [("fact_tasks", 12345, date(2025, 1, 1), True), ("dim", 7, None, False)]
 HEADER = ("relation", "rows", "before", "kept")
@@ -48,6 +52,42 @@ def test_texts_of_others_cannot_move_the_cursor(capsys: pytest.CaptureFixture[st
     assert table_lines([("a\n2026\x1b[2J\u202eb",)]) == ["  a\\n2026\\x1b[2J\\u202eb"]
     say("one\rtwo")
     assert capsys.readouterr().out == "one\\rtwo\n"
+
+
+def test_a_long_cell_is_cut_without_a_terminal_too(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table([("a" * 6400, 1), ("b", 2)])
+    assert capsys.readouterr().out.splitlines() == [f"  {'a' * 299}…  1", f"  b{' ' * 299}  2"]
+    show_table([("a" * 300, 1)])
+    assert capsys.readouterr().out == f"  {'a' * 300}  1\n"
+
+
+def test_wide_and_combining_characters_are_counted_as_a_terminal_shows_them() -> None:
+    # The two ideographs take four columns, the accent of the decomposed e none.
+    assert (columns("病院"), columns("e\u0301"), columns("abc")) == (4, 1, 3)
+    assert table_lines([("病院", 1), ("e\u0301abc", 2)]) == ["  病院  1", "  e\u0301abc  2"]
+    assert cut("病" * 151) == "病" * 149 + "…"
+    assert len(cut("e" + "\u0301" * 5000)) == 300
+
+
+def test_a_document_on_a_terminal_has_escapes_and_the_same_values(capsys: pytest.CaptureFixture[str]) -> None:
+    values = {"a": "\u202eb\x7f\x85", "é": ["\U000e0001", "\n"]}
+    say_json(json.dumps(values, ensure_ascii=False, indent=1))
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == values
+    assert all(line.isprintable() for line in printed.split("\n"))
+
+
+def test_an_error_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = click.Group()
+
+    @commands.command()
+    def fail() -> None:
+        raise FailedError("There is no \x1b[2J\u202eorganization.\nList them.")
+
+    monkeypatch.setattr("sys.argv", ["insights", "fail"])
+    with pytest.raises(SystemExit):
+        run(commands)
+    assert capsys.readouterr().err == "Error: There is no \\x1b[2J\\u202eorganization.\nList them.\n"
 
 
 def test_a_live_line_is_written_anew_on_a_terminal_and_gone_in_the_end() -> None:

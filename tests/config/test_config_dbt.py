@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,3 +42,17 @@ def test_overridden_thresholds_reach_the_patterns(
     # Whatever the profile, the distinct sources that a pattern needs are the cadence's (decision D3); 2 are shipped.
     sources = "select distinct threshold_sources from insights.pattern_monthly where kind = 'incident_frequency'"
     assert warehouse.rows(sources) == [(1,)]
+
+
+def test_a_domain_is_text_and_nothing_else(built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    domains = ["customer's", "{{ x }}", "{% raw %}", "100 %", "a\\b", "' or true --", "$$", "مطبخ"]
+    path = tmp_path / "patterns.yaml"
+    overrides = dict.fromkeys(domains, "hospital")
+    path.write_text(json.dumps({"patterns": {"overrides_by_domain": overrides}}), "utf-8")
+    monkeypatch.setenv("INSIGHTS_PATTERN_CONFIG_PATH", str(path))
+    warehouse = replace(built, settings=load_settings())
+    result = warehouse.build("--select", "int_applicable_profiles", "pattern_weekly", command="run")
+    assert result.succeeded, result.output
+    stored = "select distinct domain from insights_staging.int_applicable_profiles"
+    shipped = set(built.settings.insights.patterns.overrides_by_domain)
+    assert {domain for (domain,) in warehouse.rows(stored)} == {*domains, *shipped, "*"}

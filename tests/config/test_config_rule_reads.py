@@ -35,7 +35,10 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     insights["backups"]["rpo_minutes"] = 20_000  # 10 days are 14,400
     for cadence, events in (("weekly", 9), ("monthly", 8), ("yearly", 7)):
         insights["patterns"][cadence] |= {"window_days": 10, "min_events": events}
-    insights["patterns"] |= {"default_profile_key": "nobodys", "overrides_by_domain": {"maintenance": "clinic"}}
+    insights["patterns"] |= {
+        "default_profile_key": "nobodys",
+        "overrides_by_domain": {"maintenance": "clinic", "*": "default"},
+    }
     insights["warehouse"] |= {"type": "bigquery", "read_only_user": "one", "write_user": "one", "schema": "public"}
     insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1}
     insights["access"] |= {"restricted_roles": ["a"], "internal_roles": ["b"], "public_roles": ["c"]}

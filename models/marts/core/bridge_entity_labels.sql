@@ -2,7 +2,7 @@
 {{ config(unique_key=['organization_id', 'entity_type', 'entity_id', 'label_id']) }}
 
 with entity_labels as (
-    select * from {{ ref('stg_entity_labels') }}
+    select * from {{ ref('int_entity_labels_checked') }}
 ),
 
 final as (
@@ -13,7 +13,7 @@ final as (
         organization_id,
         min(applied_at) as first_applied_at
     from entity_labels
-    where entity_type in ({{ enum_tokens('labelled_entity') }})
+    where is_accepted
     group by entity_type, entity_id, label_id, organization_id
 )
 

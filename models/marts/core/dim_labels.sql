@@ -15,7 +15,7 @@ final as (
         category,
         color_hint
     from history
-    where dbt_valid_to is null
+    where dbt_valid_to is null and label_id not in ({{ rejected_rows('label_definitions') }})
 )
 
 select * from final

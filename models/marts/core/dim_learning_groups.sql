@@ -19,6 +19,7 @@ final as (
         name,
         category
     from learning_groups
+    where learning_group_id not in ({{ rejected_rows('learning_groups') }})
 )
 
 {{ only_changed('final') }}

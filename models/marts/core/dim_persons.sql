@@ -9,6 +9,7 @@
 
 with persons as (
     select * from {{ ref('stg_person_profiles') }}
+    where person_id not in ({{ rejected_rows('person_profiles') }})
 ),
 
 needs as (
@@ -17,6 +18,18 @@ needs as (
         person_id
     from {{ ref('int_person_needs') }}
     where last_needed_on >= {{ purge_cutoff('raw_event') }}
+),
+
+-- Persons that a check-in refers to, but that are rejected or that the source does not have (decision D132).
+persons_of_checkins as (
+    select
+        checkins.person_id,
+        cast(min(cast(checkins.organization_id as text)) as uuid) as organization_id,
+        coalesce(min(source_rows.confidentiality_level), 'sensitive') as confidentiality_level
+    from {{ ref('fact_wellbeing_checkins') }} as checkins
+    left join {{ ref('stg_person_profiles') }} as source_rows on checkins.person_id = source_rows.person_id
+    where checkins.person_id not in (select persons.person_id from persons)
+    group by checkins.person_id
 ),
 
 final as (
@@ -44,6 +57,23 @@ final as (
                 needs.person_id
             from needs
         )
+    union all
+    select
+        person_id,
+        organization_id,
+        null as full_name,
+        null as external_reference,
+        confidentiality_level,
+        true as is_gone
+    from persons_of_checkins
+    {%- if is_incremental() %}
+    where
+        not exists (
+            select 1
+            from {{ this }} as former
+            where former.person_id = persons_of_checkins.person_id
+        )
+    {%- endif %}
     {%- if is_incremental() %}
     union all
     -- A person deleted from the source keeps the id that facts refer to and loses all identifying columns (decision D8).
@@ -58,8 +88,8 @@ final as (
     where
         not exists (
             select 1
-            from persons
-            where persons.person_id = former.person_id and persons.organization_id = former.organization_id
+            from {{ ref('stg_person_profiles') }} as source_rows
+            where source_rows.person_id = former.person_id
         )
     {%- endif %}
 )

@@ -14,7 +14,7 @@ final as (
         description,
         is_system_role
     from history
-    where dbt_valid_to is null
+    where dbt_valid_to is null and role_id not in ({{ rejected_rows('roles') }})
 )
 
 select * from final

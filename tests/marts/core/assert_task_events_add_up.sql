@@ -1,5 +1,5 @@
--- Every event of the source belongs to a loaded task, is rejected itself, or belongs to a task that is rejected, out of retention or of
--- another organization. An event is rejected when it is new; its task may move to another organization later.
+-- Every event of the source belongs to a loaded task, is rejected itself, or belongs to a task that is rejected, out of retention, created
+-- after the horizon or of another organization. An event is rejected when it is new; its task may move to another organization later.
 with load as (
     {{ latest_load('fact_tasks') }}
 ),
@@ -17,7 +17,7 @@ left join {{ ref('stg_tasks') }} as tasks on events.task_id = tasks.task_id
 where
     events.created_at < least(load.horizon, load.loaded_through)
     and facts.task_id is null
-    and coalesce(tasks.created_at >= load.cutoff, true)
+    and coalesce(tasks.created_at >= load.cutoff and tasks.created_at < load.horizon, true)
     and not {{ is_foreign('events', 'tasks') }}
     and events.event_id not in (select rejects.source_id from rejects)
     and events.task_id not in (select rejects.source_id from rejects)

@@ -189,6 +189,40 @@ MISTAKES = [
     ),
     (
         CONFIG,
+        "maintenance: hospital",
+        '"*": hospital',
+        "{file}:{line}: insights.patterns.overrides_by_domain.*: stands for all domains without an override; set"
+        " patterns.default_profile_key instead",
+    ),
+    (
+        CONFIG,
+        "maintenance: hospital",
+        '" maintenance": hospital',
+        "{file}:{line}: insights.patterns.overrides_by_domain. maintenance: a domain must not be empty, nor begin or"
+        " end with a space",
+    ),
+    (
+        CONFIG,
+        "maintenance: hospital",
+        '"": hospital',
+        "{file}:{line}: insights.patterns.overrides_by_domain.: a domain must not be empty",
+    ),
+    (
+        CONFIG,
+        "maintenance: hospital",
+        r'"main\x1b[2Jtenance": hospital',
+        "{file}:{line}: insights.patterns.overrides_by_domain.main\x1b[2Jtenance: a domain must not have line ends,",
+    ),
+    (
+        CONFIG,
+        "maintenance: hospital",
+        f'"{"m" * 256}": hospital',
+        f"{{file}}:{{line}}: insights.patterns.overrides_by_domain.{'m' * 256}: a domain must have at most 255"
+        " characters",
+    ),
+    (CONFIG, "maintenance: hospital", "customer's {{ x }}: hospital", None),
+    (
+        CONFIG,
         "default_batch_size: 1000",
         "default_batch_size: 10001",
         "{file}:{line}: insights.etl.default_batch_size is 10001: must be at most etl.max_batch_size (10000)",
