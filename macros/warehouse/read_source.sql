@@ -49,41 +49,6 @@
     {{ return(drifted) }}
 {% endmacro %}
 
-{#- What a staging model reads: a call of the table's function. A view that named the table would keep Orgo from dropping or changing its
-    columns, while PostgreSQL records no dependency of a function's body (decision D142). The planner inlines the function. Unit tests
-    read the select itself. -#}
-{% macro read_source(table) -%}
-    {%- if execute and model.resource_type == 'model' -%} select * from {{ source_function(table) }}()
-    {%- else -%} {{ source_select(table) }}
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro source_function(table) -%} {{ target.schema }}_staging.read_{{ table }} {%- endmacro %}
-
-{#- pre-hook of a staging model: creates or replaces the function that reads the model's operational table. -#}
-{% macro replace_source_function() %}
-    {%- set table = model.name | replace('stg_', '', 1) -%}
-    {%- if not execute or not contract_columns(table) -%}{{- return('') -}}{%- endif -%}
-    {%- set columns = [] -%}
-    {%- for name, column in contract_columns(table).items() -%}{%- do columns.append(name ~ ' ' ~ column.data_type) -%}{%- endfor -%}
-    {#- Without the database's name, so that a copy of the database under another name works. -#}
-    {%- set relation = source('orgo', table) -%}
-    {%- set body = source_select(table) | replace(relation | string, relation.include(database=false) | string) -%}
-    {%- set create -%}
-        function {{ source_function(table) }}() returns table ({{ columns | join(', ') }})
-        language sql stable {{ 'parallel safe' if 'try_cast' not in body }}
-        as $body$ {{ body }} $body$
-    {%- endset %}
-    do $function$
-    begin
-        create or replace {{ create }};
-    exception when invalid_function_definition then
-        drop function {{ source_function(table) }}() cascade;
-        create {{ create }};
-    end
-    $function$
-{% endmacro %}
-
 {#- A select of exactly the contract's columns, converted to the contract's types where the deployed database differs. -#}
 {% macro source_select(table) -%}
     {%- set drifted = drifted_columns(table) %}

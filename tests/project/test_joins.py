@@ -13,6 +13,7 @@ from orchestration.config.files import Settings
 from workshop.services import LocalPostgres
 
 BY_ID = "looks for a row of another organization, or of any"
+REJECTED = "leaves out rows that are rejected, by their id"
 INHERITED = "has no organization in the source and takes that of the row that it belongs to"
 OWN_ROWS = "is made from the joined rows, by their id"
 SHARED = "is the same for every organization"
@@ -22,9 +23,14 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "assert_fact_tasks_recounts": {"comments": INHERITED},
     "assert_task_events_add_up": {"tasks": BY_ID, "in:event_id": OWN_ROWS, "in:task_id": BY_ID},
     "dim_cases": {"bases": SHARED, "categories": SHARED, "subcategories": SHARED},
+    "dim_labels": {"in:label_id": REJECTED},
+    "dim_learning_groups": {"in:learning_group_id": REJECTED},
+    "dim_persons": {"in:person_id": REJECTED, "source_rows": BY_ID},
+    "dim_roles": {"in:role_id": REJECTED},
     "dim_tasks": {"bases": SHARED, "categories": SHARED, "subcategories": SHARED},
     "int_applicable_profiles": {"own_profile": SHARED, "profiles": SHARED},
     "int_case_lifecycle": {"case_tasks": OWN_ROWS, "case_escalations": OWN_ROWS, "in:case_id": OWN_ROWS},
+    "int_entity_labels_checked": {"in:label_id": BY_ID},
     "int_foreign_references": {"learning_groups": INHERITED, "persons": BY_ID, "labels": BY_ID, "entities": BY_ID},
     "int_person_needs": {"learning_groups": INHERITED},
     "int_task_events_checked": {"tasks": BY_ID},
@@ -39,6 +45,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "int_tasks_checked": {"cases": BY_ID, "persons": BY_ID, "linked_users": BY_ID, "creators": BY_ID},
     "int_wellbeing_checkins": {
         "learning_groups": INHERITED,
+        "in:learning_group_id": REJECTED,
         "open_memberships": OWN_ROWS,
         "membership_changes": INHERITED,
     },
@@ -69,7 +76,8 @@ def joins(sql: str) -> Iterator[tuple[str, str]]:
         assert joined, rest[:200]
         yield joined[2] or joined[1].strip(), joined[3]
     for match in re.finditer(r"\b(\w+_id)\s+(?:not\s+)?in\s*\(\s*select", text):
-        yield f"in:{match[1]}", ""
+        if match[1] != "organization_id":
+            yield f"in:{match[1]}", ""
 
 
 def _outside_parentheses(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from support.config_project import CONFIG, DAGS, PROFILES
+from support.config.other_mistakes import OTHER_MISTAKES
+from support.config_project import CONFIG
 
 # file, what is replaced, by what, and what is said: the line is that of the replaced text, moved down by {+n}.
 MISTAKES = [
@@ -265,55 +266,5 @@ MISTAKES = [
         "environment: staging\n\n  w",
         "{file}:{line}: insights.environment",
     ),
-    (
-        DAGS,
-        'environment: "${INSIGHTS_ENV}"',
-        "environment: dev",
-        '{file}:{line}: metadata.environment is "dev": must equal INSIGHTS_ENV ("prod"',
-    ),
-    (
-        PROFILES,
-        'environment: "${INSIGHTS_ENV}"',
-        "environment: dev",
-        '{file}:{line}: metadata.environment is "dev": must',
-    ),
-    (
-        DAGS,
-        '"0 3 * * 1"',
-        '"0 3 * * 8"',
-        "{file}:{line}: etl_dags.weekly_pattern_review.schedule is \"0 3 * * 8\": '8' is not a valid day of week; it"
-        " must be *, or numbers from 0 to 7",
-    ),
-    (
-        DAGS,
-        '["prod"]',
-        '["prd"]',
-        '{file}:{line}: etl_dags.yearly_systemic_review.enabled_environments.0 is "prd": must be one of dev, staging,'
-        " prod, offline. Did you mean prod",
-    ),
-    (
-        DAGS,
-        "  weekly_pattern_review:",
-        "  weekly_review:",
-        "{file}:{line}: etl_dags.weekly_review: this key is unknown. Did you mean weekly_pattern_review? Known here: ",
-    ),
-    (
-        DAGS,
-        '"insights_yearly_systemic_review"',
-        '"insights_monthly_trend_report"',
-        "{file}:{line}: etl_dags.yearly_systemic_review.id is insights_monthly_trend_report: is already the id of"
-        " monthly_trend_report",
-    ),
-    (
-        PROFILES,
-        "notification_scope: user",
-        "notification_scope: everyone",
-        "{file}:{line}: profiles.friend_group.notification_scope is everyone: must be one of user, team, department,",
-    ),
-    (
-        PROFILES,
-        "  hospital:\n",
-        "  hospital: &h\n    <<: 3\n",
-        "{file}:{line+1}: profiles.hospital.<<: must be a mapping",
-    ),
+    *OTHER_MISTAKES,
 ]
