@@ -45,6 +45,10 @@ cases as (
         and {{ 'case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
 ),
 
+sensitive_before as (
+    {{ stored_sensitive_tasks() }}
+),
+
 linked_tasks as (
     select
         tasks.organization_id,
@@ -52,10 +56,14 @@ linked_tasks as (
         tasks.task_id,
         tasks.type,
         tasks.source_key,
-        tasks.is_about_sensitive_person,
+        -- Decision D139: a sensitive requester who was removed still counts.
+        tasks.is_about_sensitive_person
+        or (tasks.requester_person_id is null and sensitive_before.task_id is not null) as is_about_sensitive_person,
         {{ visibility_rank('tasks.visibility') }} as visibility_rank
     from {{ ref('int_tasks_checked') }} as tasks
     inner join cases on tasks.case_id = cases.case_id and tasks.organization_id = cases.organization_id
+    left join sensitive_before
+        on tasks.task_id = sensitive_before.task_id and tasks.organization_id = sensitive_before.organization_id
     where tasks.is_accepted and tasks.created_at < {{ horizon }}
 ),
 

@@ -34,7 +34,24 @@ with changed as ( -- noqa: ST03
     where
         {{ few("cases.updated_at >= '" ~ window.loaded_from ~ "'") }}
         and (former.case_id is null) <> {{ is_foreign('tasks', 'cases') }}
+    union
+    -- A reference that the source cleared (on delete set null), which changes no updated_at.
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    inner join {{ stored_mart('dim_tasks') }} as former
+        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
+    where {{ few('tasks.case_id is null and former.case_id is not null') }}
+    union
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    inner join ({{ stored_sensitive_tasks() }}) as former
+        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
+    where {{ few('tasks.requester_person_id is null and not former.is_flagged') }}
     {%- endif %}
+),
+
+sensitive_before as (
+    {{ stored_sensitive_tasks() }}
 ),
 
 -- Several CTEs read this one, so it is materialized: it names only the columns needed, since each is computed for every row.
@@ -55,6 +72,7 @@ tasks as (
         priority,
         severity,
         visibility,
+        requester_person_id,
         is_about_sensitive_person,
         source,
         assignee_role,
@@ -122,6 +140,8 @@ joined as (
         coalesce(task_events.escalation_count, 0) as escalation_count,
         coalesce(task_comments.comment_count, 0) as comment_count,
         least(task_events.first_response_at, task_comments.first_comment_at) as first_response_at,
+        -- Decision D139: the requester was sensitive and is no longer known.
+        tasks.requester_person_id is null and sensitive_before.task_id is not null as is_sensitive_requester_removed,
         case
             when tasks.status in ({{ closed_tokens('task_status') }})
                 then coalesce(tasks.closed_at, task_events.status_reached_at, tasks.updated_at)
@@ -129,6 +149,8 @@ joined as (
     from tasks
     left join task_events on tasks.task_id = task_events.task_id
     left join task_comments on tasks.task_id = task_comments.task_id
+    left join sensitive_before
+        on tasks.task_id = sensitive_before.task_id and tasks.organization_id = sensitive_before.organization_id
 ),
 
 final as (
@@ -145,8 +167,10 @@ final as (
         priority,
         severity,
         {{ visibility_of_rank(
-            'greatest(' ~ visibility_rank('visibility') ~ ', case when is_about_sensitive_person then ' ~ restricted_rank() ~ ' end)'
+            'greatest(' ~ visibility_rank('visibility') ~ ', case when is_about_sensitive_person or is_sensitive_requester_removed then '
+            ~ restricted_rank() ~ ' end)'
         ) }} as visibility,
+        is_about_sensitive_person or is_sensitive_requester_removed as is_about_sensitive_person,
         source,
         assignee_role,
         created_at,
@@ -168,6 +192,7 @@ final as (
             'requester_of_another_organization': 'is_requester_foreign',
             'linked_user_of_another_organization': 'is_linked_user_foreign',
             'creator_of_another_organization': 'is_creator_foreign',
+            'sensitive_requester_removed': 'is_sensitive_requester_removed',
             'deadline_out_of_range': is_outside_calendar('reactivity_deadline_at'),
             'type_too_long': 'length(type) > ' ~ key_length(),
         }) }}
