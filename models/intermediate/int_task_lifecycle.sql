@@ -6,6 +6,7 @@
 {%- set window = load_window() %}
 {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
 {%- set is_incremental = execute and window.loaded_from != '-infinity' %}
+{%- set stored = stored_until_purged('fact_tasks') %}
 
 -- Tasks that changed since the last load; a full load does not use them. Relations are read where they are needed, without import
 -- CTEs: PostgreSQL materializes a CTE that a query reads twice.
@@ -47,6 +48,8 @@ with changed as ( -- noqa: ST03
     inner join ({{ stored_sensitive_tasks() }}) as former
         on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
     where {{ few('tasks.requester_person_id is null and not former.is_flagged') }}
+    union
+    {{ late_tasks(window) }}
     {%- endif %}
 ),
 
@@ -57,36 +60,44 @@ sensitive_before as (
 -- Several CTEs read this one, so it is materialized: it names only the columns needed, since each is computed for every row.
 tasks as (
     select
-        task_id,
-        organization_id,
-        case when not is_case_foreign then case_id end as case_id,
-        is_case_foreign,
-        is_requester_foreign,
-        is_linked_user_foreign,
-        is_creator_foreign,
-        label,
-        is_label_valid,
-        type,
-        category,
-        subtype,
-        priority,
-        severity,
-        visibility,
-        requester_person_id,
-        is_about_sensitive_person,
-        source,
-        assignee_role,
-        status,
-        reactivity_deadline_at,
-        closed_at,
-        created_at,
-        updated_at
-    from {{ ref('int_tasks_checked') }}
+        checked.task_id,
+        checked.organization_id,
+        case when not checked.is_case_foreign then checked.case_id end as case_id,
+        checked.is_case_foreign,
+        checked.is_requester_foreign,
+        checked.is_linked_user_foreign,
+        checked.is_creator_foreign,
+        checked.label,
+        checked.is_label_valid,
+        checked.type,
+        checked.category,
+        checked.subtype,
+        checked.priority,
+        checked.severity,
+        checked.visibility,
+        checked.requester_person_id,
+        checked.is_about_sensitive_person,
+        checked.source,
+        checked.assignee_role,
+        checked.status,
+        checked.reactivity_deadline_at,
+        checked.closed_at,
+        checked.created_at,
+        checked.updated_at
+    from {{ ref('int_tasks_checked') }} as checked
+    {%- if stored %}
+    left join {{ stored }} as former
+        on
+            checked.task_id = former.task_id
+            and checked.organization_id = former.organization_id
+            and former.created_date_key < date '{{ window.cutoff }}'
+    {%- endif %}
     where
-        is_accepted
-        and created_at < {{ horizon }}
-        and created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
-        and {{ 'task_id in (select changed.task_id from changed)' if is_incremental else 'true' }}
+        checked.is_accepted
+        and checked.created_at < {{ horizon }}
+        -- Decision D140: a row out of retention follows its source until it is purged.
+        and (checked.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.task_id is not null' if stored }})
+        and {{ 'checked.task_id in (select changed.task_id from changed)' if is_incremental else 'true' }}
 ),
 
 events as (
