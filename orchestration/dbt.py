@@ -34,6 +34,10 @@ OWN_OPTIONS = {
 }
 
 
+# With one of these, the user chooses what runs, and models and tests run in one command.
+TYPE_OPTIONS = {"--resource-type", "--resource-types", "--exclude-resource-type", "--exclude-resource-types"}
+
+
 @dataclass(frozen=True)
 class DbtRun:
     """A finished dbt command: its exit code (0 is success), and the folder of its artifacts."""
@@ -93,6 +97,30 @@ def write(
     """
     with writing(settings, url):
         return run(settings, command, url=url, variables=variables, on_line=on_line)
+
+
+def build(
+    settings: Settings,
+    arguments: Sequence[str] = (),
+    *,
+    url: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> DbtRun:
+    """Build everything that dbt's arguments select, then run its data tests; returns the last command.
+
+    A failed test therefore holds up no other model (decision D141). If a model fails, nothing is tested. Raises like
+    `writing`.
+    """
+
+    def command(*options: str) -> DbtRun:
+        return run(settings, ["build", *options, *arguments], url=url, variables=variables, on_line=on_line)
+
+    with writing(settings, url):
+        if any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments):
+            return command(*NO_UNIT_TESTS)
+        built = command("--exclude-resource-type", "test", "unit_test")
+        return built if built.exit_code else command("--resource-type", "test")
 
 
 @contextmanager

@@ -6,6 +6,7 @@
 {%- set window = load_window() %}
 {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
 {%- set is_incremental = execute and window.loaded_from != '-infinity' %}
+{%- set stored = stored_until_purged('fact_cases') %}
 
 -- Relations are read where they are needed, without import CTEs: PostgreSQL materializes a CTE that a query reads twice.
 with default_profiles as (
@@ -19,30 +20,42 @@ changed as (
 {% endif %}
 cases as (
     select
-        case_id,
-        organization_id,
-        label,
-        is_label_valid,
-        title,
-        status,
-        severity,
-        origin_vertical_level,
-        origin_role,
-        metadata,
-        own_visibility,
-        is_own_review,
-        location_text,
-        source_type,
-        source_reference,
-        reactivity_time,
-        opened_at,
-        updated_at
-    from {{ ref('int_cases_checked') }}
+        checked.case_id,
+        checked.organization_id,
+        checked.label,
+        checked.is_label_valid,
+        checked.title,
+        checked.status,
+        checked.severity,
+        checked.origin_vertical_level,
+        checked.origin_role,
+        checked.metadata,
+        checked.own_visibility,
+        checked.is_own_review,
+        checked.location_text,
+        checked.source_type,
+        checked.source_reference,
+        checked.reactivity_time,
+        checked.opened_at,
+        checked.updated_at
+    from {{ ref('int_cases_checked') }} as checked
+    {%- if stored %}
+    left join {{ stored }} as former
+        on
+            checked.case_id = former.case_id
+            and checked.organization_id = former.organization_id
+            and former.opened_date_key < date '{{ window.cutoff }}'
+    {%- endif %}
     where
-        is_accepted
-        and opened_at < {{ horizon }}
-        and opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
-        and {{ 'case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
+        checked.is_accepted
+        and checked.opened_at < {{ horizon }}
+        -- Decision D140: a row out of retention follows its source until it is purged.
+        and (checked.opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.case_id is not null' if stored }})
+        and {{ 'checked.case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
+),
+
+sensitive_before as (
+    {{ stored_sensitive_tasks() }}
 ),
 
 linked_tasks as (
@@ -52,10 +65,14 @@ linked_tasks as (
         tasks.task_id,
         tasks.type,
         tasks.source_key,
-        tasks.is_about_sensitive_person,
+        -- Decision D139: a sensitive requester who was removed still counts.
+        tasks.is_about_sensitive_person
+        or (tasks.requester_person_id is null and sensitive_before.task_id is not null) as is_about_sensitive_person,
         {{ visibility_rank('tasks.visibility') }} as visibility_rank
     from {{ ref('int_tasks_checked') }} as tasks
     inner join cases on tasks.case_id = cases.case_id and tasks.organization_id = cases.organization_id
+    left join sensitive_before
+        on tasks.task_id = sensitive_before.task_id and tasks.organization_id = sensitive_before.organization_id
     where tasks.is_accepted and tasks.created_at < {{ horizon }}
 ),
 
