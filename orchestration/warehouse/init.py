@@ -34,6 +34,8 @@ WRITER_ONLY = {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
+    # The statement of a load whose process was killed, or whose network is gone, ends within this time (decision D137).
+    "client_connection_check_interval": "5s",
     # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
     "jit": "off",
 }
