@@ -13,12 +13,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def say(text: str, *, bold: bool = False, colour: str | None = None, err: bool = False) -> None:
+def say(text: str, *, bold: bool = False, color: str | None = None, err: bool = False) -> None:
     """Print one line with control characters escaped."""
     line = printable(text)
-    click.echo(click.style(line, bold=bold, fg=colour) if bold or colour else line, err=err)
+    click.echo(click.style(line, bold=bold, fg=color) if bold or color else line, err=err)
 
 
 def warn(text: str) -> None:
     """Print a one-line warning to standard error."""
-    say(f"Warning: {text}", colour="yellow", err=True)
+    say(f"Warning: {text}", color="yellow", err=True)
