@@ -28,7 +28,7 @@ from orchestration import dbt
 from orchestration.config.files import Settings, load_settings
 from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.services import LocalPostgres, remove_state, state_root
 from workshop.services.binaries import postgres_programs
 
@@ -62,8 +62,8 @@ where table_schema = 'insights' and table_name = %s and column_name <> 'loaded_a
 """
 DIFFERENT_ROWS = """
 select
-    (select count(*) from (select {columns} from insights.{mart} except select {columns} from floor.{mart}) as dbt)
-    + (select count(*) from (select {columns} from floor.{mart} except select {columns} from insights.{mart}) as psql)
+    (select count(*) from (select {columns} from insights.{mart} except select {columns} from baseline.{mart}) as d)
+    + (select count(*) from (select {columns} from baseline.{mart} except select {columns} from insights.{mart}) as p)
 """
 
 
@@ -111,7 +111,7 @@ class Bench:
         self._server.create_database(self.database)
         with connect(self.admin_url, autocommit=True) as connection:
             generate.fill(connection, tasks, organizations=100, as_of=FIRST_DAY)
-            initialise(connection, self._settings)
+            initialize(connection, self._settings)
             # The data ends at FIRST_DAY, so the profiles must have been configured before.
             connection.execute("update insights_ops.profiles set updated_at = '2024-01-01'")
         self.vacuum()
@@ -146,7 +146,8 @@ class Bench:
         is_merge = "MERGE" in done.stdout
         pattern = r"^MERGE (\d+)$" if is_merge else r"^SELECT (\d+)$"
         rows = sum(int(count) for count in re.findall(pattern, done.stdout, re.MULTILINE))
-        return Load(*seconds(), rows if is_merge else rows - 1)  # floor_first.sql also creates the one row of `clock`
+        # baseline_first.sql also creates the one row of `clock`.
+        return Load(*seconds(), rows if is_merge else rows - 1)
 
     def run_dbt(self, command: Sequence[str], as_of: date) -> Load:
         """Time a dbt command as `insights build` runs it.
@@ -223,18 +224,18 @@ def measure(bench: Bench, repeats: int) -> list[Comparison]:
     daily_whole = Comparison("daily load, everything with tests")
     again = Comparison("the same day again, the four tables")
     bench.copy("first")
-    compare(bench, first, "floor_first.sql", SAME_TABLES, FIRST_DAY)
+    compare(bench, first, "baseline_first.sql", SAME_TABLES, FIRST_DAY)
     bench.copy("whole")
-    compare(bench, first_whole, "floor_first.sql", EVERYTHING, FIRST_DAY)
+    compare(bench, first_whole, "baseline_first.sql", EVERYTHING, FIRST_DAY)
     day = FIRST_DAY
     for _ in range(repeats):
         for compared, command in ((daily, SAME_TABLES), (daily_whole, EVERYTHING)):
             bench.vacuum()
             day += timedelta(days=1)
             bench.touch(day)
-            compare(bench, compared, "floor_daily.sql", command, day)
+            compare(bench, compared, "baseline_daily.sql", command, day)
             if compared is daily:
-                compare(bench, again, "floor_daily.sql", command, day)
+                compare(bench, again, "baseline_daily.sql", command, day)
     return [first, first_whole, daily, daily_whole, again]
 
 

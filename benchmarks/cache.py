@@ -27,7 +27,7 @@ from orchestration.dashboards.question import Asked, Question, cache_key
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import BATCH, warm
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from orchestration.warehouse.names import Names
 from workshop.sample.load import SAMPLE_AS_OF, load_sample
 from workshop.services import LocalPostgres, LocalRedis, remove_state, state_root
@@ -41,7 +41,7 @@ def prepare(server: LocalPostgres, settings: Settings) -> str:
     server.create_database("cache")
     with connect(server.url("cache", "postgres")) as connection:
         load_sample(connection)
-        initialise(connection, settings)
+        initialize(connection, settings)
     command = ["build", "--quiet", "--exclude-resource-type", "unit_test", "test"]
     url = server.url("cache", settings.insights.warehouse.write_user)
     lines: list[str] = []
@@ -128,12 +128,13 @@ def warm_table(reader: Reader, settings: Settings, client: redis.Redis, url: str
     setting = redis_benchmark(client, socket, computed, size)
     for key, value in kept.items():
         client.restore(key, 900_000, value)
-    floor = alone + setting
+    lower_bound = alone + setting
     return [
-        "| keys | bytes each | warm-up s | keys/s | the queries alone s | redis-benchmark SET s | warm-up / floor |",
+        "| keys | bytes each | warm-up s | keys/s | the queries alone s | redis-benchmark SET s |"
+        " warm-up / lower bound |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         f"| {computed:,} | {size:,} | {report.seconds:.2f} | {computed / report.seconds:,.0f} | {alone:.2f} |"
-        f" {setting:.3f} | {report.seconds / floor:.2f} |",
+        f" {setting:.3f} | {report.seconds / lower_bound:.2f} |",
     ]
 
 

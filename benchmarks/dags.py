@@ -29,7 +29,7 @@ from orchestration.config.files import PROJECT, load_settings
 from orchestration.flows import FACTS, FLOWS
 from orchestration.manifest import marts, read_manifest, write_manifest
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.sample.load import SAMPLE_AS_OF, load_sample
 from workshop.services import LocalAirflow, LocalPostgres, remove_state, state_root
 from workshop.services.airflow_api import AirflowApi
@@ -238,7 +238,7 @@ def _workshop() -> Iterator[Workshop]:
         server.create_database("sample")
         with connect(server.url("sample", "postgres")) as connection:
             load_sample(connection)
-            initialise(connection, settings)
+            initialize(connection, settings)
         yield Workshop(server, state)
     finally:
         server.stop()

@@ -32,7 +32,7 @@ from orchestration.exports.request import Request
 from orchestration.exports.run import run_export
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.sample.load import load_sample
 from workshop.services import LocalPostgres, binaries, remove_state, state_root
 
@@ -248,7 +248,7 @@ def _build(server: LocalPostgres, settings: Settings) -> str:
     server.create_database("bench")
     with connect(server.url("bench", "postgres")) as connection:
         load_sample(connection)
-        initialise(connection, settings)
+        initialize(connection, settings)
     etl = server.url("bench", settings.insights.warehouse.write_user)
     facts = ["+dim_tasks", "+fact_tasks", "+dim_cases", "+fact_cases"]
     models = [*facts, "+dim_organizations", "stg_user_accounts"]

@@ -23,7 +23,7 @@ import psycopg
 from orchestration import dbt
 from orchestration.config.files import Settings, load_settings
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.operational import create_operational_schema
 from workshop.services import LocalPostgres, remove_state, state_root
 
@@ -161,7 +161,7 @@ def prepare(server: LocalPostgres, settings: Settings, cases: int, organizations
         create_operational_schema(connection)
         connection.execute(ORGANIZATIONS, numbers)
         connection.execute(PROFILES, numbers)
-        initialise(connection, settings)
+        initialize(connection, settings)
     run(server, settings, ["build", "--select", "+path:models/marts/patterns", "fact_cases", *NO_TESTS])
     with connect(url, autocommit=True) as connection:
         connection.execute("select setseed(0.5)")

@@ -22,7 +22,7 @@ from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.sample.load import load_sample
 from workshop.services import LocalPostgres, remove_state, state_root
 
@@ -102,7 +102,7 @@ def main(tasks: int, repeats: int) -> None:
         server.start()
         with connect(server.url("bench", "postgres")) as connection:
             load_sample(connection)
-            initialise(connection, settings)
+            initialize(connection, settings)
         etl = server.url("bench", settings.insights.warehouse.write_user)
         run = ["run", "--select", "+dim_tasks", "+fact_tasks", "--quiet"]
         dbt.write(settings, run, url=etl, variables={"as_of": "2024-01-03"})

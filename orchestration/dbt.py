@@ -119,7 +119,7 @@ def writing(settings: Settings, url: str | None) -> Iterator[None]:
     that may not write.
     """
     with connect(url, autocommit=True) as connection, writer_lock(connection):
-        profiles.synchronise(Database(settings, connection))
+        profiles.synchronize(Database(settings, connection))
         yield
 
 

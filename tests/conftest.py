@@ -12,7 +12,7 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings, load_settings
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.sample.load import load_sample
 from workshop.services import LocalPostgres, LocalRedis, remove_state, state_root
 
@@ -79,7 +79,7 @@ def prepared_sample(postgres: LocalPostgres, settings: Settings) -> str:
     postgres.create_database("prepared_sample")
     with connect(postgres.url("prepared_sample", "postgres")) as connection:
         load_sample(connection)
-        initialise(connection, settings)
+        initialize(connection, settings)
     return "prepared_sample"
 
 

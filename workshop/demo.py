@@ -15,7 +15,7 @@ from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from orchestration.warehouse.status import Status, read_status
 from workshop.incidents import import_incidents
 from workshop.operational import create_operational_schema
@@ -98,7 +98,7 @@ def fill_source(demo: Demo) -> str:
 def prepare_database(demo: Demo) -> None:
     """Run `insights init` on the demo's database."""
     with psycopg.connect(demo.admin_url) as connection:
-        initialise(connection, demo.settings)
+        initialize(connection, demo.settings)
 
 
 def build(demo: Demo, progress: Progress) -> None:

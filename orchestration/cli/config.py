@@ -12,7 +12,7 @@ import click
 from orchestration.cli.options import LateChoice
 from orchestration.cli.texts import say
 
-COLOURS = {"error": "red", "warning": "yellow", "note": None}
+COLORS = {"error": "red", "warning": "yellow", "note": None}
 
 
 def _environments() -> Iterable[str]:
@@ -50,10 +50,10 @@ def check(env: str | None) -> None:
     from orchestration.config.files import check as check_files
 
     problems = check_files(environ=_environ(env)).problems
-    for level, colour in COLOURS.items():
+    for level, color in COLORS.items():
         for problem in (problem for problem in problems if problem.level == level):
-            say(str(problem), colour=colour)
-    counts = {level: sum(problem.level == level for problem in problems) for level in COLOURS}
+            say(str(problem), color=color)
+    counts = {level: sum(problem.level == level for problem in problems) for level in COLORS}
     say(", ".join(f"{count} {level}{'s'[: count != 1]}" for level, count in counts.items()))
     sys.exit(1 if counts["error"] else 0)
 

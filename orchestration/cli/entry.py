@@ -24,7 +24,7 @@ def run(commands: click.Group) -> None:
         commands.main(standalone_mode=False)
     except InsightsError as error:
         for line in f"Error: {error}".split("\n"):
-            say(line, colour="red", err=True)
+            say(line, color="red", err=True)
         sys.exit(1)
     except click.ClickException as error:
         error.show()

@@ -58,7 +58,7 @@ def export(  # noqa: PLR0913 - one argument for each option
     if done.masked_columns:
         say(f"Masked: {', '.join(done.masked_columns)}", err=True)
     if not settings.insights.exports.pii_masking_enabled:
-        say("Nothing was masked: exports.pii_masking_enabled is false.", colour="yellow", err=True)
+        say("Nothing was masked: exports.pii_masking_enabled is false.", color="yellow", err=True)
 
 
 @click.group()

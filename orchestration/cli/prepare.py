@@ -20,11 +20,11 @@ def init(admin_url: str | None, move_aside: bool) -> None:
     """
     from orchestration.config.files import load_settings
     from orchestration.warehouse.connection import connect
-    from orchestration.warehouse.init import initialise
+    from orchestration.warehouse.init import initialize
 
     settings = load_settings()
     with connect(admin_url) as connection:
-        report = initialise(connection, settings, move_aside=move_aside)
+        report = initialize(connection, settings, move_aside=move_aside)
     for role in report.roles_created:
         say(f"Created the role {role}, without a password; set one with: alter role {role} password '...'")
     for table in report.dropped:

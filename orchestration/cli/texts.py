@@ -34,10 +34,10 @@ def cut(text: object, longest: int = LONGEST_TEXT) -> str:
     return whole[: sum(1 for _ in takewhile(lambda used: used < longest, room))] + "…"
 
 
-def say(text: str, *, bold: bool = False, colour: str | None = None, err: bool = False) -> None:
+def say(text: str, *, bold: bool = False, color: str | None = None, err: bool = False) -> None:
     """Print one line with control characters escaped."""
     line = printable(text)
-    click.echo(click.style(line, bold=bold, fg=colour) if bold or colour else line, err=err)
+    click.echo(click.style(line, bold=bold, fg=color) if bold or color else line, err=err)
 
 
 def say_json(document: str) -> None:
@@ -48,7 +48,7 @@ def say_json(document: str) -> None:
 
 def warn(text: str) -> None:
     """Print a one-line warning to standard error."""
-    say(f"Warning: {text}", colour="yellow", err=True)
+    say(f"Warning: {text}", color="yellow", err=True)
 
 
 def _columns(character: str) -> int:

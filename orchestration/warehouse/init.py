@@ -48,7 +48,7 @@ MESSAGES: Messages = {
 
 @dataclass
 class InitReport:
-    """The changes of `initialise`, and the missing nullable columns of the source that the contract lists."""
+    """The changes of `initialize`, and the missing nullable columns of the source that the contract lists."""
 
     roles_created: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class InitReport:
     profiles_changed: int = 0
 
 
-def initialise(connection: psycopg.Connection, settings: Settings, *, move_aside: bool = False) -> InitReport:
+def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside: bool = False) -> InitReport:
     """Prepare the database of `connection` in one transaction; it is idempotent.
 
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
@@ -80,7 +80,7 @@ def initialise(connection: psycopg.Connection, settings: Settings, *, move_aside
         _create_objects(db)
         _take_over_own_relations(db)
         _grant_source(db)
-        report.profiles_changed = profiles.synchronise(db)
+        report.profiles_changed = profiles.synchronize(db)
     return report
 
 

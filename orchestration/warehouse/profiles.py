@@ -9,7 +9,7 @@ from psycopg import sql
 from orchestration.warehouse.database import Database
 
 
-def synchronise(db: Database) -> int:
+def synchronize(db: Database) -> int:
     """Update the table of profiles; returns the number of changed rows."""
     table, wanted = db.ops("profiles"), db.settings.profiles
     gone = sql.SQL("delete from {} where not profile_code = any(%s)").format(table)

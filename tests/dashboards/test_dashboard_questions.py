@@ -77,7 +77,7 @@ def test_the_anonymised_form_shows_nothing_that_points_at_somebody() -> None:
     ("path", "value", "says"),
     [
         ("ttl", "dashboard_fast", "ttl: must be one of dashboard_default, dashboard_slow, streaming_like"),
-        ("colour", "red", "colour: this key is unknown"),
+        ("color", "red", "color: this key is unknown"),
         ("panels.by_day.model", "fact_tasks", "panels.by_day.model: fact_tasks is not in depends_on"),
         (
             "panels.by_day.where",

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.services
 
 @pytest.fixture
 def pooler(shared: Warehouse) -> Iterator[str]:
-    """The URL of the shared warehouse through something that makes up the key for cancelling, as poolers do."""
+    """The URL of the shared warehouse through something that makes up the key for canceling, as poolers do."""
     with Pooler(shared.postgres.socket_dir / ".s.PGSQL.5432") as port:
         yield f"postgresql://orgo_insights_etl@127.0.0.1:{port}/{shared.name}?sslmode=disable&gssencmode=disable"
 

@@ -111,7 +111,7 @@ def test_a_case_that_stopped_leaving_is_named_by_no_task_and_no_pattern(
 # What is left out of aggregates
 
 
-def test_neighbouring_ranges_subtracted_from_each_other(session: ExportSession) -> None:
+def test_neighboring_ranges_subtracted_from_each_other(session: ExportSession) -> None:
     for name in AGGREGATES:
         whole, first, second = (
             session.rows(name, since=date(*since), until=date(*until), file_format="jsonl")

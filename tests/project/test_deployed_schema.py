@@ -21,7 +21,7 @@ from orchestration.reviews.core_services import CoreServices
 from orchestration.reviews.send import SendReport, send_reviews
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.init import InitReport, initialise
+from orchestration.warehouse.init import InitReport, initialize
 from workshop.operational import create_operational_schema
 from workshop.services import LocalPostgres, remove_state, state_root
 
@@ -92,7 +92,7 @@ def _deployed(server: LocalPostgres, settings: Settings, name: str, user: str) -
         create_deployed_schema(connection)
         fill(connection, legal_rows())
     with connect(server.url(name, user)) as connection:
-        return Warehouse(name, server, settings), initialise(connection, settings)
+        return Warehouse(name, server, settings), initialize(connection, settings)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def pair(server: LocalPostgres, settings: Settings) -> Pair:
         create_operational_schema(connection)
         delete_like_deployed(connection)
         fill(connection, legal_rows())
-        initialise(connection, settings)
+        initialize(connection, settings)
     built = contract.build(*NO_TESTS)
     assert built.succeeded, built.output[-2000:]
     return Pair(deployed, contract, report, deployed.build())

@@ -24,7 +24,7 @@ from support.warehouse import DbtResult, Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
@@ -88,7 +88,7 @@ def _from_scratch(warehouse: Warehouse) -> Warehouse:
     schemas = "insights, insights_staging, insights_snapshots, insights_ops"
     fresh.execute(f"drop schema {schemas} cascade")
     with connect(fresh.admin_url) as connection:
-        initialise(connection, fresh.settings)
+        initialize(connection, fresh.settings)
     assert fresh.build(*NO_TESTS, as_of=NEXT_DAY).succeeded
     return fresh
 

@@ -16,7 +16,7 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import PROJECT, Settings
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
@@ -81,7 +81,7 @@ def reviewed_at_new_year(postgres: LocalPostgres, settings: Settings, rules: Rul
     postgres.create_database(warehouse.name)
     with connect(warehouse.admin_url) as connection:
         load_scenarios(connection, 200, sorted(starts.union(*ends.values())))
-        initialise(connection, settings)
+        initialize(connection, settings)
     build(warehouse, NEW_YEAR, *EVERYTHING)
     return warehouse
 

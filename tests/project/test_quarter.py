@@ -11,7 +11,7 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.operational import create_operational_schema
 from workshop.services import LocalPostgres
 
@@ -85,7 +85,7 @@ def hall(postgres: LocalPostgres, settings: Settings) -> tuple[Warehouse, Load]:
             """,
             [uid("hall")],
         )
-        initialise(connection, settings)
+        initialize(connection, settings)
         connection.execute("update insights_ops.profiles set updated_at = '2025-01-01'")
 
     def load(as_of: date, *models: str) -> None:

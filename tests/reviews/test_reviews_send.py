@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.reviews.core_services import (
-    Behaviour,
+    Behavior,
     CoreServices,
     accept,
     answer,
@@ -62,7 +62,7 @@ def test_without_a_token_none_is_sent(outbox: Outbox, core: CoreServices, settin
     ],
 )
 def test_the_status_is_the_answer_however_its_body_ends(
-    outbox: Outbox, core: CoreServices, settings: Settings, body: Behaviour
+    outbox: Outbox, core: CoreServices, settings: Settings, body: Behavior
 ) -> None:
     (case_id,) = outbox.ask(1)
     core.always(body)
@@ -96,7 +96,7 @@ def test_a_refused_case_fails_at_once_with_the_answer(
     ],
 )
 def test_what_is_not_about_the_case_stops_the_run(
-    outbox: Outbox, core: CoreServices, settings: Settings, refusal: Behaviour, said: str
+    outbox: Outbox, core: CoreServices, settings: Settings, refusal: Behavior, said: str
 ) -> None:
     sent, *others = outbox.ask(3)
     core.next(accept(), refusal)

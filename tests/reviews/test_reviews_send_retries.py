@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from support.reviews.core_services import (
-    Behaviour,
+    Behavior,
     CoreServices,
     accept,
     answer,
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.services
     ],
 )
 def test_what_fails_now_and_then_is_sent_once(
-    outbox: Outbox, core: CoreServices, settings: Settings, failures: list[Behaviour], status_of_known: int
+    outbox: Outbox, core: CoreServices, settings: Settings, failures: list[Behavior], status_of_known: int
 ) -> None:
     case_ids = outbox.ask(2)
     core.status_of_known = status_of_known
@@ -66,7 +66,7 @@ def test_what_fails_now_and_then_is_sent_once(
     ],
 )
 def test_what_is_not_answered_in_time_is_sent_once(
-    outbox: Outbox, core: CoreServices, settings: Settings, failure: Behaviour, status_of_known: int
+    outbox: Outbox, core: CoreServices, settings: Settings, failure: Behavior, status_of_known: int
 ) -> None:
     case_ids = outbox.ask(2)
     core.status_of_known = status_of_known
@@ -103,7 +103,7 @@ def test_a_case_that_always_fails_is_given_up_after_all_its_attempts(
         ),
     ],
 )
-def test_retry_after_is_honoured(
+def test_retry_after_is_honored(
     outbox: Outbox, core: CoreServices, settings: Settings, wait: float, retry_after: Callable[[float], str]
 ) -> None:
     (case_id,) = outbox.ask(1)
@@ -165,7 +165,7 @@ def test_core_services_that_do_not_listen(outbox: Outbox, core: CoreServices, se
     ],
 )
 def test_a_dead_server_is_left_alone_after_a_few_cases(
-    outbox: Outbox, core: CoreServices, settings: Settings, failure: Behaviour
+    outbox: Outbox, core: CoreServices, settings: Settings, failure: Behavior
 ) -> None:
     case_ids = outbox.ask(8)
     core.always(failure)

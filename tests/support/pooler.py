@@ -1,4 +1,4 @@
-"""A stand-in for a connection pooler: passes bytes on to PostgreSQL's socket, and makes up the key for cancelling."""
+"""A stand-in for a connection pooler: passes bytes on to PostgreSQL's socket, and makes up the key for canceling."""
 
 from __future__ import annotations
 

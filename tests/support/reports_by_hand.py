@@ -257,7 +257,7 @@ def next_month(month: date) -> date:
 
 
 def _percentile(values: list[int], tenths: int) -> Decimal | None:
-    """The value `tenths` of the way from the lowest to the highest, on a straight line between its neighbours."""
+    """The value `tenths` of the way from the lowest to the highest, on a straight line between its neighbors."""
     if not values:
         return None
     whole, rest = divmod((len(values) - 1) * tenths, 10)

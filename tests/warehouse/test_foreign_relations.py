@@ -11,7 +11,7 @@ from support.warehouse import Warehouse
 from orchestration.config.files import Settings
 from orchestration.errors import ConflictError, RefusedError
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import InitReport, initialise
+from orchestration.warehouse.init import InitReport, initialize
 from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
@@ -53,7 +53,7 @@ def deployed(database: str, postgres: LocalPostgres, settings: Settings, owner: 
 
 def _init(deployed: Warehouse, *, move_aside: bool = False) -> InitReport:
     with connect(deployed.postgres.url(deployed.name, OWNER)) as connection:
-        return initialise(connection, deployed.settings, move_aside=move_aside)
+        return initialize(connection, deployed.settings, move_aside=move_aside)
 
 
 def _tables(deployed: Warehouse) -> list[str]:

@@ -21,7 +21,7 @@ from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.contract import mart_names
-from orchestration.warehouse.init import InitReport, initialise
+from orchestration.warehouse.init import InitReport, initialize
 from workshop.operational import create_operational_schema
 from workshop.services import LocalPostgres, binaries
 
@@ -41,7 +41,7 @@ def orgo(database: str, postgres: LocalPostgres, settings: Settings) -> Warehous
 
 def _init(warehouse: Warehouse, url: str | None = None, *, move_aside: bool = False) -> InitReport:
     with connect(url or warehouse.admin_url) as connection:
-        return initialise(connection, warehouse.settings, move_aside=move_aside)
+        return initialize(connection, warehouse.settings, move_aside=move_aside)
 
 
 def _dump(warehouse: Warehouse) -> str:
@@ -149,7 +149,7 @@ class OldServer(psycopg.Connection[Any]):
 def test_an_older_server_is_refused(orgo: Warehouse) -> None:
     refused = pytest.raises(InsightsError, match=r"The server is PostgreSQL 14; 15 or later is needed\.")
     with OldServer.connect(orgo.admin_url) as connection, refused:
-        initialise(connection, orgo.settings)
+        initialize(connection, orgo.settings)
 
 
 # What Orgo's own migrations would make: other columns, a sequence, an index, a view that depends on a table.

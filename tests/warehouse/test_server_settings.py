@@ -8,7 +8,7 @@ from support.warehouse import Warehouse, connect_as
 
 from orchestration.errors import MisconfiguredError
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 
 pytestmark = pytest.mark.services
 
@@ -42,7 +42,7 @@ def test_defaults_of_the_database_neither_end_a_load_nor_change_it(prepared: War
             connection.execute(f"alter database {prepared.name} set {name} to '{value}'")
     # As a superuser, whose sessions have the defaults of the database too.
     with connect(prepared.admin_url) as connection:
-        initialise(connection, prepared.settings)
+        initialize(connection, prepared.settings)
     loaded = prepared.build()
     assert loaded.succeeded, loaded.output
     with connect_as(prepared.postgres.url("postgres", "postgres")) as connection:
@@ -61,7 +61,7 @@ def _hide_tasks(warehouse: Warehouse) -> None:
 def test_init_refuses_a_policy_that_hides_rows_and_names_table_and_remedy(prepared: Warehouse) -> None:
     _hide_tasks(prepared)
     with connect(prepared.admin_url) as connection, pytest.raises(MisconfiguredError) as refused:
-        initialise(connection, prepared.settings)
+        initialize(connection, prepared.settings)
     assert str(refused.value) == (
         "Row-level security hides rows of tasks from orgo_insights_etl, and hidden rows would look deleted."
         ' Let it read every row, as a superuser: alter role "orgo_insights_etl" bypassrls;'
@@ -90,12 +90,12 @@ def test_a_role_that_bypasses_policies_reads_every_row(prepared: Warehouse) -> N
     )
     _hide_tasks(prepared)
     with connect(prepared.admin_url) as connection, pytest.raises(MisconfiguredError) as refused:
-        initialise(connection, settings)
+        initialize(connection, settings)
     remedy = str(refused.value).rpartition(": ")[2]
     assert remedy == 'create role "bypassing_etl" login bypassrls;'
     prepared.execute(remedy)
     with connect(prepared.admin_url) as connection:
-        initialise(connection, settings)
+        initialize(connection, settings)
     with connect(prepared.postgres.url(prepared.name, "bypassing_etl")) as connection:
         row = connection.execute("select count(*) from tasks").fetchone()
     assert row == (prepared.value("select count(*) from tasks"),)

@@ -14,7 +14,7 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.cli.load_incidents import load_incidents
 from workshop.incidents.errors import IncidentImportError
 from workshop.incidents.merge import TableCount
@@ -108,7 +108,7 @@ def test_the_imported_log_is_built_with_the_numbers_of_the_contracts_schema(
             create(connection)
             connection.commit()
             load(connection, log)
-            initialise(connection, settings)
+            initialize(connection, settings)
         models = ("--select", "+fact_tasks", "+fact_cases", "--exclude-resource-type", "test", "unit_test")
         result = warehouse.build(*models, as_of="2016-04-01")
         assert result.succeeded, result.output[-2000:]

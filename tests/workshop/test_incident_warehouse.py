@@ -12,7 +12,7 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.demo import INCIDENTS_AS_OF
 from workshop.services import LocalPostgres
 
@@ -115,7 +115,7 @@ def test_an_earlier_as_of_counts_only_earlier_events(incidents: Warehouse, log: 
         "drop schema insights cascade; drop schema insights_staging cascade; drop schema insights_ops cascade;"
     )
     with connect(early.admin_url) as connection:
-        initialise(connection, early.settings)
+        initialize(connection, early.settings)
     assert early.build(command="seed").succeeded  # `dbt run` builds no seeds
     result = early.build("--select", "+fact_tasks", as_of=date(2016, 4, 1), command="run")
     assert result.succeeded, result.output

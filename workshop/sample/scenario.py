@@ -213,7 +213,7 @@ CLUB = Organization(
         Topic("education_support", "request", "51.Club.Courses", ("Tutor wanted",), 12, CONFIDENTIAL),
         Topic("maintenance", "request", "81.Club.House", ("Heating off", "Gate sticks"), 10),
     ),
-    places=(CLUBHOUSE, *({"place": place} for place in ("hut", "trailhead", "harbour", "kitchen", "workshop", "shed"))),
+    places=(CLUBHOUSE, *({"place": place} for place in ("hut", "trailhead", "harbor", "kitchen", "workshop", "shed"))),
     roles=("treasurer", "walk_leader", "caretaker"),
     visibilities=("PUBLIC", "PUBLIC", "PUBLIC", "INTERNAL"),
     clusters=(Cluster(KEYS, "101", CLUBHOUSE, "MINOR", (12, 30, 44, 61, 80, 88, 300)),),

@@ -10,7 +10,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 from support.warehouse import Warehouse
 
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.incidents import ImportResult, import_incidents
 from workshop.operational import create_operational_schema
 
@@ -41,7 +41,7 @@ def imported(warehouse: Warehouse, log: Path, report: Path) -> Warehouse:
     warehouse.postgres.create_database(warehouse.name)
     with operational_database(warehouse.admin_url) as connection:
         load(connection, log, report)
-        initialise(connection, warehouse.settings)
+        initialize(connection, warehouse.settings)
     return warehouse
 
 

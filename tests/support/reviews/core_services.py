@@ -44,8 +44,8 @@ class CoreServices:
     bytes_written: int = 0
     released: threading.Event = field(default_factory=threading.Event)
     _keys: set[str] = field(default_factory=set)
-    _next: deque[Behaviour] = field(default_factory=deque)
-    _always: dict[str, Behaviour] = field(default_factory=dict)
+    _next: deque[Behavior] = field(default_factory=deque)
+    _always: dict[str, Behavior] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -64,19 +64,19 @@ class CoreServices:
             finally:
                 server.core.released.set()
 
-    def next(self, *behaviours: Behaviour) -> None:
+    def next(self, *behaviors: Behavior) -> None:
         """Behave so to the next requests, in turn; to those after them as always."""
-        self._next.extend(behaviours)
+        self._next.extend(behaviors)
 
-    def always(self, behaviour: Behaviour, case_id: str = "any") -> None:
+    def always(self, behavior: Behavior, case_id: str = "any") -> None:
         """Behave so to one case, or to all."""
-        self._always[case_id] = behaviour
+        self._always[case_id] = behavior
 
     def tries(self, case_id: str) -> int:
         """How often a case was posted."""
         return sum(request.key == case_id for request in self.requests)
 
-    def _take(self, request: Received) -> Behaviour:
+    def _take(self, request: Received) -> Behavior:
         with self._lock:
             self.requests.append(request)
             if self._next:
@@ -115,66 +115,66 @@ class _Handler(Handler):
         self.wfile.write(body.encode())
 
 
-Behaviour = Callable[[_Handler, Received], None]
+Behavior = Callable[[_Handler, Received], None]
 
 
-def accept(meanwhile: Callable[[], object] = lambda: None) -> Behaviour:
+def accept(meanwhile: Callable[[], object] = lambda: None) -> Behavior:
     """Make the case, do something else, then answer 201; a known one gets `status_of_known`."""
 
-    def behaviour(handler: _Handler, request: Received) -> None:
+    def behavior(handler: _Handler, request: Received) -> None:
         status = handler.server.core._keep(request)
         meanwhile()
         handler.answer(status, "known" if status != 201 else "made")
 
-    return behaviour
+    return behavior
 
 
-def answer(status: int, body: str = "", **headers: str) -> Behaviour:
+def answer(status: int, body: str = "", **headers: str) -> Behavior:
     """Answer so, and make no case; an underscore in a header's name stands for a hyphen."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda handler, _: handler.answer(status, body, named)
 
 
-def later(wait: float, retry_after: Callable[[float], str]) -> Behaviour:
+def later(wait: float, retry_after: Callable[[float], str]) -> Behavior:
     """429, with what `retry_after` makes of the moment (seconds since 1970) from which on the case is taken."""
     free_at: dict[str, float] = {}
 
-    def behaviour(handler: _Handler, request: Received) -> None:
+    def behavior(handler: _Handler, request: Received) -> None:
         if time.time() >= free_at.setdefault(request.key, time.time() + wait):
             accept()(handler, request)
         else:
             handler.answer(429, headers={"Retry-After": retry_after(free_at[request.key])})
 
-    return behaviour
+    return behavior
 
 
-def cut(*, accepting: bool) -> Behaviour:
+def cut(*, accepting: bool) -> Behavior:
     """Cut the connection without an answer."""
 
-    def behaviour(handler: _Handler, request: Received) -> None:
+    def behavior(handler: _Handler, request: Received) -> None:
         if accepting:
             handler.server.core._keep(request)
         handler.cut()
 
-    return behaviour
+    return behavior
 
 
-def hang(*, accepting: bool) -> Behaviour:
+def hang(*, accepting: bool) -> Behavior:
     """Never answer."""
 
-    def behaviour(handler: _Handler, request: Received) -> None:
+    def behavior(handler: _Handler, request: Received) -> None:
         if accepting:
             handler.server.core._keep(request)
         handler.server.core.released.wait()
         handler.cut()
 
-    return behaviour
+    return behavior
 
 
-def pour(beginning: str, endless: str, every_seconds: float, *, accepting: bool = False) -> Behaviour:
+def pour(beginning: str, endless: str, every_seconds: float, *, accepting: bool = False) -> Behavior:
     """Write `beginning`, then `endless` again and again until the client has had enough."""
 
-    def behaviour(handler: _Handler, request: Received) -> None:
+    def behavior(handler: _Handler, request: Received) -> None:
         core = handler.server.core
         if accepting:
             core._keep(request)
@@ -185,7 +185,7 @@ def pour(beginning: str, endless: str, every_seconds: float, *, accepting: bool 
                 core.bytes_written += len(endless)
         handler.cut()
 
-    return behaviour
+    return behavior
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

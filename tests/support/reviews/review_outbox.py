@@ -14,7 +14,7 @@ from orchestration.reviews.core_services import CoreServices
 from orchestration.reviews.send import SendReport, send_reviews
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.init import initialise
+from orchestration.warehouse.init import initialize
 from workshop.operational import create_operational_schema
 from workshop.services import LocalPostgres
 
@@ -44,7 +44,7 @@ class Outbox:
         outbox = cls(postgres.url(name, settings.insights.warehouse.write_user), postgres.url(name, "postgres"))
         with connect(outbox.admin_url) as connection:
             create_operational_schema(connection)
-            initialise(connection, settings)
+            initialize(connection, settings)
         with connect(outbox.url) as connection:
             connection.execute(REVIEW_REQUESTS)
         return outbox

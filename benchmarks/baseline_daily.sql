@@ -1,7 +1,7 @@
 -- A handwritten daily load, as a lower bound for dbt: recompute what changed since the last load, and write the rows that
 -- differ. The last load covered data up to the clock's as_of, exclusive. psql variable: as_of, the day after the last event.
 \set ON_ERROR_STOP on
-set search_path = floor, public;
+set search_path = baseline, public;
 set timezone = 'UTC';
 set jit = off;
 begin;

@@ -1,9 +1,9 @@
 -- A handwritten first build, as a lower bound for dbt: the tables dim_tasks, fact_tasks, dim_cases and fact_cases with their
--- columns, keys and indexes, in the schema `floor`. It trusts the columns' types, so it maps no old tokens and rejects no rows;
+-- columns, keys and indexes, in the schema `baseline`. It trusts the columns' types, so it maps no old tokens and rejects no rows;
 -- it has no tests, logs, documentation or grants. psql variable: as_of, the day after the last event.
 \set ON_ERROR_STOP on
-create schema floor;
-set search_path = floor, public;
+create schema baseline;
+set search_path = baseline, public;
 set timezone = 'UTC';
 set jit = off;
 
