@@ -97,7 +97,7 @@ def build(
 ) -> DbtRun:
     """Build everything that dbt's arguments select, then run its data tests; returns the last command.
 
-    A failed test therefore holds up no other model (decision D141). If a model fails, nothing is tested. Raises like
+    A failed test therefore holds up no other model (decision D140). If a model fails, nothing is tested. Raises like
     `writing`.
     """
 

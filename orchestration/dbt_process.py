@@ -1,4 +1,4 @@
-"""Runs dbt as a child that ends with its parent: `python dbt_process.py PIPE ARGUMENTS...` (decision D137).
+"""Runs dbt as a child that ends with its parent: `python dbt_process.py PIPE ARGUMENTS...` (decision D136).
 
 It is run as a file and imports nothing of this package, so that it starts as fast as dbt's own command.
 """

@@ -1,4 +1,4 @@
-"""Runs dbt's process so that it never outlives the command that started it (decision D137)."""
+"""Runs dbt's process so that it never outlives the command that started it (decision D136)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@
 {%- endmacro %}
 
 {#- A mart of the previous load whose rows this load still updates after they left retention, until a purge deletes them (decision
-    D140); none before the first load and in a full refresh, which loads no row out of retention. -#}
+    D139); none before the first load and in a full refresh, which loads no row out of retention. -#}
 {% macro stored_until_purged(name) -%}
     {{- return(none if flags.FULL_REFRESH else stored_or_none(name)) -}}
 {%- endmacro %}

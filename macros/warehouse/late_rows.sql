@@ -1,4 +1,4 @@
-{#- What a watermark cannot see: rows that arrived with an old date or an old updated_at. Stored counts and keys show them (decision D141). -#}
+{#- What a watermark cannot see: rows that arrived with an old date or an old updated_at. Stored counts and keys show them (decision D140). -#}
 
 {#- A select of task_id: tasks with more events or comments in the source than in fact_tasks, and tasks that were never loaded. `window`
     is the result of load_window. Unit tests override it. -#}

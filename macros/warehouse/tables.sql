@@ -1,6 +1,6 @@
 {#- dbt swaps a new table in under the name of the old one, which needs a lock that no reader shares: a reader idle in a transaction would
     stop the load, and every later reader would queue behind it. Here the rows are replaced in the table that exists, in one transaction;
-    readers see the previous rows until it commits (decision D138). Only a table whose columns or indexes differ is swapped. -#}
+    readers see the previous rows until it commits (decision D137). Only a table whose columns or indexes differ is swapped. -#}
 {% materialization table, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}

@@ -49,7 +49,7 @@ cases as (
     where
         checked.is_accepted
         and checked.opened_at < {{ horizon }}
-        -- Decision D140: a row out of retention follows its source until it is purged.
+        -- Decision D139: a row out of retention follows its source until it is purged.
         and (checked.opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.case_id is not null' if stored }})
         and {{ 'checked.case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
 ),
@@ -65,7 +65,7 @@ linked_tasks as (
         tasks.task_id,
         tasks.type,
         tasks.source_key,
-        -- Decision D139: a sensitive requester who was removed still counts.
+        -- Decision D138: a sensitive requester who was removed still counts.
         tasks.is_about_sensitive_person
         or (tasks.requester_person_id is null and sensitive_before.task_id is not null) as is_about_sensitive_person,
         {{ visibility_rank('tasks.visibility') }} as visibility_rank

@@ -95,7 +95,7 @@ tasks as (
     where
         checked.is_accepted
         and checked.created_at < {{ horizon }}
-        -- Decision D140: a row out of retention follows its source until it is purged.
+        -- Decision D139: a row out of retention follows its source until it is purged.
         and (checked.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.task_id is not null' if stored }})
         and {{ 'checked.task_id in (select changed.task_id from changed)' if is_incremental else 'true' }}
 ),
@@ -151,7 +151,7 @@ joined as (
         coalesce(task_events.escalation_count, 0) as escalation_count,
         coalesce(task_comments.comment_count, 0) as comment_count,
         least(task_events.first_response_at, task_comments.first_comment_at) as first_response_at,
-        -- Decision D139: the requester was sensitive and is no longer known.
+        -- Decision D138: the requester was sensitive and is no longer known.
         tasks.requester_person_id is null and sensitive_before.task_id is not null as is_sensitive_requester_removed,
         case
             when tasks.status in ({{ closed_tokens('task_status') }})

@@ -54,7 +54,7 @@ open_memberships as (
         on
             checkins.person_id = memberships.person_id
             and checkins.organization_id = memberships.organization_id
-            -- Decision D135: a membership without a start counts from its group's, or always.
+            -- Decision D134: a membership without a start counts from its group's, or always.
             and checkins.created_at >= coalesce(memberships.joined_at, memberships.group_created_at, '-infinity')
             and checkins.created_at < coalesce(memberships.left_at, 'infinity')
     group by checkins.checkin_id

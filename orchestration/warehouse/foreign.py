@@ -27,7 +27,7 @@ class Cleared:
 
 
 def clear(db: Database, *, move_aside: bool) -> Cleared:
-    """Remove foreign relations with the names of marts from the marts' schema (decision D134).
+    """Remove foreign relations with the names of marts from the marts' schema (decision D133).
 
     Empty tables that nothing else depends on are dropped, if there are no others. Otherwise all are moved with
     `move_aside`, and without it, ConflictError names them. A table is moved, with its rows, indexes and sequences, to

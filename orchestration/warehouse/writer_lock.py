@@ -32,7 +32,7 @@ def writer_lock(connection: psycopg.Connection) -> Iterator[None]:
 
 
 def _wait_for_killed_load(connection: psycopg.Connection) -> None:
-    """Wait until no session of an earlier load is left. Its process is gone, or it would hold the lock (D137)."""
+    """Wait until no session of an earlier load is left. Its process is gone, or it would hold the lock (D136)."""
     deadline = time.monotonic() + PATIENCE
     while left := _sessions(connection):
         if time.monotonic() >= deadline:

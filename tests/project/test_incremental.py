@@ -129,7 +129,7 @@ def test_next_day_passes_every_data_test(life: Life) -> None:
 
 # The sample's own rows of 2026-01-01 (docs/sample.md): three tasks are created (two with a case of their own), three
 # are closed (their columns were overwritten before the first build, so only the event is news), three get their first
-# comment, three check-ins are made. A task that left retention and is not yet purged is changed and commented (D140).
+# comment, three check-ins are made. A task that left retention and is not yet purged is changed and commented (D139).
 WRITTEN = {
     "insights.dim_tasks": (4, {"arrived", "closed", "moved", "personal", "repaired"}),
     "insights.fact_tasks": (10, {"arrived", "closed", "commented", "escalated", "personal", "repaired", "of_leaver"}),

@@ -1,4 +1,4 @@
-"""A row that is out of retention follows its source until a purge deletes it (decision D140)."""
+"""A row that is out of retention follows its source until a purge deletes it (decision D139)."""
 
 from __future__ import annotations
 

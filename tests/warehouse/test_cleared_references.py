@@ -1,4 +1,4 @@
-"""References that the source clears without changing `updated_at` are found, and protection is kept (decision D139)."""
+"""References that the source clears without changing `updated_at` are found, and protection is kept (decision D138)."""
 
 # ruff: noqa: S608 -- every statement is made of literals of the tests
 

@@ -1,4 +1,4 @@
-"""A failed data test holds up nothing that does not depend on what it found (decision D141)."""
+"""A failed data test holds up nothing that does not depend on what it found (decision D140)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that arrive late: the next load finds them (decision D141), and a reconciliation finds late changes."""
+"""Rows that arrive late: the next load finds them (decision D140), and a reconciliation finds late changes."""
 
 from __future__ import annotations
 

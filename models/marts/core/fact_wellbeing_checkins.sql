@@ -18,14 +18,14 @@ with checkins as (
     {%- endif %}
     where
         checkins.created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
-        -- Decision D140: a row out of retention follows its source until it is purged.
+        -- Decision D139: a row out of retention follows its source until it is purged.
         and (
             checkins.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
             {%- if is_incremental() %}
             or former.checkin_id is not null
             {%- endif %}
         )
-        -- Decision D141: rows that arrived late or lost their person have an old updated_at.
+        -- Decision D140: rows that arrived late or lost their person have an old updated_at.
         and (
             checkins.changed_at >= '{{ window.loaded_from }}'
             {%- if is_incremental() %}

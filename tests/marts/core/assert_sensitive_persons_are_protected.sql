@@ -9,7 +9,7 @@ with sensitive_tasks as (
         on tasks.requester_person_id = persons.person_id and tasks.organization_id = persons.organization_id
     where persons.confidentiality_level <> 'normal'
     union
-    -- The requester may have been removed from the source since (decision D139).
+    -- The requester may have been removed from the source since (decision D138).
     select
         organization_id,
         task_id,
