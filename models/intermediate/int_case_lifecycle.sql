@@ -20,38 +20,38 @@ changed as (
 {% endif %}
 cases as (
     select
-        checked.case_id,
-        checked.organization_id,
-        checked.label,
-        checked.is_label_valid,
-        checked.title,
-        checked.status,
-        checked.severity,
-        checked.origin_vertical_level,
-        checked.origin_role,
-        checked.metadata,
-        checked.own_visibility,
-        checked.is_own_review,
-        checked.location_text,
-        checked.source_type,
-        checked.source_reference,
-        checked.reactivity_time,
-        checked.opened_at,
-        checked.updated_at
-    from {{ ref('int_cases_checked') }} as checked
+        accepted.case_id,
+        accepted.organization_id,
+        accepted.label,
+        accepted.is_label_valid,
+        accepted.title,
+        accepted.status,
+        accepted.severity,
+        accepted.origin_vertical_level,
+        accepted.origin_role,
+        accepted.metadata,
+        accepted.own_visibility,
+        accepted.is_own_review,
+        accepted.location_text,
+        accepted.source_type,
+        accepted.source_reference,
+        accepted.reactivity_time,
+        accepted.opened_at,
+        accepted.updated_at
+    from {{ ref('int_cases_checked') }} as accepted
     {%- if stored %}
     left join {{ stored }} as former
         on
-            checked.case_id = former.case_id
-            and checked.organization_id = former.organization_id
+            accepted.case_id = former.case_id
+            and accepted.organization_id = former.organization_id
             and former.opened_date_key < date '{{ window.cutoff }}'
     {%- endif %}
     where
-        checked.is_accepted
-        and checked.opened_at < {{ horizon }}
+        accepted.is_accepted
+        and accepted.opened_at < {{ horizon }}
         -- Decision D139: a row out of retention follows its source until it is purged.
-        and (checked.opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.case_id is not null' if stored }})
-        and {{ 'checked.case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
+        and (accepted.opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.case_id is not null' if stored }})
+        and {{ 'accepted.case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
 ),
 
 sensitive_before as (

@@ -60,44 +60,44 @@ sensitive_before as (
 -- Several CTEs read this one, so it is materialized: it names only the columns needed, since each is computed for every row.
 tasks as (
     select
-        checked.task_id,
-        checked.organization_id,
-        case when not checked.is_case_foreign then checked.case_id end as case_id,
-        checked.is_case_foreign,
-        checked.is_requester_foreign,
-        checked.is_linked_user_foreign,
-        checked.is_creator_foreign,
-        checked.label,
-        checked.is_label_valid,
-        checked.type,
-        checked.category,
-        checked.subtype,
-        checked.priority,
-        checked.severity,
-        checked.visibility,
-        checked.requester_person_id,
-        checked.is_about_sensitive_person,
-        checked.source,
-        checked.assignee_role,
-        checked.status,
-        checked.reactivity_deadline_at,
-        checked.closed_at,
-        checked.created_at,
-        checked.updated_at
-    from {{ ref('int_tasks_checked') }} as checked
+        accepted.task_id,
+        accepted.organization_id,
+        case when not accepted.is_case_foreign then accepted.case_id end as case_id,
+        accepted.is_case_foreign,
+        accepted.is_requester_foreign,
+        accepted.is_linked_user_foreign,
+        accepted.is_creator_foreign,
+        accepted.label,
+        accepted.is_label_valid,
+        accepted.type,
+        accepted.category,
+        accepted.subtype,
+        accepted.priority,
+        accepted.severity,
+        accepted.visibility,
+        accepted.requester_person_id,
+        accepted.is_about_sensitive_person,
+        accepted.source,
+        accepted.assignee_role,
+        accepted.status,
+        accepted.reactivity_deadline_at,
+        accepted.closed_at,
+        accepted.created_at,
+        accepted.updated_at
+    from {{ ref('int_tasks_checked') }} as accepted
     {%- if stored %}
     left join {{ stored }} as former
         on
-            checked.task_id = former.task_id
-            and checked.organization_id = former.organization_id
+            accepted.task_id = former.task_id
+            and accepted.organization_id = former.organization_id
             and former.created_date_key < date '{{ window.cutoff }}'
     {%- endif %}
     where
-        checked.is_accepted
-        and checked.created_at < {{ horizon }}
+        accepted.is_accepted
+        and accepted.created_at < {{ horizon }}
         -- Decision D139: a row out of retention follows its source until it is purged.
-        and (checked.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.task_id is not null' if stored }})
-        and {{ 'checked.task_id in (select changed.task_id from changed)' if is_incremental else 'true' }}
+        and (accepted.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.task_id is not null' if stored }})
+        and {{ 'accepted.task_id in (select changed.task_id from changed)' if is_incremental else 'true' }}
 ),
 
 events as (
