@@ -116,7 +116,7 @@ def test_a_build_does_not_wait_for_a_sender(outbox: Outbox, core: CoreServices, 
     built = []
 
     def build() -> None:
-        """What a build needs: the writer's lock, and to put another table in the place of the requests."""
+        """Take the writer's lock and lock the table of requests exclusively, as a build does."""
         with connect(outbox.url, autocommit=True) as connection, writer_lock(connection), connection.transaction():
             connection.execute("lock table insights_ops.review_requests in access exclusive mode nowait")
             built.append("meanwhile")
