@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No variable of the caller's shell reaches a test, and dbt's artifacts go to a folder of their own."""
+    """Remove the caller's variables of PostgreSQL, Insights and dbt, and give dbt's artifacts their own folder."""
     for name in [n for n in os.environ if n.startswith(("PG", "INSIGHTS_", "DBT_")) and n != "INSIGHTS_INCIDENT_LOG"]:
         del os.environ[name]
     os.environ["DBT_TARGET_PATH"] = str(tmp_path_factory.mktemp("target"))
@@ -39,13 +39,13 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def settings(clean_environment: None) -> Settings:
-    """The shipped configuration, for dev."""
+    """Return the shipped configuration, for dev."""
     return load_settings()
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
-    """A started server of this test run's own."""
+    """Yield a running PostgreSQL server of this test run."""
     state = state_root(tmp_path_factory.mktemp("services"))
     server = LocalPostgres(state)
     server.start()
@@ -56,7 +56,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[LocalRedis]:
-    """A started, empty Redis of the test's own."""
+    """Yield a running, empty Redis for one test."""
     state = state_root(tmp_path / "redis")
     server = LocalRedis(state)
     server.start()
@@ -67,7 +67,7 @@ def redis_server(tmp_path: Path) -> Iterator[LocalRedis]:
 
 @pytest.fixture
 def database(postgres: LocalPostgres) -> str:
-    """The URL of a fresh, empty database."""
+    """Return the URL of a new, empty database."""
     name = f"test_{next(_numbers)}"
     postgres.create_database(name)
     return postgres.url(name, "postgres")
@@ -75,7 +75,7 @@ def database(postgres: LocalPostgres) -> str:
 
 @pytest.fixture(scope="session")
 def prepared_sample(postgres: LocalPostgres, settings: Settings) -> str:
-    """Name of a database with the sample, after `insights init`, before any build. Only to be copied."""
+    """Return the name of a database with the sample after `insights init`, before any build. Copy it, never use it."""
     postgres.create_database("prepared_sample")
     with connect(postgres.url("prepared_sample", "postgres")) as connection:
         load_sample(connection)
@@ -85,7 +85,7 @@ def prepared_sample(postgres: LocalPostgres, settings: Settings) -> str:
 
 @pytest.fixture(scope="session")
 def built_sample(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> str:
-    """Name of a database with the built sample. Only to be copied; test_custom_tests_can_fail.py tests its data."""
+    """Return the name of a database with the built sample. Copy it; test_custom_tests_can_fail.py tests its data."""
     warehouse = Warehouse.copy_of(prepared_sample, "built_sample", postgres, settings)
     result = warehouse.build("--exclude-resource-type", "test", "unit_test")
     assert result.succeeded, result.output
@@ -94,19 +94,19 @@ def built_sample(postgres: LocalPostgres, settings: Settings, prepared_sample: s
 
 @pytest.fixture
 def prepared(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> Warehouse:
-    """The sample after `insights init`, in a database of the test's own."""
+    """Return a copy of the sample after `insights init`, for one test."""
     return Warehouse.copy_of(prepared_sample, f"test_{next(_numbers)}", postgres, settings)
 
 
 @pytest.fixture
 def built(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
-    """The built sample, in a database of the test's own."""
+    """Return a copy of the built sample, for one test."""
     return Warehouse.copy_of(built_sample, f"test_{next(_numbers)}", postgres, settings)
 
 
 @pytest.fixture(scope="session")
 def incident_log() -> Path:
-    """The real incident log; tests that need it are skipped where it is absent."""
+    """Return the path of the real incident log. Skips the test when the file is absent."""
     here = Path(__file__).resolve()
     path = Path(os.environ.get("INSIGHTS_INCIDENT_LOG", here.parents[2] / "shared/data/incident_event_log.zip"))
     if not path.exists():

@@ -65,7 +65,7 @@ def test_no_cut_or_changed_entry_is_believed() -> None:
 
 
 def _sealed(content: bytes) -> bytes:
-    """What somebody would write who knows the format."""
+    """Return the content with a valid header, as an attacker who knows the format can write it."""
     return b"2 %08x\n" % zlib.crc32(content) + content
 
 

@@ -30,13 +30,13 @@ CLIENT = PROJECT / "tests/support/dashboards/dashboard_client.py"
 
 @pytest.fixture
 def logged(built: Warehouse) -> Warehouse:
-    """A warehouse that writes every statement of the read-only role into the server's log."""
+    """Return a warehouse that logs every statement of the read-only role."""
     built.execute(f"alter role orgo_insights_ro in database {built.name} set log_statement = 'all'")
     return built
 
 
 def queries(warehouse: Warehouse) -> int:
-    """How often the server's log has the statement of a dashboard in this database."""
+    """Return how often the server's log has a dashboard's statement in this database."""
     log = (warehouse.postgres.socket_dir / "log").read_text("utf-8", "replace")
     statements = log.split(" UTC [")
     return sum(f"] {warehouse.name} LOG:  execute" in s and "json_build_object" in s for s in statements)
@@ -44,7 +44,7 @@ def queries(warehouse: Warehouse) -> int:
 
 @contextmanager
 def clients(warehouse: Warehouse, tmp_path: Path, count: int, **given: Any) -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that are ready to ask the overview of the hospital."""
+    """Yield `count` processes that are ready to request the hospital's overview."""
     written = tmp_path / "manifest.json"
     written.write_text(json.dumps(manifest()), "utf-8")
     task = {

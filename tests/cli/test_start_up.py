@@ -17,7 +17,7 @@ print(*sys.modules, file=sys.stderr)
 
 
 def imported(package: str, *arguments: str) -> set[str]:
-    """The top-level modules that a command line imports."""
+    """Return the top-level modules that a command line imports."""
     program = PROGRAM.format(package=package, arguments=list(arguments))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: ")

@@ -81,7 +81,7 @@ Mutation = Callable[[bytes], bytes]
 
 
 def by_lines(change: Callable[[list[str], int, int], None]) -> Callable[[int, int], Mutation]:
-    """A mutation that changes a list of lines at one position, or at two."""
+    """Return a mutation that changes a list of lines at one or two positions."""
 
     def at(first: int, second: int) -> Mutation:
         def mutate(raw: bytes) -> bytes:
@@ -183,7 +183,7 @@ def test_no_mutation_gets_a_traceback(project: ConfigProject, mutations: list[tu
 
 
 def assert_clear(problems: Sequence[object], path: Path) -> None:
-    """Every problem names a file and a line, and no secret."""
+    """Assert that every problem names a file and a line, and no secret."""
     place = re.compile(
         rf"(error|warning|note): ({'|'.join(map(re.escape, [CONFIG, DAGS, PROFILES, str(path)]))}):[1-9]\d*: ?"
     )

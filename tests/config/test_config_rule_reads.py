@@ -26,7 +26,7 @@ ENVIRON = {"INSIGHTS_DEFAULT_PROFILE_KEY": "none_such"}
 
 @pytest.fixture
 def spoiled(tmp_path: Path) -> ConfigProject:
-    """A configuration whose values all have the right type, and break every rule."""
+    """Return a configuration whose values have the right types and break every rule."""
     project = ConfigProject.copy_to(tmp_path)
     config, dags, profiles = (yaml.safe_load(project.text(file)) for file in (CONFIG, DAGS, PROFILES))
     insights = config["insights"]
@@ -68,7 +68,7 @@ def rules_of(settings: Settings) -> list[Rule]:
 
 
 def only(value: Any, reads: Sequence[KeyPath]) -> Any:
-    """The value with nothing in it but what lies at these paths."""
+    """Return the value reduced to what is at these paths."""
     deeper = [where for where in reads if where]
     if not deeper:
         return value

@@ -23,7 +23,7 @@ def project(tmp_path: Path) -> ConfigProject:
 
 
 def levels(project: ConfigProject, env: str = "prod") -> dict[tuple[str, str], str]:
-    """{(key, environment): level} of the broken invariants."""
+    """Return {(key, environment): level} of the broken invariants."""
     settings = project.check(env).settings
     assert settings
     found: dict[tuple[str, str], str] = {}

@@ -13,20 +13,20 @@ from orchestration.manifest import manifest_file, read_manifest
 
 @pytest.fixture(scope="session")
 def manifest(settings: Settings) -> Path:
-    """A current manifest, which other tests of this process may have made."""
+    """Return the path of a current manifest; other tests of this process may have written it."""
     read_manifest(settings)
     return manifest_file()
 
 
 @pytest.fixture(scope="session")
 def airflow(manifest: Path) -> None:
-    """Airflow's metadata, and the manifest that DAGs are made from."""
+    """Prepare Airflow's metadata database and the manifest from which the DAGs are made."""
     airflow_dags.migrate()
 
 
 @pytest.fixture(scope="session")
 def dags_of_prod(manifest: Path) -> dict[str, airflow_dags.DAG]:
-    """The DAGs of prod, parsed once."""
+    """Return the DAGs of prod, parsed once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSIGHTS_ENV", "prod")
         return dict(airflow_dags.bag().dags)
@@ -34,6 +34,6 @@ def dags_of_prod(manifest: Path) -> dict[str, airflow_dags.DAG]:
 
 @pytest.fixture
 def prod(dags_of_prod: dict[str, airflow_dags.DAG], monkeypatch: pytest.MonkeyPatch) -> dict[str, airflow_dags.DAG]:
-    """The DAGs of prod, by id, for tests that do not change them, in prod."""
+    """Return the DAGs of prod by id and set the environment to prod. Tests must not change the DAGs."""
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
     return dags_of_prod

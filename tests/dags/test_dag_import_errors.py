@@ -18,7 +18,7 @@ from orchestration.manifest import manifest_file, manifest_problem
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A dags folder with our file and somebody else's."""
+    """Return a DAG folder with the file of Insights and a file of another project."""
     shutil.copy(PROJECT / "dags" / "insights.py", tmp_path)
     other = (
         "import datetime\nfrom airflow.models.dag import DAG\nDAG('other', start_date=datetime.datetime(2026, 1, 1))"

@@ -20,7 +20,7 @@ REVIEWS = ["insights_weekly_pattern_review", "insights_monthly_trend_report", "i
 
 
 def _ls(*arguments: str) -> list[dict[str, Any]]:
-    """`dbt ls --output json`, in this process, on the project that is parsed already."""
+    """Return the result of `dbt ls --output json`, run in this process on the parsed project."""
     command = ["ls", "--output", "json", "--output-keys", "unique_id", "name", "resource_type", "tags"]
     folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT / "profiles")]
     types = chain.from_iterable(("--resource-type", kind) for kind in ("model", "snapshot", "test"))

@@ -26,25 +26,25 @@ AS_OF = SAMPLE_AS_OF.isoformat()
 
 @pytest.fixture(autouse=True)
 def environment(airflow: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prod, with its pool."""
+    """Set the environment to prod and create its pool."""
     airflow_dags.make_pool(1)
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
 
 
 @pytest.fixture
 def dags(environment: None) -> dict[str, airflow_dags.DAG]:
-    """The DAGs, by id."""
+    """Return the DAGs by id."""
     return dict(airflow_dags.bag().dags)
 
 
 def _gate(dag: airflow_dags.DAG, run_at: str, **conf: str) -> str:
-    """The state of a DAG's gate, run alone."""
+    """Run only the gate of a DAG and return its state."""
     alone = dag.partial_subset(["gate"], include_upstream=False, include_downstream=False)
     return states(run_dag(alone, run_at, **conf))["gate"]
 
 
 def _logged(warehouse: Warehouse, since: int = 0) -> dict[str, list[tuple[date, date, str]]]:
-    """What the load log got: as_of, horizon and environment of each load, by relation."""
+    """Return as_of, horizon and environment of each load in the load log, by relation."""
     found: dict[str, list[tuple[date, date, str]]] = {}
     query = "select relation_name, as_of, horizon, environment from insights_ops.load_log where load_log_id > %s"
     for name, *load in warehouse.rows(f"{query} order by load_log_id", since):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.services
 
 
 def strict_scenario(built: Warehouse) -> None:
-    """Of the hospital's weekly review: groups of 4, 5, 9 and 10 cases, ANONYMISED, of one domain, kind and severity."""
+    """Replace the hospital's weekly review by ANONYMISED groups of 4, 5, 9 and 10 cases that differ in nothing else."""
     built.execute("""
         create temp table model as
         select * from insights.pattern_weekly as p

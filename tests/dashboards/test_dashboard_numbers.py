@@ -186,7 +186,7 @@ def test_profile_score(warehouse: Warehouse, reader: Reader, tasks: list[by_hand
 
 
 def stored(warehouse: Warehouse, cadence: str, slug: str) -> list[dict[str, Any]]:
-    """Every row of a review's table of an organization."""
+    """Return every row of an organization in a review's table."""
     with connect(warehouse.admin_url) as connection:
         cursor = connection.execute(f"select to_jsonb(p) from insights.pattern_{cadence} as p")  # noqa: S608
         found = [row for (row,) in cursor.fetchall()]
@@ -264,7 +264,7 @@ def test_overview_is_of_the_others(warehouse: Warehouse, reader: Reader, slug: s
 
 
 def test_a_review_that_found_nothing_closes_the_patterns_before_it(built: Warehouse, warehouse: Warehouse) -> None:
-    """The newest review is that of the horizon, whether or not it found anything."""
+    """Take the horizon's review as the newest, whether or not it found anything."""
     built.execute("""
         insert into insights_ops.load_log
             (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment)

@@ -43,7 +43,7 @@ SEES = ("PUBLIC", "INTERNAL")  # what every role may see in the shipped configur
 
 @pytest.fixture
 def client(redis_server: LocalRedis) -> Iterator[redis.Redis]:
-    """The Redis, read without the code under test."""
+    """Yield a client of the Redis that does not use the code under test."""
     with redis.Redis.from_url(redis_server.url()) as found:
         yield found
 
@@ -52,7 +52,7 @@ def client(redis_server: LocalRedis) -> Iterator[redis.Redis]:
 def make_reader(
     built: Warehouse, redis_server: LocalRedis, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., tuple[Reader, Settings]]]:
-    """Makes a reader of the built sample with the shipped configuration, `max_keys_per_dashboard` replaced if given."""
+    """Return a function that opens a reader of the built sample, with another `max_keys_per_dashboard` if given."""
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     patient_commands(monkeypatch)
@@ -195,7 +195,7 @@ def test_a_full_redis_is_said_and_is_no_success(
 
 
 def _with_large_answers(reader: Reader, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every answer has so many bytes more; they are blanks after the JSON."""
+    """Append `size` blanks to the JSON of every answer."""
     compute_all = reader.compute_all
 
     def larger(questions: Sequence[Question]) -> list[Entry]:
@@ -207,7 +207,7 @@ def _with_large_answers(reader: Reader, size: int, monkeypatch: pytest.MonkeyPat
 def test_a_large_batch_may_take_longer_than_redis_may_be_silent(
     built: Warehouse, redis_server: LocalRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`timeout_ms` is for each answer that is sent, and for each silence, not for all that goes in one round trip."""
+    """Apply `timeout_ms` to each answer that is sent and to each silence, not to a whole round trip."""
     monkeypatch.setattr(warm_module, "FIRST_BATCH", warm_module.BATCH)  # all questions in one go
     with (
         SlowLine(redis_server, 1_000_000) as line,

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.services
 
 @pytest.fixture
 def pooler(shared: Warehouse) -> Iterator[str]:
-    """The URL of the shared warehouse through something that makes up the key for canceling, as poolers do."""
+    """Yield the URL of the shared warehouse through a proxy that replaces the cancel key, as poolers do."""
     with Pooler(shared.postgres.socket_dir / ".s.PGSQL.5432") as port:
         yield f"postgresql://orgo_insights_etl@127.0.0.1:{port}/{shared.name}?sslmode=disable&gssencmode=disable"
 
@@ -46,7 +46,7 @@ def test_the_row_limit_by_format(session: ExportSession) -> None:
 
 
 def test_twenty_parallel_starts(session: ExportSession, tmp_path: Path) -> None:
-    """Each is a connection of its own, as on another machine; those that hold a slot wait until all have started."""
+    """Start each on its own connection, as on another machine; slots are held until all have started."""
     gate = threading.Barrier(20)
     settings = session.changed(max_parallel_exports_per_user=3)
     user = session.user()

@@ -82,7 +82,7 @@ def test_a_key_that_one_knows_makes_other_masks(session: ExportSession, monkeypa
 
 
 def _secrets(organization_id: str) -> list[str]:
-    """The key, the organization's own key and its blocks, in the ways in which they could be written."""
+    """Return the key, the organization's own key and its blocks, in every form in which they could be written."""
     blocks = key_blocks(KEY.encode(), UUID(organization_id))
     own = hmac.digest(KEY.encode(), organization_id.encode(), "sha256")
     return [KEY, KEY.encode().hex(), own.hex(), blocks.inner.hex()[:40], blocks.outer.hex()[:40]]

@@ -127,7 +127,7 @@ def test_neighboring_ranges_subtracted_from_each_other(session: ExportSession) -
 
 
 def test_totals_minus_subgroups(session: ExportSession) -> None:
-    """Rows and cells are exported by the same visibilities, so that a difference between them reveals nothing."""
+    """Compare rows with cells: both have the same visibilities, so their difference reveals nothing."""
     for rows_of, cells_of, day in (
         ("tasks", "monthly_task_totals", "created_date_key"),
         ("cases", "monthly_case_totals", "opened_date_key"),
@@ -149,7 +149,7 @@ def test_totals_minus_subgroups(session: ExportSession) -> None:
 
 
 def test_tasks_that_may_not_leave_by_what_is_counted_of_their_case(own_session: ExportSession) -> None:
-    """What a case says of its tasks, less the tasks that leave, would be the number of the others."""
+    """Subtract the exported tasks from the counts of their case, which must not give the number of the others."""
     strict = (
         "select count(*) from insights.fact_cases as c join insights.dim_tasks as t using (case_id)"
         " where c.visibility in ('PUBLIC', 'INTERNAL') and t.visibility not in ('PUBLIC', 'INTERNAL')"

@@ -31,7 +31,7 @@ COUNTS_OF_OTHERS = {"linked_task_count", "escalation_count", "review_count"}
 
 @pytest.fixture(scope="module")
 def marts(shared: Warehouse) -> Marts:
-    """Every row of a mart by its name, read once: the tests of this module change none."""
+    """Return a function that reads all rows of a mart once; the tests of this module change none."""
     return cache(partial(mart_rows, shared))
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.services
 
 @pytest.fixture
 def session(session: ExportSession) -> ExportSession:
-    """Where exports of the shared copy are asked for, two at a time for one user."""
+    """Return a session for the shared copy that allows two parallel exports per user."""
     return session.changed(max_parallel_exports_per_user=2)
 
 
@@ -49,7 +49,7 @@ def begin(session: ExportSession) -> Iterator[Callable[[str], subprocess.Popen[s
 
 
 def _states(session: ExportSession) -> dict[str, str]:
-    """What became of the tries of this test, by the name of the output that was given."""
+    """Return the state of each attempt of this test, by the name of its output."""
     with connect(session.warehouse.etl_url) as connection:
         tries = newest_attempts(Database(session.settings, connection), 100, None)
     return {Path(found.output).name.removesuffix(".csv"): found.state for found in reversed(tries)}

@@ -112,7 +112,7 @@ def test_runs_that_clean_and_begin_at_once_spare_each_other(directory: Path) -> 
 
 @pytest.fixture
 def small_disk(directory: Path) -> Iterator[Path]:
-    """A disk of 1 MiB at the folder for exports."""
+    """Yield the export folder, mounted as a disk of 1 MiB."""
     directory.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", directory], capture_output=True, check=False

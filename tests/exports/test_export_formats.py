@@ -70,7 +70,7 @@ GUARDED = {text: f"'{text}" for text in SPITEFUL[:14]} | {
 
 @pytest.fixture
 def spiteful(own_session: ExportSession) -> ExportSession:
-    """A session where the labels of the hospital's tasks of one day are the texts above, and one number is negative."""
+    """Return a session with the texts above as labels of the hospital's tasks and with one negative number."""
     session = own_session
     query = (
         "select task_id from insights.fact_tasks where organization_id = %s and visibility = 'INTERNAL'"

@@ -269,7 +269,7 @@ def test_each_custom_test_fails_on_its_own_corruption_and_no_other_does(built: W
 
 
 def _failures(warehouse: Warehouse, *selection: str) -> dict[str, int]:
-    """The selected data tests that do not pass, with the wrong rows they found."""
+    """Return the selected data tests that fail, with the number of wrong rows."""
     result = warehouse.build("--select", *selection, command="test")
     written = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "run_results.json").read_text("utf-8"))["results"]
     tests = [r for r in written if r["unique_id"].startswith("test.")]
@@ -279,7 +279,7 @@ def _failures(warehouse: Warehouse, *selection: str) -> dict[str, int]:
 
 
 def _custom_test(instance: str) -> str:
-    """The custom test whose corruption this instance should see, or the instance's own name when none should."""
+    """Return the custom test whose corruption this instance should find, else the instance's own name."""
     for name, corruption in CORRUPTIONS.items():
         if instance.startswith(corruption.instance):
             return name

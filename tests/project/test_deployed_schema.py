@@ -61,7 +61,7 @@ class Pair:
     result: DbtResult
 
     def copied(self) -> tuple[Warehouse, Warehouse]:
-        """Copies of both databases: deployed, contract."""
+        """Return copies of both databases: deployed, contract."""
         number = next(_numbers)
         deployed, contract = (
             Warehouse.copy_of(w.name, f"{w.name}_{number}", w.postgres, w.settings)
@@ -72,7 +72,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
-    """A server of this module's own, which has no roles of Insights yet."""
+    """Yield a server of this module that has no roles of Insights yet."""
     state = state_root(tmp_path_factory.mktemp("deployed"))
     server = LocalPostgres(state)
     server.start()
@@ -111,7 +111,7 @@ def pair(server: LocalPostgres, settings: Settings) -> Pair:
 
 
 def _rows(warehouse: Warehouse, relation: str) -> list[str]:
-    """All rows of a mart as text, without what the two schemas cannot share."""
+    """Return all rows of a mart as text, without the columns that the two schemas cannot share."""
     without = ["loaded_at", *WITHOUT.get(relation, ())]
     rows = warehouse.rows(f"select (to_jsonb(stored) - %s::text[])::text from {relation} as stored", without)  # noqa: S608
     return sorted(text for (text,) in rows)
@@ -211,7 +211,7 @@ def test_ten_days_of_life_end_with_the_same_numbers_reviews_and_exports(
 
 
 def _exports(warehouse: Warehouse, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """The rows of every export of the stores, as text, without the moment of their load."""
+    """Return the rows of every export of the stores as text, without loaded_at."""
     session = ExportSession.at(warehouse, folder, monkeypatch)
     user = warehouse.value(
         "select min(u.id::text) from user_accounts as u inner join organizations as o on u.organization_id = o.id"

@@ -33,16 +33,16 @@ class Drifted:
     touched: dict[str, UUID]
 
     def kinds(self, ids: set[UUID]) -> set[str]:
-        """The kinds of drift of these rows; an id that none has touched stays as it is."""
+        """Return the kinds of drift of these rows; the id of an untouched row stays as it is."""
         names = {id_: kind for kind, id_ in self.touched.items()}
         return {names.get(id_, str(id_)) for id_ in ids}
 
     def difference(self, relation: str, *without: str) -> Difference:
-        """Drifted against sample, in all columns but these."""
+        """Compare the drifted warehouse with the sample in all columns except these."""
         return difference(self.warehouse, self.sample, relation, without=without)
 
     def row(self, columns: str, relation: str, kind: str) -> tuple[object, ...]:
-        """Some columns of the row that a kind of drift has touched."""
+        """Return some columns of the row that a kind of drift changed."""
         key = id_of(relation)
         (row,) = self.warehouse.rows(f"select {columns} from {relation} where {key} = %s", self.touched[kind])
         return row
@@ -95,7 +95,7 @@ def test_what_cannot_be_loaded_is_rejected_with_its_reason_and_value(drifted: Dr
 
 
 def _protected(drifted: Drifted, table: str, key: str) -> set[UUID]:
-    """Rows of the sample that two persons make RESTRICTED, who count as sensitive because nothing denies it."""
+    """Return the rows that become RESTRICTED because a person of unknown confidentiality counts as sensitive."""
     people = [drifted.touched[kind] for kind in drifted_source.PERSONS]
     query = f"""
         select loaded.{key} from insights.{table} as loaded

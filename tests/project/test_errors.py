@@ -31,7 +31,7 @@ def test_the_drawing_says_what_the_classes_say() -> None:
 
 
 def _bare_raises(source: str) -> list[int]:
-    """Lines that make an InsightsError of no kind, or an undecided BucketError."""
+    """Return the lines that create an InsightsError without a kind."""
     return [
         node.lineno
         for node in ast.walk(ast.parse(source))
@@ -50,7 +50,7 @@ def test_the_search_finds_an_error_of_no_kind() -> None:
 
 
 def _psycopg_handlers(source: str) -> list[int]:
-    """Lines with an `except` that names an error of psycopg."""
+    """Return the lines with an `except` that names an error of psycopg."""
     handlers = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ExceptHandler) and node.type]
     return [h.lineno for h in handlers if h.type and "psycopg." in ast.unparse(h.type)]
 

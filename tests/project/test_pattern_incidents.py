@@ -29,13 +29,13 @@ SELECTION = ("--select", "+path:models/marts/patterns", "--exclude-resource-type
 def incidents(
     postgres: LocalPostgres, settings: Settings, incident_log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Warehouse:
-    """The log, imported, before any build."""
+    """Return a warehouse with the imported log, before any build."""
     rejected = tmp_path_factory.mktemp("import") / "rejected.csv"
     return imported(Warehouse("incident_patterns", postgres, settings), incident_log, rejected)
 
 
 def reviewed(warehouse: Warehouse) -> dict[str, list[Pattern]]:
-    """The rows of the reviews of 1 June, after comparing them with what plain Python makes of the same tables."""
+    """Build the reviews of June 1, compare them with plain Python on the same tables, and return their rows."""
     result = warehouse.build(*SELECTION, as_of=AS_OF)
     assert result.succeeded, result.output
     with connect(warehouse.admin_url) as connection:

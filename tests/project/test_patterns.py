@@ -74,7 +74,7 @@ def rules(settings: Settings) -> Rules:
 
 @pytest.fixture(scope="module")
 def reviewed_at_new_year(postgres: LocalPostgres, settings: Settings, rules: Rules) -> Warehouse:
-    """200 scenarios around the edges of the windows at both dates, reviewed at New Year. Only to be copied."""
+    """Return 200 scenarios around the edges of both dates' windows, reviewed at New Year. Copy it, never use it."""
     ends = {cadence: {review_date(day, cadence) for day in (NEW_YEAR, WEDNESDAY)} for cadence in CADENCES}
     starts = {end - timedelta(days=rules.cadences[cadence]["window_days"]) for cadence in ends for end in ends[cadence]}
     warehouse = Warehouse("scenarios", postgres, settings)
@@ -88,7 +88,7 @@ def reviewed_at_new_year(postgres: LocalPostgres, settings: Settings, rules: Rul
 
 @pytest.fixture
 def scenarios(request: pytest.FixtureRequest, reviewed_at_new_year: Warehouse) -> Warehouse:
-    """The scenarios at New Year, in a database of the test's own."""
+    """Return a copy of the scenarios at New Year, for one test."""
     name = f"{reviewed_at_new_year.name}_{request.node.name}"[:63]
     return Warehouse.copy_of(
         reviewed_at_new_year.name, name, reviewed_at_new_year.postgres, reviewed_at_new_year.settings
@@ -102,7 +102,7 @@ def build(warehouse: Warehouse, as_of: date, *arguments: str, **variables: Any) 
 
 
 def compare(warehouse: Warehouse, rules: Rules, as_of: date) -> dict[str, list[Pattern]]:
-    """The rows of all three reviews, after comparing them with what plain Python makes of the same tables."""
+    """Compare all three reviews with plain Python on the same tables and return their rows."""
     with connect(warehouse.admin_url) as connection:
         rows = read_operational(connection)
     found = {}
@@ -115,7 +115,7 @@ def compare(warehouse: Warehouse, rules: Rules, as_of: date) -> dict[str, list[P
 
 
 def versions(warehouse: Warehouse, cadence: str, review: date) -> set[tuple[str, str]]:
-    """Which transaction wrote each row of a review."""
+    """Return the transaction that wrote each row of a review."""
     query = f"select pattern_id::text, xmin::text from insights.pattern_{cadence} where review_date = %s"  # noqa: S608
     return {(pattern_id, transaction) for pattern_id, transaction in warehouse.rows(query, review)}
 

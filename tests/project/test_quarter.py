@@ -61,19 +61,19 @@ Load = Callable[..., None]
 
 
 def is_reviewed(day: date) -> bool:
-    """Whether a day's load reviews: on Mondays, on firsts, after a change, and on every eighth day whatever it is."""
+    """Return whether a day's load reviews: Mondays, firsts, after a change, and every eighth day."""
     return day.weekday() == 0 or day.day == 1 or day - timedelta(days=1) in CHANGES or day.toordinal() % 8 == 0
 
 
 def is_loaded(day: date) -> bool:
-    """Whether a day has a load: a review needs one, and so does a day after cases came. The others change nothing."""
+    """Return whether a day has a load: for a review, or after new cases. Other loads would change nothing."""
     yesterday = day - timedelta(days=1)
     return is_reviewed(day) or yesterday == LATE or yesterday in OPENED.values()
 
 
 @pytest.fixture
 def hall(postgres: LocalPostgres, settings: Settings) -> tuple[Warehouse, Load]:
-    """A warehouse with one organization and everything but its cases, and a load of the models it is given."""
+    """Return a warehouse with one organization and no cases, and a function that loads the given models."""
     postgres.create_database("quarter")
     warehouse = Warehouse("quarter", postgres, settings)
     with connect(warehouse.admin_url) as connection:
@@ -115,7 +115,7 @@ def open_case(warehouse: Warehouse, name: str, opened: date, arrived: date) -> N
 
 
 def open_review_cases(warehouse: Warehouse, day: date) -> None:
-    """What Core Services does with every new request: a Case that is loaded like any other."""
+    """Open a Case for every new request, as Core Services does; it is loaded like any other."""
     warehouse.rows(
         """
         insert into cases (
@@ -136,7 +136,7 @@ def open_review_cases(warehouse: Warehouse, day: date) -> None:
 
 
 def live(warehouse: Warehouse, day: date) -> None:
-    """What happens on one day, after its load."""
+    """Apply the changes of one day, after its load."""
     for name, opened in OPENED.items():
         if opened == day:
             open_case(warehouse, name, opened, day)
@@ -148,7 +148,7 @@ def live(warehouse: Warehouse, day: date) -> None:
 
 
 def expected_episodes(day: date) -> list[tuple[date, date, bool]]:
-    """The weekly reviews that have found the pattern after the load of a day, in order."""
+    """Return, in order, the weekly reviews that have found the pattern after the load of a day."""
     unseen = {review for review, (first, last) in UNSEEN.items() if first <= day <= last}
     seen = sorted((review, start) for review, start in EPISODES.items() if review <= day and review not in unseen)
     return [(review, start, review == start) for review, start in seen]

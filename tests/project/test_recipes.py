@@ -32,7 +32,7 @@ HOSPITAL = "sample-hospital"
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    """A copy of the project in which all three recipes were followed."""
+    """Return a copy of the project in which all three recipes were followed."""
     copy = Copy.make(tmp_path_factory.mktemp("recipes"))
     for title in FILES:
         copy.follow(title)

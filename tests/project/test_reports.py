@@ -73,7 +73,7 @@ def build(warehouse: Warehouse, *names: str, as_of: date = SAMPLE_AS_OF, **varia
 
 @pytest.fixture(scope="module")
 def reported(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
-    """The sample with all its months; its report_task_volume had been made with another select."""
+    """Return the sample with trends of all months and a report_task_volume built from an older select."""
     warehouse = Warehouse.copy_of(built_sample, "reported", postgres, settings)
     warehouse.execute(ANOTHER_SELECT)
     build(warehouse, "int_monthly_trends", "report_monthly_trends", "report_task_volume")
@@ -82,7 +82,7 @@ def reported(postgres: LocalPostgres, settings: Settings, built_sample: str) -> 
 
 @pytest.fixture
 def own(reported: Warehouse) -> Warehouse:
-    """The same, in a database of the test's own."""
+    """Return a copy of `reported`, for one test."""
     return Warehouse.copy_of(reported.name, f"{reported.name}_{next(_numbers)}", reported.postgres, reported.settings)
 
 
@@ -93,7 +93,7 @@ def tasks(reported: Warehouse) -> list[by_hand.Task]:
 
 
 def stored(warehouse: Warehouse, report: str, keys: str, values: str) -> Table:
-    """The rows of a report by its grain."""
+    """Return the rows of a report by its grain."""
     size = keys.count(",") + 1
     rows = warehouse.rows(f"select {keys}, {values} from insights.{report}")
     table = {row[:size]: row[size:] for row in rows}
@@ -102,7 +102,7 @@ def stored(warehouse: Warehouse, report: str, keys: str, values: str) -> Table:
 
 
 def versions(warehouse: Warehouse, report: str, condition: str = "true") -> set[tuple[Any, ...]]:
-    """Which versions of its rows a relation holds: a row that is written again has another one."""
+    """Return the physical version of each row; a row that is written again has a new one."""
     return set(warehouse.rows(f"select ctid::text, xmin::text from insights.{report} where {condition}"))
 
 
@@ -209,7 +209,7 @@ def test_months_outlive_the_facts(own: Warehouse) -> None:
 
 
 def _settled(warehouse: Warehouse) -> dict[tuple[Any, ...], tuple[bool, ...]]:
-    """By month and organization: what of each kind was counted with a row that the later cutoff takes away?"""
+    """Return, by month and organization, which kinds counted a row that the later cutoff removes."""
     oldest = ", ".join(f"coalesce(min({kind}_oldest_date) < '{LATER_CUTOFF}', false)" for kind in KINDS)
     rows = warehouse.rows(f"select month, organization_id, {oldest} from insights.report_monthly_trends group by 1, 2")
     found = {row[:2]: row[2:] for row in rows if row[0] >= LATER_CUTOFF}
@@ -219,7 +219,7 @@ def _settled(warehouse: Warehouse) -> dict[tuple[Any, ...], tuple[bool, ...]]:
 
 
 def _kept(before: Table, recounted: Table, settled: dict[tuple[Any, ...], tuple[bool, ...]]) -> Table:
-    """The recounted rows, but what is settled as it was."""
+    """Return the recounted rows, with settled figures as they were before."""
     nothing = (0, 0, 0, None, None, None, None, 0, 0, None)
     expected = {}
     for key in before | recounted:

@@ -155,7 +155,7 @@ def test_without_reference_data_the_message_says_what_to_run(prepared: Warehouse
 
 
 def _rejected(warehouse: Warehouse, ids: list[Any]) -> list[str | None]:
-    """Why each of these tasks is rejected now, None when it is not."""
+    """Return the reject reason of each of these tasks, None when it is not rejected."""
     rows = warehouse.rows(
         "select source_id, reject_reason from insights_ops.rejects where source_table = 'tasks' and resolved_at is null"
     )

@@ -134,7 +134,7 @@ def test_rows_leave_on_their_day_and_nothing_brings_them_back(
 
 
 def _ids(rows: dict[UUID, str]) -> set[UUID]:
-    """The keys, of patterns without their review date."""
+    """Return the keys; those of patterns without their review date."""
     return {UUID(key[len("2025-11-21") :]) if isinstance(key, str) else key for key in rows}
 
 
@@ -203,7 +203,7 @@ def test_the_command_counts_and_deletes_only_when_told_to(built: Warehouse, monk
 
 
 def _command(*options: str) -> tuple[dict[str, list[str]], str]:
-    """What `insights purge` printed: class, cutoff and number by relation, and the rest from standard error."""
+    """Run `insights purge` and return class, cutoff and number by relation, and standard error."""
     done = CliRunner().invoke(commands, ["purge", *options], catch_exceptions=False)
     assert done.exit_code == 0
     _, heading, *rows = [line.split() for line in done.stdout.splitlines()]

@@ -105,7 +105,7 @@ def _wait_for(warehouse: Warehouse, condition: str) -> None:
 
 @contextmanager
 def _untouched(warehouse: Warehouse) -> Iterator[None]:
-    """No row leaves, and no cutoff is logged."""
+    """Assert that the block deletes no row and logs no cutoff."""
     count = "select (select count(*) from insights.fact_tasks), (select count(*) from insights_ops.purge_log)"
     before = warehouse.rows(count)
     yield

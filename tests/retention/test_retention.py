@@ -106,7 +106,7 @@ def test_unit_tests_pass_whatever_was_purged(built: Warehouse) -> None:
 
 
 def _callers(macros: set[str]) -> set[str]:
-    """The models that call one of these macros, directly or through others."""
+    """Return the models that call one of these macros, directly or through others."""
     callers = {name for name, macro in manifest()["macros"].items() if macros & {*macro["depends_on"]["macros"]}}
     if callers - macros:
         return _callers(macros | callers)

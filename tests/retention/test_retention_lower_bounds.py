@@ -16,7 +16,7 @@ from orchestration.retention.plan import retention_plan
 
 
 def _changed(settings: Settings, environment: Any, days: dict[str, int], windows: dict[str, int]) -> Settings:
-    """The settings in an environment, with other days of retention in it and other windows."""
+    """Return the settings of an environment with other retention days and windows."""
     insights = settings.insights
     retention = {
         f"{name}_retention_days": getattr(insights.retention, f"{name}_retention_days").model_copy(

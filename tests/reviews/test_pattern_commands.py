@@ -53,7 +53,7 @@ REVIEW = f"""
 
 @pytest.fixture
 def reviewed(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    """The sample with one more review, behind INSIGHTS_WAREHOUSE_URL."""
+    """Return the sample with one more review and set INSIGHTS_WAREHOUSE_URL to it."""
     built.execute(LOAD + REVIEW)
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.reader_url)
     return built

@@ -21,8 +21,8 @@ UNKNOWN = "00000000-0000-4000-8000-0000000000ff"
 def test_without_a_url_it_prints_what_it_would_send(
     outbox: Outbox, core: CoreServices, insights: Insights, environment: pytest.MonkeyPatch, url: str | None
 ) -> None:
-    case_ids = outbox.ask(2)
-    outbox.deliver(outbox.ask(3)[2], "sent", 1, "201")
+    case_ids = outbox.request(2)
+    outbox.deliver(outbox.request(3)[2], "sent", 1, "201")
     if url is None:
         environment.delenv("INSIGHTS_CORE_API_URL")
     else:
@@ -37,17 +37,17 @@ def test_without_a_url_it_prints_what_it_would_send(
 
 
 def test_send_ends_with_the_counts(outbox: Outbox, core: CoreServices, insights: Insights) -> None:
-    outbox.ask(2)
+    outbox.request(2)
     assert insights("reviews", "send") == Done(0, "2 sent, 0 pending, 0 failed\n", "")
     assert insights("reviews", "send") == Done(0, "0 sent, 0 pending, 0 failed\n", "")
-    outbox.ask(2)
+    outbox.request(2)
     core.next(answer(422))
     assert insights("reviews", "send") == Done(1, "1 sent, 0 pending, 1 failed\n", "")
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_token_is_one_sentence(outbox: Outbox, core: CoreServices, insights: Insights, status: int) -> None:
-    outbox.ask(3)
+    outbox.request(3)
     core.next(accept())
     core.always(answer(status, f"Bearer {TOKEN} is unknown"))
     assert insights("reviews", "send") == Done(
@@ -62,7 +62,7 @@ def test_a_refused_token_is_one_sentence(outbox: Outbox, core: CoreServices, ins
 def test_a_dead_server_is_one_sentence(
     outbox: Outbox, core: CoreServices, insights: Insights, environment: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    outbox.ask(5)
+    outbox.request(5)
     core.always(answer(503, "down for maintenance"))
     environment.setattr("orchestration.config.files.load_settings", lambda: configured(settings))
     assert insights("reviews", "send") == Done(
@@ -75,7 +75,7 @@ def test_a_dead_server_is_one_sentence(
 
 
 def test_a_lost_database_is_one_sentence(outbox: Outbox, core: CoreServices, insights: Insights) -> None:
-    outbox.ask(1)
+    outbox.request(1)
     core.next(accept(outbox.lose_senders))
     done = insights("reviews", "send")
     assert (done.exit_code, done.out) == (1, "")
@@ -129,7 +129,7 @@ def test_a_token_of_no_use_is_refused_without_showing_it(
 
 
 def test_list_counts_and_shows_the_newest(outbox: Outbox, insights: Insights) -> None:
-    case_ids = outbox.ask(4)
+    case_ids = outbox.request(4)
     outbox.deliver(case_ids[0], "sent", 1, "201 made")
     outbox.deliver(case_ids[1], "failed", 12, "500 cannot store this")
     outbox.deliver(case_ids[2], "pending", 4, "no answer within 10 s")
@@ -143,12 +143,12 @@ def test_list_counts_and_shows_the_newest(outbox: Outbox, insights: Insights) ->
     assert insights("reviews", "list", "--limit", "1") == Done(0, counts + untried, "")
     assert insights("reviews", "list", "--status", "failed") == Done(0, counts + failed, "")
     assert insights("reviews", "list", "--status", "pending") == Done(0, counts + untried + pending, "")
-    outbox.ask(0)
+    outbox.request(0)
     assert insights("reviews", "list") == Done(0, "0 pending, 0 failed, 0 sent\n", "")
 
 
 def test_retry_makes_failed_cases_pending(outbox: Outbox, core: CoreServices, insights: Insights) -> None:
-    case_ids = outbox.ask(4)
+    case_ids = outbox.request(4)
     core.next(*[answer(422)] * 3)
     assert insights("reviews", "send").out == "1 sent, 0 pending, 3 failed\n"
     before = outbox.deliveries()
@@ -174,7 +174,7 @@ def test_retry_makes_failed_cases_pending(outbox: Outbox, core: CoreServices, in
 def test_what_is_stored_of_an_answer_is_short_printable_and_without_the_token(
     outbox: Outbox, core: CoreServices, settings: Settings
 ) -> None:
-    (case_id,) = outbox.ask(1)
+    (case_id,) = outbox.request(1)
     core.always(answer(422, f"\0 \x1b[31mBearer {TOKEN}\r\n\u2028é {TOKEN[:-1]}{TOKEN} " + "x" * 10_000))
     assert outbox.send(settings, core.url).failed == 1
     said = outbox.deliveries()[case_id][2]

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.services
 
 
 def test_a_case_is_posted_with_its_id_as_key(outbox: Outbox, core: CoreServices, settings: Settings) -> None:
-    first, second = outbox.ask(2)
+    first, second = outbox.request(2)
     assert outbox.send(settings, core.url) == SendReport(sent=2)
     assert [request.key for request in core.requests] == [first, second]  # the oldest first
     assert core.cases == [payload(first), payload(second)]
@@ -43,7 +43,7 @@ def test_a_case_is_posted_with_its_id_as_key(outbox: Outbox, core: CoreServices,
 
 
 def test_without_a_token_none_is_sent(outbox: Outbox, core: CoreServices, settings: Settings) -> None:
-    outbox.ask(1)
+    outbox.request(1)
     assert outbox.send(settings, core.url, token=None) == SendReport(sent=1)
     assert "Authorization" not in core.requests[0].headers
 
@@ -64,7 +64,7 @@ def test_without_a_token_none_is_sent(outbox: Outbox, core: CoreServices, settin
 def test_the_status_is_the_answer_however_its_body_ends(
     outbox: Outbox, core: CoreServices, settings: Settings, body: Behavior
 ) -> None:
-    (case_id,) = outbox.ask(1)
+    (case_id,) = outbox.request(1)
     core.always(body)
     assert outbox.send(configured(settings), core.url, seconds=1) == SendReport(sent=1)
     status, _, said = outbox.deliveries()[case_id]
@@ -78,7 +78,7 @@ def test_the_status_is_the_answer_however_its_body_ends(
 def test_a_refused_case_fails_at_once_with_the_answer(
     outbox: Outbox, core: CoreServices, settings: Settings, status: int
 ) -> None:
-    refused, other = outbox.ask(2)
+    refused, other = outbox.request(2)
     core.always(answer(status, '{"error": "label:\n unknown"}'), refused)
     assert outbox.send(settings, core.url) == SendReport(sent=1, failed=1)
     assert outbox.deliveries()[refused] == ("failed", 1, f'{status} {{"error": "label: unknown"}}')
@@ -98,7 +98,7 @@ def test_a_refused_case_fails_at_once_with_the_answer(
 def test_what_is_not_about_the_case_stops_the_run(
     outbox: Outbox, core: CoreServices, settings: Settings, refusal: Behavior, said: str
 ) -> None:
-    sent, *others = outbox.ask(3)
+    sent, *others = outbox.request(3)
     core.next(accept(), refusal)
     report = outbox.send(settings, core.url)
     assert (report.sent, report.pending, report.failed) == (1, 2, 0)
@@ -112,11 +112,11 @@ def test_what_is_not_about_the_case_stops_the_run(
 
 
 def test_a_build_does_not_wait_for_a_sender(outbox: Outbox, core: CoreServices, settings: Settings) -> None:
-    (case_id,) = outbox.ask(1)
+    (case_id,) = outbox.request(1)
     built = []
 
     def build() -> None:
-        """What a build needs: the writer's lock, and to put another table in the place of the requests."""
+        """Take the writer's lock and lock the table of requests exclusively, as a build does."""
         with connect(outbox.url, autocommit=True) as connection, writer_lock(connection), connection.transaction():
             connection.execute("lock table insights_ops.review_requests in access exclusive mode nowait")
             built.append("meanwhile")
@@ -128,7 +128,7 @@ def test_a_build_does_not_wait_for_a_sender(outbox: Outbox, core: CoreServices, 
 
 
 def test_a_database_that_goes_away_in_the_middle(outbox: Outbox, core: CoreServices, settings: Settings) -> None:
-    case_ids = outbox.ask(3)
+    case_ids = outbox.request(3)
     core.next(accept(), accept(outbox.lose_senders))
     with pytest.raises(InsightsError, match=r"database failed \(terminating connection .* run the command again\.$"):
         outbox.send(settings, core.url)
@@ -143,7 +143,7 @@ def test_over_tls_the_certificate_counts(
     outbox: Outbox, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key_and_certificate, certificate = make_certificate(tmp_path)
-    (case_id,) = outbox.ask(1)
+    (case_id,) = outbox.request(1)
     with CoreServices.started(key_and_certificate) as core:
         assert outbox.send(configured(settings, attempts_per_run=1), core.url) == SendReport(pending=1)
         assert "certificate verify failed" in outbox.deliveries()[case_id][2]

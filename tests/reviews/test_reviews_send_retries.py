@@ -45,7 +45,7 @@ pytestmark = pytest.mark.services
 def test_what_fails_now_and_then_is_sent_once(
     outbox: Outbox, core: CoreServices, settings: Settings, failures: list[Behavior], status_of_known: int
 ) -> None:
-    case_ids = outbox.ask(2)
+    case_ids = outbox.request(2)
     core.status_of_known = status_of_known
     core.next(*failures)
     assert outbox.send(configured(settings), core.url) == SendReport(sent=2)
@@ -68,7 +68,7 @@ def test_what_fails_now_and_then_is_sent_once(
 def test_what_is_not_answered_in_time_is_sent_once(
     outbox: Outbox, core: CoreServices, settings: Settings, failure: Behavior, status_of_known: int
 ) -> None:
-    case_ids = outbox.ask(2)
+    case_ids = outbox.request(2)
     core.status_of_known = status_of_known
     core.next(failure)
     assert outbox.send(configured(settings), core.url, seconds=1) == SendReport(sent=2)
@@ -81,7 +81,7 @@ def test_what_is_not_answered_in_time_is_sent_once(
 def test_a_case_that_always_fails_is_given_up_after_all_its_attempts(
     outbox: Outbox, core: CoreServices, settings: Settings
 ) -> None:
-    bad, *others = outbox.ask(3)
+    bad, *others = outbox.request(3)
     core.always(answer(500, "cannot store this"), bad)
     patient = configured(settings, attempts_per_run=2, max_attempts=5)
     assert outbox.send(patient, core.url) == SendReport(sent=2, pending=1)
@@ -106,7 +106,7 @@ def test_a_case_that_always_fails_is_given_up_after_all_its_attempts(
 def test_retry_after_is_honored(
     outbox: Outbox, core: CoreServices, settings: Settings, wait: float, retry_after: Callable[[float], str]
 ) -> None:
-    (case_id,) = outbox.ask(1)
+    (case_id,) = outbox.request(1)
     core.always(later(wait, retry_after))
     assert outbox.send(configured(settings, attempts_per_run=2), core.url) == SendReport(sent=1)
     assert outbox.deliveries()[case_id] == ("sent", 2, "201 made")
@@ -119,7 +119,7 @@ def test_retry_after_is_honored(
 def test_no_retry_after_keeps_the_sender_for_long(
     outbox: Outbox, core: CoreServices, settings: Settings, wait: str, status: int
 ) -> None:
-    outbox.ask(1)
+    outbox.request(1)
     core.next(answer(status, Retry_After=wait))
     assert outbox.send(configured(settings, max_pause_seconds=0.01), core.url) == SendReport(sent=1)
 
@@ -129,7 +129,7 @@ def test_pauses_double_with_jitter_up_to_the_longest(
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(send_module, "time", SimpleNamespace(sleep=pauses.append))
-    outbox.ask(8)
+    outbox.request(8)
     core.always(answer(500))
     slow = configured(
         settings, attempts_per_run=5, backoff_seconds=100, max_pause_seconds=700, stop_after_undelivered=8
@@ -144,7 +144,7 @@ def test_pauses_double_with_jitter_up_to_the_longest(
 
 
 def test_core_services_that_do_not_listen(outbox: Outbox, core: CoreServices, settings: Settings) -> None:
-    case_ids = outbox.ask(2)
+    case_ids = outbox.request(2)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
@@ -167,7 +167,7 @@ def test_core_services_that_do_not_listen(outbox: Outbox, core: CoreServices, se
 def test_a_dead_server_is_left_alone_after_a_few_cases(
     outbox: Outbox, core: CoreServices, settings: Settings, failure: Behavior
 ) -> None:
-    case_ids = outbox.ask(8)
+    case_ids = outbox.request(8)
     core.always(failure)
     impatient = configured(settings, attempts_per_run=2, stop_after_undelivered=3)
     report = outbox.send(impatient, core.url)
@@ -189,7 +189,7 @@ def test_a_dead_server_is_left_alone_after_a_few_cases(
 def test_failures_that_are_not_in_a_row_do_not_stop_the_run(
     outbox: Outbox, core: CoreServices, settings: Settings
 ) -> None:
-    case_ids = outbox.ask(7)
+    case_ids = outbox.request(7)
     for case_id in case_ids[::2]:
         core.always(answer(500), case_id)
     report = outbox.send(configured(settings, attempts_per_run=1, stop_after_undelivered=2), core.url)

@@ -37,7 +37,7 @@ def _start_sender() -> subprocess.Popen[str]:
 def test_a_sender_killed_between_their_accepting_and_our_recording(
     outbox: Outbox, core: CoreServices, insights: Insights, status_of_known: int
 ) -> None:
-    case_ids = outbox.ask(3)
+    case_ids = outbox.request(3)
     core.status_of_known = status_of_known
     killed = threading.Event()
     accepted = threading.Event()
@@ -62,7 +62,7 @@ def test_a_sender_killed_between_their_accepting_and_our_recording(
 
 
 def test_two_senders_at_once(outbox: Outbox, core: CoreServices, insights: Insights) -> None:
-    case_ids = outbox.ask(2)
+    case_ids = outbox.request(2)
     accepted, second_is_done = threading.Event(), threading.Event()
 
     def until_the_second_is_done() -> None:

@@ -40,13 +40,13 @@ class Operational:
     entity_labels: list[Row]
     tasks: list[Row]
     cases: list[Row]
-    asked_for: frozenset[str] = frozenset()  # ids of cases that Insights itself had opened
+    requested: frozenset[str] = frozenset()  # ids of cases that Insights itself had opened
 
 
 def read_operational(connection: psycopg.Connection) -> Operational:
     """Every row; ids and tokens as text, JSON as Python values."""
     tables = {table: _rows(connection, table) for table in COLUMNS}
-    return Operational(asked_for=frozenset(), **tables)
+    return Operational(requested=frozenset(), **tables)
 
 
 def _rows(connection: psycopg.Connection, table: str) -> list[Row]:

@@ -132,7 +132,7 @@ def _events(rows: Operational, review: Review, first: datetime, end: datetime) -
     risky = {e["entity_id"] for e in rows.entity_labels if e["entity_type"] == "case" and e["label_id"] in risks}
     events = []
     for case in rows.cases:
-        ours = case["id"] in rows.asked_for or from_metadata(case, "origin") == "insights"
+        ours = case["id"] in rows.requested or from_metadata(case, "origin") == "insights"
         if first <= case["created_at"] < end and not ours:
             profile = review.rules.profile(review.chosen.get(case["organization_id"]), None)
             default = profile.document["default_task_metadata"]["visibility"]

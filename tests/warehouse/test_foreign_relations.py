@@ -26,7 +26,7 @@ ROW = "insert into insights.dim_dates values ('2026-01-01', 2026, 1, 1, 'a', 1, 
 
 @pytest.fixture(scope="module")
 def owner(postgres: LocalPostgres) -> Iterator[str]:
-    """A plain role with CREATEROLE."""
+    """Yield a plain role with CREATEROLE."""
     with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
         connection.execute(f"create role {OWNER} login createrole")
     yield OWNER
@@ -42,7 +42,7 @@ def owner(postgres: LocalPostgres) -> Iterator[str]:
 
 @pytest.fixture
 def deployed(database: str, postgres: LocalPostgres, settings: Settings, owner: str) -> Warehouse:
-    """A database that Orgo's migrations made, with that owner."""
+    """Return a database with the tables that Orgo's migrations create, owned by that role."""
     name = database.split("@/")[1].split("?", maxsplit=1)[0]
     with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
         connection.execute(f"alter database {name} owner to {owner}")

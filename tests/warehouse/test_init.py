@@ -32,7 +32,7 @@ NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
 @pytest.fixture
 def orgo(database: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
-    """Orgo's operational tables as the contract has them, empty, and nothing of Insights."""
+    """Return a database with the contract's operational tables, empty and without Insights."""
     warehouse = Warehouse(database.split("@/")[1].split("?", maxsplit=1)[0], postgres, settings)
     with connect(warehouse.admin_url) as connection:
         create_operational_schema(connection)
@@ -45,7 +45,7 @@ def _init(warehouse: Warehouse, url: str | None = None, *, move_aside: bool = Fa
 
 
 def _dump(warehouse: Warehouse) -> str:
-    """Everything of the database that a second init could change: the schema with its grants, and init's own rows."""
+    """Return everything that a second init could change: the schema with its grants, and init's own rows."""
     pg_dump = binaries.postgres_programs() / "pg_dump"
     program = str(pg_dump) if pg_dump.exists() else shutil.which("pg_dump")
     if program is None:
@@ -83,7 +83,7 @@ def test_a_second_init_changes_nothing(orgo: Warehouse, built: Warehouse) -> Non
 
 @pytest.fixture
 def somebody(postgres: LocalPostgres) -> Iterator[str]:
-    """A role without any right beyond connecting."""
+    """Yield a role that may only connect."""
     with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
         connection.execute("create role somebody login")
         yield "somebody"

@@ -41,7 +41,7 @@ def _wait_for(warehouse: Warehouse, condition: str) -> None:
 
 
 def _start(warehouse: Warehouse, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start `insights build` as a process group of its own, for somebody to kill."""
+    """Start `insights build` in its own process group, which the test can kill."""
     return subprocess.Popen(
         [Path(sys.executable).with_name("insights"), "build", *arguments],
         env=os.environ | {"INSIGHTS_WAREHOUSE_URL": warehouse.etl_url},

@@ -48,14 +48,14 @@ PII = {
 
 @pytest.fixture(scope="module")
 def warehouse(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
-    """One copy of the built sample, with a table that is not in the contract; no test changes it."""
+    """Return a copy of the built sample with a table outside the contract; no test changes it."""
     warehouse = Warehouse.copy_of(built_sample, "roles", postgres, settings)
     warehouse.execute("create table salaries as select 1 as amount")
     return warehouse
 
 
 def _is_refused(connection: psycopg.Connection, statement: str) -> bool:
-    """Whether the database refuses a statement for want of a privilege; any other outcome leaves no trace either."""
+    """Return whether the database refuses a statement for lack of a privilege. The statement is rolled back."""
     try:
         with connection.transaction(force_rollback=True):
             connection.execute(statement)
@@ -144,7 +144,7 @@ def test_neither_role_is_more_than_a_login(warehouse: Warehouse) -> None:
 
 
 def _mart_columns(kind: str = "model") -> dict[tuple[str, str], bool]:
-    """Every column of every mart, or seed, in dbt's manifest, and whether `meta.pii` withholds it from the reader."""
+    """Return all columns of all marts or seeds, and whether `meta.pii` withholds each from the reader."""
     manifest: dict[str, Any] = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "manifest.json").read_text())
     return {
         (node["alias"], name): column["config"]["meta"].get("pii", "none") not in ("key", "none")

@@ -43,7 +43,7 @@ def _kind(test: Node) -> str | None:
 
 
 def _of_key(test: Node) -> bool:
-    """Whether a test is of the whole key of its model, not of another column that happens to be unique."""
+    """Return whether a test covers the whole key of its model, not another column that happens to be unique."""
     key = _key(manifest()["nodes"][test["attached_node"]])
     if _kind(test) == "unique_grain":
         return bool(test["test_metadata"]["kwargs"].get("columns", key) == key)
@@ -51,7 +51,7 @@ def _of_key(test: Node) -> bool:
 
 
 def _is_never_null(column: dict[str, Any], *, mart: str) -> bool:
-    """By a constraint or, in a materialized view, which has none, by a test."""
+    """Return whether a constraint or, in a materialized view, a test forbids NULL."""
     tested = {
         (test["attached_node"].split(".")[-1], test["column_name"])
         for test in nodes("test")

@@ -144,7 +144,7 @@ def _config_call(node: Node) -> str:
 
 
 def _compiled(warehouse: Warehouse, **variables: Any) -> dict[str, Node]:
-    """Every model after `dbt compile`, by name."""
+    """Return every model after `dbt compile`, by name."""
     result = warehouse.build("--select", "resource_type:model", command="compile", **variables)
     assert result.succeeded, result.output
     written = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "manifest.json").read_text("utf-8"))["nodes"]

@@ -49,7 +49,7 @@ class Outbox:
             connection.execute(REVIEW_REQUESTS)
         return outbox
 
-    def ask(self, number: int) -> list[str]:
+    def request(self, number: int) -> list[str]:
         """Forget every request, then ask for so many cases; their ids, oldest first."""
         case_ids = [str(UUID(int=1000 - n, version=4)) for n in range(number)]  # the order of the ids is not the age's
         with connect(self.admin_url) as connection:
