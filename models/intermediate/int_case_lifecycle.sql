@@ -40,17 +40,16 @@ cases as (
         accepted.updated_at
     from {{ ref('int_cases_checked') }} as accepted
     {%- if stored %}
-    left join {{ stored }} as former
-        on
-            accepted.case_id = former.case_id
-            and accepted.organization_id = former.organization_id
-            and former.opened_date_key < date '{{ window.cutoff }}'
+    left join {{ stored }} as former on accepted.case_id = former.case_id and accepted.organization_id = former.organization_id
     {%- endif %}
     where
         accepted.is_accepted
         and accepted.opened_at < {{ horizon }}
         -- Decision D139: a row out of retention follows its source until it is purged.
-        and (accepted.opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.case_id is not null' if stored }})
+        and (
+            accepted.opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+            {{ "or former.opened_date_key < date '" ~ window.cutoff ~ "'" if stored }}
+        )
         and {{ 'accepted.case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
 ),
 

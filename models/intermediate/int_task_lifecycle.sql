@@ -49,7 +49,7 @@ with changed as ( -- noqa: ST03
         on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
     where {{ few('tasks.requester_person_id is null and not former.is_flagged') }}
     union
-    {{ late_tasks(window) }}
+    {{ late_tasks(window) }} -- noqa: ST05 (the subqueries aggregate what is joined)
     {%- endif %}
 ),
 
@@ -86,17 +86,16 @@ tasks as (
         accepted.updated_at
     from {{ ref('int_tasks_checked') }} as accepted
     {%- if stored %}
-    left join {{ stored }} as former
-        on
-            accepted.task_id = former.task_id
-            and accepted.organization_id = former.organization_id
-            and former.created_date_key < date '{{ window.cutoff }}'
+    left join {{ stored }} as former on accepted.task_id = former.task_id and accepted.organization_id = former.organization_id
     {%- endif %}
     where
         accepted.is_accepted
         and accepted.created_at < {{ horizon }}
         -- Decision D139: a row out of retention follows its source until it is purged.
-        and (accepted.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }} {{ 'or former.task_id is not null' if stored }})
+        and (
+            accepted.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+            {{ "or former.created_date_key < date '" ~ window.cutoff ~ "'" if stored }}
+        )
         and {{ 'accepted.task_id in (select changed.task_id from changed)' if is_incremental else 'true' }}
 ),
 

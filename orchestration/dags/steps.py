@@ -64,7 +64,7 @@ def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> 
         case Step("load_log"):
             return LoadLogOperator(task_id=step.task_id, relations=marts(manifest, dag=dag_key))
         case flows.Always():
-            return OPERATORS[step.task_id](task_id=step.task_id, trigger_rule=TriggerRule.ALL_DONE)
+            return OPERATORS[step.task_id](task_id=step.task_id, trigger_rule=TriggerRule.NONE_SKIPPED)
         case _:
             return OPERATORS[step.task_id](task_id=step.task_id)
 

@@ -158,13 +158,14 @@ def test_a_wrong_reference_is_refused(refers: dict[str, str], says: str) -> None
 
 
 @pytest.mark.services
-def test_a_row_that_is_named_is_one_row(shared: Warehouse) -> None:
+def test_a_row_that_is_named_is_one_row_of_the_organization(shared: Warehouse) -> None:
     unique = {
         tuple(row)
         for row in shared.rows(
-            "select c.relnamespace::regnamespace::text, c.relname::text, a.attname::text from pg_index as i"
+            "select c.relnamespace::regnamespace::text, c.relname::text, min(a.attname::text) from pg_index as i"
             " join pg_class as c on i.indrelid = c.oid join pg_attribute as a on a.attrelid = c.oid"
-            " and a.attnum = i.indkey[0] where i.indisunique and i.indnatts = 1"
+            " and a.attnum = any(i.indkey) and a.attname <> 'organization_id'"
+            " where i.indisunique group by c.oid, i.indexrelid having count(*) = 1"
         )
     }
     named = {

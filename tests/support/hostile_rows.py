@@ -59,7 +59,14 @@ def contract() -> dict[str, dict[str, str]]:
     """The tables of the source contract with the type of each column."""
     document = yaml.safe_load((PROJECT / SOURCES_FILE).read_text(encoding="utf-8"))
     (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
-    return {t["name"]: {c["name"]: c["data_type"] for c in t["columns"]} for t in orgo["tables"]}
+    return {
+        table["name"]: {
+            column["name"]: column["data_type"]
+            for column in table["columns"]
+            if not column.get("config", {}).get("meta", {}).get("deployed_only")
+        }
+        for table in orgo["tables"]
+    }
 
 
 def _uid(name: str) -> UUID:
