@@ -105,6 +105,7 @@ REJECTED = {
     **{f"tasks.{column}": NOT_A_TOKEN for column in ("status", "priority", "severity", "category", "source")},
     **{f"cases.{column}": NOT_A_TOKEN for column in ("status", "severity", "source_type")},
     "task_events.event_type": NOT_A_TOKEN,
+    "task_events.organization_id": {"null", "unknown", "nil", "largest"},
     "entity_labels.entity_type": NOT_A_TOKEN,
     **{f"{table}.created_at": NOT_A_DATE for table in ("tasks", "cases", "task_events", "wellbeing_checkins")},
     "tasks.closed_at": NOT_A_DATE - {"null"},

@@ -27,7 +27,6 @@ PERSONS = {
     "asked before": LAST_MOMENT,
     "asked": LAST_MOMENT,
 }
-GONE = ("gone", "gone but checked in")
 
 LEAVING = {
     "dim_tasks": ["task before"],
@@ -170,7 +169,7 @@ def _delivery(name: str) -> str:
 
 WAREHOUSE = "".join(
     (
-        *(_gone(name) for name in GONE),
+        _gone("gone"),  # the load has made the person that only a check-in names
         _reject("settled before", LAST_MOMENT),
         _reject("settled", FIRST_MOMENT),
         # The newest review finds a pattern that began in June and was over once before; only its newest row is left.
