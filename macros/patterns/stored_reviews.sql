@@ -1,7 +1,7 @@
 {#- Results of earlier reviews that cases depend on. They are read from sources, not refs, because they are built from the cases. -#}
 
-{#- One row per case and stored review that lists it: cadence, review_date, organization_id, case_id. `condition` filters the stored reviews. Reviews made
-    by loads of the same day are left out, so that two loads of one day give the same result. -#}
+{#- One row per case and stored review that lists it: cadence, review_date, organization_id, case_id. `condition` filters the stored
+    reviews. Reviews made by loads of the same day are left out, so that two loads of one day give the same result. -#}
 {% macro stored_review_cases(condition='true') -%}
     {%- set made_reviews = ref('made_reviews') -%}
     {%- for cadence in review_cadences() -%}

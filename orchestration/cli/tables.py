@@ -16,7 +16,7 @@ UNLIMITED = sys.maxsize
 def show_table(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (), title: str = "") -> None:
     """Print rows below an optional title and header; cells are truncated to the width of the terminal.
 
-    Without a terminal, and in any case, a cell is truncated to LONGEST_TEXT columns.
+    A cell has at most LONGEST_TEXT columns, on a terminal or not.
     """
     if title:
         say(title, bold=True)

@@ -49,6 +49,13 @@ INTRUSION = """
     select gen_random_uuid(), intruder, l.label_id, l.entity_type, l.entity_id, '2025-12-31 21:00+00'
     from entity_labels as l, chosen where l.organization_id = owner and l.label_id = chosen.label_id;
 
+    -- A label of the owner on a task of the intruder.
+    insert into entity_labels (id, organization_id, label_id, entity_type, entity_id, applied_at)
+    select gen_random_uuid(), intruder,
+        (select d.id from label_definitions as d where d.organization_id = owner order by d.id limit 1), 'task',
+        (select t.id from tasks as t where t.organization_id = intruder order by t.id limit 1), '2025-12-31 21:00+00'
+    from chosen;
+
     insert into wellbeing_checkins
         (id, organization_id, person_id, context, score, related_task_id, created_at, updated_at)
     select gen_random_uuid(), intruder, person_id, 'x', 1, task_id, moment, moment
@@ -106,6 +113,7 @@ def test_an_intruder_changes_no_row_of_another_organization(built: Warehouse) ->
     foreign = built.value(
         f"{LABELS} and label_id in (select id from label_definitions where organization_id <> {OF_INTRUDER})) as labels"
     )
+    assert foreign > 0
     findings = dict(
         built.rows(
             "select relation_name || ' ' || finding, row_count from insights_ops.data_quality"
@@ -126,7 +134,7 @@ def test_an_intruder_changes_no_row_of_another_organization(built: Warehouse) ->
             )
             + ")) as labels"
         ),
-        **({"bridge_entity_labels label_of_another_organization": foreign} if foreign else {}),
+        "bridge_entity_labels label_of_another_organization": foreign,
     }
 
 

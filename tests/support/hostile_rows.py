@@ -1,4 +1,4 @@
-"""Hostile rows beside the sample: for each column of the source contract one row with each kind of value of its type.
+"""Rows with unusual values, added to the sample: each column of the contract with each kind of its type's values.
 
 Every hostile row is a copy of a good row in which one column is changed. All of them, and the rows that refer to them,
 belong to organizations of their own, so that the numbers of the sample's organizations must stay as they are.
