@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +13,16 @@ from typing import Any
 
 from orchestration.config.files import PROJECT, Settings, dbt_variables
 from orchestration.errors import BadInputError
+from orchestration.supervision import run_dbt
 from orchestration.warehouse import profiles
 from orchestration.warehouse.connection import child_environment, connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.writer_lock import writer_lock
+from orchestration.warehouse.writer_lock import LOADING, writer_lock
 
 # Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+# The application name of dbt's sessions when dbt does not hold the writer lock: `insights docs`, and plain dbt.
+READING = "orgo-insights-dbt"
 # Options of dbt that `complete` sets, and what decides their values.
 OWN_OPTIONS = {
     "--target": "INSIGHTS_ENV",
@@ -32,6 +32,10 @@ OWN_OPTIONS = {
     "--profile": "INSIGHTS_WAREHOUSE_URL",
     "--project-dir": "the place where Insights is installed",
 }
+
+
+# With one of these, the user chooses what runs, and models and tests run in one command.
+TYPE_OPTIONS = {"--resource-type", "--resource-types", "--exclude-resource-type", "--exclude-resource-types"}
 
 
 @dataclass(frozen=True)
@@ -56,27 +60,14 @@ def run(
     variables: Mapping[str, Any] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> DbtRun:
-    """Run one dbt command (`["build", "--select", ...]`) in a process of its own.
+    """Run one dbt command (`["build", "--select", ...]`) in a process of its own, which ends with this one.
 
     `url` is the warehouse; if it is None, libpq's variables apply. `variables` override those of the configuration.
-    dbt's output goes to standard output, or line by line to `on_line`; an exception there interrupts dbt, which then
-    cancels its statements.
+    dbt's output goes to standard output, or line by line to `on_line`. A signal or an exception there interrupts dbt,
+    which then cancels its statements.
     """
-    target, environment = target_path(), process_environment(settings, url)
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    arguments = [dbt, *complete(settings, command, variables or {})]
-    if on_line is None:
-        return DbtRun(subprocess.run(arguments, env=environment, check=False).returncode, target)
-    with subprocess.Popen(
-        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        try:
-            for line in process.stdout or ():
-                on_line(line)
-        except BaseException:
-            process.send_signal(signal.SIGINT)
-            raise
-    return DbtRun(process.returncode, target)
+    arguments = complete(settings, command, variables or {})
+    return DbtRun(run_dbt(arguments, process_environment(settings, url), on_line), target_path())
 
 
 def write(
@@ -92,7 +83,32 @@ def write(
     Raises like `writing`.
     """
     with writing(settings, url):
-        return run(settings, command, url=url, variables=variables, on_line=on_line)
+        arguments = complete(settings, command, variables or {})
+        return DbtRun(run_dbt(arguments, process_environment(settings, url, LOADING), on_line), target_path())
+
+
+def build(
+    settings: Settings,
+    arguments: Sequence[str] = (),
+    *,
+    url: str | None = None,
+    variables: Mapping[str, Any] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> DbtRun:
+    """Build everything that dbt's arguments select, then run its data tests; returns the last command.
+
+    A failed test therefore holds up no other model (decision D140). If a model fails, nothing is tested. Raises like
+    `writing`.
+    """
+
+    def command(*options: str) -> DbtRun:
+        return run(settings, ["build", *options, *arguments], url=url, variables=variables, on_line=on_line)
+
+    with writing(settings, url):
+        if any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments):
+            return command(*NO_UNIT_TESTS)
+        built = command("--exclude-resource-type", "test", "unit_test")
+        return built if built.exit_code else command("--resource-type", "test")
 
 
 @contextmanager
@@ -121,14 +137,15 @@ def complete(settings: Settings, command: Sequence[str], variables: Mapping[str,
     return [*command, *places, "--target", settings.environment, "--vars", given]
 
 
-def process_environment(settings: Settings, url: str | None) -> dict[str, str]:
-    """Return the environment variables of dbt's process."""
+def process_environment(settings: Settings, url: str | None, application_name: str = READING) -> dict[str, str]:
+    """Return the environment variables of dbt's process; its database sessions bear `application_name`."""
     return child_environment(
         url,
         {
             "INSIGHTS_ENV": settings.environment,
             "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
             "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
+            "PGAPPNAME": application_name,
             "DBT_TARGET_PATH": str(target_path()),
             "INSIGHTS_PATTERN_CONFIG_PATH": "",  # its thresholds are among the variables of the command
         },

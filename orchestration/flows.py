@@ -37,6 +37,11 @@ class Dbt(Step):
 
 
 @dataclass(frozen=True)
+class Always(Step):
+    """A step that runs even if the step before it failed, which fails the run all the same, but not in a skipped run."""
+
+
+@dataclass(frozen=True)
 class Models(Step):
     """One `dbt build`, with tests, for each model of a selector."""
 
@@ -95,7 +100,7 @@ FLOWS = {
             Dbt("facts", "builds the facts, `dim_tasks` and `dim_cases` in one dbt run.", "run", "events_facts"),
             Dbt("reports", "builds the daily reports and the view they read in one dbt run.", "run", "events_reports"),
             Dbt("tests", "runs every data test that needs no dimension of the sync at 02:30.", "test", "events_tests"),
-            Step("purge", "deletes rows that are out of retention."),
+            Always("purge", "deletes rows that are out of retention, whatever the tests found."),
             Step("load_log", "checks that the load log has each mart as of this run's `as_of`."),
         ),
     ),

@@ -20,6 +20,13 @@
     -- Cases that a review listed since the last load.
     select case_id from ({{ stored_review_cases('loaded_at >= ' ~ since) }}) as reviews
     union
+    -- Cases that were never loaded, however old their updated_at is (decision D140).
+    select cases.case_id
+    from {{ ref('stg_cases') }} as cases
+    left join {{ stored_mart('fact_cases') }} as former
+        on cases.case_id = former.case_id and cases.organization_id = former.organization_id
+    where {{ few('former.case_id is null') }}
+    union
     {{ cases_that_lost_a_task(window) }}
 {%- endmacro %}
 

@@ -19,3 +19,9 @@
 {% macro purge_cutoff(retention_class) -%}
     {{ target.schema }}_ops.purge_cutoff('{{ retention_class }}')
 {%- endmacro %}
+
+{#- A mart of the previous load whose rows this load still updates after they left retention, until a purge deletes them (decision
+    D139); none before the first load and in a full refresh, which loads no row out of retention. -#}
+{% macro stored_until_purged(name) -%}
+    {{- return(none if flags.FULL_REFRESH else stored_or_none(name)) -}}
+{%- endmacro %}

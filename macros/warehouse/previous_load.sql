@@ -6,6 +6,32 @@
     {{- return(source('previous_load', name)) -}}
 {%- endmacro %}
 
+{#- A select of the stored tasks whose requester was sensitive: organization_id, task_id, is_flagged (whether the stored row says that the
+    requester was removed). A dim_tasks of an older release gains the column only when it is written. Unit tests override it. -#}
+{% macro stored_sensitive_tasks() -%}
+    {%- set stored = stored_or_none('dim_tasks') -%}
+    {%- set columns = adapter.get_columns_in_relation(stored) | map(attribute='name') | list if stored else [] -%}
+    {%- if 'is_about_sensitive_person' in columns -%}
+    select
+        organization_id,
+        task_id,
+        'sensitive_requester_removed' = any(quality_flags) as is_flagged
+    from {{ stored }}
+    where is_about_sensitive_person
+    {%- else -%}
+    select
+        cast(null as uuid) as organization_id,
+        cast(null as uuid) as task_id,
+        cast(null as boolean) as is_flagged
+    where false
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A mart of the previous load if it is stored, else none. A unit test has no previous load, except what it gives to an overridden macro. -#}
+{% macro stored_or_none(name) -%}
+    {{- return(none if model.resource_type == 'unit_test' else if_stored(source('previous_load', name))) -}}
+{%- endmacro %}
+
 {#- A relation if the database has it, else none: nothing is stored before the first load. -#}
 {% macro if_stored(relation) -%}
     {{- return(load_relation(relation) if execute else none) -}}

@@ -1,5 +1,5 @@
 {#- What a staging model reads: a call of the table's function. A view that named the table would keep Orgo from dropping or changing its
-    columns, while PostgreSQL records no dependency of a function's body (decision D136). The planner inlines the function. Unit tests
+    columns, while PostgreSQL records no dependency of a function's body (decision D141). The planner inlines the function. Unit tests
     read the select itself. -#}
 {% macro read_source(table) -%}
     {%- if execute and model.resource_type == 'model' -%} select * from {{ source_function(table) }}()

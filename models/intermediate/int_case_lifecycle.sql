@@ -6,6 +6,7 @@
 {%- set window = load_window() %}
 {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
 {%- set is_incremental = execute and window.loaded_from != '-infinity' %}
+{%- set stored = stored_until_purged('fact_cases') %}
 
 -- Relations are read where they are needed, without import CTEs: PostgreSQL materializes a CTE that a query reads twice.
 with default_profiles as (
@@ -19,30 +20,41 @@ changed as (
 {% endif %}
 cases as (
     select
-        case_id,
-        organization_id,
-        label,
-        is_label_valid,
-        title,
-        status,
-        severity,
-        origin_vertical_level,
-        origin_role,
-        metadata,
-        own_visibility,
-        is_own_review,
-        location_text,
-        source_type,
-        source_reference,
-        reactivity_time,
-        opened_at,
-        updated_at
-    from {{ ref('int_cases_checked') }}
+        accepted.case_id,
+        accepted.organization_id,
+        accepted.label,
+        accepted.is_label_valid,
+        accepted.title,
+        accepted.status,
+        accepted.severity,
+        accepted.origin_vertical_level,
+        accepted.origin_role,
+        accepted.metadata,
+        accepted.own_visibility,
+        accepted.is_own_review,
+        accepted.location_text,
+        accepted.source_type,
+        accepted.source_reference,
+        accepted.reactivity_time,
+        accepted.opened_at,
+        accepted.updated_at
+    from {{ ref('int_cases_checked') }} as accepted
+    {%- if stored %}
+    left join {{ stored }} as former on accepted.case_id = former.case_id and accepted.organization_id = former.organization_id
+    {%- endif %}
     where
-        is_accepted
-        and opened_at < {{ horizon }}
-        and opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
-        and {{ 'case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
+        accepted.is_accepted
+        and accepted.opened_at < {{ horizon }}
+        -- Decision D139: a row out of retention follows its source until it is purged.
+        and (
+            accepted.opened_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+            {{ "or former.opened_date_key < date '" ~ window.cutoff ~ "'" if stored }}
+        )
+        and {{ 'accepted.case_id in (select changed.case_id from changed)' if is_incremental else 'true' }}
+),
+
+sensitive_before as (
+    {{ stored_sensitive_tasks() }}
 ),
 
 linked_tasks as (
@@ -52,10 +64,14 @@ linked_tasks as (
         tasks.task_id,
         tasks.type,
         tasks.source_key,
-        tasks.is_about_sensitive_person,
+        -- Decision D138: a sensitive requester who was removed still counts.
+        tasks.is_about_sensitive_person
+        or (tasks.requester_person_id is null and sensitive_before.task_id is not null) as is_about_sensitive_person,
         {{ visibility_rank('tasks.visibility') }} as visibility_rank
     from {{ ref('int_tasks_checked') }} as tasks
     inner join cases on tasks.case_id = cases.case_id and tasks.organization_id = cases.organization_id
+    left join sensitive_before
+        on tasks.task_id = sensitive_before.task_id and tasks.organization_id = sensitive_before.organization_id
     where tasks.is_accepted and tasks.created_at < {{ horizon }}
 ),
 

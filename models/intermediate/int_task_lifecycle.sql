@@ -6,6 +6,7 @@
 {%- set window = load_window() %}
 {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}
 {%- set is_incremental = execute and window.loaded_from != '-infinity' %}
+{%- set stored = stored_until_purged('fact_tasks') %}
 
 -- Tasks that changed since the last load; a full load does not use them. Relations are read where they are needed, without import
 -- CTEs: PostgreSQL materializes a CTE that a query reads twice.
@@ -34,41 +35,68 @@ with changed as ( -- noqa: ST03
     where
         {{ few("cases.updated_at >= '" ~ window.loaded_from ~ "'") }}
         and (former.case_id is null) <> {{ is_foreign('tasks', 'cases') }}
+    union
+    -- A reference that the source cleared (on delete set null), which changes no updated_at.
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    inner join {{ stored_mart('dim_tasks') }} as former
+        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
+    where {{ few('tasks.case_id is null and former.case_id is not null') }}
+    union
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    inner join ({{ stored_sensitive_tasks() }}) as former
+        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
+    where {{ few('tasks.requester_person_id is null and not former.is_flagged') }}
+    union
+    {{ late_tasks(window) }} -- noqa: ST05 (the subqueries aggregate what is joined)
     {%- endif %}
+),
+
+sensitive_before as (
+    {{ stored_sensitive_tasks() }}
 ),
 
 -- Several CTEs read this one, so it is materialized: it names only the columns needed, since each is computed for every row.
 tasks as (
     select
-        task_id,
-        organization_id,
-        case when not is_case_foreign then case_id end as case_id,
-        is_case_foreign,
-        is_requester_foreign,
-        is_linked_user_foreign,
-        is_creator_foreign,
-        label,
-        is_label_valid,
-        type,
-        category,
-        subtype,
-        priority,
-        severity,
-        visibility,
-        is_about_sensitive_person,
-        source,
-        assignee_role,
-        status,
-        reactivity_deadline_at,
-        closed_at,
-        created_at,
-        updated_at
-    from {{ ref('int_tasks_checked') }}
+        accepted.task_id,
+        accepted.organization_id,
+        case when not accepted.is_case_foreign then accepted.case_id end as case_id,
+        accepted.is_case_foreign,
+        accepted.is_requester_foreign,
+        accepted.is_linked_user_foreign,
+        accepted.is_creator_foreign,
+        accepted.label,
+        accepted.is_label_valid,
+        accepted.type,
+        accepted.category,
+        accepted.subtype,
+        accepted.priority,
+        accepted.severity,
+        accepted.visibility,
+        accepted.requester_person_id,
+        accepted.is_about_sensitive_person,
+        accepted.source,
+        accepted.assignee_role,
+        accepted.status,
+        accepted.reactivity_deadline_at,
+        accepted.closed_at,
+        accepted.created_at,
+        accepted.updated_at
+    from {{ ref('int_tasks_checked') }} as accepted
+    {%- if stored %}
+    left join {{ stored }} as former on accepted.task_id = former.task_id and accepted.organization_id = former.organization_id
+    {%- endif %}
     where
-        is_accepted
-        and created_at < {{ horizon }}
-        and created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
-        and {{ 'task_id in (select changed.task_id from changed)' if is_incremental else 'true' }}
+        accepted.is_accepted
+        and accepted.created_at < {{ horizon }}
+        -- Decision D139: a row out of retention follows its source until it is purged.
+        and (
+            accepted.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+            {{ "or former.created_date_key < date '" ~ window.cutoff ~ "'" if stored }}
+        )
+        and {{ 'accepted.task_id in (select changed.task_id from changed)' if is_incremental else 'true' }}
 ),
 
 events as (
@@ -122,6 +150,8 @@ joined as (
         coalesce(task_events.escalation_count, 0) as escalation_count,
         coalesce(task_comments.comment_count, 0) as comment_count,
         least(task_events.first_response_at, task_comments.first_comment_at) as first_response_at,
+        -- Decision D138: the requester was sensitive and is no longer known.
+        tasks.requester_person_id is null and sensitive_before.task_id is not null as is_sensitive_requester_removed,
         case
             when tasks.status in ({{ closed_tokens('task_status') }})
                 then coalesce(tasks.closed_at, task_events.status_reached_at, tasks.updated_at)
@@ -129,6 +159,8 @@ joined as (
     from tasks
     left join task_events on tasks.task_id = task_events.task_id
     left join task_comments on tasks.task_id = task_comments.task_id
+    left join sensitive_before
+        on tasks.task_id = sensitive_before.task_id and tasks.organization_id = sensitive_before.organization_id
 ),
 
 final as (
@@ -145,8 +177,10 @@ final as (
         priority,
         severity,
         {{ visibility_of_rank(
-            'greatest(' ~ visibility_rank('visibility') ~ ', case when is_about_sensitive_person then ' ~ restricted_rank() ~ ' end)'
+            'greatest(' ~ visibility_rank('visibility') ~ ', case when is_about_sensitive_person or is_sensitive_requester_removed then '
+            ~ restricted_rank() ~ ' end)'
         ) }} as visibility,
+        is_about_sensitive_person or is_sensitive_requester_removed as is_about_sensitive_person,
         source,
         assignee_role,
         created_at,
@@ -168,6 +202,7 @@ final as (
             'requester_of_another_organization': 'is_requester_foreign',
             'linked_user_of_another_organization': 'is_linked_user_foreign',
             'creator_of_another_organization': 'is_creator_foreign',
+            'sensitive_requester_removed': 'is_sensitive_requester_removed',
             'deadline_out_of_range': is_outside_calendar('reactivity_deadline_at'),
             'type_too_long': 'length(type) > ' ~ key_length(),
         }) }}

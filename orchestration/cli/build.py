@@ -17,9 +17,10 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 @options.as_of
 @click.argument("dbt_arguments", nargs=-1, type=click.UNPROCESSED)
 def build(as_of: date | None, dbt_arguments: tuple[str, ...]) -> None:
-    """Build and test the warehouse.
+    """Build the warehouse, then test it.
 
     The warehouse is the database of INSIGHTS_WAREHOUSE_URL. All other arguments are passed to `dbt build` unchanged.
+    A failed data test holds up no model.
     Options that Insights sets itself, such as --target and --vars, are refused.
     Unit tests, which test models and not data, are skipped; `./dev test` and a plain `dbt build` run them.
     """
@@ -28,8 +29,8 @@ def build(as_of: date | None, dbt_arguments: tuple[str, ...]) -> None:
 
     dbt.check_arguments(dbt_arguments)
     settings = load_settings()
-    command = ["build", *dbt.NO_UNIT_TESTS, *dbt_arguments]
-    sys.exit(dbt.write(settings, command, url=settings.warehouse_url, variables=dbt.as_of_variable(as_of)).exit_code)
+    variables = dbt.as_of_variable(as_of)
+    sys.exit(dbt.build(settings, dbt_arguments, url=settings.warehouse_url, variables=variables).exit_code)
 
 
 @click.command(epilog="Example: insights reconcile")
@@ -67,5 +68,4 @@ def rebuild(as_of: date | None, yes: bool) -> None:
         )
     settings = load_settings()
     variables = dbt.as_of_variable(as_of) | {"rebuild": True}
-    command = ["build", *dbt.NO_UNIT_TESTS, "--full-refresh"]
-    sys.exit(dbt.write(settings, command, url=settings.warehouse_url, variables=variables).exit_code)
+    sys.exit(dbt.build(settings, ["--full-refresh"], url=settings.warehouse_url, variables=variables).exit_code)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.models.baseoperator import BaseOperator, chain
+from airflow.utils.trigger_rule import TriggerRule
 from cosmos.airflow.task_group import DbtTaskGroup
 
 from orchestration import flows
@@ -34,9 +35,14 @@ SECOND = timedelta(seconds=1)
 def make_steps(dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> None:
     """Make the tasks of a flow, each after the one before; `manifest` has the marts for its gate and load log.
 
-    It must be called inside the DAG.
+    The step after one that always runs waits for the step before it too, so that its failure fails the run. It must be
+    called inside the DAG.
     """
-    chain(*(_task(step, dag_key, flow, manifest) for step in flow.steps))
+    tasks = [_task(step, dag_key, flow, manifest) for step in flow.steps]
+    chain(*tasks)
+    for before, step, after in zip(tasks, flow.steps[1:], tasks[2:], strict=False):
+        if isinstance(step, flows.Always):
+            chain(before, after)
 
 
 def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> BaseOperator | DbtTaskGroup:
@@ -57,6 +63,8 @@ def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> 
             return model_tasks(step.task_id, step.selector, manifest)
         case Step("load_log"):
             return LoadLogOperator(task_id=step.task_id, relations=marts(manifest, dag=dag_key))
+        case flows.Always():
+            return OPERATORS[step.task_id](task_id=step.task_id, trigger_rule=TriggerRule.NONE_SKIPPED)
         case _:
             return OPERATORS[step.task_id](task_id=step.task_id)
 

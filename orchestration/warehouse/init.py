@@ -31,9 +31,12 @@ WRITER_ONLY = {
     "row_security": "off",
     "default_transaction_read_only": "off",
     "statement_timeout": "0",
-    "lock_timeout": "0",
+    # For locks that a load needs and another writer holds; readers hold up none of them (decision D137).
+    "lock_timeout": "10min",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
+    # The statement of a load whose process was killed, or whose network is gone, ends within this time (decision D136).
+    "client_connection_check_interval": "5s",
     # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
     "jit": "off",
 }

@@ -110,13 +110,19 @@ $$;
 comment on function {ops}.purge_cutoff(text) is 'The highest cutoff that a class was ever purged with.';
 
 -- The first event date that a retention class keeps. It never moves back: an older horizon or a longer retention does not
--- restore rows before a cutoff that a purge, or for raw events a load, has used (decision D8).
+-- restore rows before a cutoff that a purge, or for raw events a load of the facts or their dimensions, has used (decisions
+-- D8, D29). A load of anything else reads no raw events and moves nothing.
 create or replace function {ops}.retention_cutoff(wanted_class text, horizon date, days integer) returns date
 language sql stable parallel safe as $$
     select greatest(
         horizon - days,
         {ops}.purge_cutoff(wanted_class),
-        (select max(cutoff) from {ops}.load_log where wanted_class = 'raw_event')
+        (
+            select max(cutoff) from {ops}.load_log
+            where
+                wanted_class = 'raw_event'
+                and relation_name in ('dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases', 'fact_wellbeing_checkins')
+        )
     )
 $$;
 comment on function {ops}.retention_cutoff(text, date, integer) is 'The first event date that a class of retention keeps.';

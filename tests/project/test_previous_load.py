@@ -12,7 +12,7 @@ PREVIOUS = ("previous_load", "previous_load_ops")
 def test_every_table_of_the_previous_load_is_a_model_with_these_columns() -> None:
     built = {(model["schema"], model["alias"]): model for model in models()}
     tables = [source for source in sources() if source["source_name"] in PREVIOUS]
-    assert len(tables) == 6
+    assert len(tables) == 8
     for table in tables:
         model = built[table["schema"], table["identifier"]]
         types = {name: column["data_type"] for name, column in table["columns"].items()}
@@ -39,7 +39,9 @@ def test_the_lineage_shows_what_the_previous_load_left() -> None:
         for model in models()
     }
     assert {name: parents for name, parents in readers.items() if parents} == {
+        "int_task_lifecycle": {"previous_load.dim_tasks", "previous_load.fact_tasks"},
         "int_case_lifecycle": {
+            "previous_load.dim_tasks",
             "previous_load.fact_cases",
             "previous_load.pattern_weekly",
             "previous_load.pattern_monthly",

@@ -14,6 +14,8 @@ from support.policy import PACKAGE, manifest, models
 from support.small_scenario import NEXT_DAY, names_of, task
 from support.warehouse import Warehouse
 
+from orchestration.warehouse.connection import connect
+
 pytestmark = pytest.mark.services
 
 RELATIONS = ("dim_tasks", "fact_tasks", "dim_cases", "fact_cases", "fact_wellbeing_checkins")
@@ -63,6 +65,29 @@ def test_rows_before_the_cutoff_are_not_loaded_and_nothing_brings_them_back(prep
     arrived = {name: len(set(rebuilt[name]) - set(loaded[name])) for name in RELATIONS}
     assert arrived == {"dim_tasks": 3, "fact_tasks": 3, "dim_cases": 2, "fact_cases": 2, "fact_wellbeing_checkins": 3}
     assert not any(names_of(set(loaded[name]) - set(rebuilt[name])) for name in RELATIONS)
+
+
+CUTOFF = "select insights_ops.retention_cutoff('raw_event', '2026-01-01', 730)"
+LOGGED = """
+    insert into insights_ops.load_log (
+        relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment
+    ) values (%s, '2026-01-02', '2026-01-02', '-infinity', '2026-01-02', '2024-01-03', 'test', 'dev')
+"""
+
+
+def test_only_loads_of_raw_events_move_the_cutoff_of_raw_events(built: Warehouse) -> None:
+    assert built.value(CUTOFF) == date(2024, 1, 2)
+    assert built.build("--select", "dim_dates", command="run", as_of=NEXT_DAY).succeeded
+    assert built.value(CUTOFF) == date(2024, 1, 2)
+    moving = set()
+    for model in models():
+        with connect(built.admin_url) as connection:
+            connection.execute(LOGGED, [model["name"]])
+            if connection.execute(CUTOFF).fetchone() == (date(2024, 1, 3),):
+                moving.add(model["name"])
+            connection.rollback()
+    # The relations whose loads take in no row before the cutoff.
+    assert moving == set(RELATIONS)
 
 
 def test_unit_tests_pass_whatever_was_purged(built: Warehouse) -> None:

@@ -1,8 +1,7 @@
 """One organization so small that every effect of a change can be worked out by hand, and one day of its life.
 
-It joins the sample with rows of 2025-12-01, long before the overlap of a load as of 2026-01-01 or later: only a load
-that looks at everything brings it in, and later loads see none of it but what the day changes. Every row has a name,
-of which its id is made.
+It joins the sample with rows of 2025-12-01, long before the overlap of a load as of 2026-01-01 or later: later
+loads see none of it but what the day changes. Every row has a name, of which its id is made.
 """
 
 # ruff: noqa: S608 -- every statement is made of literals of the tests
@@ -233,7 +232,7 @@ DAY = "".join(
         f"update learning_groups set code = 'gamma', updated_at = {_at(TODAY)} where id = {_id('beta')};",
         f"update wellbeing_checkins set score = 9, updated_at = {_at(TODAY)} where id = {_id('corrected')};",
         _checkin("new_checkin", None, TODAY),
-        # A task that is out of retention on the next day: what happens to it is not loaded any more.
+        # A task that is out of retention on the next day and not yet purged: it still follows its source.
         f"update tasks set updated_at = {_at(TODAY)}, priority = 'CRITICAL'"
         " where id = (select task_id from insights.fact_tasks where created_date_key = '2024-01-02'"
         " order by task_id limit 1);",

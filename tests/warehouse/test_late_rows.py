@@ -1,4 +1,4 @@
-"""Rows committed late by a source transaction: the next load sees those in the overlap, a reconciliation the others."""
+"""Rows that arrive late: the next load finds them (decision D140), and a reconciliation finds late changes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
-# Three plain tasks of the sample in cases of their own; the load as of 2026-01-01 looks back to 2025-12-31 18:00.
+# Four plain tasks of the sample in cases of their own; the load as of 2026-01-01 looks back to 2025-12-31 18:00.
 CHOSEN = """
     select task_id, case_id from insights.dim_tasks
     where case_id is not null and quality_flags = '{}' and created_at between '2025-02-01' and '2025-10-01'
-    order by task_id limit 3
+    order by task_id limit 4
 """
 FACTS = """
     select tasks.escalation_count, cases.escalation_count
@@ -31,12 +31,25 @@ FACTS = """
 """
 
 
+# A comment and a change of a row that bear a time long before the overlap.
+LATE_CHANGES = """
+    insert into task_comments (id, task_id, body, created_at, updated_at)
+    values (gen_random_uuid(), '{commented}', 'SECRET-BODY', '2025-12-01 08:00+00', '2025-12-01 08:00+00');
+    update tasks set assignee_role = 'changed late' where id = '{changed}';
+"""
+COMMENTS = """
+    select comment_count - (select count(*) from task_comments where task_id = fact_tasks.task_id)
+    from insights.fact_tasks where task_id = %s
+"""
+
+
 @dataclass(frozen=True)
 class Reconciled:
     """Two reconciliations in a row of a warehouse with late rows, and a build with every data test after them."""
 
     warehouse: Warehouse
-    tasks: list[tuple[UUID, UUID]]  # task and case: escalated in the overlap, at its very start, behind it
+    # task and case: escalated in the overlap, at its very start, behind it; commented and changed behind it
+    tasks: list[tuple[UUID, UUID]]
     before: list[tuple[int, int]]  # their escalations: of the task, of the case
     relations: list[list[str]]  # what the database held before and after the first reconciliation
     reports: list[dict[str, Written]]
@@ -56,8 +69,9 @@ def reconciled(postgres: LocalPostgres, settings: Settings, built_sample: str) -
     tasks = warehouse.rows(CHOSEN)
     before = [warehouse.rows(FACTS, case, task)[0] for task, case in tasks]
     moments = ("2025-12-31 23:59:59", "2025-12-31 18:00", "2025-12-31 17:59:59")
-    for (task, _), moment in zip(tasks, moments, strict=True):
+    for (task, _), moment in zip(tasks, moments, strict=False):
         warehouse.execute(event_of_sample(task, "escalated", moment))
+    warehouse.execute(LATE_CHANGES.format(commented=tasks[1][0], changed=tasks[3][0]))
     warehouse.execute(small_scenario.ARRIVAL)  # rows of 2025-12-01
     relations = [_relations(warehouse)]
     reports = [reconcile(settings, warehouse.etl_url, SAMPLE_AS_OF)]
@@ -67,27 +81,29 @@ def reconciled(postgres: LocalPostgres, settings: Settings, built_sample: str) -
     return Reconciled(warehouse, tasks, before, relations, reports, build)
 
 
-def test_an_event_inside_the_overlap_is_loaded_and_so_is_one_behind_it_by_the_reconciliation(
-    reconciled: Reconciled,
-) -> None:
-    after = [reconciled.warehouse.rows(FACTS, case, task)[0] for task, case in reconciled.tasks]
-    assert after == [(of_task + 1, of_case + 1) for of_task, of_case in reconciled.before]
+def test_a_load_counts_late_events_and_comments(reconciled: Reconciled) -> None:
+    after = [reconciled.warehouse.rows(FACTS, case, task)[0] for task, case in reconciled.tasks[:3]]
+    assert after == [(of_task + 1, of_case + 1) for of_task, of_case in reconciled.before[:3]]
+    assert reconciled.warehouse.value(COMMENTS, reconciled.tasks[1][0]) == 0
 
 
-def test_reconciliation_reports_exactly_what_the_overlap_missed(reconciled: Reconciled) -> None:
-    task, case = reconciled.tasks[2]
-    loaded_tasks = [uid(name) for name in small_scenario.TASKS if name != "repaired"]
-    cases = [uid(name) for name in small_scenario.CASES]
-    missed = {
-        "dim_tasks": loaded_tasks,
-        "fact_tasks": [*loaded_tasks, task],
-        "dim_cases": cases,
-        "fact_cases": [*cases, case],
-        "fact_wellbeing_checkins": [uid(name) for name in small_scenario.CHECKINS],
+def test_a_load_takes_in_late_rows(reconciled: Reconciled) -> None:
+    expected = {
+        "fact_tasks": set(small_scenario.TASKS) - {"repaired"},
+        "fact_cases": set(small_scenario.CASES),
+        "fact_wellbeing_checkins": set(small_scenario.CHECKINS),
     }
-    assert reconciled.reports[0] == {
-        relation: Written(len(ids), sorted(str(i) for i in ids)[:5]) for relation, ids in missed.items()
-    }
+    for relation, names in expected.items():
+        key = relation.removeprefix("fact_wellbeing_").removeprefix("fact_").removesuffix("s") + "_id"
+        query = f"select {key} from insights.{relation} where organization_id = %s"  # noqa: S608
+        loaded = reconciled.warehouse.rows(query, uid("organization"))
+        assert small_scenario.names_of({i for (i,) in loaded}) == names
+
+
+def test_reconciliation_reports_exactly_what_the_loads_missed(reconciled: Reconciled) -> None:
+    task, _ = reconciled.tasks[3]
+    organization = reconciled.warehouse.value("select organization_id from tasks where id = %s", task)
+    assert reconciled.reports[0] == {"dim_tasks": Written(1, [f"{organization}, {task}"])}
     # What cannot be loaded is rejected all the same.
     rejects = "select reject_reason from insights_ops.rejects where source_id = %s"
     assert reconciled.warehouse.rows(rejects, uid("repaired")) == [("unknown_status",)]

@@ -1,4 +1,4 @@
-"""Orgo may change its own tables at any time: nothing of the warehouse depends on them (decision D136)."""
+"""Orgo may change its own tables at any time: nothing of the warehouse depends on them (decision D141)."""
 
 # ruff: noqa: S608 -- relations are named by the tests
 

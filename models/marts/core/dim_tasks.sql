@@ -45,6 +45,7 @@ final as (
         lifecycle.priority,
         lifecycle.severity,
         lifecycle.visibility,
+        lifecycle.is_about_sensitive_person,
         lifecycle.source,
         lifecycle.assignee_role,
         lifecycle.created_at,

@@ -10,11 +10,28 @@
 {%- set window = load_window() %}
 
 with checkins as (
-    select * from {{ ref('int_wellbeing_checkins') }}
+    select checkins.*
+    from {{ ref('int_wellbeing_checkins') }} as checkins
+    {%- if is_incremental() %}
+    left join {{ this }} as former on checkins.checkin_id = former.checkin_id and checkins.organization_id = former.organization_id
+    {%- endif %}
     where
-        created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
-        and created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
-        and changed_at >= '{{ window.loaded_from }}'
+        checkins.created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
+        -- Decision D139: a row out of retention follows its source until it is purged.
+        and (
+            checkins.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+            {%- if is_incremental() %}
+            or former.checkin_id is not null
+            {%- endif %}
+        )
+        -- Decision D140: rows that arrived late or lost their person have an old updated_at.
+        and (
+            checkins.changed_at >= '{{ window.loaded_from }}'
+            {%- if is_incremental() %}
+            or former.checkin_id is null
+            or (checkins.person_id is null and former.person_id is not null)
+            {%- endif %}
+        )
 ),
 
 final as (

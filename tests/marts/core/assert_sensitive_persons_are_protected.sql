@@ -8,6 +8,14 @@ with sensitive_tasks as (
     inner join {{ ref('dim_persons') }} as persons
         on tasks.requester_person_id = persons.person_id and tasks.organization_id = persons.organization_id
     where persons.confidentiality_level <> 'normal'
+    union
+    -- The requester may have been removed from the source since (decision D138).
+    select
+        organization_id,
+        task_id,
+        case_id
+    from {{ ref('dim_tasks') }}
+    where is_about_sensitive_person
 )
 
 select facts.task_id as row_key

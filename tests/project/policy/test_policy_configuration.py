@@ -117,7 +117,7 @@ artist_collective      259200  1814400 low       90  5  nny  n  n  INTERNAL    1
 """
 
 # Variables that a run gives, and that no file has a value for.
-RUN_TIME_VARIABLES = {"as_of", "rebuild", "scan_all"}
+RUN_TIME_VARIABLES = {"as_of", "rebuild", "scan_all", "swap_attempts"}
 
 READS_VARIABLE = r"""\b(?:var|per_environment)\(\s*['"](\w+)['"]"""
 

@@ -1,0 +1,47 @@
+{#- Locks a relation that is to be replaced, for the rest of the transaction. Each attempt waits a quarter of a second, so that readers
+    that queue behind it wait no longer; the last one fails and names the sessions that hold the relation. -#}
+{% macro lock_briefly(relation) %}
+    {% set statement %}
+        do $lock$
+        declare
+            former text := current_setting('lock_timeout');
+            holders text;
+        begin
+            for attempt in 1..{{ var('swap_attempts', 60) }} loop
+                begin
+                    set local lock_timeout = '250ms';
+                    {% if relation.is_table %}
+                    lock table {{ relation }} in access exclusive mode;
+                    {% else %}
+                    alter {{ 'materialized view' if relation.is_materialized_view else 'view' }} {{ relation }} owner to current_user;
+                    {% endif %}
+                    perform set_config('lock_timeout', former, true);
+                    return;
+                exception when lock_not_available then
+                    perform pg_sleep(1);
+                end;
+            end loop;
+            select
+                string_agg(
+                    distinct format('process %s (%s, %s%s)', a.pid, a.usename, a.application_name, ', in a transaction since ' || a.xact_start::timestamptz(0)),
+                    ', '
+                )
+            into holders
+            from pg_locks as l
+            inner join pg_stat_activity as a on l.pid = a.pid
+            where l.relation = '{{ relation }}'::regclass and l.granted and l.pid <> pg_backend_pid();
+            raise exception using
+                errcode = 'lock_not_available',
+                message = format('{{ relation }} has other columns or another query now and must be replaced, but another session reads it: %s.', coalesce(holders, 'unknown')),
+                hint = 'Let that transaction end, or end its session with pg_terminate_backend; then run the load again.';
+        end
+        $lock$
+    {% endset %}
+    {% do run_query(statement) %}
+{% endmacro %}
+
+{#- dbt calls this when an incremental model has gained columns. -#}
+{% macro postgres__alter_relation_add_remove_columns(relation, add_columns, remove_columns) %}
+    {% if add_columns or remove_columns %}{% do lock_briefly(relation) %}{% endif %}
+    {% do default__alter_relation_add_remove_columns(relation, add_columns, remove_columns) %}
+{% endmacro %}

@@ -1,0 +1,82 @@
+"""Runs dbt's process so that it never outlives the command that started it (decision D136)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+PROGRAM = Path(__file__).with_name("dbt_process.py")
+# Seconds that dbt has to cancel its statements before it is killed.
+GRACE = 30
+# Signals that would end this process without running its `finally` blocks; an interrupt raises KeyboardInterrupt.
+STOPPING = (signal.SIGTERM, signal.SIGHUP)
+
+
+def run_dbt(
+    arguments: Sequence[str], environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
+) -> int:
+    """Run dbt to its end and return its exit code; its output goes to standard output, or line by line to `on_line`.
+
+    If SIGINT, SIGTERM, SIGHUP or an exception of `on_line` interrupts the wait, dbt cancels its statements and ends
+    before the exception leaves this function. If this process is killed, dbt is killed too.
+    """
+    watched, held = os.pipe()
+    try:
+        with _stopping_raises():
+            child = subprocess.Popen(
+                [sys.executable, "-P", str(PROGRAM), str(watched), *arguments],
+                env=environment,
+                stdout=subprocess.PIPE if on_line else None,
+                stderr=subprocess.STDOUT if on_line else None,
+                text=True,
+                pass_fds=[watched],
+                process_group=0,  # Ctrl-C reaches this process only, which passes it on once
+            )
+            try:
+                for line in child.stdout or ():
+                    on_line(line)  # type: ignore[misc]  # there are lines only if it is given
+                return child.wait()
+            except BaseException:
+                _stop(child)
+                raise
+    finally:
+        os.close(held)
+        os.close(watched)
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    """Interrupt dbt and wait until it has ended; after GRACE seconds or at a second signal, kill it."""
+    try:
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=GRACE)  # reads what dbt still prints, or it would wait for a reader
+    except BaseException:
+        child.kill()
+        child.wait()
+
+
+@contextmanager
+def _stopping_raises() -> Iterator[None]:
+    """Raise SystemExit, as a shell reports it, on signals that would end this process at once.
+
+    Handlers of others, such as Airflow's, and ignored signals (nohup) stay.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    replaced = [number for number in STOPPING if is_main and signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in replaced:
+            signal.signal(number, _raise)
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _raise(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,93 @@
+"""Readers idle in a transaction, such as a pg_dump: no load waits for them, and no reader queues behind a load."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import psycopg
+import pytest
+from support.warehouse import DbtResult, Warehouse, connect_as
+
+from orchestration.warehouse.connection import connect
+
+pytestmark = pytest.mark.services
+
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+REBUILT = ("dim_organizations", "dim_dates", "bridge_entity_labels", "data_quality", "int_applicable_profiles")
+VIEWS = ("stg_tasks", "made_reviews", "int_task_outcomes")
+# Seconds; a reader may queue for a quarter of one, and this machine may be busy.
+LONGEST_WAIT = 2.0
+
+
+def _hold_every_relation(admin: psycopg.Connection) -> None:
+    """Do what pg_dump does, and what a client does that has read every view and forgot to commit."""
+    names = admin.execute(
+        "select c.oid::regclass::text, c.relkind from pg_class as c"
+        " where relkind in ('r', 'v', 'm') and relnamespace::regnamespace::text like 'insights%'"
+    ).fetchall()
+    for name, kind in names:
+        if kind == b"r":
+            admin.execute(f"lock table {name} in access share mode")
+        else:
+            admin.execute(f"select from {name} limit 0")
+
+
+def _longest_wait(warehouse: Warehouse, query: str, build: Future[DbtResult]) -> float:
+    """Read again and again until the load has ended; returns the seconds of the slowest answer."""
+    longest = 0.0
+    with connect_as(warehouse.reader_url) as reader:
+        while not build.done():
+            before = time.perf_counter()
+            reader.execute(query)
+            longest = max(longest, time.perf_counter() - before)
+    return longest
+
+
+def _beside(warehouse: Warehouse, query: str, load: Callable[[], DbtResult]) -> tuple[DbtResult, float]:
+    with ThreadPoolExecutor(1) as pool:
+        build = pool.submit(load)
+        waited = _longest_wait(warehouse, query, build)
+        return build.result(), waited
+
+
+def test_a_load_passes_readers_in_transactions_and_tables_keep_what_was_built_on_them(built: Warehouse) -> None:
+    built.execute(
+        "create view public.of_a_bi_tool as select organization_id, slug from insights.dim_organizations;"
+        "grant select on insights.dim_organizations to pg_monitor"
+    )
+    identity = "select oid, relacl::text from pg_class where oid = 'insights.dim_organizations'::regclass"
+    before = built.rows(identity)
+    rows = built.value("select count(*) from insights.dim_dates")
+    with connect(built.admin_url) as idle:
+        _hold_every_relation(idle)
+        load, waited = _beside(
+            built,
+            "select count(*) from insights.dim_organizations",
+            lambda: built.build("--select", *REBUILT, *VIEWS, *NO_TESTS),
+        )
+    assert load.succeeded, load.output
+    assert waited < LONGEST_WAIT
+    assert built.rows(identity) == before
+    assert built.value("select count(*) from insights.dim_dates") == rows
+    assert built.value("select count(*) from of_a_bi_tool") == built.value("select count(*) from organizations")
+
+
+def test_a_table_that_must_be_swapped_names_the_reader_in_its_way(built: Warehouse) -> None:
+    built.execute("alter table insights.dim_organizations add column former text")
+    selected = ("--select", "dim_organizations", *NO_TESTS)
+    with connect(built.admin_url) as idle:
+        idle.execute("select count(*) from insights.dim_organizations")
+        load, waited = _beside(
+            built,
+            "select count(*) from insights.dim_organizations",
+            lambda: built.build(*selected, swap_attempts=2),
+        )
+        pid = idle.info.backend_pid
+    assert not load.succeeded
+    assert f"another session reads it: process {pid} (postgres, orgo-insights" in load.output
+    assert "end its session with pg_terminate_backend" in load.output
+    assert waited < LONGEST_WAIT
+    assert built.build(*selected).succeeded
+    assert "former" not in built.value("select row_to_json(o)::text from insights.dim_organizations as o limit 1")

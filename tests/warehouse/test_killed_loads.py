@@ -1,0 +1,81 @@
+"""A load that is stopped or killed: dbt ends with it, and the writer lock is free only when nothing writes any more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.contents import contents
+from support.small_scenario import NEXT_DAY
+from support.warehouse import Warehouse, connect_as
+
+from orchestration.errors import BusyError
+from orchestration.warehouse import writer_lock as module
+from orchestration.warehouse.writer_lock import LOADING, writer_lock
+
+pytestmark = pytest.mark.services
+
+INSIGHTS = str(Path(sys.executable).with_name("insights"))
+SELECTED = ("--as-of", NEXT_DAY.isoformat(), "--select", "+fact_tasks", "--exclude-resource-type", "test", "unit_test")
+# What a shell does to a command in the background: dbt must still take the interrupt that is passed on to it.
+IN_BACKGROUND = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+WAITING = "select exists (select from pg_locks where relation = 'insights.fact_tasks'::regclass and not granted)"
+SESSIONS = f"select not exists (select from pg_stat_activity where application_name = '{LOADING}')"  # noqa: S608
+
+
+def _wait_for(warehouse: Warehouse, condition: str) -> None:
+    deadline = time.monotonic() + 300
+    while not warehouse.value(condition):
+        assert time.monotonic() < deadline, f"waited in vain for: {condition}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("number", "shell", "exit_code"),
+    [
+        (signal.SIGTERM, IN_BACKGROUND, 143),
+        (signal.SIGHUP, (), 129),
+        (signal.SIGINT, (), 130),
+        (signal.SIGKILL, (), -signal.SIGKILL),
+    ],
+)
+def test_dbt_ends_with_the_command_that_started_it(
+    built: Warehouse, number: signal.Signals, shell: tuple[str, ...], exit_code: int
+) -> None:
+    before = contents(built, "insights.fact_tasks")
+    with connect_as(built.admin_url) as other, other.transaction():
+        other.execute("lock table insights.fact_tasks in share row exclusive mode")
+        process = subprocess.Popen(
+            [*shell, INSIGHTS, "build", *SELECTED],
+            env=os.environ | {"INSIGHTS_WAREHOUSE_URL": built.etl_url},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _wait_for(built, WAITING)
+        process.send_signal(number)  # to this process alone, as `kill PID` does
+        assert process.wait() == exit_code
+        # The waiting statement ends while its lock is still out of reach.
+        with connect_as(built.etl_url) as second, writer_lock(second):
+            assert built.value(SESSIONS)
+    assert contents(built, "insights.fact_tasks") == before
+
+
+def test_a_second_writer_waits_for_sessions_of_a_killed_load(
+    prepared: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = connect_as(prepared.etl_url)
+    left.execute(f"set application_name to '{LOADING}'")
+    monkeypatch.setattr(module, "PATIENCE", 0)
+    with connect_as(prepared.etl_url) as second:
+        sentence = rf"still has a statement running .*: process {left.info.backend_pid}\. .*pg_terminate_backend\("
+        with pytest.raises(BusyError, match=sentence), writer_lock(second):
+            pass
+        left.close()
+        monkeypatch.setattr(module, "PATIENCE", 60)
+        with writer_lock(second):
+            assert prepared.value(SESSIONS)
