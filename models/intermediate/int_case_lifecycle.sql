@@ -40,7 +40,8 @@ cases as (
         accepted.updated_at
     from {{ ref('int_cases_checked') }} as accepted
     {%- if stored %}
-    left join {{ stored }} as former on accepted.case_id = former.case_id and accepted.organization_id = former.organization_id
+    left join {{ stored }} as former
+        on accepted.case_id = former.case_id and accepted.organization_id = former.organization_id
     {%- endif %}
     where
         accepted.is_accepted

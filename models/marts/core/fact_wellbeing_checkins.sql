@@ -13,7 +13,8 @@ with checkins as (
     select checkins.*
     from {{ ref('int_wellbeing_checkins') }} as checkins
     {%- if is_incremental() %}
-    left join {{ this }} as former on checkins.checkin_id = former.checkin_id and checkins.organization_id = former.organization_id
+    left join {{ this }} as former
+        on checkins.checkin_id = former.checkin_id and checkins.organization_id = former.organization_id
     {%- endif %}
     where
         checkins.created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
