@@ -38,7 +38,7 @@ class Dbt(Step):
 
 @dataclass(frozen=True)
 class Always(Step):
-    """A step that runs even if the step before it failed, which fails the run all the same, but not in a skipped run."""
+    """A step that runs even if the step before it failed, which still fails the run; a skipped run skips it."""
 
 
 @dataclass(frozen=True)

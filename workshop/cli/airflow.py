@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli.progress import step
-from orchestration.errors import InsightsError
+from orchestration.errors import UnavailableError
 
 if TYPE_CHECKING:
     from workshop.demo import Demo
@@ -103,7 +103,7 @@ def run(dags: tuple[str, ...]) -> None:
 
     job = airflow_demo.describe(load_settings())
     if not airflow_demo.private_airflow(job).is_running():
-        raise InsightsError("Airflow does not run. Start it first: ./dev airflow")
+        raise UnavailableError("Airflow does not run. Start it first: ./dev airflow")
     is_green = True
     for dag in airflow_demo.dag_ids(job, dags):
         started = time.monotonic()
