@@ -210,7 +210,7 @@ def test_without_credentials_or_a_service(storage: Storage, monkeypatch: pytest.
         (f"s3://{BUCKET}/tasks.jsonl", "but the format is csv"),
     ],
 )
-def test_other_urls_are_refused_before_anything_is_asked(url: str, says: str, storage: Storage) -> None:
+def test_other_urls_are_refused_before_any_request(url: str, says: str, storage: Storage) -> None:
     with pytest.raises(InsightsError) as caught:
         open_sink(load_settings(), url, "csv")
     assert says in str(caught.value)

@@ -39,7 +39,7 @@ def test_credentials_that_may_only_write_do(data: bytes, storage: Storage) -> No
 
 
 @pytest.mark.parametrize("data", [DATA, MANY], ids=["small", "parts"])
-def test_an_answer_that_is_lost_is_not_somebody_elses_object(data: bytes, storage: Storage) -> None:
+def test_a_lost_answer_is_not_taken_for_the_object_of_another_export(data: bytes, storage: Storage) -> None:
     final = "PutObject" if data == DATA else "CompleteMultipartUpload"
     storage.rules.append(lose_answer(final, 1, WHOLE[0]))
     storage.rules.append(lose_answer("PutObject", 1, WHOLE[1]))
