@@ -65,7 +65,7 @@ def test_a_dashboard_keeps_as_many_entries_as_it_may_and_the_coldest_leave(
 
 
 @needs_services
-def test_what_a_warm_up_renews_is_not_warmer_for_it(
+def test_a_renewal_by_a_warm_up_does_not_count_as_a_request(
     admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis
 ) -> None:
     reader = open_reader(warehouse, redis_server, cache__max_keys_per_dashboard=3)
@@ -79,7 +79,7 @@ def test_what_a_warm_up_renews_is_not_warmer_for_it(
 
 
 @needs_services
-def test_what_another_has_just_computed_is_not_computed_again(
+def test_a_fresh_answer_of_another_client_is_not_computed_again(
     warehouse: Warehouse, redis_server: LocalRedis, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, store = open_reader(warehouse, redis_server), reader.store

@@ -159,7 +159,7 @@ def test_access_is_decided_before_cache_and_warehouse_are_looked_at(settings: Se
 
 
 @pytest.mark.parametrize("roles", [[], [""], [" "], ["*"], ["teacher", "*"]])
-def test_who_has_no_role_sees_nothing(settings: Settings, roles: list[str]) -> None:
+def test_a_user_without_roles_sees_nothing(settings: Settings, roles: list[str]) -> None:
     with pytest.raises(AccessRefusedError):
         make_reader(settings).ask(Asked("overview", ONE, ["PUBLIC"]), roles)
 

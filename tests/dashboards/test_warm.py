@@ -99,7 +99,7 @@ def test_a_cold_cache_is_warmed_for_every_organization_and_readers_hit_it(
             assert reader.ask(Asked(name, organization, SEES), ["nurse"]).outcome == "hits"
 
 
-def test_what_is_fresh_is_left_alone(make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse) -> None:
+def test_a_fresh_answer_is_not_computed(make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse) -> None:
     reader, settings = make_reader()
     warm(reader, settings, ["overview"])
     again = warm(reader, settings, ["overview"]).dashboards
@@ -127,7 +127,7 @@ def test_the_most_requested_questions_come_first_and_no_more_than_a_dashboard_ma
     }
 
 
-def test_what_there_is_no_time_for_is_said(
+def test_questions_without_time_left_are_reported(
     make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse
 ) -> None:
     reader, settings = make_reader()

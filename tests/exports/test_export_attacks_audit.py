@@ -139,7 +139,7 @@ def test_writing_a_second_end_for_a_try(session: ExportSession) -> None:
             connection.execute(copy, ["finished", None])
 
 
-def test_lines_of_ones_own_in_what_the_audit_shows(session: ExportSession) -> None:
+def test_forged_lines_in_the_audit_are_escaped(session: ExportSession) -> None:
     forged = "x\n2026-01-01 00:00:00  finished  cases of sample-stores\x1b[2J\r\u202e\u2028"
     for option in ("organization", "user", "output", "name", "file_format"):
         request = {"name": "tasks", "organization": HOSPITAL, "output": "x"} | {option: forged}

@@ -97,7 +97,7 @@ def test_a_name_of_another_format_is_refused(name: str, extension: str, found: s
 
 @pytest.mark.parametrize("taken", ["tasks.csv", "tasks.csv.manifest.json"])
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "folder"])
-def test_what_exists_is_not_replaced(taken: str, kind: str, directory: Path, tmp_path: Path) -> None:
+def test_an_existing_export_is_not_replaced(taken: str, kind: str, directory: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
     for before in (True, False):  # the sink is opened

@@ -86,7 +86,7 @@ def test_an_export_that_breaks_off_leaves_nothing_and_is_recorded(session: Expor
 
 
 @pytest.mark.services
-def test_what_was_counted_is_what_leaves_whatever_happens_between(own_session: ExportSession) -> None:
+def test_the_counted_rows_are_exported_despite_concurrent_changes(own_session: ExportSession) -> None:
     before = sorted_rows(own_session.rows("tasks"))
     own_session.warehouse.execute("""
         create function insights_ops.meddle() returns trigger language plpgsql security definer as $$

@@ -114,7 +114,7 @@ def test_an_aborted_export_leaves_no_object_and_no_upload(data: bytes, storage: 
 
 @pytest.mark.parametrize("taken", WHOLE)
 @pytest.mark.parametrize("data", [DATA, MANY], ids=["small", "parts"])
-def test_what_exists_is_not_replaced(taken: str, data: bytes, storage: Storage, server: Storage) -> None:
+def test_an_existing_export_is_not_replaced(taken: str, data: bytes, storage: Storage, server: Storage) -> None:
     def plant() -> None:
         server.client.put_object(Bucket=BUCKET, Key=taken, Body=b"precious")
 

@@ -231,7 +231,7 @@ def test_a_loaded_row_that_goes_bad_is_rejected_and_stays_as_it_was(life: Life) 
     assert _status(life, "spoilt") == "IN_PROGRESS"
 
 
-def test_what_is_rejected_equals_a_warehouse_from_scratch_but_for_what_stays(life: Life) -> None:
+def test_rejects_equal_those_of_a_warehouse_from_scratch_except_older_ones(life: Life) -> None:
     found = difference(life.warehouse, life.from_scratch, "insights_ops.rejects")
     assert names_of(found.only_first) == {"repaired"}  # resolved
     assert found.unequal == set()

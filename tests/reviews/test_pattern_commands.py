@@ -95,7 +95,7 @@ def test_a_newest_review_that_found_nothing_hides_what_an_older_one_found(
     ]
 
 
-def test_an_unknown_organization_is_said_to_be_unknown(reviewed: Warehouse) -> None:
+def test_an_unknown_organization_is_reported(reviewed: Warehouse) -> None:
     with pytest.raises(InsightsError, match="There is no organization 'sample-store'"):
         patterns("list", "--org", "sample-store")
 
@@ -167,6 +167,6 @@ def test_every_number_of_a_threshold_is_traced_to_where_it_stands(reviewed: Ware
     ]
 
 
-def test_an_unknown_pattern_is_said_to_be_unknown(reviewed: Warehouse) -> None:
+def test_an_unknown_pattern_is_reported(reviewed: Warehouse) -> None:
     with pytest.raises(InsightsError, match=r"No stored pattern has the id .* at the review of 2026-01-01"):
         patterns("explain", OPEN, "--review-date", "2026-01-01")

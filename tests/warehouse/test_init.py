@@ -93,7 +93,9 @@ def ordinary_user(postgres: LocalPostgres) -> Iterator[str]:
         connection.execute("drop role ordinary_user")
 
 
-def test_a_user_who_may_not_prepare_the_database_learns_who_may(orgo: Warehouse, ordinary_user: str) -> None:
+def test_an_ordinary_user_is_refused_with_the_role_that_may_prepare_the_database(
+    orgo: Warehouse, ordinary_user: str
+) -> None:
     with pytest.raises(
         InsightsError, match=r"This user may not prepare the database: .*Run insights init as a superuser"
     ):
