@@ -23,7 +23,7 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from orchestration.config.files import PROJECT, load_settings
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError, InsightsError, MisconfiguredError, NotFoundError, UnavailableError
 from workshop import airflow_demo
 from workshop.services import LocalAirflow
 from workshop.services.airflow_api import AirflowApi
@@ -60,7 +60,7 @@ class Page:
     _number: int = field(default=0)
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send one command and return its result. Raises InsightsError when Chromium refuses it."""
+        """Send one command and return its result. Raises FailedError when Chromium refuses it."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if self.session:
@@ -71,7 +71,7 @@ class Page:
             response = json.loads(self._read_message())
             if response.get("id") == self._number:
                 if "error" in response:
-                    raise InsightsError(f"Chromium refuses {method}: {response['error']['message']}")
+                    raise FailedError(f"Chromium refuses {method}: {response['error']['message']}")
                 result: dict[str, Any] = response["result"]
                 return result
 
@@ -90,14 +90,12 @@ class Page:
         self.wait(ready)
 
     def wait(self, ready: str) -> None:
-        """Wait until the JavaScript expression `ready` is true. Raises InsightsError with the page's text otherwise."""
+        """Wait until the JavaScript expression `ready` is true. Raises FailedError with the page's text otherwise."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not self.value(f"document.readyState === 'complete' && !!({ready})"):
             if time.monotonic() > deadline:
                 text = self.value("document.body.innerText")
-                raise InsightsError(
-                    f"{ready} is not true after {WAIT_SECONDS} s on a page with the text:\n{text[:800]}"
-                )
+                raise FailedError(f"{ready} is not true after {WAIT_SECONDS} s on a page with the text:\n{text[:800]}")
             time.sleep(0.2)
         time.sleep(SETTLE_SECONDS)
 
@@ -117,7 +115,7 @@ class Page:
         message = bytearray()
         while (byte := self.responses.read(1)) != b"\0":
             if not byte:
-                raise InsightsError("Chromium ended unexpectedly: run the script again")
+                raise FailedError("Chromium ended unexpectedly: run the script again")
             message += byte
         return bytes(message)
 
@@ -127,7 +125,7 @@ def chromium() -> Iterator[Page]:
     """Start Chromium with a temporary profile, yield a page, and end Chromium afterwards."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
-        raise InsightsError("Chromium was not found on PATH: install the package chromium")
+        raise MisconfiguredError("Chromium was not found on PATH: install the package chromium")
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
     with tempfile.TemporaryDirectory() as profile:
@@ -162,7 +160,7 @@ def main() -> None:
     job = airflow_demo.describe(load_settings())
     airflow = airflow_demo.private_airflow(job)
     if not airflow.is_running():
-        raise InsightsError("Airflow does not run. Start it first: ./dev airflow")
+        raise UnavailableError("Airflow does not run. Start it first: ./dev airflow")
     with chromium() as page:
         log_in(page, airflow)
         page.resize(LIST_SIZE)
@@ -174,10 +172,10 @@ def main() -> None:
 
 
 def last_run(airflow: LocalAirflow) -> str:
-    """Return the id of the newest run of GRAPH_DAG. Raises InsightsError when there is none."""
+    """Return the id of the newest run of GRAPH_DAG. Raises NotFoundError when there is none."""
     runs = AirflowApi(airflow).runs(GRAPH_DAG)
     if not runs:
-        raise InsightsError(f"{GRAPH_DAG} has no run. Start one first: ./dev airflow run")
+        raise NotFoundError(f"{GRAPH_DAG} has no run. Start one first: ./dev airflow run")
     return runs[-1].run_id
 
 

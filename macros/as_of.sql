@@ -1,12 +1,12 @@
 {#- The only clock of a run: an exclusive UTC date. Whatever happened before as_of 00:00 UTC counts. -#}
 {% macro as_of() -%}
-    {%- set asked = var('as_of', none) or run_started_at.strftime('%Y-%m-%d') -%}
-    {%- set parts = (asked | string).split('-') | map('int') | list -%}
-    {%- set is_shaped = modules.re.match('^[12][0-9]{3}-(0[1-9]|1[0-2])-[0-9]{2}$', asked | string) -%}
+    {%- set given = var('as_of', none) or run_started_at.strftime('%Y-%m-%d') -%}
+    {%- set parts = (given | string).split('-') | map('int') | list -%}
+    {%- set is_shaped = modules.re.match('^[12][0-9]{3}-(0[1-9]|1[0-2])-[0-9]{2}$', given | string) -%}
     {%- set next_month = modules.datetime.date(parts[0] + parts[1] // 12, parts[1] % 12 + 1, 1) if is_shaped -%}
     {%- set last_day = (next_month - modules.datetime.timedelta(days=1)).day if is_shaped else 0 -%}
     {%- if not is_shaped or parts[2] not in range(1, last_day + 1) -%}
-        {{ exceptions.raise_compiler_error("The variable as_of is '" ~ asked ~ "'; it must be a date like 2026-01-31.") }}
+        {{ exceptions.raise_compiler_error("The variable as_of is '" ~ given ~ "'; it must be a date like 2026-01-31.") }}
     {%- endif -%}
-    {{- return(asked | string) -}}
+    {{- return(given | string) -}}
 {%- endmacro %}

@@ -38,7 +38,7 @@ class Dbt(Step):
 
 @dataclass(frozen=True)
 class Always(Step):
-    """A step that runs even after a failed step, which still fails the run; it is skipped in a skipped run."""
+    """A step that runs even if the step before it failed, which still fails the run; a skipped run skips it."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestration.config.files import PROJECT, Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import NotFoundError
 from orchestration.warehouse.connection import connect
 from workshop import demo
 from workshop.sample.load import SAMPLE_AS_OF
@@ -58,18 +58,18 @@ def is_built(job: demo.Demo) -> bool:
 def dag_ids(job: demo.Demo, requested: Sequence[str]) -> list[str]:
     """Return the requested DAG ids, or all ids of config/insights/dags.yaml when none is requested.
 
-    The file lists the loads before the DAGs that depend on them. Raises InsightsError for an unknown id.
+    The file lists the loads before the DAGs that depend on them. Raises NotFoundError for an unknown id.
     """
     known = [dag.id for dag in job.settings.dags.values()]
     if unknown := [dag for dag in requested if dag not in known]:
-        raise InsightsError(f"There is no DAG {unknown[0]}; config/insights/dags.yaml has {', '.join(known)}.")
+        raise NotFoundError(f"There is no DAG {unknown[0]}; config/insights/dags.yaml has {', '.join(known)}.")
     return [*requested] or known
 
 
 def run_dag(job: demo.Demo, dag: str) -> tuple[Run, dict[str, str | None]]:
     """Trigger a DAG with the sample's `as_of`, wait for it, and return the finished run and each task's state.
 
-    Raises InsightsError when Airflow does not answer or has no such DAG.
+    Raises UnavailableError when Airflow does not respond, and NotFoundError when it has no such DAG.
     """
     api = AirflowApi(private_airflow(job))
     api.wait_for_dag(dag, DAG_SECONDS)

@@ -12,7 +12,7 @@ import psycopg
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialize
@@ -104,7 +104,7 @@ def prepare_database(demo: Demo) -> None:
 def build(demo: Demo, progress: Progress) -> None:
     """Build and test the warehouse as of `demo.as_of`.
 
-    Raises InsightsError with the last lines of dbt's output when the build fails.
+    Raises FailedError with the last lines of dbt's output when the build fails.
     """
     log = demo.state / "build.log"
     with log.open("w", encoding="utf-8") as file:
@@ -119,7 +119,7 @@ def build(demo: Demo, progress: Progress) -> None:
         result = dbt.write(demo.settings, command, url=demo.warehouse_url, variables=variables, on_line=follow)
     if result.exit_code:
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if not _NODE_SUCCESS.search(line)]
-        raise InsightsError("\n".join([*lines[-ERROR_LINES:], f"dbt failed; its full output is in {log}"]))
+        raise FailedError("\n".join([*lines[-ERROR_LINES:], f"dbt failed; its full output is in {log}"]))
 
 
 def summary(demo: Demo) -> Status:

@@ -31,7 +31,7 @@
 {%- endmacro %}
 
 {#- The organizations and ids of the cases that Insights requested (decision D5), whatever their metadata says now. -#}
-{% macro asked_case_ids() -%}
+{% macro requested_case_ids() -%}
     {%- set outbox = if_stored(source('previous_load_ops', 'review_requests')) -%}
     {%- if outbox -%} select organization_id, case_id from {{ outbox }}
     {%- else -%} select cast(null as uuid) as organization_id, cast(null as uuid) as case_id where false

@@ -109,14 +109,14 @@ case_reviews as (
     group by organization_id, case_id
 ),
 
-asked as (
-    {{ asked_case_ids() }}
+requested_cases as (
+    {{ requested_case_ids() }}
 ),
 
 joined as (
     select
         cases.*,
-        asked.case_id is not null as is_asked,
+        requested_cases.case_id is not null as is_requested,
         coalesce(case_reviews.review_count, 0) as review_count,
         coalesce(case_tasks.domain, 'generic') as domain,
         coalesce(
@@ -136,7 +136,7 @@ joined as (
     left join case_tasks on cases.case_id = case_tasks.case_id
     left join case_escalations on cases.case_id = case_escalations.case_id
     left join case_reviews on cases.case_id = case_reviews.case_id and cases.organization_id = case_reviews.organization_id
-    left join asked on cases.case_id = asked.case_id and cases.organization_id = asked.organization_id
+    left join requested_cases on cases.case_id = requested_cases.case_id and cases.organization_id = requested_cases.organization_id
     left join default_profiles on cases.organization_id = default_profiles.organization_id
 ),
 
@@ -150,7 +150,7 @@ final as (
         domain,
         location_text as location,
         source_keys,
-        is_own_review or is_asked as is_own_review,
+        is_own_review or is_requested as is_own_review,
         title,
         status,
         severity,

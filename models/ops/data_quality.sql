@@ -1,4 +1,3 @@
--- Grain: one row per organization, relation and finding (a quality flag of loaded rows or a reject reason).
 {{ config(unique_key=['organization_id', 'relation_name', 'finding']) }}
 
 with flagged as (

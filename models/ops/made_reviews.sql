@@ -1,4 +1,3 @@
--- Grain: one row per load of a review.
 {{ config(
     materialized='view',
     post_hook="grant select (cadence, review_date, as_of) on {{ this }} to {{ var('read_only_user') }}"

@@ -1,4 +1,3 @@
--- Grain: one row per source row that was ever rejected, with the reason.
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',

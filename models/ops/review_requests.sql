@@ -1,4 +1,3 @@
--- Grain: one row per review case that Insights requests: one per episode of a pattern, another whenever its severity rises.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
@@ -61,12 +60,12 @@ final as (
     where
         not exists (
             select 1
-            from {{ this }} as asked
+            from {{ this }} as earlier
             where
-                asked.pattern_id = firing.pattern_id
-                and asked.organization_id = firing.organization_id
-                and asked.episode_start = firing.episode_start
-                and array_position(array[{{ enum_tokens('task_severity') }}], asked.severity) >= firing.severity_rank
+                earlier.pattern_id = firing.pattern_id
+                and earlier.organization_id = firing.organization_id
+                and earlier.episode_start = firing.episode_start
+                and array_position(array[{{ enum_tokens('task_severity') }}], earlier.severity) >= firing.severity_rank
         )
     {%- endif %}
 )

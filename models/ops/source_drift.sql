@@ -1,4 +1,3 @@
--- Grain: one row per column of the source contract that is missing, unreadable or of another type in the operational database.
 {{ config(unique_key=['table_name', 'column_name']) }}
 
 with contract (table_name, column_name, contract_type, is_deployed_only) as (

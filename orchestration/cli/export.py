@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,14 @@ from orchestration.cli import options
 from orchestration.cli.progress import progress
 from orchestration.cli.tables import show_table
 from orchestration.cli.texts import say
+
+if TYPE_CHECKING:
+    from orchestration.exports.audit import Attempt
+
+AUDIT_HEADER = (
+    *("at (UTC)", "state", "export", "organization", "from", "to"),
+    *("format", "rows", "masked", "requested by", "output", "reason"),
+)
 
 
 def _formats() -> Iterable[str]:
@@ -91,16 +100,25 @@ def audit(organization: str | None, limit: int) -> None:
     settings = load_settings()
     with Database.open(settings) as db:
         attempts = newest_attempts(db, limit, organization)
-    for found in attempts:
-        rows = "" if found.row_count is None else f", {found.row_count:,} rows"
-        masked = "" if found.is_masked else ", not masked"
-        lines = [
-            f"{found.logged_at:%Y-%m-%d %H:%M:%S}  {found.state:<8}  {found.export_name} of {found.organization},"
-            f" {found.from_date} to {found.to_date}, {found.format}{rows}{masked}",
-            f"    by {found.requested_by}, to {found.output}",
-            *([f"    {found.reason}"] if found.reason else []),
-        ]
-        for line in lines:
-            say(line)
-    if not attempts:
+    if attempts:
+        show_table(map(_cells, attempts), header=AUDIT_HEADER, is_fitted=False)
+    else:
         say("There are no export attempts.")
+
+
+def _cells(found: Attempt) -> tuple[object, ...]:
+    """Return the cells of an attempt, one for each name of AUDIT_HEADER; `rows` is NULL until it has finished."""
+    return (
+        f"{found.logged_at:%Y-%m-%d %H:%M:%S}",
+        found.state,
+        found.export_name,
+        found.organization,
+        found.from_date,
+        found.to_date,
+        found.format,
+        found.row_count,
+        "yes" if found.is_masked else "no",
+        found.requested_by,
+        found.output,
+        found.reason or "",
+    )

@@ -9,7 +9,8 @@ from uuid import UUID
 import click
 
 from orchestration.cli import options
-from orchestration.cli.texts import cut, say
+from orchestration.cli.tables import show_table
+from orchestration.cli.texts import say
 
 LONGEST_SENTENCE = 1000  # columns, in an explanation
 
@@ -41,7 +42,7 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
     The largest pattern comes first; + marks a pattern whose episode begins with this review.
     """
     from orchestration.config.files import load_settings
-    from orchestration.reviews.patterns import Filters, newest_reviews, summary, tasks_without_case
+    from orchestration.reviews.patterns import HEADER, Filters, line_of, newest_reviews, tasks_without_case
     from orchestration.warehouse.database import Database
 
     settings = load_settings()
@@ -51,11 +52,9 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
         without_case = tasks_without_case(db, one)
     for review in reviews:
         say(f"The {review.cadence} review of {review.date}", bold=True)
-        for row in review.patterns:
-            mark, cases = "+" if row["is_new"] else " ", f"{row['event_count']:>5} cases"
-            about = f"{row['severity']:<8} {cut(row['slug'] or row['organization_id'])}  {cut(summary(row))}"
-            say(f"{mark} {row['pattern_id']} {row['kind']:<22} {cases}  {about}")
-        if not review.patterns:
+        if review.patterns:
+            show_table(map(line_of, review.patterns), header=HEADER, is_fitted=False)
+        else:
             say("  No matching pattern is stored.")
     say(f"{without_case:,} tasks belong to no case and are therefore in no pattern.", err=True)
 
@@ -75,5 +74,4 @@ def explain(pattern_id: UUID, review_date: date | None) -> None:
     settings = load_settings()
     with Database.open(settings) as db:
         row = find_pattern(db, pattern_id, review_date)
-    for heading, sentence in explanation(row):
-        say(f"{heading:<13} {cut(sentence, LONGEST_SENTENCE)}")
+    show_table(explanation(row), is_fitted=False, longest=LONGEST_SENTENCE)

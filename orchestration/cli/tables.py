@@ -6,29 +6,42 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
-from orchestration.cli.texts import columns, cut, say
+from orchestration.cli.texts import LONGEST_TEXT, columns, cut, say
 
 INDENT, GAP = "  ", "  "
 NARROWEST = 8  # minimum width of a truncated cell, in characters
 UNLIMITED = sys.maxsize
 
 
-def show_table(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (), title: str = "") -> None:
-    """Print rows below an optional title and header; cells are truncated to the width of the terminal.
+def show_table(
+    rows: Iterable[Sequence[object]],
+    *,
+    header: Sequence[str] = (),
+    title: str = "",
+    is_fitted: bool = True,
+    longest: int = LONGEST_TEXT,
+) -> None:
+    """Print rows below an optional title and header; cells are truncated to the width of the terminal if `is_fitted`.
 
-    A cell has at most LONGEST_TEXT columns, on a terminal or not.
+    A cell has at most `longest` columns, on a terminal or not.
     """
     if title:
         say(title, bold=True)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
-    for line in table_lines(rows, header=header, width=width):
+    width = shutil.get_terminal_size().columns if is_fitted and sys.stdout.isatty() else UNLIMITED
+    for line in table_lines(rows, header=header, width=width, longest=longest):
         say(line)
 
 
-def table_lines(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (), width: int = UNLIMITED) -> list[str]:
+def table_lines(
+    rows: Iterable[Sequence[object]],
+    *,
+    header: Sequence[str] = (),
+    width: int = UNLIMITED,
+    longest: int = LONGEST_TEXT,
+) -> list[str]:
     """Return the lines of a table, each at most `width` characters unless that needs cells shorter than NARROWEST."""
     values = [tuple(row) for row in rows]
-    cells = [[_text(value) for value in row] for row in ([tuple(header)] if header else []) + values]
+    cells = [[_text(value, longest) for value in row] for row in ([tuple(header)] if header else []) + values]
     are_numbers = [any(_is_number(value) for value in column) for column in zip(*values, strict=True)]
     are_numbers = are_numbers or [False] * len(header)
     widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
@@ -36,10 +49,10 @@ def table_lines(rows: Iterable[Sequence[object]], *, header: Sequence[str] = (),
     return [INDENT + GAP.join(map(_fit, line, widths, are_numbers)).rstrip() for line in cells]
 
 
-def _text(value: object) -> str:
+def _text(value: object, longest: int) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if _is_number(value) else cut(value)
+    return f"{value:,}" if _is_number(value) else cut(value, longest)
 
 
 def _is_number(value: object) -> bool:

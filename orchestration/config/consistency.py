@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from orchestration.config.masking import shown
-from orchestration.config.problems import KeyPath, Problem, nearest
+from orchestration.config.problems import KeyPath, Problem, closest, dotted, nearest
 from orchestration.config.rule import Rule, fits, path
-from orchestration.config.rules import finding
+from orchestration.config.rules import finding, place_of
 from orchestration.config.settings import Settings
+from orchestration.flows import FLOWS
 
 _ACCESS: KeyPath = ("insights", "access")
 EVERY_ROLE = "*"
@@ -42,6 +43,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
             for narrow, wide in (("restricted_roles", "internal_roles"), ("internal_roles", "public_roles"))
         ),
         Rule(_exports_keep_rows_back, (path("insights.exports.allowed_visibilities"),)),
+        Rule(_dags_have_flows, (("dags",),)),
         Rule(_dag_ids_differ, (("dags",),)),
     ]
 
@@ -154,6 +156,23 @@ def _exports_keep_rows_back(settings: Settings) -> Iterator[Problem]:
             says = "is exported in aggregates only, never as rows; remove it from this list"
             where = (*path("insights.exports.allowed_visibilities"), index)
             yield finding(settings, "warning", where, visibility, says)
+
+
+def _dags_have_flows(settings: Settings) -> Iterator[Problem]:
+    """Yield each DAG without a flow and each flow without a DAG."""
+    unknown = [key for key in settings.dags if key not in FLOWS]
+    for key in unknown:
+        says = f"this key is unknown.{nearest(key, FLOWS)} Known here: {', '.join(FLOWS)}"
+        yield _of_key(settings, ("etl_dags", key), ("etl_dags", key), says)
+    meant = {closest(key, FLOWS) for key in unknown}  # reported as misspelled, with the right key as the remedy
+    for key in [key for key in FLOWS if key not in settings.dags and key not in meant]:
+        says = "this key is missing; add it: The DAG of this flow of orchestration/flows.py."
+        yield _of_key(settings, ("etl_dags",), ("etl_dags", key), says)
+
+
+def _of_key(settings: Settings, place: KeyPath, key: KeyPath, says: str) -> Problem:
+    found = place_of(settings, place)
+    return Problem("error", says, found.file, found.line, None, dotted(key))
 
 
 def _dag_ids_differ(settings: Settings) -> Iterator[Problem]:

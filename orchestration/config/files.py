@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 
 from orchestration.config.consistency import contradictions
-from orchestration.config.dag_model import Dag, DagsFile
+from orchestration.config.dag_model import DagsFile
 from orchestration.config.expansion import expand_document
 from orchestration.config.fitting import fitting
 from orchestration.config.model import ConfigFile
@@ -88,8 +88,8 @@ def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> 
         problems += _disagreements(document, environment)
     places = {path: place for document in reversed(documents.values()) for path, place in document.places.items()}
     if config_fits and dags_fit and profiles_fit:
-        jobs: dict[str, Dag] = dict(dags.etl_dags)
-        settings = Settings(environment, config.insights, profiles.profiles, jobs, config.metadata.version, places)
+        version = config.metadata.version
+        settings = Settings(environment, config.insights, profiles.profiles, dags.etl_dags, version, places)
         return Checked(settings, problems + _broken(settings, environ))
     part = Settings.in_part(environment, places, config, dags, profiles)
     return Checked(None, problems + _broken(part, environ))

@@ -47,7 +47,7 @@ class Settings:
         part = cls.__new__(cls)
         known = {"environment": environment, "places": places, **vars(config)}
         if "etl_dags" in vars(dags):
-            known["dags"] = vars(dags.etl_dags)
+            known["dags"] = dags.etl_dags
         if "profiles" in vars(profiles):
             known["profiles"] = without_templates(profiles.profiles)
         vars(part).update({name: value for name, value in known.items() if name != "metadata"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from orchestration.config.files import Settings
 from orchestration.config.tokens import Section, Text
@@ -18,17 +18,43 @@ RetentionClass = Literal["raw_event", "aggregated", "pattern_result"]
 CLASSES: tuple[RetentionClass, ...] = get_args(RetentionClass)
 
 
-class Retention(Section):
-    """`config.meta.retention` of a relation (docs/meta-keys.md)."""
+class Kept(Section):
+    """A relation that keeps its rows forever."""
 
-    retention_class: Literal[RetentionClass, "none"] | None = Field(alias="class", default=None)
-    date: Text | None = None
+    retention_class: Literal["none"] = Field(alias="class")
+    reason: Text = Field(description="Why its rows are kept forever.")
+
+
+class Dated(Section):
+    """A relation whose own rows, or a view with its `unique_key`, have the date that decides."""
+
+    retention_class: RetentionClass = Field(alias="class")
+    date: Text
     dated_by: Text | None = None
-    goes_with: Text | None = Field(alias="with", default=None)
-    reason: Text | None = Field(default=None, description="Class none only: why its rows are kept for ever.")
 
 
-RETENTION = TypeAdapter(Retention)
+class Following(Section):
+    """A relation whose rows leave with those of another; it has that relation's class unless it names one."""
+
+    retention_class: RetentionClass | None = Field(alias="class", default=None)
+    date: Text | None = None
+    goes_with: Text = Field(alias="with")
+
+
+def _shape(declared: object) -> str:
+    if not isinstance(declared, dict) or declared.get("class") == "none":
+        return "shape_kept"
+    return "shape_following" if "with" in declared else "shape_dated"
+
+
+# `config.meta.retention` of a relation (docs/meta-keys.md). The tags are no keys of the declaration.
+Retention = Annotated[
+    Annotated[Kept, Tag("shape_kept")]
+    | Annotated[Dated, Tag("shape_dated")]
+    | Annotated[Following, Tag("shape_following")],
+    Discriminator(_shape),
+]
+RETENTION: TypeAdapter[Kept | Dated | Following] = TypeAdapter(Retention)
 
 
 @dataclass(frozen=True)
@@ -56,8 +82,13 @@ def retention_plan(project: Mapping[str, Relation]) -> list[Retained]:
     on the rows that are left. Raises MisconfiguredError, with file, relation and key, for an invalid declaration.
     """
     declared = {name: _declared(relation) for name, relation in project.items() if "retention" in relation.meta}
-    purged = {name: meta for name, meta in declared.items() if meta.retention_class != "none"}
-    plan = [_retained(project[name], project, purged) for name in purged]
+    dated = {name: meta for name, meta in declared.items() if isinstance(meta, Dated)}
+    plan = [_dated(project[name], meta, project) for name, meta in dated.items()]
+    plan += [
+        _following(project[name], meta, project, dated)
+        for name, meta in declared.items()
+        if isinstance(meta, Following)
+    ]
     return sorted(plan, key=lambda r: (_turn(r), CLASSES.index(r.retention_class), r.relation.name))
 
 
@@ -79,29 +110,33 @@ def _where(relation: Relation) -> Declaration:
     return Declaration(relation.file, f"relation {relation.name}", "retention")
 
 
-def _declared(relation: Relation) -> Retention:
-    where = _where(relation)
-    declared = where.read(relation.meta["retention"], RETENTION)
-    if declared.retention_class == "none" and not declared.reason:
-        raise where.wrong("reason", "class none needs a reason")
-    return declared
+def _declared(relation: Relation) -> Kept | Dated | Following:
+    return _where(relation).read(relation.meta["retention"], RETENTION)
 
 
-def _retained(relation: Relation, project: Mapping[str, Relation], purged: Mapping[str, Retention]) -> Retained:
-    where, declared = _where(relation), purged[relation.name]
-    leader = purged.get(declared.goes_with) if declared.goes_with else None
-    if declared.goes_with and not (leader and leader.retention_class and not leader.goes_with):
-        raise where.wrong("with", f"{declared.goes_with} must have a class, and no `with` of its own")
-    if declared.dated_by and declared.dated_by not in project:
-        raise where.wrong("dated_by", f"{declared.dated_by} is not a model")
-    keyed = project[declared.goes_with] if declared.goes_with else relation
-    if (declared.goes_with or declared.dated_by) and not keyed.key:
-        named = "with" if declared.goes_with else "dated_by"
-        raise where.wrong(named, f"{keyed.name} must have a unique_key in the config of its model")
-    if not declared.date and (declared.dated_by or not declared.goes_with):
-        raise where.wrong("date", "this key is missing")
-    retention_class = declared.retention_class or (leader.retention_class if leader else None)
-    if retention_class is None or retention_class == "none":
-        raise where.wrong("class", f"must be none or one of {', '.join(CLASSES)}")
-    dated_by = project[declared.dated_by] if declared.dated_by else None
-    return Retained(relation, retention_class, declared.date, dated_by, declared.goes_with, keyed.key)
+def _dated(relation: Relation, declared: Dated, project: Mapping[str, Relation]) -> Retained:
+    view = None
+    if declared.dated_by:
+        view = project.get(declared.dated_by)
+        if view is None:
+            raise _where(relation).wrong("dated_by", f"{declared.dated_by} is not a model")
+        _check_key(relation, relation, "dated_by")
+    return Retained(relation, declared.retention_class, declared.date, view, None, relation.key)
+
+
+def _following(
+    relation: Relation, declared: Following, project: Mapping[str, Relation], dated: Mapping[str, Dated]
+) -> Retained:
+    leader = dated.get(declared.goes_with)
+    if leader is None:
+        says = f"{declared.goes_with} must have a class, and no `with` of its own"
+        raise _where(relation).wrong("with", says)
+    followed = project[declared.goes_with]
+    _check_key(relation, followed, "with")
+    retention_class = declared.retention_class or leader.retention_class
+    return Retained(relation, retention_class, declared.date, None, declared.goes_with, followed.key)
+
+
+def _check_key(relation: Relation, keyed: Relation, named: str) -> None:
+    if not keyed.key:
+        raise _where(relation).wrong(named, f"{keyed.name} must have a unique_key in the config of its model")

@@ -1,4 +1,4 @@
-"""Reads the kinds of pattern from the seed pattern_kinds, which SQL joins too."""
+"""Reads the kinds of pattern and the names of categories from the seeds, which SQL joins too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 
 from orchestration.config.files import PROJECT
 
-SEED_FILE = PROJECT / "seeds" / "pattern_kinds.csv"
+SEEDS = PROJECT / "seeds"
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,24 @@ class PatternKind:
 @cache
 def pattern_kinds() -> dict[str, PatternKind]:
     """Return every kind of pattern by its name, in the order of the seed."""
-    with SEED_FILE.open(encoding="utf-8", newline="") as file:
-        return {row["kind"]: _pattern_kind(row) for row in csv.DictReader(file)}
+    return {row["kind"]: _pattern_kind(row) for row in _rows("pattern_kinds")}
+
+
+@cache
+def category_names() -> dict[str, str]:
+    """Return the name of each category of labels by its digit."""
+    return {row["category"]: row["name"] for row in _rows("label_categories")}
+
+
+@cache
+def subcategory_names() -> dict[str, str]:
+    """Return the name of each subcategory of labels by its digit."""
+    return {row["subcategory"]: row["name"] for row in _rows("label_subcategories")}
+
+
+def _rows(seed: str) -> list[dict[str, str]]:
+    with (SEEDS / f"{seed}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _pattern_kind(row: dict[str, str]) -> PatternKind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,12 +13,13 @@ from psycopg import sql
 from orchestration.config.files import CONFIG_FILE, PROFILES_FILE
 from orchestration.config.rules import REVIEWS
 from orchestration.errors import NotBuiltError, NotFoundError
-from orchestration.reviews.kinds import pattern_kinds
+from orchestration.reviews.kinds import category_names, pattern_kinds, subcategory_names
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.translation import Messages
 
 CADENCES = tuple(REVIEWS)
 NO_REVIEW_YET: Messages = {NotBuiltError: "No review has been built here yet. Run: insights init, then insights build"}
+HEADER = ("", "pattern", "kind", "cases", "severity", "organization", "about")
 PROFILE_NUMBERS = "cyclic_overview.threshold_triggers.incident_frequency"
 
 
@@ -110,13 +111,32 @@ def find_pattern(db: Database, pattern_id: UUID, review_date: date | None) -> di
     return rows[0]
 
 
+def line_of(row: dict[str, Any]) -> tuple[object, ...]:
+    """Return the cells of a pattern in a list, one for each name of HEADER."""
+    return (
+        "+" if row["is_new"] else "",
+        row["pattern_id"],
+        pattern_kinds()[row["kind"]].display_name,
+        row["event_count"],
+        row["severity"],
+        row["slug"] or row["organization_id"],
+        summary(row),
+    )
+
+
 def summary(row: dict[str, Any]) -> str:
     """Return the subject of a pattern in a few words; nothing from the source if it is ANONYMISED."""
     if row["visibility"] == "ANONYMISED":
         return "(anonymised)"
     if pattern_kinds()[row["kind"]].is_of_category:
-        return f"category {row['label_category']}, subcategory {row['label_subcategory']}"
+        category, subcategory = row["label_category"], row["label_subcategory"]
+        return f"category {_named(category, category_names())}, subcategory {_named(subcategory, subcategory_names())}"
     return " ".join(filter(None, [row["label"] or "(no label)", row["domain"], row["location"]]))
+
+
+def _named(code: int | None, names: Mapping[str, str]) -> str:
+    name = names.get(str(code))
+    return f"{code} ({name})" if name else str(code)
 
 
 def explanation(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -124,7 +144,8 @@ def explanation(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Pattern", f"{row['pattern_id']}, the {row['cadence']} review of {row['review_date']}"
     yield "Organization", f"{row['slug'] or 'unknown'} ({row['organization_id']})"
     yield "About", _about(row)
-    yield "Rule", f"{row['kind']}: {pattern_kinds()[row['kind']].explanation}"
+    kind = pattern_kinds()[row["kind"]]
+    yield "Rule", f"{kind.display_name} ({kind.kind}): {kind.explanation}"
     yield "Threshold", _threshold(row)
     yield from (("Set by", sentence) for sentence in _threshold_sources(row))
     yield "Found", _found(row)

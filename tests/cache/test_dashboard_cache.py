@@ -118,10 +118,10 @@ def test_a_stale_entry_is_marked_and_one_client_renews_it(admin: redis.Redis, re
     outcome(reader)
     aged(admin, reader, 61)
     lease = cache_key(question(reader)).lease
-    admin.set(lease, "somebody else", px=60_000)
+    admin.set(lease, "another client", px=60_000)
     answer = reader.ask(OVERVIEW, ROLES)
     assert (answer.outcome, answer.is_stale) == ("stale", True)
-    assert admin.get(lease) == b"somebody else"
+    assert admin.get(lease) == b"another client"
     admin.delete(lease)
     assert [outcome(reader), outcome(reader)] == ["misses", "hits"]
 

@@ -65,7 +65,7 @@ def test_a_dashboard_keeps_as_many_entries_as_it_may_and_the_coldest_leave(
 
 
 @needs_services
-def test_what_a_warm_up_renews_is_not_warmer_for_it(
+def test_a_renewal_by_a_warm_up_does_not_count_as_a_request(
     admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis
 ) -> None:
     reader = open_reader(warehouse, redis_server, cache__max_keys_per_dashboard=3)
@@ -79,7 +79,7 @@ def test_what_a_warm_up_renews_is_not_warmer_for_it(
 
 
 @needs_services
-def test_what_another_has_just_computed_is_not_computed_again(
+def test_a_fresh_answer_of_another_client_is_not_computed_again(
     warehouse: Warehouse, redis_server: LocalRedis, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, store = open_reader(warehouse, redis_server), reader.store
@@ -102,7 +102,7 @@ def test_a_lease_is_released_only_by_its_holder(admin: redis.Redis, reader: Read
     assert store
     assert store.take_lease(mine, "ours", 60)
     assert not store.take_lease(mine, "theirs", 60)
-    admin.set(mine.lease, "theirs")  # ours had ended, and somebody else computes
+    admin.set(mine.lease, "theirs")  # ours had ended, and another client computes
     store.release_lease(mine, "ours")
     assert admin.get(mine.lease) == b"theirs"
     store.release_lease(mine, "theirs")
@@ -123,7 +123,7 @@ def test_a_computation_that_takes_too_long_is_ended_by_the_database(
 
 
 @needs_services
-def test_every_answer_is_counted_once_and_the_most_asked_are_known(
+def test_every_answer_is_counted_once_and_the_most_requested_are_listed(
     admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis, reader: Reader
 ) -> None:
     requests = [dataclasses.replace(OVERVIEW, parameters={"days": days}) for days in (1, 2, 3)]
@@ -145,7 +145,7 @@ def test_every_answer_is_counted_once_and_the_most_asked_are_known(
 
 
 @needs_services
-def test_the_counts_of_asks_are_bounded(admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis) -> None:
+def test_the_counts_of_requests_are_bounded(admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis) -> None:
     reader = open_reader(warehouse, redis_server, cache__max_keys_per_dashboard=4)
     for days in (1, 1, *range(1, 12)):
         outcome(reader, dataclasses.replace(OVERVIEW, parameters={"days": days}))

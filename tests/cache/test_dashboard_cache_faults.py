@@ -96,7 +96,7 @@ def test_a_full_redis_still_answers_what_it_has_and_refuses_the_rest(admin: redi
 
 
 @needs_services
-def test_a_flushed_redis_begins_anew(admin: redis.Redis, reader: Reader) -> None:
+def test_a_flushed_redis_is_filled_again(admin: redis.Redis, reader: Reader) -> None:
     outcome(reader)
     admin.flushall()
     admin.script_flush()

@@ -136,7 +136,7 @@ def test_a_killed_process_delays_no_client_beyond_its_lease(
     assert queries(logged) == 1
 
 
-def test_without_redis_each_process_asks_the_warehouse_once(logged: Warehouse, tmp_path: Path) -> None:
+def test_without_redis_each_process_queries_the_warehouse_once(logged: Warehouse, tmp_path: Path) -> None:
     away = {"cache.url": f"unix://{tmp_path}/nothing"}
     with clients(logged, tmp_path, 2, settings=away) as started:
         for process in started:

@@ -43,7 +43,7 @@ def test_an_argument_that_cannot_be_used_is_refused(
     assert says in err and "Traceback" not in err
 
 
-def test_what_insights_sets_is_refused_and_nothing_else() -> None:
+def test_only_options_that_insights_sets_are_refused() -> None:
     from orchestration import dbt  # noqa: PLC0415
     from orchestration.config.files import load_settings  # noqa: PLC0415
 

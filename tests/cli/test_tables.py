@@ -90,7 +90,7 @@ def test_an_error_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str], mon
     assert capsys.readouterr().err == "Error: There is no \\x1b[2J\\u202eorganization.\nList them.\n"
 
 
-def test_a_live_line_is_written_anew_on_a_terminal_and_gone_in_the_end() -> None:
+def test_a_live_line_is_rewritten_on_a_terminal_and_removed_at_the_end() -> None:
     terminal, file = Terminal(), io.StringIO()
     for stream in (terminal, file):
         with pytest.raises(ZeroDivisionError), live_line(stream) as show:

@@ -107,6 +107,6 @@ def test_cron_expressions(expression: str, said: str | None) -> None:
     assert problem is None if said is None else said in str(problem), problem
 
 
-def test_what_ships_is_checked_where_it_lies() -> None:
+def test_the_shipped_files_are_checked_in_place() -> None:
     assert [str(p) for p in check(environ={"INSIGHTS_ENV": "prod"}).problems if p.level == "error"] == []
     assert (PROJECT / CONFIG_FILE).exists()

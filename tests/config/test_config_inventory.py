@@ -66,7 +66,7 @@ def test_the_inventory_is_that_of_the_specification(project: ConfigProject) -> N
     assert set(settings.dags) == set(FLOWS)
 
 
-def test_the_pasted_inventory_is_told_of_its_tabs(project: ConfigProject) -> None:
+def test_a_pasted_inventory_with_tabs_is_reported(project: ConfigProject) -> None:
     project.write(INVENTORY, DAGS)
     lines = [9, 16, 23, 30, 37, 44]  # counted in the text above; its first line is empty
     assert project.said() == [

@@ -45,6 +45,7 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     insights["exports"]["allowed_visibilities"] = ["RESTRICTED"]
     for dag in dags["etl_dags"].values():
         dag["id"] = "insights_same"
+    dags["etl_dags"]["hourly"] = dags["etl_dags"].pop("daily_dimensions_sync")
     for name, profile in profiles["profiles"].items():
         if not name.startswith("_"):
             profile |= {"pattern_window_days": 77, "pattern_min_events": 77}

@@ -63,7 +63,7 @@ def read(tmp_path: Path, content: str | bytes) -> Document:
         ("token: yes\n", ["x.yaml:1: token is ***: YAML takes this for true; write true, or a text in quotes"]),
     ],
 )
-def test_what_is_wrong_with_a_file(tmp_path: Path, content: str | bytes, said: list[str]) -> None:
+def test_a_wrong_file_is_reported(tmp_path: Path, content: str | bytes, said: list[str]) -> None:
     problems = [str(problem).removeprefix("error: ") for problem in read(tmp_path, content).problems]
     assert len(problems) == len(said), problems
     for problem, wanted in zip(problems, said, strict=True):

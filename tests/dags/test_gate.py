@@ -47,7 +47,7 @@ def test_a_server_that_does_not_answer_is_waited_for(gate_says, prepared: Wareho
         prepared.execute("alter role orgo_insights_etl reset statement_timeout")
 
 
-def test_what_waiting_does_not_help_with_fails_at_once(  # type: ignore[no-untyped-def]
+def test_an_error_that_waiting_cannot_fix_fails_at_once(  # type: ignore[no-untyped-def]
     gate_says, prepared: Warehouse, postgres: LocalPostgres, database: str
 ) -> None:
     refused = "The operational tables cannot be read (permission denied"

@@ -81,7 +81,7 @@ def test_two_organizations_at_once(warehouse: Warehouse, reader: Reader) -> None
 @pytest.mark.parametrize(
     "visibilities", [["ANONYMISED"], [*ALL, "ANONYMISED"], ["anonymised"], ["public"], [], "PUBLIC"]
 )
-def test_anonymised_rows_asked_for_plainly_or_a_set_that_is_none(reader: Reader, visibilities: Any) -> None:
+def test_a_plain_question_for_anonymised_rows_or_for_an_invalid_set(reader: Reader, visibilities: Any) -> None:
     for roles in (["auditor", "analyst"], ["teacher"]):
         with pytest.raises(InsightsError, match=r"visibility|anonymised form only"):
             reader.ask(Asked("open_patterns", HOSPITAL, visibilities), roles)

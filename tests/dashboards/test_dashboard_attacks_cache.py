@@ -43,9 +43,7 @@ def test_the_anonymised_answer_planted_under_the_plain_key(admin: redis.Redis, r
     assert reader.ask(plain, ["teacher"]).entry.body == right.entry.body
 
 
-def test_a_lease_that_somebody_planted_for_ever(
-    warehouse: Warehouse, redis_server: LocalRedis, admin: redis.Redis
-) -> None:
+def test_a_planted_lease_without_end(warehouse: Warehouse, redis_server: LocalRedis, admin: redis.Redis) -> None:
     reader = open_reader(warehouse, redis_server, cache__compute_seconds=1)
     request = Asked("overview", HOSPITAL, OPEN)
     admin.set(cache_key(reader.question(request)).lease, "mine for ever")
@@ -54,7 +52,7 @@ def test_a_lease_that_somebody_planted_for_ever(
 
 
 @pytest.mark.parametrize("load", ["999999999", "99999999999999999999999", "x", "-1", ""])
-def test_a_load_that_somebody_planted_for_ever(admin: redis.Redis, reader: Reader, load: str) -> None:
+def test_a_planted_load_without_end(admin: redis.Redis, reader: Reader, load: str) -> None:
     request = Asked("overview", HOSPITAL, OPEN)
     admin.set("insights:dev:{overview}:load", load)
     assert reader.ask(request, ["teacher"]).outcome == "misses"

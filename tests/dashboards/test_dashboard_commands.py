@@ -21,7 +21,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(commands, list(arguments))
 
 
-def test_the_list_says_what_can_be_asked() -> None:
+def test_the_list_shows_each_dashboard() -> None:
     result = run("dashboards")
     assert result.exit_code == 0, result.output
     assert "--parameter days=...  How many days before the horizon. 1 to 366; default: 28." in result.output

@@ -63,7 +63,7 @@ def test_every_panel_is_bounded_by_organization_visibility_and_limit() -> None:
     assert panels >= 18
 
 
-def test_the_anonymised_form_shows_nothing_that_points_at_somebody() -> None:
+def test_the_anonymised_form_shows_nothing_that_identifies_a_person() -> None:
     forbidden = re.compile(r"_id|ids|label|role|location|_at|episode|window|peak|first|last|case_", re.I)
     for dashboard in found().values():
         for panel in dashboard.meta.panels.values():
@@ -138,7 +138,7 @@ def test_the_lists_decide_what_a_role_sees(
                     access.check_plain(rules, frozenset(roles), wanted)
 
 
-def test_a_refusal_says_what_may_be_asked_instead(settings: Settings) -> None:
+def test_a_refusal_names_what_is_allowed_instead(settings: Settings) -> None:
     message = re.escape(
         "The question is about PUBLIC, INTERNAL, RESTRICTED, but the roles nurse, teacher may see PUBLIC, INTERNAL"
         " only. Request only: --visibility PUBLIC --visibility INTERNAL"
@@ -159,12 +159,12 @@ def test_access_is_decided_before_cache_and_warehouse_are_looked_at(settings: Se
 
 
 @pytest.mark.parametrize("roles", [[], [""], [" "], ["*"], ["teacher", "*"]])
-def test_who_has_no_role_sees_nothing(settings: Settings, roles: list[str]) -> None:
+def test_a_user_without_roles_sees_nothing(settings: Settings, roles: list[str]) -> None:
     with pytest.raises(AccessRefusedError):
         make_reader(settings).ask(Asked("overview", ONE, ["PUBLIC"]), roles)
 
 
-def test_a_question_asked_differently_has_one_key(settings: Settings) -> None:
+def test_equal_questions_have_one_key(settings: Settings) -> None:
     reader = make_reader(settings)
     same = [
         Asked("task_volume", ONE),

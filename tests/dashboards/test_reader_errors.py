@@ -16,10 +16,13 @@ from support.warehouse import Warehouse, connect_as
 from orchestration.dashboards.question import Asked
 from orchestration.errors import (
     BadInputError,
+    ConflictError,
+    FailedError,
     InsightsError,
     MisconfiguredError,
     NotBuiltError,
     NotFoundError,
+    NotPreparedError,
     RefusedError,
     TimedOutError,
     UnavailableError,
@@ -59,7 +62,29 @@ def test_each_error_has_its_kind(prepared: Warehouse, built: Warehouse, database
     assert _kind(lambda: open_reader(built).ask(ONE, ["teacher"])) is RefusedError
 
 
-def test_a_server_that_is_down_is_an_error_at_once_and_is_asked_again(
+VOLUME = Asked("task_volume", STORES, OPEN)
+# A report whose rows cannot be computed.
+BROKEN = """
+    alter materialized view insights.report_task_volume rename to volume;
+    create view insights.report_task_volume as select * from insights.volume where 1 / (task_count - task_count) > 0;
+    grant select on insights.report_task_volume to orgo_insights_ro;
+"""
+
+
+def test_an_ambiguous_slug_a_broken_report_and_a_lost_log_have_their_kinds(built: Warehouse) -> None:
+    def kind() -> type[InsightsError]:
+        return _kind(lambda: open_reader(built).ask(VOLUME, ["teacher"]))
+
+    built.execute(BROKEN)
+    assert kind() is FailedError
+    built.execute("drop table insights_ops.load_log cascade")
+    assert kind() is NotPreparedError
+    built.execute("update insights.dim_organizations set slug = 'same'")
+    ambiguous = Asked("task_volume", "same", OPEN)
+    assert _kind(lambda: open_reader(built).ask(ambiguous, ["teacher"])) is ConflictError
+
+
+def test_a_server_that_is_down_is_an_error_at_once_and_is_tried_again(
     built: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader = open_reader(built, url=NOWHERE, cache__compute_seconds=600)

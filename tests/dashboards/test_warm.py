@@ -99,7 +99,7 @@ def test_a_cold_cache_is_warmed_for_every_organization_and_readers_hit_it(
             assert reader.ask(Asked(name, organization, SEES), ["nurse"]).outcome == "hits"
 
 
-def test_what_is_fresh_is_left_alone(make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse) -> None:
+def test_a_fresh_answer_is_not_computed(make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse) -> None:
     reader, settings = make_reader()
     warm(reader, settings, ["overview"])
     again = warm(reader, settings, ["overview"]).dashboards
@@ -108,7 +108,7 @@ def test_what_is_fresh_is_left_alone(make_reader: Callable[..., tuple[Reader, Se
     assert (again["overview"].fresh, again["overview"].computed, again["overview"].found) == (number, 0, number)
 
 
-def test_the_most_asked_questions_come_first_and_no_more_than_a_dashboard_may_have(
+def test_the_most_requested_questions_come_first_and_no_more_than_a_dashboard_may_have(
     make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse, client: redis.Redis
 ) -> None:
     reader, settings = make_reader(max_keys=3)
@@ -127,7 +127,7 @@ def test_the_most_asked_questions_come_first_and_no_more_than_a_dashboard_may_ha
     }
 
 
-def test_what_there_is_no_time_for_is_said(
+def test_questions_without_time_left_are_reported(
     make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse
 ) -> None:
     reader, settings = make_reader()
@@ -138,7 +138,7 @@ def test_what_there_is_no_time_for_is_said(
     )
 
 
-def test_a_slow_warehouse_is_not_asked_more_than_there_is_time_for(
+def test_a_slow_warehouse_gets_no_more_queries_than_there_is_time_for(
     make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader, settings = make_reader()
@@ -171,7 +171,7 @@ def test_answers_that_were_kept_where_no_reader_looks_are_no_success(
     assert (report.dashboards["overview"].share, report.is_whole) == (0.0, False)
 
 
-def test_what_the_widest_role_sees_is_warmed_where_somebody_has_it(
+def test_what_the_widest_role_sees_is_warmed_where_a_user_has_it(
     make_reader: Callable[..., tuple[Reader, Settings]], built: Warehouse
 ) -> None:
     reader, settings = make_reader()

@@ -21,10 +21,12 @@ from support.documentation import (
 )
 
 from orchestration.cli import commands as insights
-from orchestration.config.files import PROJECT
+from orchestration.config.files import PROJECT, load_settings
+from orchestration.flows import FLOWS
 from workshop.cli import commands as workshop
 
 RULES, LAST_OF_THE_DESIGN = 9, 17
+LISTED_DAGS = 6  # those of the specification; a DAG of an installation need not be in the table
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,20 @@ def test_the_index_of_decisions_lists_each_with_its_title(pages: dict[str, str])
         for name, title in re.findall(r"^## ([DR]\d+)\. (.*)$", text, re.M)
     }
     assert Counter(listed) == Counter(titles)
+
+
+def test_the_table_of_dags_agrees_with_the_inventory_and_the_flows(pages: dict[str, str]) -> None:
+    rows = re.findall(r"^\| `(insights_\w+)` \| `(.*?)` \| (.*?) \| (.*) \|$", pages["docs/airflow.md"], re.M)
+    known = {
+        dag.id: (
+            dag.schedule,
+            ", ".join(dag.enabled_environments),
+            ", ".join(f"`{step.task_id}`" for step in FLOWS[key].steps),
+        )
+        for key, dag in load_settings().dags.items()
+    }
+    assert len(rows) >= LISTED_DAGS
+    assert {dag_id: tuple(cells) for dag_id, *cells in rows}.items() <= known.items()
 
 
 def test_every_citation_is_found(pages: dict[str, str]) -> None:

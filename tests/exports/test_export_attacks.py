@@ -102,7 +102,7 @@ def test_sql_in_a_date_begins_nothing(session: ExportSession) -> None:
     assert len(session.audit()) == events
 
 
-def test_a_function_of_ones_own_in_the_place_of_sha256(own_session: ExportSession) -> None:
+def test_a_planted_sha256_function(own_session: ExportSession) -> None:
     # The ETL role may make functions in its schemas and set its own search_path: masks that mask nothing.
     with connect_as(own_session.warehouse.etl_url) as connection:
         connection.execute("create function insights_staging.sha256(bytea) returns bytea language sql as 'select $1'")

@@ -101,9 +101,9 @@ def test_editing_ones_own_row_of_the_audit(session: ExportSession) -> None:
         "drop index insights_ops.export_audit_end",
         "drop schema insights_ops cascade",
         f"insert into {AUDIT} (export_id, event, logged_at) values (gen_random_uuid(), 'refused', '2000-01-01')",
-        f"insert into {AUDIT} (export_id, event, database_user) values (gen_random_uuid(), 'refused', 'somebody')",
+        f"insert into {AUDIT} (export_id, event, database_user) values (gen_random_uuid(), 'refused', 'another_user')",
         f"insert into {AUDIT} (export_audit_id) overriding system value values (1)",
-        "alter role orgo_insights_ro rename to somebody",
+        "alter role orgo_insights_ro rename to another_user",
         "set session authorization postgres",
         "set role postgres",
     ]
@@ -139,7 +139,7 @@ def test_writing_a_second_end_for_a_try(session: ExportSession) -> None:
             connection.execute(copy, ["finished", None])
 
 
-def test_lines_of_ones_own_in_what_the_audit_shows(session: ExportSession) -> None:
+def test_forged_lines_in_the_audit_are_escaped(session: ExportSession) -> None:
     forged = "x\n2026-01-01 00:00:00  finished  cases of sample-stores\x1b[2J\r\u202e\u2028"
     for option in ("organization", "user", "output", "name", "file_format"):
         request = {"name": "tasks", "organization": HOSPITAL, "output": "x"} | {option: forged}
@@ -147,9 +147,9 @@ def test_lines_of_ones_own_in_what_the_audit_shows(session: ExportSession) -> No
     shown = CliRunner().invoke(commands, ["exports", "audit", "--limit", "5"], color=True).stdout
     assert shown.count("x\\n2026-01-01 00:00:00  finished  cases of sample-stores\\x1b[2J\\r\\u202e\\u2028") >= 5
     lines = shown.split("\n")
-    assert (len(lines), lines[-1]) == (5 * 3 + 1, "")
+    assert (len(lines), lines[-1]) == (1 + 5 + 1, "")  # the header, and an attempt on one line each
     assert all(line.isprintable() for line in lines)
-    assert [line.split()[2] for line in lines if line and not line.startswith(" ")] == ["refused"] * 5
+    assert [line.split()[2] for line in lines[1:-1]] == ["refused"] * 5
 
 
 def test_a_role_that_is_renamed_keeps_its_name_in_the_audit(

@@ -77,10 +77,10 @@ def test_a_killed_run_whose_names_were_taken_meanwhile_takes_nothing_along(direc
     with run(directory, dies_after=1) as process:
         process.communicate("go")
     (directory / "tasks.csv").unlink()
-    (directory / "tasks.csv").write_text("somebody's")
+    (directory / "tasks.csv").write_text("a user's file")
     export("other.csv")
     assert names(directory) == ["other.csv", "other.csv.manifest.json", "tasks.csv"]
-    assert (directory / "tasks.csv").read_text() == "somebody's"
+    assert (directory / "tasks.csv").read_text() == "a user's file"
 
 
 def test_a_living_run_keeps_its_temporary_files(directory: Path) -> None:

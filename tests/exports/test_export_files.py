@@ -97,7 +97,7 @@ def test_a_name_of_another_format_is_refused(name: str, extension: str, found: s
 
 @pytest.mark.parametrize("taken", ["tasks.csv", "tasks.csv.manifest.json"])
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "folder"])
-def test_what_exists_is_not_replaced(taken: str, kind: str, directory: Path, tmp_path: Path) -> None:
+def test_an_existing_export_is_not_replaced(taken: str, kind: str, directory: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
     for before in (True, False):  # the sink is opened
@@ -199,7 +199,7 @@ def test_a_folder_that_others_may_enter_is_refused(mode: int, directory: Path) -
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
-def test_somebody_elses_folder_is_refused(directory: Path) -> None:
+def test_a_folder_of_another_user_is_refused(directory: Path) -> None:
     directory.mkdir(mode=0o700)
     os.chown(directory, 65534, 65534)
     with pytest.raises(InsightsError, match="must belong to the user that runs the export"):

@@ -106,7 +106,7 @@ def test_json_lines_are_read_back_as_they_are(spiteful: ExportSession, monkeypat
 
 
 @pytest.mark.services
-def test_the_manifest_beside_it_tells_what_the_file_is(session: ExportSession) -> None:
+def test_the_manifest_describes_the_file(session: ExportSession) -> None:
     done = session.export("cases", file_format="csv.gz", output="cases_2025", since=date(2025, 1, 1))
     data = Path(done.location).read_bytes()
     manifest = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))

@@ -114,7 +114,7 @@ def test_an_aborted_export_leaves_no_object_and_no_upload(data: bytes, storage: 
 
 @pytest.mark.parametrize("taken", WHOLE)
 @pytest.mark.parametrize("data", [DATA, MANY], ids=["small", "parts"])
-def test_what_exists_is_not_replaced(taken: str, data: bytes, storage: Storage, server: Storage) -> None:
+def test_an_existing_export_is_not_replaced(taken: str, data: bytes, storage: Storage, server: Storage) -> None:
     def plant() -> None:
         server.client.put_object(Bucket=BUCKET, Key=taken, Body=b"precious")
 
@@ -210,7 +210,7 @@ def test_without_credentials_or_a_service(storage: Storage, monkeypatch: pytest.
         (f"s3://{BUCKET}/tasks.jsonl", "but the format is csv"),
     ],
 )
-def test_other_urls_are_refused_before_anything_is_asked(url: str, says: str, storage: Storage) -> None:
+def test_other_urls_are_refused_before_any_request(url: str, says: str, storage: Storage) -> None:
     with pytest.raises(InsightsError) as caught:
         open_sink(load_settings(), url, "csv")
     assert says in str(caught.value)

@@ -39,7 +39,7 @@ def test_credentials_that_may_only_write_do(data: bytes, storage: Storage) -> No
 
 
 @pytest.mark.parametrize("data", [DATA, MANY], ids=["small", "parts"])
-def test_an_answer_that_is_lost_is_not_somebody_elses_object(data: bytes, storage: Storage) -> None:
+def test_a_lost_answer_is_not_taken_for_the_object_of_another_export(data: bytes, storage: Storage) -> None:
     final = "PutObject" if data == DATA else "CompleteMultipartUpload"
     storage.rules.append(lose_answer(final, 1, WHOLE[0]))
     storage.rules.append(lose_answer("PutObject", 1, WHOLE[1]))
@@ -80,7 +80,7 @@ def test_a_manifest_that_fails_takes_the_data_along(storage: Storage) -> None:
     assert (storage.objects(), storage.uploads()) == ([], [])
 
 
-def test_what_may_be_left_is_said(storage: Storage) -> None:
+def test_the_error_names_what_may_be_left(storage: Storage) -> None:
     storage.rules += [refuse("PutObject", 403, "AccessDenied", WHOLE[1]), refuse("DeleteObject", 403, "AccessDenied")]
     assert refused().endswith(f"Could not be removed: s3://{BUCKET}/{WHOLE[0]}.")
     assert storage.objects() == [WHOLE[0]]  # without a manifest: not whole
@@ -120,6 +120,6 @@ def test_an_answer_that_is_no_answer(operation: str, says: str, storage: Storage
         ("AKIA1", "the credentials do not allow this"),
     ],
 )
-def test_what_a_service_repeats_is_not_shown(code: str, hint: str, storage: Storage) -> None:
+def test_a_credential_that_a_service_repeats_is_not_shown(code: str, hint: str, storage: Storage) -> None:
     storage.rules.append(refuse("PutObject", 403, code))
     assert hint in refused()

@@ -46,7 +46,7 @@ def test_a_value_that_sql_cannot_compute_with_is_limited_and_flagged(prepared: W
     assert active_from == [("1970-01-01", "2099-12-31")]
 
 
-def test_reports_limit_a_long_type_even_of_a_task_that_is_gone(built: Warehouse) -> None:
+def test_reports_limit_a_long_type_even_of_a_deleted_task(built: Warehouse) -> None:
     volume = "select sum(task_count) from insights.report_task_volume"
     before = built.value(volume)
     # An earlier release loaded the task, then Orgo deleted it.

@@ -247,7 +247,7 @@ def test_every_custom_test_is_proven() -> None:
     assert generic | singular == set(CORRUPTIONS)
 
 
-def test_corruptions_can_be_told_apart() -> None:
+def test_corruptions_can_be_distinguished() -> None:
     assert len({corruption.rows for corruption in CORRUPTIONS.values()}) == len(CORRUPTIONS)
 
 

@@ -81,7 +81,7 @@ def test_source_drift_lists_exactly_the_drifted_columns(drifted: Drifted) -> Non
     assert drift == {"missing": missing, "other_type": len(drifted_source.DRIFT) - missing}
 
 
-def test_what_cannot_be_loaded_is_rejected_with_its_reason_and_value(drifted: Drifted) -> None:
+def test_a_row_that_cannot_be_loaded_is_rejected_with_its_reason_and_value(drifted: Drifted) -> None:
     rows = drifted.warehouse.rows(
         "select touched.kind, source_table, reject_reason, rejected_value from insights_ops.rejects"
         " inner join touched on touched.id = source_id where resolved_at is null"
@@ -123,7 +123,7 @@ def test_every_task_is_loaded_as_before_or_differs_as_its_drift_says(drifted: Dr
         assert drifted.kinds(found.unequal - also) == differing
 
 
-def test_what_cannot_be_read_is_null_or_flagged(drifted: Drifted) -> None:
+def test_an_unreadable_value_is_null_or_flagged(drifted: Drifted) -> None:
     flags = "closed_at is not null, visibility, label, case_id::text, quality_flags"
     assert [
         drifted.row(flags, "insights.dim_tasks", kind)[:2] for kind in ("closed_unreadable", "visibility_missing")

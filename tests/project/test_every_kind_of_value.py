@@ -146,7 +146,7 @@ FLAGGED = {
 
 
 @pytest.mark.parametrize("flag", FLAGGED)
-def test_what_is_loaded_with_a_limited_value_is_flagged(hostile: Hostile, flag: str) -> None:
+def test_a_row_with_a_limited_value_is_flagged(hostile: Hostile, flag: str) -> None:
     flagged = hostile.ids(
         f"select task_id from insights.dim_tasks where '{flag}' = any(quality_flags)"
         f" union all select case_id from insights.dim_cases where '{flag}' = any(quality_flags)"

@@ -13,6 +13,7 @@ FILES = {
     "Add a mart": {
         "models/marts/reports/report_open_cases.sql",
         "models/marts/reports/_reports__models.yml",
+        "models/marts/reports/_reports__unit_tests.yml",
         "dbt_project.yml",
     },
     "Add a DAG": {"config/insights/dags.yaml", "orchestration/flows.py"},
@@ -25,7 +26,9 @@ POLICIES = (
     "tests/dashboards/test_dashboard_questions.py",
     "tests/docs",
     "tests/project/policy",
+    "tests/project/test_contents.py",
     "tests/project/test_sizes.py",
+    "tests/project/test_unit_tests.py",
 )
 HOSPITAL = "sample-hospital"
 

@@ -1,4 +1,4 @@
-"""The reports against plain Python on the sample, over time, and while somebody reads them."""
+"""The reports against plain Python on the sample, over time, and while a session reads them."""
 
 # ruff: noqa: S608 -- every statement is made of literals of the tests
 

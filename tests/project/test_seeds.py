@@ -85,7 +85,7 @@ def test_a_line_of_a_csv_is_all_that_a_token_takes(built: Warehouse, project: Pr
     assert built.build(*LOAD, scan_all=True).succeeded
     assert _rejected(built, ids) == ["unknown_category", "unknown_source", "unknown_category"]
 
-    project.add("tokens", "task_category,question,6,,Somebody asks something.", "task_status,DONE,8,true,Done.")
+    project.add("tokens", "task_category,question,6,,A user asks a question.", "task_status,DONE,8,true,Done.")
     project.add("historical_tokens", "source,fax,email")
     statuses = project.dbt(built, "build", *LOAD, scan_all=True)
     assert {name for name, status in statuses.items() if status not in ("success", "pass")} == set()

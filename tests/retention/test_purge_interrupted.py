@@ -112,7 +112,7 @@ def _untouched(warehouse: Warehouse) -> Iterator[None]:
     assert warehouse.rows(count) == before
 
 
-def test_what_a_purge_refuses_leaves_everything_as_it_is(
+def test_a_refused_purge_changes_nothing(
     built: Warehouse, prepared: Warehouse, settings: Settings, plan: list[Retained], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = replace(with_days(settings, {"raw_event_retention_days": 100}), environment="prod")

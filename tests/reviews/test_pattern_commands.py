@@ -14,7 +14,7 @@ from orchestration.errors import InsightsError
 pytestmark = pytest.mark.services
 
 OPEN, HIDDEN, TREND = (f"00000000-0000-0000-0000-0000000000f{n}" for n in (1, 2, 3))
-NOTHING = "  No matching pattern is stored."
+NOTHING = "No matching pattern is stored."
 CASE = "00000000-0000-0000-0000-0000000000c1"
 
 # A load made a monthly review of 2027, newer than any of the sample.
@@ -62,16 +62,19 @@ def reviewed(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
 def patterns(*arguments: str) -> list[str]:
     result = CliRunner().invoke(commands, ["patterns", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.stdout.splitlines()
+    return [line.strip() for line in result.stdout.splitlines()]
 
 
 def test_the_newest_reviews_are_listed_the_largest_first(reviewed: Warehouse) -> None:
-    heading, *rows = patterns("list", "--cadence", "monthly")
+    heading, names, *rows = patterns("list", "--cadence", "monthly")
     assert heading == "The monthly review of 2027-03-01"
+    assert names.split() == ["pattern", "kind", "cases", "severity", "organization", "about"]
     assert [row.split()[0] for row in rows] == [HIDDEN, TREND, OPEN]
-    assert rows[0].endswith("9 cases  CRITICAL sample-stores  (anonymised)")
-    assert rows[2].endswith('7 cases  MAJOR    sample-stores  101.12.Facilities cleaning "lobby"')
-    assert patterns("list", "--kind", "cross_department_trend", "--cadence", "monthly") == [heading, rows[1]]
+    assert rows[0].split()[-4:] == ["9", "CRITICAL", "sample-stores", "(anonymised)"]
+    assert rows[2].split("  ")[1] == "Incident frequency"
+    assert rows[2].endswith('7  MAJOR     sample-stores  101.12.Facilities cleaning "lobby"')
+    trends = patterns("list", "--kind", "cross_department_trend", "--cadence", "monthly")
+    assert [trends[0], *(line.split() for line in trends[2:])] == [heading, rows[1].split()]
     assert patterns("list", "--org", "sample-hospital", "--cadence", "monthly") == [heading, NOTHING]
 
 
@@ -92,7 +95,7 @@ def test_a_newest_review_that_found_nothing_hides_what_an_older_one_found(
     ]
 
 
-def test_an_unknown_organization_is_said_to_be_unknown(reviewed: Warehouse) -> None:
+def test_an_unknown_organization_is_reported(reviewed: Warehouse) -> None:
     with pytest.raises(InsightsError, match="There is no organization 'sample-store'"):
         patterns("list", "--org", "sample-store")
 
@@ -119,7 +122,7 @@ def test_a_pattern_is_explained_by_its_row(reviewed: Warehouse) -> None:
         f"Pattern       {OPEN}, the monthly review of 2027-03-01",
         f"Organization  sample-stores ({organization})",
         'About         label 101.12.Facilities, domain cleaning, location "lobby"',
-        "Rule          incident_frequency: cases of one domain, label and location",
+        "Rule          Incident frequency (incident_frequency): cases of one domain, label and location",
         "Threshold     at least 5 cases within 180 days, the review's whole window, from at least 2 sources",
         "Set by        insights.patterns.monthly in config/insights/config.yaml, or the file of"
         " INSIGHTS_PATTERN_CONFIG_PATH",
@@ -164,6 +167,6 @@ def test_every_number_of_a_threshold_is_traced_to_where_it_stands(reviewed: Ware
     ]
 
 
-def test_an_unknown_pattern_is_said_to_be_unknown(reviewed: Warehouse) -> None:
+def test_an_unknown_pattern_is_reported(reviewed: Warehouse) -> None:
     with pytest.raises(InsightsError, match=r"No stored pattern has the id .* at the review of 2026-01-01"):
         patterns("explain", OPEN, "--review-date", "2026-01-01")

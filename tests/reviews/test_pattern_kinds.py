@@ -8,7 +8,7 @@ import pytest
 from support.policy import manifest
 from support.warehouse import Warehouse
 
-from orchestration.reviews.kinds import SEED_FILE, pattern_kinds
+from orchestration.reviews.kinds import SEEDS, pattern_kinds
 
 # Kind: grouped by, counted, switch, cap, whether sources matter, departments; whether it is in the weekly, monthly and
 # yearly review and asks for a case; the parts of the label of that case.
@@ -30,7 +30,7 @@ KINDS = {
 
 
 def test_the_kinds_are_those_of_the_decision() -> None:
-    with SEED_FILE.open(encoding="utf-8", newline="") as file:
+    with (SEEDS / "pattern_kinds.csv").open(encoding="utf-8", newline="") as file:
         rows = [*csv.reader(file)]
     assert rows[0][:4] == ["kind", "display_name", "title", "explanation"]
     assert {row[0]: tuple(row[4:]) for row in rows[1:]} == KINDS

@@ -171,7 +171,7 @@ def test_retry_makes_failed_cases_pending(outbox: Outbox, core: CoreServices, in
     assert insights("reviews", "retry", "--all-failed") == Done(0, "0 pending again\n", "")
 
 
-def test_what_is_stored_of_an_answer_is_short_printable_and_without_the_token(
+def test_a_stored_answer_is_short_printable_and_without_the_token(
     outbox: Outbox, core: CoreServices, settings: Settings
 ) -> None:
     (case_id,) = outbox.request(1)

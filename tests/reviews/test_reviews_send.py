@@ -95,7 +95,7 @@ def test_a_refused_case_fails_at_once_with_the_answer(
         pytest.param(answer(307, Location="/elsewhere"), "307 /elsewhere", id="307"),
     ],
 )
-def test_what_is_not_about_the_case_stops_the_run(
+def test_an_answer_that_does_not_concern_the_case_stops_the_run(
     outbox: Outbox, core: CoreServices, settings: Settings, refusal: Behavior, said: str
 ) -> None:
     sent, *others = outbox.request(3)

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.services
         pytest.param([pour("HTTP/1.1 201 Created\r\n", "X: y\r\n", 0, accepting=True)], 409, id="endless headers"),
     ],
 )
-def test_what_fails_now_and_then_is_sent_once(
+def test_a_case_with_transient_failures_is_sent_once(
     outbox: Outbox, core: CoreServices, settings: Settings, failures: list[Behavior], status_of_known: int
 ) -> None:
     case_ids = outbox.request(2)
@@ -65,7 +65,7 @@ def test_what_fails_now_and_then_is_sent_once(
         pytest.param(pour("", "HTTP/1.1 100 Continue\r\n\r\n", 0.05), 409, id="always to be continued"),
     ],
 )
-def test_what_is_not_answered_in_time_is_sent_once(
+def test_a_case_with_a_late_answer_is_sent_once(
     outbox: Outbox, core: CoreServices, settings: Settings, failure: Behavior, status_of_known: int
 ) -> None:
     case_ids = outbox.request(2)

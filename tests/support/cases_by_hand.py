@@ -57,7 +57,7 @@ class Event:
 def event_of(
     case: Row, tasks: list[Row], persons: dict[str, Row], *, default_visibility: str, has_risk_label: bool
 ) -> Event:
-    """The event that a case is, with the tasks that count for it."""
+    """Return a case as the patterns see it, with the tasks that count for it."""
     label = case["label"].strip(" ")
     return Event(
         case_id=case["id"],
@@ -77,7 +77,7 @@ def event_of(
 
 
 def parse_label(text: str) -> Label | None:
-    """The parts of a label; None when it does not parse."""
+    """Return the parts of a label; None when it does not parse."""
     base, *rest = text.split(".")
     if base not in LEVELS + BROADCASTS or not rest:
         return None
@@ -90,7 +90,7 @@ def parse_label(text: str) -> Label | None:
 
 
 def domain_of(tasks: list[Row]) -> str:
-    """The type of most tasks; of several, the first in C order."""
+    """Return the type of most tasks; of several, the first in C order."""
     if not tasks:
         return "generic"
     counted = Counter(str(task["type"]).strip(" ") for task in tasks)
@@ -98,7 +98,7 @@ def domain_of(tasks: list[Row]) -> str:
 
 
 def sources_of(case: Row, tasks: list[Row], persons: dict[str, Row]) -> frozenset[str]:
-    """Who reported a case (decision D4), ids prefixed by kind."""
+    """Return the reporters of a case (decision D4), ids prefixed by kind."""
     if tasks:
         return frozenset(_source_of(task, persons) for task in tasks)
     reference = (case["source_reference"] or "").strip(" ")
@@ -115,7 +115,7 @@ def _source_of(task: Row, persons: dict[str, Row]) -> str:
 
 
 def visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default: str) -> str:
-    """A case's own visibility, else its tasks' strictest, else the default; sensitive persons make it RESTRICTED."""
+    """Return a case's visibility: its own, its tasks' strictest or the default; RESTRICTED for sensitive persons."""
     own = from_metadata(case, "visibility")
     if own is not None:
         found = own.strip(" ").upper() if own.strip(" ").upper() in VISIBILITIES else "RESTRICTED"
@@ -128,6 +128,6 @@ def visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default:
 
 
 def from_metadata(case: Row, key: str) -> str | None:
-    """A key of the metadata; None where there is no such object."""
+    """Return the value of a key of the metadata; None if there is no such object."""
     found = case["metadata"].get(key) if isinstance(case["metadata"], dict) else None
     return None if found is None else str(found)

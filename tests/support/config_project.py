@@ -29,14 +29,14 @@ class ConfigProject:
         (self.folder / file).write_text(text, "utf-8")
 
     def edit(self, old: str, new: str, file: str = CONFIG) -> int:
-        """Replace a text that stands there once; returns the line it stood on."""
+        """Replace a text that occurs once; returns its line."""
         text = self.text(file)
         assert text.count(old) == 1, old
         self.write(text.replace(old, new), file)
         return text.count("\n", 0, text.index(old)) + 1
 
     def line_of(self, text: str, file: str = CONFIG) -> int:
-        """The line of a text that stands there once."""
+        """Return the line of a text that occurs once."""
         assert self.text(file).count(text) == 1, text
         return self.text(file).count("\n", 0, self.text(file).index(text)) + 1
 
@@ -44,6 +44,6 @@ class ConfigProject:
         return check(self.folder, {"INSIGHTS_ENV": env} | variables)
 
     def said(self, level: str = "error", env: str = "prod", **variables: str) -> list[str]:
-        """The problems of a level, without the level's name."""
+        """Return the problems of a level, without the level's name."""
         problems = self.check(env, **variables).problems
         return [str(problem).removeprefix(f"{level}: ") for problem in problems if problem.level == level]

@@ -6,48 +6,58 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
-from support.policy import manifest
+from support.policy import manifest, nodes
 from support.warehouse import Warehouse
 
-from orchestration.manifest import relations
+from orchestration.manifest import marts, relations
 
-# The relations that are loaded incrementally. All others are rebuilt whole.
-INCREMENTAL = (
-    "insights.dim_tasks",
-    "insights.dim_cases",
-    "insights.dim_persons",
-    "insights.dim_learning_groups",
-    "insights.fact_tasks",
-    "insights.fact_cases",
-    "insights.fact_wellbeing_checkins",
-    "insights_ops.rejects",
-)
-REBUILT = (
-    "insights.dim_dates",
-    "insights.dim_organizations",
-    "insights.dim_roles",
-    "insights.dim_labels",
-    "insights.bridge_entity_labels",
-)
-REPORTS = (
-    "insights.report_monthly_trends",
-    "insights.report_profile_scores",
-    "insights.report_sla_breaches",
-    "insights.report_task_volume",
-)
 LISTED_CASES = """
     select unnest(case_ids) from insights.pattern_weekly
     union select unnest(case_ids) from insights.pattern_monthly
     union select unnest(case_ids) from insights.pattern_yearly
 """
-REVIEWS = ("insights.pattern_weekly", "insights.pattern_monthly", "insights.pattern_yearly")
-SNAPSHOTS = (
-    "insights_snapshots.organizations_history",
-    "insights_snapshots.roles_history",
-    "insights_snapshots.labels_history",
-)
+
+
+@cache
+def incremental() -> list[str]:
+    """Return the relations of the star schema that are loaded incrementally, with the rejects."""
+    return [*_marts("core", is_incremental=True), "insights_ops.rejects"]
+
+
+@cache
+def rebuilt() -> list[str]:
+    """Return the relations of the star schema that every load rebuilds whole."""
+    return _marts("core", is_incremental=False)
+
+
+@cache
+def reports() -> list[str]:
+    """Return the reports."""
+    return _marts("reports")
+
+
+@cache
+def reviews() -> list[str]:
+    """Return the tables of patterns."""
+    return _marts("patterns")
+
+
+@cache
+def snapshots() -> list[str]:
+    """Return the histories that dbt keeps."""
+    return sorted(f"{node['schema']}.{node['name']}" for node in nodes("snapshot"))
+
+
+def _marts(folder: str, *, is_incremental: bool | None = None) -> list[str]:
+    found = (relations(manifest())[name] for name in marts(manifest(), folder=folder))
+    return [
+        f"{one.schema}.{one.name}"
+        for one in found
+        if is_incremental is None or (one.materialized == "incremental") == is_incremental
+    ]
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ def row_of(relation: str) -> str:
 def contents(
     warehouse: Warehouse, relation: str, key: str | None = None, *, without: tuple[str, ...] = ("loaded_at",)
 ) -> dict[UUID, str]:
-    """Every row of a relation as text, by `key` (its id by default), without the columns `without`."""
+    """Return every row of a relation as text, by `key` (its id by default), without the columns `without`."""
     query = f"select {key or id_of(relation)}, (to_jsonb(stored) - %s::text[])::text from {relation} as stored"
     return dict(warehouse.rows(query, list(without)))
 
@@ -94,13 +104,13 @@ def difference(first: Warehouse, second: Warehouse, relation: str, *, without: t
 
 
 def written_since(warehouse: Warehouse, relation: str, moment: object) -> set[UUID]:
-    """Keys of the rows that were written since a moment, by their loaded_at."""
+    """Return the keys of the rows that were written since a moment, by their loaded_at."""
     query = f"select {id_of(relation)} from {relation} where loaded_at >= %s"
     return {key for (key,) in warehouse.rows(query, moment)}
 
 
 def row_changes(warehouse: Warehouse) -> dict[str, int]:
-    """Rows written and deleted so far in each incremental relation and snapshot, by the database's own statistics.
+    """Return the rows written and deleted so far in each incremental relation and snapshot, by PostgreSQL's statistics.
 
     A session hands in its counts when it ends, so this waits until all other sessions have.
     """
@@ -112,7 +122,7 @@ def row_changes(warehouse: Warehouse) -> dict[str, int]:
     rows = warehouse.rows(
         "select schemaname || '.' || relname, n_tup_ins + n_tup_upd + n_tup_del from pg_stat_user_tables"
         " where schemaname || '.' || relname = any(%s)",
-        [*INCREMENTAL, *SNAPSHOTS],
+        [*incremental(), *snapshots()],
     )
-    assert len(rows) == len(INCREMENTAL) + len(SNAPSHOTS)
+    assert len(rows) == len(incremental()) + len(snapshots())
     return dict(rows)

@@ -38,12 +38,12 @@ class HostileRow:
 
     @property
     def id(self) -> UUID:
-        """The id of the row in the source."""
+        """Return the id of the row in the source."""
         return _uid(f"{self.table} {self.column} {self.kind} {self.number}")
 
 
 def hostile_rows() -> list[HostileRow]:
-    """Every hostile row, in the order of the contract."""
+    """Return every hostile row, in the order of the contract."""
     return [
         HostileRow(table, column, kind, expression, number)
         for table, columns in contract().items()
@@ -56,7 +56,7 @@ def hostile_rows() -> list[HostileRow]:
 
 @cache
 def contract() -> dict[str, dict[str, str]]:
-    """The tables of the source contract with the type of each column."""
+    """Return the tables of the source contract with the type of each column."""
     document = yaml.safe_load((PROJECT / SOURCES_FILE).read_text(encoding="utf-8"))
     (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
     return {
@@ -176,7 +176,7 @@ AS_TEXT = ("cases", "location")
 
 
 def relaxed_schema() -> str:
-    """SQL that gives the operational tables the contract's types and nothing else."""
+    """Return SQL that gives the operational tables the contract's types and nothing else."""
     changes = (
         f"alter table {table} alter column {column} drop default;"
         f"alter table {table} alter column {column} drop not null;"
@@ -193,7 +193,7 @@ def relaxed_schema() -> str:
 
 
 def insertions(rows: list[HostileRow]) -> Iterator[str]:
-    """SQL that inserts the good rows, then each hostile row with the rows that it refers to and that refer to it."""
+    """Return SQL that inserts the good rows, then each hostile row with the rows around it."""
     for table, (choice, changes) in GOOD_ROWS.items():
         references = {c: str(_good(to)) for c, to in REFERENCES.items() if c in contract()[table]}
         original = f"(select id from {table} where {choice} order by id limit 1)"

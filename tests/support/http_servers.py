@@ -19,7 +19,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler)
 
     def handle_error(self, *_: object) -> None:
-        """A client that is gone is what these tests are about."""
+        """Ignore a client that has disconnected, because these tests disconnect on purpose."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -34,12 +34,12 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def serving(server: Server) -> Iterator[None]:
-    """The server answers, in a thread of its own."""
+    """Run the server in its own thread for a block."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -20,7 +20,7 @@ SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 
 
 def run(settings: Settings, command: list[str], url: str, variables: Mapping[str, Any]) -> tuple[bool, str]:
-    """Like `dbt.run`, without a process of its own: whether it succeeded, and what it said."""
+    """Run dbt like `dbt.run`, in this process; returns whether it succeeded, and its output."""
     lines: list[str] = []
 
     def listen(event: Any) -> None:  # dbt's own type does not know the text of a message
@@ -40,7 +40,7 @@ def run(settings: Settings, command: list[str], url: str, variables: Mapping[str
 
 @cache
 def parsed(environment: str, schema: str) -> Manifest:
-    """The project, parsed under the environment variables of now; no value of a dbt variable is in it."""
+    """Return the project, parsed under the present environment variables; it holds no value of a dbt variable."""
     places = ["--profiles-dir", str(PROJECT / "profiles"), "--project-dir", str(PROJECT), "--target", environment]
     done = dbtRunner().invoke(["parse", *places, "--quiet"])
     assert isinstance(done.result, Manifest), (schema, done.exception)

@@ -44,7 +44,7 @@ class Operational:
 
 
 def read_operational(connection: psycopg.Connection) -> Operational:
-    """Every row; ids and tokens as text, JSON as Python values."""
+    """Return every row; ids and tokens as text, JSON as Python values."""
     tables = {table: _rows(connection, table) for table in COLUMNS}
     return Operational(requested=frozenset(), **tables)
 
@@ -60,7 +60,7 @@ def _rows(connection: psycopg.Connection, table: str) -> list[Row]:
 
 
 def parsed(text: str | None) -> Any:
-    """JSON as a Python value; text that is not JSON is a string of its own."""
+    """Return JSON as a Python value; other text is returned as a string."""
     if text is None:
         return None
     try:
@@ -70,7 +70,7 @@ def parsed(text: str | None) -> Any:
 
 
 def printed(value: Any) -> str:
-    """A JSON value as PostgreSQL prints jsonb: keys by length, then by their bytes."""
+    """Return a JSON value as PostgreSQL prints jsonb: keys by length, then by their bytes."""
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
         return "{" + ", ".join(f"{printed(key)}: {printed(value[key])}" for key in keys) + "}"

@@ -46,7 +46,7 @@ class Pattern:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What makes a row one of its review: its kind and its group."""
+        """Return the identity of a row in its review: its kind and its group."""
         group = (self.domain, self.label, self.location, self.label_category, self.label_subcategory)
         return (self.organization_id, self.kind, *map(str, group))
 
@@ -56,7 +56,7 @@ AS_TEXT = {"organization_id": "organization_id::text", "case_ids": "case_ids::te
 
 
 def stored_patterns(warehouse: Warehouse, cadence: str, review_date: date) -> list[Pattern]:
-    """The rows of one review."""
+    """Return the rows of one review."""
     columns = ", ".join(AS_TEXT.get(name, name) for name in COLUMNS)
     query = f"select {columns} from insights.pattern_{cadence} where review_date = %s"  # noqa: S608 - our own names
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in warehouse.rows(query, review_date)]
@@ -64,7 +64,7 @@ def stored_patterns(warehouse: Warehouse, cadence: str, review_date: date) -> li
 
 
 def differences(found: Iterable[Pattern], expected: Iterable[Pattern]) -> list[str]:
-    """One line for each row that is missing, unexpected (a second one with the same key too), or has another value."""
+    """Return a line for each row that is missing, unexpected (also a second one with its key), or has another value."""
     theirs = {pattern.key: pattern for pattern in expected}
     lines = []
     for pattern in found:

@@ -1,4 +1,4 @@
-"""Runs dbt as somebody does who has never heard of the command `insights`: libpq's variables and a profiles folder."""
+"""Runs dbt without the command `insights`, with libpq's variables and a profiles folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DBT = Path(sys.executable).with_name("dbt")
 
 
 def libpq_variables(postgres: LocalPostgres, database: str, user: str) -> dict[str, str]:
-    """What a person would export for a database of the private server."""
+    """Return the environment variables for a database of the private server."""
     return {"PGHOST": str(postgres.socket_dir), "PGUSER": user, "PGDATABASE": database}
 
 
 def plain_dbt(variables: Mapping[str, str], *arguments: str) -> DbtResult:
-    """`dbt ARGUMENTS --profiles-dir profiles` in the project's folder, with these environment variables."""
+    """Run `dbt ARGUMENTS --profiles-dir profiles` in the project's folder, with these environment variables."""
     done = subprocess.run(
         [DBT, *arguments, "--profiles-dir", "profiles"],
         cwd=PROJECT,

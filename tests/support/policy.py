@@ -20,7 +20,7 @@ Node = dict[str, Any]
 
 @cache
 def manifest() -> dict[str, Any]:
-    """The manifest of `dbt parse`, which needs no database, as its file has it."""
+    """Return the manifest of `dbt parse`, which needs no database, as its file has it."""
     settings = load_settings()
     parsed = in_process.parsed(settings.environment, settings.insights.warehouse.schema_name)
     text = json.dumps(parsed.writable_manifest().to_dict(omit_none=False), cls=JSONEncoder)
@@ -28,27 +28,27 @@ def manifest() -> dict[str, Any]:
 
 
 def nodes(*kinds: str) -> list[Node]:
-    """The project's nodes of these resource types (model, snapshot, seed, test)."""
+    """Return the project's nodes of these resource types (model, snapshot, seed, test)."""
     return [n for n in manifest()["nodes"].values() if n["resource_type"] in kinds and n["package_name"] == PACKAGE]
 
 
 def models(folder: str = "models/") -> list[Node]:
-    """The models below a folder."""
+    """Return the models below a folder."""
     return [n for n in nodes("model") if n["original_file_path"].startswith(folder)]
 
 
 def sources() -> list[Node]:
-    """The tables of the sources."""
+    """Return the tables of the sources."""
     return list(manifest()["sources"].values())
 
 
 def macros() -> list[Node]:
-    """The project's own macros, generic tests included."""
+    """Return the project's own macros, generic tests included."""
     return [m for m in manifest()["macros"].values() if m["package_name"] == PACKAGE]
 
 
 def catalog(warehouse: Warehouse) -> dict[str, dict[str, str]]:
-    """{schema.relation: {column: type}} of everything in the warehouse's schemas, types as PostgreSQL writes them."""
+    """Return {schema.relation: {column: type}} of the warehouse's schemas, types as PostgreSQL writes them."""
     rows = warehouse.rows(
         """
         select n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, null)

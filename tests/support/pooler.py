@@ -20,13 +20,13 @@ class Pooler:
         self._listener = socket.create_server(("127.0.0.1", 0))
 
     def __enter__(self) -> int:
-        """The port."""
+        """Return the port."""
         threading.Thread(target=self._accept, daemon=True).start()
         port: int = self._listener.getsockname()[1]
         return port
 
     def __exit__(self, *_: object) -> None:
-        """Accept no more."""
+        """Stop accepting connections."""
         self._listener.close()
 
     def _accept(self) -> None:
@@ -48,7 +48,7 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 
 
 def _answer(server: socket.socket, client: socket.socket) -> None:
-    """The server's messages (a letter, a length, a body), with another process id in the one that names it."""
+    """Yield the server's messages (a letter, a length, a body), with another process id in the one that names it."""
     with server.makefile("rb") as messages, suppress(OSError, struct.error):
         while kind := messages.read(1):
             (length,) = struct.unpack("!i", messages.read(4))

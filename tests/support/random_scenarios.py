@@ -141,7 +141,7 @@ class Scenario:
             self.rows["label_definitions"][0]["organization_id"] = None
 
     def _add_cluster(self, size: int) -> None:
-        """Similar cases within some days that end or begin near an edge, or anywhere."""
+        """Return similar cases within some days that end or begin near an edge, or anywhere."""
         span, edge = self.rng.choice(SPANS), self.rng.choice(self.edges)
         last = edge + timedelta(days=self.rng.choice((-span, -1, 0, span - 1, 40 - span)))
         domain, label = self.rng.choice(self.domains), self.rng.choice(self.labels)

@@ -53,7 +53,7 @@ class Task:
 
 
 def read_tasks(connection: psycopg.Connection, settings: Settings, horizon: date, cutoff: date) -> list[Task]:
-    """The tasks of fact_tasks as of `horizon`, created on `cutoff` or later."""
+    """Return the tasks of fact_tasks as of `horizon`, created on `cutoff` or later."""
     rows = {
         name: connection.cursor(row_factory=dict_row).execute(f"select * from {name}").fetchall()  # noqa: S608
         for name in TABLES
@@ -152,7 +152,7 @@ def _task(task: Row, events: list[Row], comments: list[Row], visibility: str, pl
 
 
 def _change(event: Row) -> tuple[str, str | None] | None:
-    """A change of status, from which (PENDING when the event does not say) to which."""
+    """Return the old status (PENDING if the event has none) and the new status of a change."""
     if event["event_type"] != "status_changed":
         return None
     old, new = ((event[name] or {}).get("status") for name in ("old_value", "new_value"))
@@ -171,7 +171,7 @@ def _seconds(start: datetime, end: datetime | None) -> int | None:
 
 
 def task_volume(tasks: list[Task]) -> Table:
-    """Day, organization, status, type, priority, severity, visibility: how many."""
+    """Return the number of tasks by day, organization, status, type, priority, severity and visibility."""
     return {
         key: (len(found),)
         for key, found in _grouped(
@@ -182,7 +182,7 @@ def task_volume(tasks: list[Task]) -> Table:
 
 
 def profile_scores(tasks: list[Task], horizon: date) -> Table:
-    """Organization, domain, visibility: score, tasks, kept, missed, undecided, without a deadline."""
+    """Return score, tasks, kept, missed, undecided and without a deadline, by organization, domain and visibility."""
     end, table = _midnight(horizon), {}
     for key, found in _grouped(tasks, lambda t: (t.organization_id, t.domain, t.visibility)).items():
         due = [(t.deadline_at, t.closed_at) for t in found if t.deadline_at is not None]
@@ -197,7 +197,7 @@ def profile_scores(tasks: list[Task], horizon: date) -> Table:
 
 
 def sla_breaches(tasks: list[Task], horizon: date, settings: Settings, chosen: dict[Any, str]) -> Table:
-    """Day, organization, domain, visibility: profile, tasks, then decided and broken, reactions first."""
+    """Return profile, tasks, decided and broken (reactions first), by day, organization, domain and visibility."""
     overrides, end, table = settings.insights.patterns.overrides_by_domain, _midnight(horizon), {}
     for key, found in _grouped(
         tasks, lambda t: (_day(t.created_at), t.organization_id, t.domain, t.visibility)
@@ -222,7 +222,7 @@ def _verdict(task: Task, took: list[int | None], limit: int, end: datetime) -> b
 
 
 def monthly_trends(tasks: list[Task], months: list[date]) -> Table:
-    """Month and group: opened, closed, backlog, medians and 90th percentiles, deadlines, the missed ones, share."""
+    """Return opened, closed, backlog, medians, 90th percentiles, deadlines, missed and share, by month and group."""
     table: Table = {}
     groups = _grouped(
         tasks,
@@ -252,12 +252,12 @@ def monthly_trends(tasks: list[Task], months: list[date]) -> Table:
 
 
 def next_month(month: date) -> date:
-    """The first day of the month after."""
+    """Return the first day of the month after."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
 def _percentile(values: list[int], tenths: int) -> Decimal | None:
-    """The value `tenths` of the way from the lowest to the highest, on a straight line between its neighbors."""
+    """Return the value `tenths` of the way from the lowest to the highest, on a straight line between its neighbors."""
     if not values:
         return None
     whole, rest = divmod((len(values) - 1) * tenths, 10)

@@ -58,7 +58,7 @@ class Rules:
     profiles: dict[str, dict[str, Any]]
 
     def profile(self, chosen: str | None, domain: str | None) -> Profile:
-        """Decision D3; domain None asks for the organization's, without a domain's override."""
+        """Return the profile by decision D3; domain None means the organization's, without an override."""
         if domain in self.overrides_by_domain:
             code, source = self.overrides_by_domain[domain], "domain_profile"
         elif chosen in self.profiles:
@@ -89,7 +89,7 @@ class Review:
 
 
 def read_rules(project: Path) -> Rules:
-    """The rules of the files below `project`."""
+    """Return the rules of the files below `project`."""
     insights = yaml.safe_load((project / "config/insights/config.yaml").read_text("utf-8"))["insights"]
     profiles = yaml.safe_load((project / "config/organization_profiles.yaml").read_text("utf-8"))["profiles"]
     patterns = insights["patterns"]
@@ -102,7 +102,7 @@ def read_rules(project: Path) -> Rules:
 
 
 def expected_patterns(rows: Operational, rules: Rules, as_of: date, cadence: str, *, held_since: date) -> list[Pattern]:
-    """What one review finds; `held_since` is the oldest day of which retention left the facts."""
+    """Return the findings of one review; `held_since` is the oldest day whose facts retention kept."""
     day = review_date(as_of, cadence)
     first = day - timedelta(days=rules.cadences[cadence]["window_days"])
     chosen = {row["organization_id"]: row["profile_code"] for row in rows.organization_profiles}
@@ -114,7 +114,7 @@ def expected_patterns(rows: Operational, rules: Rules, as_of: date, cadence: str
 
 
 def review_date(as_of: date, cadence: str) -> date:
-    """The latest Monday, first of the month, or 1 January that is not after `as_of`."""
+    """Return the latest Monday, first of the month, or 1 January that is not after `as_of`."""
     day = as_of
     while {"weekly": day.isoweekday(), "monthly": day.day, "yearly": day.timetuple().tm_yday}[cadence] != 1:
         day -= timedelta(days=1)
@@ -122,7 +122,7 @@ def review_date(as_of: date, cadence: str) -> date:
 
 
 def _events(rows: Operational, review: Review, first: datetime, end: datetime) -> list[Event]:
-    """The cases that the warehouse holds, without those that Insights asked for."""
+    """Return the cases of the warehouse, without those that Insights requested."""
     tasks: dict[str, list[Row]] = defaultdict(list)
     for task in rows.tasks:
         if task["case_id"] is not None and task["created_at"] < end:
@@ -169,7 +169,7 @@ def _trends(events: list[Event], review: Review) -> Iterable[Pattern]:
 
 
 def _waiting(events: list[Event], review: Review) -> Iterable[Pattern]:
-    """Cases of any age that at the review date are unresolved, and CRITICAL or past their deadline."""
+    """Return cases of any age that at the review date are unresolved, and CRITICAL or past their deadline."""
     moment = _midnight(review.day)
     waiting = [
         e
@@ -184,7 +184,7 @@ def _waiting(events: list[Event], review: Review) -> Iterable[Pattern]:
 
 
 def _similar(events: list[Event], review: Review) -> list[tuple[Profile, list[Event]]]:
-    """Groups of similar incidents (decision D5), with the profile that applies to each."""
+    """Return groups of similar incidents (decision D5), with the profile that applies to each."""
     groups: dict[tuple[str, str, str, str | None], list[Event]] = defaultdict(list)
     for event in events:
         groups[event.organization_id, event.domain, event.label, event.location].append(event)
@@ -197,7 +197,7 @@ def _similar(events: list[Event], review: Review) -> list[tuple[Profile, list[Ev
 def _fired(
     kind: str, members: list[Event], review: Review, profile: Profile, threshold: Threshold
 ) -> Iterable[Pattern]:
-    """The pattern of one group, when its densest stretch and its sources reach the threshold."""
+    """Return the pattern of one group, when its densest stretch and its sources reach the threshold."""
     if not profile.wants(review.cadence) or len(members) < threshold.events:
         return
     pattern = _pattern(kind, members, review, profile, threshold)
@@ -207,7 +207,7 @@ def _fired(
 
 
 def _densest(days: list[date], review: Review, length: int | None) -> list[date]:
-    """The days of the cases in the densest stretch of `length` days of the window; of equal ones, the latest."""
+    """Return the days of the cases in the densest stretch of `length` days of the window; of equal ones, the latest."""
     if length is None:
         return days
     best: list[date] = []
@@ -259,7 +259,7 @@ def _pattern(kind: str, members: list[Event], review: Review, profile: Profile, 
 
 
 def _review_label(kind: str, parts: Label | None) -> str | None:
-    """Source contract, section 5; category 1 and subcategory 4 stand in where the label does not parse."""
+    """Return the label of a review case (source contract, section 5); 1 and 4 replace parts that do not parse."""
     code = f"{parts.category}{parts.subcategory}" if parts else "14"
     segments = parts.role.split(".") if parts and parts.role else []
     # Core Services takes letters and digits only.

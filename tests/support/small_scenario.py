@@ -15,12 +15,12 @@ NEXT_DAY = date(2026, 1, 2)
 
 
 def uid(name: str) -> UUID:
-    """The id of a row of the small scenario."""
+    """Return the id of a row of the small scenario."""
     return uuid5(NAMESPACE_OID, name)
 
 
 def names_of(ids: set[UUID]) -> set[str]:
-    """The names behind ids; an id that is not of the small scenario stays as it is."""
+    """Return the names behind ids; an id that is not of the small scenario stays as it is."""
     known = {uid(name): name for name in (*CASES, *TASKS, *PERSONS, *CHECKINS, *GROUPS, *ARRIVING)}
     return {known.get(i, str(i)) for i in ids}
 
@@ -85,7 +85,7 @@ ORGANIZATION = _id("organization")
 
 
 def task(name: str, case: str | None, created: str, *, status: str = "IN_PROGRESS", person: str | None = None) -> str:
-    """SQL that inserts a task with its first event; `created` is a UTC moment, and so is the change of the row."""
+    """Return SQL that inserts a task with its first event; `created` (UTC) is also the time of the row's change."""
     row = _insert(
         "tasks",
         **{"id": _id(name), "organization_id": ORGANIZATION, "case_id": _id(case), "requester_person_id": _id(person)},
@@ -97,7 +97,7 @@ def task(name: str, case: str | None, created: str, *, status: str = "IN_PROGRES
 
 
 def event(task_name: str, kind: str, moment: str, number: int = 1) -> str:
-    """SQL that inserts a task event, nothing else: the task's updated_at stays."""
+    """Return SQL that inserts a task event, nothing else: the task's updated_at stays."""
     return _insert(
         "task_events",
         **{"id": _id(f"{kind} {task_name} {number}"), "task_id": _id(task_name), "organization_id": ORGANIZATION},
@@ -106,7 +106,7 @@ def event(task_name: str, kind: str, moment: str, number: int = 1) -> str:
 
 
 def event_of_sample(task: UUID, kind: str, moment: str) -> str:
-    """SQL that inserts an event of a task of the sample, nothing else."""
+    """Return SQL that inserts an event of a task of the sample, nothing else."""
     return (
         "insert into task_events (id, task_id, organization_id, event_type, created_at)"
         f" select gen_random_uuid(), id, organization_id, '{kind}', {_at(moment)} from tasks where id = '{task}';"
@@ -114,7 +114,7 @@ def event_of_sample(task: UUID, kind: str, moment: str) -> str:
 
 
 def comment(task_name: str, moment: str) -> str:
-    """SQL that inserts a comment, nothing else."""
+    """Return SQL that inserts a comment, nothing else."""
     return _insert(
         "task_comments",
         **{"id": _id(f"comment on {task_name}"), "task_id": _id(task_name), "body": "'SECRET-BODY'"},

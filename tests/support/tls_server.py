@@ -56,11 +56,11 @@ class TlsServer:
             remove_state(state)
 
     def url(self, database: str, user: str, password: str) -> str:
-        """The URL as INSIGHTS_WAREHOUSE_URL would have it."""
+        """Return the URL in the form of INSIGHTS_WAREHOUSE_URL."""
         return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}?sslmode=require"
 
     def admin_url(self, database: str) -> str:
-        """As the superuser."""
+        """Return the URL for the superuser."""
         return self.url(database, ADMIN, ADMIN_PASSWORD)
 
     def set_password(self, role: str, password: str) -> None:

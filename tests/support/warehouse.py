@@ -37,7 +37,7 @@ class Warehouse:
 
     @classmethod
     def copy_of(cls, template: str, name: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
-        """A new database that is a copy of `template`, to which no session may be connected.
+        """Create a database as a copy of `template`, to which no session may be connected.
 
         A session that was closed just now may need a moment to end: on a busy machine longer than PostgreSQL waits.
         """
@@ -53,26 +53,26 @@ class Warehouse:
 
     @property
     def admin_url(self) -> str:
-        """As the superuser."""
+        """Return the URL for the superuser."""
         return self.postgres.url(self.name, "postgres")
 
     @property
     def etl_url(self) -> str:
-        """As the role that builds."""
+        """Return the URL for the role that builds."""
         return self.postgres.url(self.name, self.settings.insights.warehouse.write_user)
 
     @property
     def reader_url(self) -> str:
-        """As the read-only role."""
+        """Return the URL for the read-only role."""
         return self.postgres.url(self.name, self.settings.insights.warehouse.read_only_user)
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """The rows of a query, as the superuser."""
+        """Return the rows of a query, as the superuser."""
         with connect(self.admin_url) as connection:
             return connection.execute(query, parameters or None).fetchall()
 
     def value(self, query: str, *parameters: Any) -> Any:
-        """The first column of the first row of a query, as the superuser."""
+        """Return the first column of the first row of a query, as the superuser."""
         return self.rows(query, *parameters)[0][0]
 
     def execute(self, script: str) -> None:
@@ -83,7 +83,7 @@ class Warehouse:
     def build(
         self, *arguments: str, as_of: date | str = SAMPLE_AS_OF, command: str = "build", **variables: Any
     ) -> DbtResult:
-        """`insights build` with these arguments, as the ETL role: lock, profiles and variables included.
+        """Run `insights build` with these arguments as the ETL role, with lock, profiles and variables.
 
         It does so without a process of its own; the tests of processes start theirs.
         """
@@ -95,5 +95,5 @@ class Warehouse:
 
 
 def connect_as(url: str) -> psycopg.Connection:
-    """An autocommit connection, for statements that are expected to fail."""
+    """Return an autocommit connection, for statements that are expected to fail."""
     return connect(url, autocommit=True)

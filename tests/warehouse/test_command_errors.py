@@ -57,6 +57,12 @@ def test_each_kind_of_error_is_one_message(fails: Fails, prepared: Warehouse, da
     assert "There is no organization" not in fails(prepared.etl_url, "patterns", "list", "--org", "x")
 
 
+def test_an_organization_that_is_not_one_is_a_conflict(fails: Fails, built: Warehouse) -> None:
+    built.execute("update insights.dim_organizations set slug = 'sample-stores' where slug = 'sample-theatre'")
+    said = fails(built.etl_url, "patterns", "list", "--org", "sample-stores")
+    assert said == "Error: Several organizations have the slug 'sample-stores': give the id of one.\n"
+
+
 def test_a_writer_that_is_at_work_is_named(fails: Fails, prepared: Warehouse) -> None:
     from orchestration.warehouse.connection import connect  # noqa: PLC0415
     from orchestration.warehouse.writer_lock import writer_lock  # noqa: PLC0415

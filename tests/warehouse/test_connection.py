@@ -62,7 +62,7 @@ def test_a_url_becomes_libpqs_variables(url: str, variables: dict[str, str]) -> 
         "s3cret dbname=orgo",
     ],
 )
-def test_what_is_no_url_is_refused_with_an_example_and_without_the_password(url: str) -> None:
+def test_an_invalid_url_is_refused_with_an_example_and_without_the_password(url: str) -> None:
     with pytest.raises(
         InsightsError, match=r"INSIGHTS_WAREHOUSE_URL cannot be read .* it must be like postgresql://"
     ) as caught:

@@ -69,7 +69,7 @@ def test_an_address_that_is_wrong_is_not_a_server_that_is_down(url: str, kind: t
 
 
 @pytest.mark.services
-def test_what_the_server_does_not_know_is_misconfigured(postgres: LocalPostgres, database: str) -> None:
+def test_an_unknown_database_or_role_is_misconfigured(postgres: LocalPostgres, database: str) -> None:
     for url in (postgres.url("there_is_no_such_database", "postgres"), database.replace("postgres@", "nobody_here@")):
         with pytest.raises(MisconfiguredError, match=r'(database|role) "\w+" does not exist'):
             connect(url)

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.contents import INCREMENTAL, REBUILT, REPORTS, REVIEWS, contents, row_of
+from support.contents import contents, incremental, rebuilt, reports, reviews, row_of
 from support.plain_dbt import libpq_variables, plain_dbt
 from support.policy import manifest, nodes
 from support.warehouse import Warehouse
@@ -82,36 +82,38 @@ def test_a_second_init_changes_nothing(orgo: Warehouse, built: Warehouse) -> Non
 
 
 @pytest.fixture
-def somebody(postgres: LocalPostgres) -> Iterator[str]:
+def ordinary_user(postgres: LocalPostgres) -> Iterator[str]:
     """Yield a role that may only connect."""
     with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
-        connection.execute("create role somebody login")
-        yield "somebody"
+        connection.execute("create role ordinary_user login")
+        yield "ordinary_user"
         for (name,) in connection.execute("select datname from pg_database where datallowconn").fetchall():
             with connect(postgres.url(name, "postgres")) as there:
-                there.execute("reassign owned by somebody to postgres; drop owned by somebody")
-        connection.execute("drop role somebody")
+                there.execute("reassign owned by ordinary_user to postgres; drop owned by ordinary_user")
+        connection.execute("drop role ordinary_user")
 
 
-def test_a_user_who_may_not_prepare_the_database_learns_who_may(orgo: Warehouse, somebody: str) -> None:
+def test_an_ordinary_user_is_refused_with_the_role_that_may_prepare_the_database(
+    orgo: Warehouse, ordinary_user: str
+) -> None:
     with pytest.raises(
         InsightsError, match=r"This user may not prepare the database: .*Run insights init as a superuser"
     ):
-        _init(orgo, orgo.postgres.url(orgo.name, somebody))
+        _init(orgo, orgo.postgres.url(orgo.name, ordinary_user))
     assert orgo.rows("select 1 from pg_namespace where nspname like 'insights%%'") == []
 
 
-def test_an_owner_with_createrole_may(orgo: Warehouse, somebody: str) -> None:
+def test_an_owner_with_createrole_may(orgo: Warehouse, ordinary_user: str) -> None:
     orgo.execute(
-        f"alter role somebody createrole; alter database {orgo.name} owner to somebody;"
+        f"alter role ordinary_user createrole; alter database {orgo.name} owner to ordinary_user;"
         "do $$ declare t regclass; begin for t in select oid from pg_class where relkind = 'r'"
         " and relnamespace = 'public'::regnamespace"
-        " loop execute format('alter table %s owner to somebody', t); end loop; end $$"
+        " loop execute format('alter table %s owner to ordinary_user', t); end loop; end $$"
     )
-    _init(orgo, orgo.postgres.url(orgo.name, somebody))
+    _init(orgo, orgo.postgres.url(orgo.name, ordinary_user))
     assert orgo.build("--select", "dim_roles", "+dim_roles", *NO_TESTS).succeeded
     # Again, over relations that are the ETL role's by now.
-    _init(orgo, orgo.postgres.url(orgo.name, somebody))
+    _init(orgo, orgo.postgres.url(orgo.name, ordinary_user))
 
 
 def test_a_database_that_is_not_orgos_is_refused(
@@ -207,7 +209,7 @@ def test_an_unprepared_database_is_an_error_that_names_the_command(orgo: Warehou
     result = plain_dbt(variables, "build")
     assert not result.succeeded
     assert "insights init" in result.output
-    # The schemas alone, made by somebody's hand, are not enough either.
+    # The schemas alone, made by hand, are not enough either.
     orgo.execute("".join(f"create schema {schema};" for schema in (*BUILT_SCHEMAS, "insights_ops")))
     result = plain_dbt(variables, "build")
     assert not result.succeeded
@@ -229,14 +231,14 @@ class _AsSuperuser:
 
 def test_plain_dbt_builds_the_same_rows_as_insights_build(prepared: Warehouse, built: Warehouse) -> None:
     variables = libpq_variables(prepared.postgres, prepared.name, "orgo_insights_etl")
-    # Somebody whose time zone and way to write dates are not the warehouse's.
+    # A user whose time zone and date style differ from the warehouse's.
     variables |= {"PGTZ": "Pacific/Auckland", "PGDATESTYLE": "SQL, DMY"}
     result = plain_dbt(variables, "build", "--exclude-resource-type", "test", "--vars", "{as_of: 2026-01-01}")
     assert result.succeeded, result.output[-2000:]
     assert f" {len(manifest()['unit_tests'])} unit tests" in result.output
-    relations = (*INCREMENTAL, *REBUILT, *REVIEWS)
+    relations = (*incremental(), *rebuilt(), *reviews())
     seeds = {f"insights.{node['name']}" for node in nodes("seed")}
-    assert {f"insights.{name}" for name in mart_names()} == {*relations, *REPORTS, *seeds} - {"insights_ops.rejects"}
+    assert {f"insights.{name}" for name in mart_names()} == {*relations, *reports(), *seeds} - {"insights_ops.rejects"}
     for relation in relations:
         by_plain_dbt = contents(prepared, relation, row_of(relation))
         assert by_plain_dbt == contents(built, relation, row_of(relation))

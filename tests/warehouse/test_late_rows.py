@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from support import small_scenario
-from support.contents import INCREMENTAL, SNAPSHOTS
+from support.contents import incremental, snapshots
 from support.small_scenario import event_of_sample, uid
 from support.warehouse import DbtResult, Warehouse
 
@@ -116,7 +116,7 @@ def test_reconciliation_reports_nothing_when_nothing_was_missed(reconciled: Reco
 def test_reconciliation_leaves_every_relation_in_its_place(reconciled: Reconciled) -> None:
     before, after = reconciled.relations
     assert set(before) - set(after) == set()
-    assert {*INCREMENTAL, *SNAPSHOTS} <= set(after)
+    assert {*incremental(), *snapshots()} <= set(after)
 
 
 def test_after_a_reconciliation_every_data_test_passes(reconciled: Reconciled) -> None:

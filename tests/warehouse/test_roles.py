@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.contents import INCREMENTAL, REBUILT, REPORTS, REVIEWS
+from support.contents import incremental, rebuilt, reports, reviews
 from support.policy import catalog
 from support.warehouse import Warehouse, connect_as
 
@@ -167,7 +167,7 @@ def _readable_marts(warehouse: Warehouse) -> set[tuple[str, str]]:
 def test_reader_selects_every_column_of_every_mart_but_pii(warehouse: Warehouse) -> None:
     columns = _mart_columns()
     assert {column for column, is_pii in columns.items() if is_pii} == PII
-    assert {f"insights.{table}" for table, _ in columns} == {*INCREMENTAL, *REBUILT, *REPORTS, *REVIEWS} - {
+    assert {f"insights.{table}" for table, _ in columns} == {*incremental(), *rebuilt(), *reports(), *reviews()} - {
         "insights_ops.rejects"
     }
     assert _readable_marts(warehouse) == {*columns, *_mart_columns("seed")} - PII
@@ -202,7 +202,7 @@ def test_reader_sees_nothing_outside_the_marts_and_writes_nothing(warehouse: War
 
 def test_reader_keeps_its_rights_while_a_build_swaps_the_tables_and_after_it(built: Warehouse) -> None:
     finished = threading.Event()
-    reads: dict[str, int] = dict.fromkeys((*REBUILT, "insights.fact_tasks"), 0)
+    reads: dict[str, int] = dict.fromkeys((*rebuilt(), "insights.fact_tasks"), 0)
     failures: list[str] = []
 
     def read_on() -> None:

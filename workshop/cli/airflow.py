@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestration.cli.progress import step
-from orchestration.errors import InsightsError
+from orchestration.cli.tables import show_table
+from orchestration.errors import UnavailableError
 
 if TYPE_CHECKING:
     from workshop.demo import Demo
@@ -81,8 +81,7 @@ def status() -> None:
     """
     private = _private()
     health = private.health()
-    for program, pid in private.programs().items():
-        click.echo(f"  {program:<12}{f'running, process {pid}' if pid else 'stopped'}")
+    show_table((name, f"running, process {pid}" if pid else "stopped") for name, pid in private.programs().items())
     for part in ("metadatabase", "scheduler") if health else ():
         click.echo(f"  the webserver says of the {part}: {health[part]['status']}")
     if private.folder.exists():
@@ -103,17 +102,18 @@ def run(dags: tuple[str, ...]) -> None:
 
     job = airflow_demo.describe(load_settings())
     if not airflow_demo.private_airflow(job).is_running():
-        raise InsightsError("Airflow does not run. Start it first: ./dev airflow")
-    is_green = True
+        raise UnavailableError("Airflow does not run. Start it first: ./dev airflow")
+    runs: list[tuple[str, str, int]] = []
+    unsuccessful: list[tuple[str, str, str]] = []
     for dag in airflow_demo.dag_ids(job, dags):
-        started = time.monotonic()
-        ended, tasks = airflow_demo.run_dag(job, dag)
-        click.echo(f"  {dag:<37}{ended.state:<9}{len(tasks):>3} tasks{time.monotonic() - started:>8.1f} s")
-        for task, state in tasks.items():
-            if state != "success":
-                click.echo(f"    {task:<35}{state or 'not begun'}")
-        is_green = is_green and {ended.state, *tasks.values()} == {"success"}
-    sys.exit(0 if is_green else 1)
+        with step(dag):
+            ended, tasks = airflow_demo.run_dag(job, dag)
+        runs.append((dag, ended.state, len(tasks)))
+        unsuccessful += [(dag, task, state or "not started") for task, state in tasks.items() if state != "success"]
+    show_table(runs, header=("DAG", "state", "tasks"))
+    if unsuccessful:
+        show_table(unsuccessful, title="Tasks that did not succeed")
+    sys.exit(0 if not unsuccessful and {state for _, state, _ in runs} == {"success"} else 1)
 
 
 def _private() -> LocalAirflow:

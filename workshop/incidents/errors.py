@@ -1,11 +1,7 @@
-"""Errors of an import that the person who runs it can fix."""
+"""The error of an incident log; errors of the database are those of orchestration.errors."""
 
-from orchestration.errors import InsightsError
+from orchestration.errors import BadInputError
 
 
-class IncidentFileError(InsightsError):
+class IncidentFileError(BadInputError):
     """The file is not a readable incident log; nothing was written."""
-
-
-class IncidentImportError(InsightsError):
-    """The database or the report file prevents the import; nothing was written."""

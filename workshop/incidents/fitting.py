@@ -12,7 +12,7 @@ import psycopg
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from workshop.incidents.errors import IncidentImportError
+from orchestration.errors import NotPreparedError
 from workshop.incidents.mapping import ORGANIZATION_SLUG
 
 # Tried first in the columns of these names. Imported accounts have no password.
@@ -105,12 +105,12 @@ class Fit:
 def fit(cursor: Cursor[TupleRow], relations: Mapping[str, str]) -> dict[str, Fit]:
     """Return how the staged relations go into the tables, by table; `relations` are the staged ones by table.
 
-    Raises IncidentImportError with every column that a table lacks, and every required one without a possible value.
+    Raises NotPreparedError with every column that a table lacks, and every required one without a possible value.
     """
     fits = {table: Fit(table, staged) for table, staged in relations.items()}
     problems = [problem for found in fits.values() for problem in _fit_table(cursor, found)]
     if problems:
-        raise IncidentImportError(
+        raise NotPreparedError(
             f"the operational tables cannot hold the log, nothing was written: {'; '.join(problems)}. The import needs"
             " the tables of the source contract; give other required columns a default"
         )

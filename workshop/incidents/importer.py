@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import LiteralString
 
-import psycopg
 from psycopg import Connection, Cursor, sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
-from workshop.incidents.errors import IncidentFileError, IncidentImportError
+from orchestration.errors import BadInputError, ConflictError, InsightsError, NotPreparedError
+from orchestration.warehouse.translation import translating
+from workshop.incidents.errors import IncidentFileError
 from workshop.incidents.fitting import fit
 from workshop.incidents.history import add_earlier_rows, stage_events
 from workshop.incidents.mapping import create_functions
@@ -48,6 +49,8 @@ _SESSION = (
     "select pg_advisory_xact_lock(hashtextextended('orgo insights load-incidents', 0))",
 )
 
+_REFUSED = {InsightsError: "the database refused the import, nothing was written: {detail}"}
+
 _REPORT = sql.SQL(
     """
 copy (
@@ -83,22 +86,20 @@ def import_incidents(
     """Import the incident log `file` (csv, or a zip of one) into the operational tables of `schema`.
 
     The import runs in one transaction, which it commits, so `connection` must not be in a transaction. `report` (csv)
-    receives every rejected row once the import is committed. Raises IncidentFileError or IncidentImportError, in
-    which case nothing was written.
+    receives every rejected row once the import is committed. Nothing was written if it raises: IncidentFileError
+    for the file, BadInputError for the report, NotPreparedError if tables or columns are missing, or the translated
+    error of the database.
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
-        raise IncidentImportError("the connection is in a transaction: commit it first, the import needs its own")
+        raise ConflictError("the connection is in a transaction: commit it first, the import needs its own")
     unfinished = report.with_name(report.name + ".part")
     try:
         _create_report(unfinished)
-        with open_log(file) as log, connection.transaction(), connection.cursor() as cursor:
+        with translating(_REFUSED), open_log(file) as log, connection.transaction(), connection.cursor() as cursor:
             _prepare(cursor, schema)
             result = _load(cursor, log, progress)
             _write_report(cursor, log.name, unfinished)
         unfinished.replace(report)
-    except psycopg.Error as error:
-        reason = error.diag.message_primary or error
-        raise IncidentImportError(f"the database refused the import, nothing was written: {reason}") from error
     finally:
         unfinished.unlink(missing_ok=True)
     return result
@@ -108,17 +109,17 @@ def _create_report(report: Path) -> None:
     try:
         report.touch()
     except OSError as error:
-        raise IncidentImportError(f"the report {report} cannot be written: {error.strerror}") from error
+        raise BadInputError(f"the report {report} cannot be written: {error.strerror}") from error
 
 
 def _prepare(cursor: Cursor[TupleRow], schema: str) -> None:
-    """Set up the session for the transaction. Raises IncidentImportError if `schema` lacks an operational table."""
+    """Set up the session for the transaction. Raises NotPreparedError if `schema` lacks an operational table."""
     cursor.execute("select set_config('search_path', quote_ident(%s), true)", (schema,))
     missing = cursor.execute(
         "select name from unnest(%s::text[]) as name where to_regclass(name) is null", (list(TABLES),)
     ).fetchall()
     if missing:
-        raise IncidentImportError(
+        raise NotPreparedError(
             f"the schema {schema} of the database {cursor.connection.info.dbname} lacks the tables "
             f"{', '.join(name for (name,) in missing)}; the import needs an operational Orgo database"
         )

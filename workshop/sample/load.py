@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 import psycopg
 from psycopg import sql
 
-from orchestration.errors import InsightsError
+from orchestration.errors import ConflictError, InsightsError
+from orchestration.warehouse.translation import translating
 from workshop.operational import create_operational_schema
 from workshop.sample.cases import add_work
 from workshop.sample.drift import DRIFT
@@ -39,7 +40,7 @@ def load_sample(connection: psycopg.Connection) -> SampleSummary:
     loaded, even if rows were added since.
 
     Raises:
-        InsightsError: the database contains other organizations, another version of the sample, or only part of it.
+        ConflictError: the database contains other organizations, another version of the sample, or only part of it.
 
     """
     with connection.transaction():
@@ -80,7 +81,7 @@ def _stored_summary(connection: psycopg.Connection) -> SampleSummary | None:
         return None
     stored = json.loads(row[0].removeprefix(MARK))
     if stored["version"] != SAMPLE_VERSION:
-        raise InsightsError(
+        raise ConflictError(
             f"The database contains version {stored['version']} of the sample instead of version {SAMPLE_VERSION}. "
             "Drop the database and load the sample again."
         )
@@ -97,7 +98,7 @@ def _check_whole(connection: psycopg.Connection, stored: SampleSummary) -> None:
         row = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(table))).fetchone()
         found = row[0] if row else 0
         if found < expected:
-            raise InsightsError(
+            raise ConflictError(
                 f"The sample is incomplete: table {table} has {found} rows instead of {expected}. "
                 "Drop the database and load the sample again."
             )
@@ -106,7 +107,7 @@ def _check_whole(connection: psycopg.Connection, stored: SampleSummary) -> None:
 def _refuse_other_organizations(connection: psycopg.Connection) -> None:
     slugs = [row[0] for row in connection.execute("select slug from organizations order by slug limit 5")]
     if slugs:
-        raise InsightsError(
+        raise ConflictError(
             f"The sample needs a database without organizations; this one contains {', '.join(slugs)}. "
             "Use an empty database."
         )
@@ -114,13 +115,9 @@ def _refuse_other_organizations(connection: psycopg.Connection) -> None:
 
 def _apply_drift(connection: psycopg.Connection) -> None:
     for drift in DRIFT:
-        try:
+        refused = f"The sample cannot change the operational schema: {drift.statement!r} failed: "
+        with translating({InsightsError: refused + "{detail} Use an empty database."}):
             connection.execute(drift.statement.encode())
-        except psycopg.Error as error:
-            raise InsightsError(
-                f"The sample cannot change the operational schema: {drift.statement!r} failed: {error} "
-                "Use an empty database."
-            ) from error
 
 
 def copy_rows(connection: psycopg.Connection, table: str, rows: list[Row]) -> None:

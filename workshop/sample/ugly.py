@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import cycle, islice
 from typing import NamedTuple
 
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError
 from workshop.sample.cases import CASES_WITHOUT_TASKS
 from workshop.sample.people import SHADOWING_LABELS
 from workshop.sample.rows import Row, Rows
@@ -103,10 +103,10 @@ class Pool:
         self._rows = rng.sample(rows, len(rows))
 
     def take(self, kind: str, fits: Callable[[Row], bool] = lambda _row: True) -> list[Row]:
-        """Remove and return UGLY[kind] rows for which `fits` is true. Raises InsightsError when there are too few."""
+        """Remove and return UGLY[kind] rows for which `fits` is true. Raises FailedError when there are too few."""
         taken = list(islice(filter(fits, self._rows), UGLY[kind]))
         if len(taken) < UGLY[kind]:
-            raise InsightsError(f"The sample has {len(taken)} rows for {kind!r} instead of the {UGLY[kind]} in UGLY.")
+            raise FailedError(f"The sample has {len(taken)} rows for {kind!r} instead of the {UGLY[kind]} in UGLY.")
         ids = {row["id"] for row in taken}
         self._rows = [row for row in self._rows if row["id"] not in ids]
         return taken

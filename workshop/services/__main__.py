@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestration.cli.tables import table_lines
 from orchestration.errors import InsightsError
 from workshop.services import LocalAirflow, LocalPostgres, LocalRedis, remove_state, state_root
 from workshop.services.binaries import installed_postgres, installed_redis
@@ -55,11 +56,13 @@ def control(command: str) -> list[str]:
     if command == "clean":
         remove_state(state)
         return []
-    return [
-        f"PostgreSQL  {_running_word(postgres)}  {postgres.url('postgres', SUPERUSER)}",
-        f"Redis       {_running_word(redis)}  {redis.url()}",
-        f"Airflow     {_running_word(airflow)}  {airflow.url}",
-    ]
+    return table_lines(
+        [
+            ("PostgreSQL", _running_word(postgres), postgres.url("postgres", SUPERUSER)),
+            ("Redis", _running_word(redis), redis.url()),
+            ("Airflow", _running_word(airflow), airflow.url),
+        ]
+    )
 
 
 def run_with_database(database: str, command: Sequence[str]) -> int:

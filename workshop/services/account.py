@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 
 CANDIDATES = ("postgres", "nobody")
 
@@ -52,7 +52,7 @@ CURRENT_USER = Account(None, None, None)
 def service_account() -> Account:
     """Return the account that runs PostgreSQL: the current user, or `postgres`, else `nobody`, when that is root.
 
-    Raises InsightsError for root when neither user exists.
+    Raises MisconfiguredError for root when neither user exists.
     """
     if os.geteuid() != 0:
         return CURRENT_USER
@@ -62,4 +62,6 @@ def service_account() -> Account:
         except KeyError:
             continue
         return Account(entry.pw_uid, entry.pw_gid, [])
-    raise InsightsError("PostgreSQL cannot run as root, and there is no user postgres or nobody: create one of them")
+    raise MisconfiguredError(
+        "PostgreSQL cannot run as root, and there is no user postgres or nobody: create one of them"
+    )

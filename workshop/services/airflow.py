@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError, MisconfiguredError
 from workshop.services import processes
 from workshop.services.airflow_settings import USER, Secrets, choose_port, environment, kept_port, kept_secrets
 from workshop.services.postgres import SUPERUSER, LocalPostgres
@@ -111,7 +111,8 @@ class LocalAirflow:
         """Start the programs that do not run, and wait until all are healthy.
 
         The first start creates the metadata server, its database, the user and the pool. Leftovers of killed programs
-        are removed. Raises InsightsError when Airflow is not installed or a program does not start.
+        are removed. Raises MisconfiguredError when Airflow is not installed, and FailedError when a
+        program does not start.
         """
         with locked(self._state, "airflow"):
             if self.is_running():
@@ -134,7 +135,7 @@ class LocalAirflow:
     def stop(self) -> None:
         """Stop the programs, then the metadata server, and wait until they have ended.
 
-        Does nothing when they do not run. Raises InsightsError when a program does not end.
+        Does nothing when they do not run. Raises FailedError when a program does not end.
         """
         with locked(self._state, "airflow"):
             processes.end(self._marker(), STOP_ATTEMPTS, processes.find_by_environment)
@@ -195,7 +196,7 @@ class LocalAirflow:
                 kept = self._kept_pid(name)
                 if kept is None or processes.has_ended(kept) or time.monotonic() > deadline:
                     log = self._log(name)
-                    raise InsightsError(f"Airflow's {name} does not start; {log} ends with:\n{last_lines(log, 15)}")
+                    raise FailedError(f"Airflow's {name} does not start; {log} ends with:\n{last_lines(log, 15)}")
             time.sleep(POLL_SECONDS)
 
     def _is_healthy(self, started: datetime) -> bool:
@@ -224,7 +225,7 @@ def _program() -> Path:
     """Return the path of the `airflow` command in this Python's environment."""
     program = Path(sys.executable).with_name("airflow")
     if not program.exists():
-        raise InsightsError(
+        raise MisconfiguredError(
             f"Airflow was not found at {program}: run `./dev setup --dev`, or install requirements/airflow.txt"
         )
     return program
@@ -243,4 +244,4 @@ def _run(command: Sequence[str | Path], variables: Mapping[str, str], text: str 
     )
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).strip().splitlines()[-15:]
-        raise InsightsError(f"`airflow {' '.join(map(str, command[1:3]))}` failed:\n" + "\n".join(lines))
+        raise FailedError(f"`airflow {' '.join(map(str, command[1:3]))}` failed:\n" + "\n".join(lines))

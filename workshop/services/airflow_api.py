@@ -11,13 +11,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestration.errors import InsightsError
+from orchestration.errors import (
+    BadInputError,
+    ConflictError,
+    FailedError,
+    InsightsError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
 from workshop.services.airflow import LocalAirflow
 from workshop.services.airflow_settings import USER
 
 POLL_SECONDS = 0.5
 REQUEST_SECONDS = 120  # a webserver with one worker may be busy
 ENDED = ("success", "failed")
+
+# The error for each status of a refused request; any other status is a failure of Airflow.
+_KINDS: dict[int, type[InsightsError]] = {
+    400: BadInputError,
+    401: RefusedError,
+    403: RefusedError,
+    404: NotFoundError,
+    409: ConflictError,
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +49,7 @@ class Run:
 class AirflowApi:
     """The REST API of a running LocalAirflow, used as `admin`.
 
-    Every method raises InsightsError when Airflow refuses the request or does not answer.
+    Every method raises UnavailableError when Airflow does not respond, or the error of the HTTP status of a refusal.
     """
 
     def __init__(self, airflow: LocalAirflow) -> None:
@@ -52,13 +69,13 @@ class AirflowApi:
     def wait_for_dag(self, dag: str, seconds: float) -> None:
         """Wait until the scheduler has parsed `dag`.
 
-        Raises InsightsError with the import errors when that takes longer than `seconds`.
+        Raises NotFoundError with the import errors when that takes longer than `seconds`.
         """
         deadline = time.monotonic() + seconds
         while dag not in self.dags():
             if time.monotonic() > deadline:
                 errors = "\n".join(f"{file}:\n{trace}" for file, trace in self.import_errors().items())
-                raise InsightsError(
+                raise NotFoundError(
                     f"Airflow has no DAG {dag} after {seconds:.0f} s; import errors: {errors or 'none'}"
                 )
             time.sleep(POLL_SECONDS)
@@ -96,8 +113,7 @@ class AirflowApi:
                 content: dict[str, Any] = json.load(response)
                 return content
         except urllib.error.HTTPError as error:
-            raise InsightsError(
-                f"Airflow refuses {path}: {error.code} {error.read().decode(errors='replace')}"
-            ) from error
+            kind = _KINDS.get(error.code, FailedError)
+            raise kind(f"Airflow refuses {path}: {error.code} {error.read().decode(errors='replace')}") from error
         except OSError as error:
-            raise InsightsError(f"Airflow does not answer at {self._url}: {error}") from error
+            raise UnavailableError(f"Airflow does not answer at {self._url}: {error}") from error

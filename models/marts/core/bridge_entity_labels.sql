@@ -1,4 +1,3 @@
--- Grain: one row per classification label that an organization put on an entity.
 {{ config(unique_key=['organization_id', 'entity_type', 'entity_id', 'label_id']) }}
 
 with entity_labels as (

@@ -1,4 +1,3 @@
--- Grain: one row per calendar day, 1970-01-01 to 2099-12-31 (UTC).
 {{ config(unique_key='date_key') }}
 
 with days as (

@@ -1,4 +1,3 @@
--- Grain: one row per classification label, as it is now; organization_id is NULL for a global default.
 {{ config(unique_key='label_id') }}
 
 with history as (

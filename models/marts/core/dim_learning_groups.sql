@@ -1,4 +1,3 @@
--- Grain: one row per learning group ever seen.
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',

@@ -1,4 +1,3 @@
--- Grain: one row per organization, as it is now.
 {{ config(unique_key='organization_id') }}
 
 with history as (

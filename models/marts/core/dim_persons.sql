@@ -1,4 +1,3 @@
--- Grain: one row per person ever seen, until a purge finds that nothing refers to the person.
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',

@@ -1,4 +1,3 @@
--- Grain: one row per role, as it is now; organization_id is NULL for a global default.
 {{ config(unique_key='role_id') }}
 
 with history as (

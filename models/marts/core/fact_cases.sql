@@ -1,4 +1,3 @@
--- Grain: one row per case.
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',

@@ -1,4 +1,3 @@
--- Grain: one row per wellbeing check-in.
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',

@@ -1,4 +1,3 @@
--- Grain: one row per review date, organization, kind and group.
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',

@@ -1,4 +1,3 @@
--- Grain: one row per month, organization, label base, label category, domain, location, severity and visibility.
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',

@@ -1,4 +1,3 @@
--- Grain: one row per organization, domain and visibility.
 {{ config(unique_key=['organization_id', 'domain', 'visibility'], meta={'load_of': 'fact_tasks'}) }}
 
 with tasks as (

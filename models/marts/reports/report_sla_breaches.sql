@@ -1,4 +1,3 @@
--- Grain: one row per day, organization, domain and visibility.
 {{ config(unique_key=['day', 'organization_id', 'domain', 'visibility'], meta={'load_of': 'fact_tasks'}) }}
 
 with tasks as (

@@ -1,4 +1,3 @@
--- Grain: one row per day, organization, status, type, priority, severity and visibility.
 {%- set key = ['day', 'organization_id', 'status', 'type', 'priority', 'severity', 'visibility'] %}
 {{ config(
     materialized='materialized_view',

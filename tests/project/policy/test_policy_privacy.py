@@ -70,7 +70,7 @@ def test_every_column_of_a_mart_that_looks_personal_is_designated() -> None:
     assert ids <= IDS_OF_PERSONS
 
 
-def test_what_is_never_staged_is_in_no_source() -> None:
+def test_columns_that_are_never_staged_are_in_no_source() -> None:
     listed = {s["name"]: set(s["columns"]) for s in sources() if s["source_name"] == "orgo"}
     assert {
         table: listed[table] & set(columns) for table, columns in NEVER_READ.items() if listed[table] & set(columns)
@@ -78,7 +78,7 @@ def test_what_is_never_staged_is_in_no_source() -> None:
 
 
 @pytest.mark.services
-def test_what_is_never_staged_cannot_be_read(prepared: Warehouse) -> None:
+def test_columns_that_are_never_staged_cannot_be_read(prepared: Warehouse) -> None:
     for table, columns in NEVER_READ.items():
         for column in columns:
             query = "select has_column_privilege('orgo_insights_etl', %s, %s, 'select')"

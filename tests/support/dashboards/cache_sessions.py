@@ -18,7 +18,7 @@ from workshop.services import LocalPostgres, LocalRedis
 def warehouse(
     postgres: LocalPostgres, settings: Settings, built_sample: str, request: pytest.FixtureRequest
 ) -> Warehouse:
-    """One copy of the built sample for the tests of a module."""
+    """Return one copy of the built sample for the tests of a module."""
     return Warehouse.copy_of(built_sample, request.module.__name__.removeprefix("test_"), postgres, settings)
 
 

@@ -54,7 +54,7 @@ class SlowReader(Reader):
     flights: CountedFlights
 
     def compute(self, question: Question) -> Entry:
-        """Compute as the reader does, after a while."""
+        """Compute like the reader, after a pause."""
         print("computing", flush=True)  # noqa: T201
         while len(self.flights.waiting) < self.others:
             time.sleep(0.01)
@@ -63,7 +63,7 @@ class SlowReader(Reader):
 
 
 def main() -> None:
-    """Ask, and print a list of outcome and body."""
+    """Ask each question, and print a list of outcome and body."""
     task: dict[str, Any] = json.loads(sys.stdin.readline())
     settings = changed(load_settings(), task["settings"])
     manifest = json.loads(Path(task["manifest"]).read_text("utf-8"))

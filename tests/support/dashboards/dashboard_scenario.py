@@ -29,7 +29,7 @@ OPEN: tuple[Visibility, ...] = ("PUBLIC", "INTERNAL")
 
 
 def found() -> dict[str, Dashboard]:
-    """The project's dashboards."""
+    """Return the project's dashboards."""
     return dashboards(manifest())
 
 
@@ -40,7 +40,7 @@ def open_reader(
     url: str | None = None,
     **values: Any,
 ) -> Reader:
-    """A reader as the read-only role; `values` are settings, a dot written as two underscores."""
+    """Return a reader as the read-only role; `values` are settings, a dot written as two underscores."""
     given = {key.replace("__", "."): value for key, value in values.items()}
     cache = {"cache.url": redis.url()} if redis else {}
     settings = changed(warehouse.settings, ACCESS | PATIENT | cache | given)
@@ -53,7 +53,7 @@ def patient_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows(answer: Answer, panel: str) -> list[dict[str, Any]]:
-    """The rows of a panel; none may be left out."""
+    """Return the rows of a panel; none may be left out."""
     content = json.loads(answer.entry.body)[panel]
     assert content["left_out"] == 0
     listed: list[dict[str, Any]] = content["rows"]

@@ -11,7 +11,7 @@ from orchestration.config.tokens import PerEnvironment
 
 
 def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """The settings with other values, by dotted key below `insights`."""
+    """Return the settings with other values, by dotted key below `insights`."""
     insights = settings.insights
     for key, value in values.items():
         insights = _with(insights, key.split("."), value)

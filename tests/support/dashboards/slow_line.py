@@ -16,7 +16,7 @@ class SlowLine:
     """Listens on a free port of the loopback interface while its context is open; what Redis answers is not slowed."""
 
     def __init__(self, redis_server: LocalRedis, bytes_a_second: int) -> None:
-        """Lead to the socket of this server."""
+        """Connect to the socket of this server."""
         self._socket = redis_server.url().removeprefix("unix://").partition("?")[0]
         self._rate = bytes_a_second
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -28,11 +28,11 @@ class SlowLine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Accept no more."""
+        """Stop accepting connections."""
         self._listener.close()
 
     def url(self) -> str:
-        """The URL of the Redis through this line."""
+        """Return the URL of the Redis through this line."""
         return f"redis://127.0.0.1:{self._listener.getsockname()[1]}/1"
 
     def _accept(self) -> None:

@@ -14,17 +14,17 @@ from workshop.services import LocalPostgres
 
 @pytest.fixture(scope="module")
 def shared(postgres: LocalPostgres, settings: Settings, built_sample: str, request: pytest.FixtureRequest) -> Warehouse:
-    """One copy of the built sample for the tests of a module that change nothing but the audit."""
+    """Return one copy of the built sample for the tests of a module that change nothing but the audit."""
     return Warehouse.copy_of(built_sample, request.module.__name__.removeprefix("test_"), postgres, settings)
 
 
 @pytest.fixture
 def session(shared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportSession:
-    """Where exports of that copy are asked for."""
+    """Return a session that exports from that copy."""
     return ExportSession.at(shared, tmp_path / "exports", monkeypatch)
 
 
 @pytest.fixture
 def own_session(built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportSession:
-    """Where exports of a copy of the test's own are asked for."""
+    """Return a session that exports from the test's own copy."""
     return ExportSession.at(built, tmp_path / "exports", monkeypatch)

@@ -21,7 +21,7 @@ ROWS = {
 
 
 def mart_rows(warehouse: Warehouse, name: str) -> list[dict[str, Any]]:
-    """Every row of a mart, as JSON writes it."""
+    """Return every row of a mart, as JSON writes it."""
     return [row for (row,) in warehouse.rows(f"select to_jsonb(r) from insights.{name} as r")]
 
 

@@ -62,12 +62,12 @@ except Exception as error:
 
 @cache
 def project() -> dict[str, Any]:
-    """The manifest that the commands read; they find it made, too."""
+    """Return the manifest that the commands read, which is current."""
     return read_manifest(load_settings())
 
 
 def models() -> dict[str, dict[str, Any]]:
-    """The models of the manifest, by name."""
+    """Return the models of the manifest, by name."""
     return {node["name"]: node for node in project()["nodes"].values() if node["resource_type"] == "model"}
 
 
@@ -82,7 +82,7 @@ class ExportSession:
 
     @classmethod
     def at(cls, warehouse: Warehouse, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ExportSession:
-        """A session for this warehouse, with the environment that exports need; `folder` is made."""
+        """Return a session for this warehouse, with the environment that exports need; creates `folder`."""
         monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", warehouse.etl_url)
         monkeypatch.setenv("INSIGHTS_EXPORT_DIR", str(folder))
         monkeypatch.setenv("INSIGHTS_EXPORT_KEY", KEY)
@@ -90,7 +90,7 @@ class ExportSession:
         return cls(warehouse, replace(warehouse.settings), folder, definitions(project()))
 
     def changed(self, **exports: Any) -> ExportSession:
-        """The same with other values below `insights.exports`; a number is given for every environment."""
+        """Return the session with other values below `insights.exports`; a number holds for every environment."""
         for name, value in exports.items():
             if isinstance(value, int) and not isinstance(value, bool) and name.startswith("max_"):
                 kind = type(getattr(self.settings.insights.exports, name))
@@ -100,7 +100,7 @@ class ExportSession:
         return replace(self, settings=replace(self.settings, insights=changed))
 
     def user(self, organization: str = HOSPITAL, status: str = "active", number: int = 0) -> str:
-        """The id of a user of an organization with a status: the first, or another, in the order of ids."""
+        """Return the id of a user of an organization with a status: the first, or another, in the order of ids."""
         query = (
             "select u.id::text from user_accounts as u join organizations as o on u.organization_id = o.id"
             " where o.slug = %s and lower(trim(u.status)) = %s order by u.id offset %s limit 1"
@@ -108,11 +108,11 @@ class ExportSession:
         return str(self.warehouse.value(query, organization, status, number))
 
     def organization_id(self, slug: str = HOSPITAL) -> str:
-        """The id of an organization."""
+        """Return the id of an organization."""
         return str(self.warehouse.value("select id::text from organizations where slug = %s", slug))
 
     def request(self, name: str, **other: Any) -> Request:
-        """A request for two years of the hospital by a user of it, as CSV under a new name; `other` replaces that."""
+        """Return a request of a hospital user for two years, as CSV under a new name; `other` replaces parts."""
         given: dict[str, Any] = {
             "organization": HOSPITAL,
             "since": FROM,
@@ -125,11 +125,11 @@ class ExportSession:
         return Request(name=name, output=given.pop("output", f"export_{next(_names)}"), **given)
 
     def export(self, name: str, **other: Any) -> Exported:
-        """Export it."""
+        """Export the request."""
         return run_export(self.settings, self.definitions, self.request(name, **other))
 
     def refusal(self, name: str, **other: Any) -> str:
-        """Why it is not exported; nothing new is in the folder, and the audit has the try as its newest."""
+        """Return the reason of a refusal; checks that the folder is unchanged and the audit ends with the attempt."""
         before = self.files()
         with pytest.raises(InsightsError) as caught:
             self.export(name, **other)
@@ -138,30 +138,30 @@ class ExportSession:
         return str(caught.value)
 
     def rows(self, name: str, **other: Any) -> list[dict[str, Any]]:
-        """The rows of an export as a reader of the file gets them: texts of CSV, values of JSON."""
+        """Return the rows of an export as a reader of the file gets them: texts of CSV, values of JSON."""
         done = self.export(name, **other)
         rows = read(Path(done.location))
         assert len(rows) == done.rows
         return rows
 
     def files(self) -> list[str]:
-        """The names of all that is in the folder."""
+        """Return the names of all that is in the folder."""
         return sorted(file.name for file in self.folder.iterdir()) if self.folder.exists() else []
 
     def audit(self) -> list[str]:
-        """The events of the audit, in the order of writing."""
+        """Return the events of the audit, in the order of writing."""
         rows = self.warehouse.rows("select event from insights_ops.export_audit order by export_audit_id")
         return [event for (event,) in rows]
 
     def start(self, name: str, output: str, user: str | None = None) -> subprocess.Popen[str]:
-        """A process that exports, and waits at its first row for a line on its standard input."""
+        """Start a process that exports, and waits at its first row for a line on its standard input."""
         pipe = subprocess.PIPE
         command = [sys.executable, "-c", _WAITING, name, HOSPITAL, user or self.user(), output]
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def read(file: Path) -> list[dict[str, Any]]:
-    """The rows of an exported file."""
+    """Return the rows of an exported file."""
     data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     text = data.decode("utf-8")
     if file.suffix == ".jsonl":
@@ -170,6 +170,6 @@ def read(file: Path) -> list[dict[str, Any]]:
 
 
 def mask(value: object, organization_id: str, key: str = KEY) -> str:
-    """The mask of a value, worked out with Python's own HMAC."""
+    """Return the mask of a value, worked out with Python's own HMAC."""
     own = hmac.digest(key.encode(), organization_id.encode(), "sha256")
     return hmac.new(own, str(value).encode(), "sha256").hexdigest()[:32]

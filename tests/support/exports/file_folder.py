@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where files are exported to; it does not exist yet."""
+    """Return the folder of the exports; it does not exist yet."""
     directory = tmp_path / "exports"
     monkeypatch.setenv("INSIGHTS_EXPORT_DIR", str(directory))
     return directory

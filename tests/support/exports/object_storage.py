@@ -32,7 +32,7 @@ class Request:
 
     @property
     def operation(self) -> str:
-        """What S3 calls it."""
+        """Return S3's name of the operation."""
         names = {
             ("HEAD", False): "HeadObject",
             ("PUT", False): "PutObject",
@@ -56,7 +56,7 @@ class Storage:
 
     @cached_property
     def client(self) -> Any:
-        """A client of the tests' own."""
+        """Return a client for the tests."""
         return boto3.client(
             "s3",
             endpoint_url=self.direct,
@@ -66,26 +66,26 @@ class Storage:
         )
 
     def objects(self) -> list[str]:
-        """The keys of the objects in the bucket."""
+        """Return the keys of the objects in the bucket."""
         return [item["Key"] for item in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
     def uploads(self) -> list[str]:
-        """The keys of unfinished uploads."""
+        """Return the keys of unfinished uploads."""
         return [item["Key"] for item in self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])]
 
     def body(self, key: str) -> bytes:
-        """What an object holds."""
+        """Return the content of an object."""
         data: bytes = self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return data
 
     def operations(self) -> list[str]:
-        """What was asked of the front, in turn."""
+        """Return the requests to the front, in order."""
         return [request.operation for request in self.requests]
 
 
 @contextmanager
 def moto() -> Iterator[Storage]:
-    """moto's server as a process, with the bucket."""
+    """Yield moto's server as a process, with the bucket."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -104,7 +104,7 @@ def moto() -> Iterator[Storage]:
 
 @contextmanager
 def front(back: Storage) -> Iterator[Storage]:
-    """A server that hands requests on to `back`, unless one of its `rules` says otherwise."""
+    """Yield a server that passes requests on to `back`, unless one of its `rules` applies."""
     server = _Server(_Handler)
     server.back = urlsplit(back.url).netloc
     server.storage = Storage(f"http://127.0.0.1:{server.server_port}", back.url)
@@ -146,7 +146,7 @@ class _Handler(Handler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
 
     def pass_on(self, body: bytes, without: str = "", *, answering: bool = True) -> None:
-        """Let the server behind answer; the client need not get the answer."""
+        """Forward the request to the server; the client may not receive the answer."""
         headers = {name: value for name, value in self.headers.items() if name.lower() not in ("expect", without)}
         behind = HTTPConnection(self.server.back)
         behind.request(self.command, self.path, body, headers)
@@ -195,7 +195,7 @@ def refuse(operation: str, status: int, code: str = "", key: str = "", message: 
 
 
 def cut(operation: str, key: str = "") -> Rule:
-    """Cut the connection without an answer, and without doing what was asked."""
+    """Cut the connection without an answer and without executing the request."""
     matches = _when(operation, key)
 
     def rule(handler: _Handler, request: Request, body: bytes) -> bool:
@@ -221,7 +221,7 @@ def lose_answer(operation: str, times: int, key: str = "") -> Rule:
 
 
 def know_no_conditions(*, refusing: bool) -> Rule:
-    """As a service without If-None-Match for writing: it refuses it (501), or does as if it were not there."""
+    """Behave like a service without If-None-Match for writing: refuse it (501), or ignore it."""
 
     def rule(handler: _Handler, request: Request, body: bytes) -> bool:
         if "If-None-Match" not in request.headers:

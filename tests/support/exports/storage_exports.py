@@ -42,7 +42,7 @@ def export(data: bytes = DATA) -> str:
 
 
 def refused(data: bytes = DATA) -> str:
-    """What a failing export says; an abort after it changes nothing, and no credential is in it."""
+    """Return the error of a failing export; checks that an abort changes nothing and that it shows no credential."""
     sink = opened()
     with pytest.raises(InsightsError) as caught:
         sink.write(data)

@@ -27,7 +27,7 @@ def server() -> Iterator[Storage]:
 
 @pytest.fixture
 def storage(server: Storage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Storage]:
-    """Empty storage, behind a front that the test may tell how to misbehave."""
+    """Yield empty storage behind a front whose faults the test sets."""
     client = server.client
     for key in server.objects():
         client.delete_object(Bucket=BUCKET, Key=key)

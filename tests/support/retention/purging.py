@@ -23,7 +23,7 @@ RAW_CUTOFF = date(2024, 3, 1)
 
 @pytest.fixture(scope="module")
 def plan(settings: Settings) -> list[Retained]:
-    """The plan of the project."""
+    """Return the plan of the project."""
     return load_plan(settings)
 
 

@@ -29,7 +29,7 @@ class Received:
 
     @property
     def key(self) -> str:
-        """Its idempotency key."""
+        """Return its idempotency key."""
         return self.headers["Idempotency-Key"]
 
 
@@ -51,7 +51,7 @@ class CoreServices:
     @classmethod
     @contextmanager
     def started(cls, certificate: Path | None = None) -> Iterator[CoreServices]:
-        """A server on a free port of this machine, with TLS when `certificate` (and its key, in one file) is given."""
+        """Run a server on a free port of this machine, with TLS if `certificate` (with its key) is given."""
         server = _Server(_Handler)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -65,15 +65,15 @@ class CoreServices:
                 server.core.released.set()
 
     def next(self, *behaviors: Behavior) -> None:
-        """Behave so to the next requests, in turn; to those after them as always."""
+        """Set the behavior for the next requests, in order; later requests are answered as usual."""
         self._next.extend(behaviors)
 
     def always(self, behavior: Behavior, case_id: str = "any") -> None:
-        """Behave so to one case, or to all."""
+        """Set the behavior for one case, or for all."""
         self._always[case_id] = behavior
 
     def tries(self, case_id: str) -> int:
-        """How often a case was posted."""
+        """Return how often a case was posted."""
         return sum(request.key == case_id for request in self.requests)
 
     def _take(self, request: Received) -> Behavior:
@@ -136,7 +136,7 @@ def answer(status: int, body: str = "", **headers: str) -> Behavior:
 
 
 def later(wait: float, retry_after: Callable[[float], str]) -> Behavior:
-    """429, with what `retry_after` makes of the moment (seconds since 1970) from which on the case is taken."""
+    """Answer 429 with a Retry-After that `retry_after` makes of the time (seconds since 1970) of acceptance."""
     free_at: dict[str, float] = {}
 
     def behavior(handler: _Handler, request: Received) -> None:
@@ -160,7 +160,7 @@ def cut(*, accepting: bool) -> Behavior:
 
 
 def hang(*, accepting: bool) -> Behavior:
-    """Never answer."""
+    """Leave the request without an answer."""
 
     def behavior(handler: _Handler, request: Received) -> None:
         if accepting:
@@ -189,7 +189,7 @@ def pour(beginning: str, endless: str, every_seconds: float, *, accepting: bool 
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A key with its certificate in one file, and the certificate alone, for 127.0.0.1; skips without openssl."""
+    """Return a file with key and certificate for 127.0.0.1, and the certificate alone; skips without openssl."""
     openssl = shutil.which("openssl")
     if not openssl:
         pytest.skip("openssl is not installed: no certificate can be made")

@@ -39,7 +39,7 @@ class Outbox:
 
     @classmethod
     def prepared(cls, postgres: LocalPostgres, settings: Settings, name: str) -> Outbox:
-        """A database of this name with an empty outbox."""
+        """Return a database of this name with an empty outbox."""
         postgres.create_database(name)
         outbox = cls(postgres.url(name, settings.insights.warehouse.write_user), postgres.url(name, "postgres"))
         with connect(outbox.admin_url) as connection:
@@ -50,7 +50,7 @@ class Outbox:
         return outbox
 
     def request(self, number: int) -> list[str]:
-        """Forget every request, then ask for so many cases; their ids, oldest first."""
+        """Delete every request, then request `count` cases; returns their ids, oldest first."""
         case_ids = [str(UUID(int=1000 - n, version=4)) for n in range(number)]  # the order of the ids is not the age's
         with connect(self.admin_url) as connection:
             connection.execute("truncate insights_ops.review_requests, insights_ops.review_deliveries")
@@ -67,7 +67,7 @@ class Outbox:
         return case_ids
 
     def deliveries(self) -> dict[str, tuple[str, int, str]]:
-        """Status, attempts and last answer of each case that was tried."""
+        """Return status, attempts and last answer of each case that was tried."""
         with connect(self.admin_url) as connection:
             rows = connection.execute(
                 "select case_id::text, status, attempts, last_answer from insights_ops.review_deliveries"
@@ -83,7 +83,7 @@ class Outbox:
             )
 
     def send(self, settings: Settings, url: str, token: str | None = TOKEN, seconds: float = 600) -> SendReport:
-        """One run of the sender, as the ETL role.
+        """Run the sender once, as the ETL role.
 
         It gives an answer more time than is configured: a test that stood still for a while means no second try.
         """
@@ -100,7 +100,7 @@ class Outbox:
             )
 
     def wait_for_no_sender(self) -> None:
-        """PostgreSQL needs a moment to see that a client was killed; then the client's lock is free."""
+        """Wait until PostgreSQL has noticed that a client was killed, so that the client's lock is free."""
         with connect(self.admin_url, autocommit=True) as connection:
             for _ in range(18_000):
                 rows = connection.execute(
@@ -114,7 +114,7 @@ class Outbox:
 
 
 def payload(case_id: str) -> dict[str, Any]:
-    """A Case contract."""
+    """Return a Case contract."""
     return {
         "case_id": case_id,
         "organization_id": ORGANIZATION,
@@ -127,6 +127,6 @@ def payload(case_id: str) -> dict[str, Any]:
 
 
 def configured(settings: Settings, **reviews: float) -> Settings:
-    """These settings with other `insights.reviews`; pauses are short unless given."""
+    """Return these settings with other `insights.reviews`; pauses are short unless given."""
     changed = settings.insights.reviews.model_copy(update={"backoff_seconds": 0.001, **reviews})
     return replace(settings, insights=settings.insights.model_copy(update={"reviews": changed}))

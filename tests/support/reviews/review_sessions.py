@@ -32,7 +32,7 @@ Insights = Callable[..., Done]
 
 @pytest.fixture(scope="module")
 def outbox(postgres: LocalPostgres, settings: Settings, request: pytest.FixtureRequest) -> Outbox:
-    """One outbox for the tests of a module."""
+    """Return one outbox for the tests of a module."""
     return Outbox.prepared(postgres, settings, request.module.__name__.removeprefix("test_"))
 
 

@@ -27,10 +27,9 @@ from support.incidents.incident_database import (
 )
 from support.incidents.incident_files import FIRST, history, incident, report_rows, write_csv
 
-from orchestration.errors import InsightsError
+from orchestration.errors import InsightsError, UnavailableError
 from workshop.cli.load_incidents import load_incidents
 from workshop.incidents import ImportResult, import_incidents
-from workshop.incidents.errors import IncidentImportError
 from workshop.incidents.importer import EVENTS
 from workshop.incidents.merge import TableCount
 from workshop.operational import create_operational_schema
@@ -166,7 +165,7 @@ def test_an_import_with_a_lost_connection_writes_nothing(orgo: Database, databas
             orgo.commit()
 
     log, report = write_csv(tmp_path / "log.csv", WHOLE), tmp_path / "rejected.csv"
-    with psycopg.connect(database) as victim, pytest.raises(IncidentImportError, match="nothing was written"):
+    with psycopg.connect(database) as victim, pytest.raises(UnavailableError, match="nothing was written"):
         import_incidents(victim, log, report=report, progress=cut)
     assert set(counts(orgo).values()) == {0}
     assert list(tmp_path.glob("rejected*")) == []

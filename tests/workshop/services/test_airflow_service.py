@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner
 from support.airflow.airflow_place import Place, is_listening, server_pid, wait_until
+from support.policy import manifest
 from support.warehouse import Warehouse
 
 from orchestration.cli import commands as insights_commands
-from orchestration.config.files import Settings
+from orchestration.config.files import Settings, load_settings
 from orchestration.errors import InsightsError
-from orchestration.manifest import read_manifest
+from orchestration.manifest import marts, read_manifest
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.writer_lock import writer_lock
 from workshop import airflow_demo
@@ -32,25 +33,8 @@ from workshop.services.airflow_api import AirflowApi
 
 needs_services = pytest.mark.services
 
-PRODUCT_DAGS = [
-    "insights_cache_warmup_dashboards",
-    "insights_daily_dimensions_sync",
-    "insights_daily_events_load",
-    "insights_monthly_trend_report",
-    "insights_weekly_pattern_review",
-    "insights_yearly_systemic_review",
-]
-
-EVENTS, DIMENSIONS = "insights_daily_events_load", "insights_daily_dimensions_sync"
-
-EVENT_MARTS = ["dim_cases", "dim_tasks", "fact_cases", "fact_tasks", "fact_wellbeing_checkins"]
-
-REPORT_MARTS = ["report_profile_scores", "report_sla_breaches", "report_task_volume"]
-
-DIMENSION_MARTS = [
-    "bridge_entity_labels", "dim_dates", "dim_labels", "dim_learning_groups", "dim_organizations", "dim_persons",
-    "dim_roles",
-]  # fmt: skip
+EVENTS_KEY, DIMENSIONS_KEY = "daily_events_load", "daily_dimensions_sync"
+EVENTS, DIMENSIONS = f"insights_{EVENTS_KEY}", f"insights_{DIMENSIONS_KEY}"
 
 LAST_WEEK = date(2025, 12, 25)
 
@@ -124,7 +108,7 @@ def test_a_broken_dag_file_is_reported_and_does_not_affect_others(api: AirflowAp
     assert error[0].endswith("/broken.py")
     assert "ValueError: this DAG file of Airflow is broken on purpose" in error[1]
     api.wait_for_dag(EVENTS, WAIT_SECONDS)
-    assert api.dags() == [*PRODUCT_DAGS, "patient", "quick"]
+    assert api.dags() == [*sorted(dag.id for dag in load_settings().dags.values()), "patient", "quick"]
     with pytest.raises(InsightsError, match=r"(?s)no DAG broken after 0 s; import errors: .*on purpose"):
         api.wait_for_dag("broken", 0)
     with pytest.raises(InsightsError, match="404"):
@@ -201,17 +185,19 @@ def test_a_load_survives_a_concurrent_writer_and_a_crash_and_a_replay_of_last_we
     assert ended <= began
     assert server_pid(place.state / "metadata" / "postgres") == metadata, "Airflow's metadata server was restarted"
 
-    everything = EVENT_MARTS + REPORT_MARTS + DIMENSION_MARTS
+    event_marts, report_marts = (marts(manifest(), dag=EVENTS_KEY, folder=folder) for folder in ("core", "reports"))
+    dimension_marts = marts(manifest(), dag=DIMENSIONS_KEY, folder="core")
+    everything = event_marts + report_marts + dimension_marts
     assert _contents(loaded, everything) == _contents(built, everything)
-    for name in EVENT_MARTS:
+    for name in event_marts:
         assert loaded.value(f"select count(*) from insights.{name} where loaded_at >= %s", began) == 0, name  # noqa: S608
     whole, again = (SAMPLE_AS_OF, SAMPLE_AS_OF, "prod"), (LAST_WEEK, SAMPLE_AS_OF, "prod")
     query = (
         "select as_of, horizon, environment from insights_ops.load_log where relation_name = %s order by load_log_id"
     )
-    for name in EVENT_MARTS:  # a load committed just before the crash is repeated and logged again
+    for name in event_marts:  # a load committed just before the crash is repeated and logged again
         assert [*dict.fromkeys(loaded.rows(query, name))] == [whole, again], name
-    for name in DIMENSION_MARTS:
+    for name in dimension_marts:
         assert loaded.rows(query, name) == [whole], name
 
 
@@ -226,7 +212,7 @@ def test_status_shows_running_programs_and_url(
 
     wait_until(lambda: "the webserver says of the metadatabase: healthy" in status())
     for program in ("webserver", "scheduler"):
-        assert f"  {program:<12}running, process {running.pid(program)}\n" in status()
+        assert f"  {program}  running, process {running.pid(program)}\n" in status()
     assert f"{running.url}   user admin, password {running.secrets.password}" in status()
     unknown = CliRunner().invoke(commands, ["airflow", "run", "insights_hourly"])
     assert "There is no DAG insights_hourly; config/insights/dags.yaml has insights_daily" in str(unknown.exception)

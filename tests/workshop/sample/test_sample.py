@@ -21,7 +21,7 @@ from workshop.sample.scenario import NEVER_STAGED_MARKERS, PII_MARKERS
 from workshop.sample.ugly import UGLY
 from workshop.services.postgres import LocalPostgres
 
-DOCS = Path(__file__).parents[2] / "docs" / "sample.md"
+DOCS = Path(__file__).parents[3] / "docs" / "sample.md"
 PARSES = r"btrim(label) ~ '^(1|2|11|101|1001|10|100|1000)\.[1-9][1-5](\.[^.\s]+)*$'"
 
 # Counts each kind of ugly row, independently of the generator.

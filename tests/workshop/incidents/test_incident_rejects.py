@@ -9,8 +9,8 @@ from psycopg.conninfo import make_conninfo
 from support.incidents.incident_database import Database, counts, events, load, operational_database, task
 from support.incidents.incident_files import Row, history, incident, report_rows, write_csv, write_zip
 
+from orchestration.errors import BadInputError, ConflictError, NotPreparedError, RefusedError
 from workshop.incidents import import_incidents
-from workshop.incidents.errors import IncidentImportError
 from workshop.incidents.merge import TableCount
 
 MOMENT = "a time of day as d/m/yyyy HH:MM, day first, UTC"
@@ -128,7 +128,7 @@ def test_an_incident_with_only_rejected_rows_is_not_imported(orgo: Database, tmp
 def test_a_database_without_orgo_tables_is_refused(database: str, tmp_path: Path) -> None:
     with (
         psycopg.connect(database) as connection,
-        pytest.raises(IncidentImportError, match="lacks the tables organizations, org"),
+        pytest.raises(NotPreparedError, match="lacks the tables organizations, org"),
     ):
         load(connection, write_csv(tmp_path / "log.csv", GOOD))
 
@@ -136,7 +136,7 @@ def test_a_database_without_orgo_tables_is_refused(database: str, tmp_path: Path
 def test_a_database_without_a_required_column_is_refused(orgo: Database, tmp_path: Path) -> None:
     with orgo.transaction():
         orgo.execute("alter table tasks drop column assignee_role")
-    with pytest.raises(IncidentImportError, match="the table tasks lacks assignee_role"):
+    with pytest.raises(NotPreparedError, match="the table tasks lacks assignee_role"):
         load(orgo, write_csv(tmp_path / "log.csv", GOOD))
     assert set(counts(orgo).values()) == {0}
 
@@ -147,18 +147,18 @@ def test_a_user_without_write_privileges_is_refused(orgo: Database, database: st
         orgo.execute("grant select on all tables in schema public to reader_of_incidents")
     with (
         psycopg.connect(make_conninfo(database, user="reader_of_incidents")) as connection,
-        pytest.raises(IncidentImportError, match="nothing was written: permission denied for table organizations"),
+        pytest.raises(RefusedError, match="nothing was written: permission denied for table organizations"),
     ):
         load(connection, write_csv(tmp_path / "log.csv", GOOD))
 
 
 def test_an_unwritable_report_stops_the_import(orgo: Database, tmp_path: Path) -> None:
-    with pytest.raises(IncidentImportError, match="cannot be written: No such file or directory"):
+    with pytest.raises(BadInputError, match="cannot be written: No such file or directory"):
         load(orgo, write_csv(tmp_path / "log.csv", GOOD), tmp_path / "absent" / "rejected.csv")
     assert set(counts(orgo).values()) == {0}
 
 
 def test_a_connection_in_a_transaction_is_refused(orgo: Database, tmp_path: Path) -> None:
     orgo.execute("select 1")
-    with pytest.raises(IncidentImportError, match="is in a transaction"):
+    with pytest.raises(ConflictError, match="is in a transaction"):
         import_incidents(orgo, write_csv(tmp_path / "log.csv", GOOD), report=tmp_path / "rejected.csv")

@@ -13,10 +13,9 @@ from support.incidents.incident_files import FIRST, incident, report_rows, write
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import InsightsError, NotPreparedError
 from orchestration.warehouse.init import initialize
 from workshop.cli.load_incidents import load_incidents
-from workshop.incidents.errors import IncidentImportError
 from workshop.incidents.merge import TableCount
 from workshop.operational import create_operational_schema
 from workshop.services import LocalPostgres
@@ -128,7 +127,7 @@ def test_every_column_that_cannot_be_filled_is_named_at_once(deployed: Database,
         "alter table tasks alter column case_id set not null",
         "alter table task_events add column source_ip inet not null",
     )
-    with pytest.raises(IncidentImportError) as caught:
+    with pytest.raises(NotPreparedError) as caught:
         load(deployed, write_csv(tmp_path / "log.csv", LOG))
     assert str(caught.value) == (
         "the operational tables cannot hold the log, nothing was written:"
