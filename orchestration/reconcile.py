@@ -45,7 +45,8 @@ def reconcile(
             )
 
     repairable = _repairable(settings)
-    dbt.check_rows(settings, url, dbt.as_of_variable(as_of), confirmed)
+    with dbt.writing(settings, url):
+        dbt.check_rows(settings, url, dbt.as_of_variable(as_of), confirmed)
     load(scan_all=False)
     with connect(url, autocommit=True) as connection:
         db = Database(settings, connection)
