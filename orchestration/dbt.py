@@ -17,12 +17,14 @@ from orchestration.supervision import run_dbt
 from orchestration.warehouse import profiles
 from orchestration.warehouse.connection import child_environment, connect
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_guard import Confirmed, check_source_rows
 from orchestration.warehouse.writer_lock import LOADING, writer_lock
 
 # Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 # The application name of dbt's sessions when dbt does not hold the writer lock: `insights docs`, and plain dbt.
 READING = "orgo-insights-dbt"
+NOTHING = Confirmed()
 # Options of dbt that `complete` sets, and what decides their values.
 OWN_OPTIONS = {
     "--target": "INSIGHTS_ENV",
@@ -93,18 +95,19 @@ def build(
     *,
     url: str | None = None,
     variables: Mapping[str, Any] | None = None,
-    on_line: Callable[[str], None] | None = None,
+    confirmed: Confirmed = NOTHING,
 ) -> DbtRun:
     """Build everything that dbt's arguments select, then run its data tests; returns the last command.
 
     A failed test therefore holds up no other model (decision D140). If a model fails, nothing is tested. Raises like
-    `writing`.
+    `writing` and, before anything is written, like `check_source_rows`.
     """
 
     def command(*options: str) -> DbtRun:
-        return run(settings, ["build", *options, *arguments], url=url, variables=variables, on_line=on_line)
+        return run(settings, ["build", *options, *arguments], url=url, variables=variables)
 
     with writing(settings, url):
+        check_rows(settings, url, variables or {}, confirmed)
         if any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments):
             return command(*NO_UNIT_TESTS)
         built = command("--exclude-resource-type", "test", "unit_test")
@@ -121,6 +124,13 @@ def writing(settings: Settings, url: str | None) -> Iterator[None]:
     with connect(url, autocommit=True) as connection, writer_lock(connection):
         profiles.synchronize(Database(settings, connection))
         yield
+
+
+def check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any], confirmed: Confirmed) -> None:
+    """Check the rows of the source for a load with these variables of dbt; raises like `check_source_rows`."""
+    as_of = variables.get("as_of")
+    with connect(url, autocommit=True) as connection:
+        check_source_rows(Database(settings, connection), date.fromisoformat(as_of) if as_of else None, confirmed)
 
 
 def check_arguments(arguments: Sequence[str]) -> None:

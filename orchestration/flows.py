@@ -52,11 +52,13 @@ class Models(Step):
 class Gate(Step):
     """The first step: waits for a load of `loaded` as of the run's `as_of`, and requires any load of `present`.
 
-    Marts of the DAG itself need not be present. Without `loaded`, the operational tables must be readable.
+    Marts of the DAG itself need not be present. Without `loaded`, the operational tables must be readable. With
+    `checks_rows`, the gate of a load, it also fails if the source has lost too many rows (decision D142).
     """
 
     loaded: tuple[Marts, ...] = ()
     present: tuple[Marts, ...] = ()
+    checks_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,12 @@ FLOWS = {
         wait=timedelta(minutes=30),
         run_timeout=timedelta(hours=4),
         steps=(
-            Gate("gate", "checks that the operational tables can be read and the warehouse is prepared."),
+            Gate(
+                "gate",
+                "checks that the operational tables can be read and have lost no large share of their rows, and that"
+                " the warehouse is prepared.",
+                checks_rows=True,
+            ),
             Dbt(
                 "staging_and_intermediate",
                 "builds the reference data, the views over the operational tables, the rows that this load recomputes"
@@ -109,7 +116,11 @@ FLOWS = {
         run_timeout=timedelta(hours=4),
         steps=(
             Gate(
-                "gate", "checks that the operational tables can be read and facts were loaded once.", present=(FACTS,)
+                "gate",
+                "checks that the operational tables can be read and have lost no large share of their rows, and that"
+                " facts were loaded once.",
+                present=(FACTS,),
+                checks_rows=True,
             ),
             Dbt(
                 "dimensions",

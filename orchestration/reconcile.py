@@ -14,6 +14,7 @@ from orchestration.flows import FACTS
 from orchestration.manifest import Relation, marts, read_manifest, relations
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_guard import Confirmed
 from orchestration.warehouse.written import Written, database_time, written_since
 
 __all__ = ["Written", "reconcile"]
@@ -23,11 +24,16 @@ COMMAND = ("build", "--resource-type", "model", "--resource-type", "seed", "--se
 
 
 def reconcile(
-    settings: Settings, url: str, as_of: date | None, on_line: Callable[[str], None] | None = None
+    settings: Settings,
+    url: str,
+    as_of: date | None,
+    on_line: Callable[[str], None] | None = None,
+    confirmed: Confirmed = dbt.NOTHING,
 ) -> dict[str, Written]:
     """Run an incremental load, then one that reads every source row; the rows that the second writes were missed.
 
-    Returns the repaired relations. Raises FailedError if a load fails. dbt's output goes to `on_line`, if given.
+    Returns the repaired relations. Raises FailedError if a load fails and, before anything is written, like
+    `check_source_rows`. dbt's output goes to `on_line`, if given.
     """
 
     def load(*, scan_all: bool) -> None:
@@ -39,6 +45,8 @@ def reconcile(
             )
 
     repairable = _repairable(settings)
+    with dbt.writing(settings, url):
+        dbt.check_rows(settings, url, dbt.as_of_variable(as_of), confirmed)
     load(scan_all=False)
     with connect(url, autocommit=True) as connection:
         db = Database(settings, connection)

@@ -15,8 +15,9 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 @click.command(context_settings=PASS_THROUGH, epilog="Example: insights build --as-of 2026-01-31 --select marts.core")
 @options.as_of
+@options.confirmations
 @click.argument("dbt_arguments", nargs=-1, type=click.UNPROCESSED)
-def build(as_of: date | None, dbt_arguments: tuple[str, ...]) -> None:
+def build(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, dbt_arguments: tuple[str, ...]) -> None:
     """Build the warehouse, then test it.
 
     The warehouse is the database of INSIGHTS_WAREHOUSE_URL. All other arguments are passed to `dbt build` unchanged.
@@ -26,25 +27,31 @@ def build(as_of: date | None, dbt_arguments: tuple[str, ...]) -> None:
     """
     from orchestration import dbt
     from orchestration.config.files import load_settings
+    from orchestration.warehouse.source_guard import Confirmed
 
     dbt.check_arguments(dbt_arguments)
     settings = load_settings()
     variables = dbt.as_of_variable(as_of)
-    sys.exit(dbt.build(settings, dbt_arguments, url=settings.warehouse_url, variables=variables).exit_code)
+    confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
+    done = dbt.build(settings, dbt_arguments, url=settings.warehouse_url, variables=variables, confirmed=confirmed)
+    sys.exit(done.exit_code)
 
 
 @click.command(epilog="Example: insights reconcile")
 @options.as_of
-def reconcile(as_of: date | None) -> None:
+@options.confirmations
+def reconcile(as_of: date | None, accept_vanished: bool, accept_cutoff: bool) -> None:
     """Load, then repair rows that earlier loads missed.
 
     Every row is compared with the operational database; each repaired relation is reported.
     """
     from orchestration.config.files import load_settings
     from orchestration.reconcile import reconcile as run_reconcile
+    from orchestration.warehouse.source_guard import Confirmed
 
     settings = load_settings()
-    report = run_reconcile(settings, settings.warehouse_url, as_of)
+    confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
+    report = run_reconcile(settings, settings.warehouse_url, as_of, confirmed=confirmed)
     if not report:
         say("No row was missed.")
     for relation, keys in report.items():
@@ -53,14 +60,16 @@ def reconcile(as_of: date | None) -> None:
 
 @click.command(epilog="Example: insights rebuild --yes")
 @options.as_of
+@options.confirmations
 @click.option("--yes", is_flag=True, help="Confirm the rebuild; required.")
-def rebuild(as_of: date | None, yes: bool) -> None:
+def rebuild(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, yes: bool) -> None:
     """Drop the facts and dimensions and build them again.
 
     Rows that were deleted from the operational database are lost.
     """
     from orchestration import dbt
     from orchestration.config.files import load_settings
+    from orchestration.warehouse.source_guard import Confirmed
 
     if not yes:
         raise click.ClickException(
@@ -68,4 +77,7 @@ def rebuild(as_of: date | None, yes: bool) -> None:
         )
     settings = load_settings()
     variables = dbt.as_of_variable(as_of) | {"rebuild": True}
-    sys.exit(dbt.build(settings, ["--full-refresh"], url=settings.warehouse_url, variables=variables).exit_code)
+    confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
+    command = ["--full-refresh"]
+    done = dbt.build(settings, command, url=settings.warehouse_url, variables=variables, confirmed=confirmed)
+    sys.exit(done.exit_code)

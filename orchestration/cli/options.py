@@ -44,6 +44,23 @@ as_of = click.option(
     callback=as_date,
     help="Count data before this UTC date. Default: today.",
 )
+accept_vanished = click.option(
+    "--accept-vanished",
+    is_flag=True,
+    help="Confirm that rows which vanished from the source were deleted on purpose.",
+)
+accept_cutoff = click.option(
+    "--accept-cutoff",
+    is_flag=True,
+    help="Confirm a day that puts most rows of the source out of retention.",
+)
+
+
+def confirmations(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options --accept-vanished and --accept-cutoff to a command that loads."""
+    return accept_vanished(accept_cutoff(command))
+
+
 admin_url = click.option(
     "--admin-url",
     envvar="INSIGHTS_ADMIN_URL",

@@ -19,6 +19,7 @@ def status() -> None:
     """Show rows per mart, rejected and flagged rows, and drift.
 
     Drift is where the operational database differs from the source contract.
+    Operational rows that are out of retention, which no load takes in, are counted too.
     """
     from orchestration.config.files import load_settings
     from orchestration.warehouse.database import Database
@@ -48,6 +49,9 @@ def docs() -> None:
 def print_status(found: Status) -> None:
     """Print the state of the warehouse as short tables."""
     show_table(found.marts, title=f"Warehouse as of {found.as_of}")
+    if any(behind for _, _, behind in found.behind):
+        title = f"Out of retention: operational rows from before the cutoff {found.cutoff}"
+        show_table(found.behind, header=("table", "rows", "before the cutoff"), title=title)
     if found.rejected:
         show_table(found.rejected, title="Rejected (insights_ops.rejects)")
     if found.flagged:

@@ -15,6 +15,7 @@ from orchestration.config.tokens import (
     PerEnvironment,
     Seconds,
     Section,
+    Share,
     SqlName,
     Switch,
     Text,
@@ -49,6 +50,12 @@ class Etl(Section):
     max_batch_size: Count = Field(description="Maximum number of rows in one batch, with rows that go with them.")
     concurrency: Count = Field(description="Number of dbt threads.")
     overlap_hours: Count = Field(description="Hours before the last load whose changes are read again.")
+    max_vanished_share: Share = Field(
+        default=0.2, description="Share of the rows of an operational table that may vanish between two loads."
+    )
+    min_vanished_rows: Count = Field(
+        default=20, description="Number of vanished rows of a table below which no load stops."
+    )
 
 
 class CacheTtl(Section):

@@ -44,6 +44,7 @@ Count = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**31)]
 GroupSize = Annotated[int, BeforeValidator(_number), Field(ge=2, lt=2**31)]  # a group of one identifies a person
 Days = Annotated[int, BeforeValidator(_number), Field(gt=0, le=36500)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Switch = Annotated[bool, BeforeValidator(_boolean)]
 Text = Annotated[str, Field(min_length=1)]
 SqlName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]

@@ -12,6 +12,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from orchestration.config.files import Settings
 from orchestration.dags.clock import as_of_param
+from orchestration.dags.confirmations import confirmation_params
 from orchestration.dags.steps import make_steps
 from orchestration.flows import FLOWS
 from orchestration.manifest import current_manifest
@@ -27,6 +28,8 @@ Name in Orgo's job queue: `{queue_job_id}`.
 
 Parameter `as_of`: data before this UTC date counts. Default: the date on which the run's data interval ends. Running
 again with the same `as_of` changes nothing. If a step fails, see docs/airflow.md.
+
+Parameters `accept_vanished` and `accept_cutoff`: confirm a load that was refused, see docs/operations.md.
 """
 
 
@@ -54,6 +57,7 @@ def _build(settings: Settings, key: str, manifest: Mapping[str, Any]) -> DAG:
         tags=[spec.queue_job_id],
         params={
             "as_of": as_of_param(),
+            **confirmation_params(),
             "queue_job_id": Param(spec.queue_job_id, const=spec.queue_job_id, description="Name in Orgo's queue."),
         },
         owner_links={owner: f"mailto:{owner}"},

@@ -13,10 +13,12 @@ from airflow.utils.context import Context
 
 from orchestration.config.files import Settings, load_settings
 from orchestration.dags.clock import run_as_of
+from orchestration.dags.confirmations import run_confirmed
 from orchestration.errors import InsightsError, NotBuiltError
 from orchestration.warehouse.clock import check_as_of
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import check_source, missing_loads, newest_loads
+from orchestration.warehouse.source_guard import Confirmed, check_source_rows
 
 WRITER_POOL = "insights_writer"
 
@@ -30,16 +32,25 @@ class Gate(BaseSensorOperator):
 
     ui_color = "#f4e3c1"
 
-    def __init__(self, *, dag_key: str, loaded: Sequence[str] = (), present: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        dag_key: str,
+        loaded: Sequence[str] = (),
+        present: Sequence[str] = (),
+        checks_rows: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Set the DAG's key in dags.yaml and the relations that it needs.
 
         The gate waits for a load of each of `loaded` as of the run's `as_of` or later. It fails at once if one of
-        `present` was never loaded.
+        `present` was never loaded or, with `checks_rows`, if the source has lost too many rows.
         """
         super().__init__(mode="reschedule", **kwargs)
         self.dag_key = dag_key
         self.loaded = tuple(loaded)
         self.present = tuple(present)
+        self.checks_rows = checks_rows
         self.lacking = ""
 
     def execute(self, context: Context) -> Any:
@@ -59,18 +70,20 @@ class Gate(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool:
         """Return whether nothing is missing; logs what is."""
-        self.lacking = self._lacking(load_settings(), run_as_of(context)) or ""
+        self.lacking = self._lacking(load_settings(), run_as_of(context), run_confirmed(context)) or ""
         if self.lacking:
             self.log.info("Waiting. %s", self.lacking)
         return not self.lacking
 
-    def _lacking(self, settings: Settings, as_of: date) -> str | None:
+    def _lacking(self, settings: Settings, as_of: date, confirmed: Confirmed) -> str | None:
         """Return what is missing as a sentence; raises InsightsError for an error that waiting cannot fix."""
         try:
             with Database.open(settings) as db:
                 check_as_of(db, as_of)
                 if not self.loaded:
                     check_source(db)
+                if self.checks_rows:
+                    check_source_rows(db, as_of, confirmed)
                 loads = newest_loads(db, {*self.loaded, *self.present})
         except InsightsError as error:
             if error.is_transient:

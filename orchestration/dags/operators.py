@@ -13,9 +13,11 @@ from airflow.utils.context import Context
 from orchestration import dbt
 from orchestration.config.files import load_settings
 from orchestration.dags.clock import run_as_of
+from orchestration.dags.confirmations import run_confirmed
 from orchestration.dags.gate import WRITER_POOL
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import warm
+from orchestration.errors import RefusedError
 from orchestration.reconcile import reconcile
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
@@ -73,7 +75,12 @@ class ReconcileOperator(WriterOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Load and repair; returns the number of repaired rows in each relation."""
         settings = load_settings()
-        report = reconcile(settings, settings.warehouse_url, run_as_of(context), self.log_line)
+        try:
+            report = reconcile(
+                settings, settings.warehouse_url, run_as_of(context), self.log_line, run_confirmed(context)
+            )
+        except RefusedError as error:  # a retry would be refused too
+            raise AirflowFailException(str(error)) from error
         for relation, keys in report.items():
             self.log.warning("%s: %s rows repaired, e.g. %s", relation, keys.total, ", ".join(keys.examples))
         if not report:

@@ -54,6 +54,7 @@ def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> 
                 dag_key=dag_key,
                 loaded=_names(step.loaded, manifest),
                 present=[name for name in _names(step.present, manifest) if name not in own],
+                checks_rows=step.checks_rows,
                 timeout=flow.wait / SECOND,
                 poke_interval=min(60 * SECOND, flow.wait / 2),
             )

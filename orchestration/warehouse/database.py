@@ -96,16 +96,20 @@ class Database:
     def organization(self, given: str) -> UUID:
         """Return the id of the organization with this slug or id (in any case).
 
-        Raises NotFoundError if there is none, ConflictError if several have the slug, and NotBuiltError if
-        organizations were never loaded.
+        An archived organization does not compete for its slug, because Orgo can give the slug of a deleted organization
+        to a new one (decision D144). Raises NotFoundError if there is none, ConflictError if several have the slug, and
+        NotBuiltError if organizations were never loaded.
         """
-        query = sql.SQL("select organization_id from {} where slug = %s or organization_id = %s::uuid")
+        id_ = organization_id(given)
+        query = sql.SQL("select organization_id, status from {} where slug = %s or organization_id = %s::uuid")
         statement = query.format(self.mart("dim_organizations"))
         with self.errors():
             try:
-                rows = self.connection.execute(statement, [given, organization_id(given)], prepare=False).fetchall()
+                rows = self.connection.execute(statement, [given, id_], prepare=False).fetchall()
             except (psycopg.DataError, UnicodeError):  # PostgreSQL cannot store the text
                 rows = []
+        if len(rows) > 1 and id_ is None:
+            rows = [row for row in rows if row[1] != "archived"] or rows
         if len(rows) > 1:
             raise ConflictError(f"Several organizations have the slug {given!r}: give the id of one.")
         if not rows:

@@ -17,6 +17,14 @@ create index if not exists load_log_relation on {ops}.load_log (relation_name, l
 comment on table {ops}.load_log is
 'One row for each time a relation was loaded; the newest row of a relation is its watermark.';
 
+create table if not exists {ops}.source_counts (
+    table_name text primary key,
+    row_count bigint not null,
+    counted_at timestamptz not null default clock_timestamp()
+);
+comment on table {ops}.source_counts is
+'One row for each operational table: its number of rows when the last load began (decision D142).';
+
 create table if not exists {ops}.purge_log (
     purge_log_id bigint generated always as identity primary key,
     relation_name text not null,
@@ -132,6 +140,7 @@ grant select, insert on {ops}.load_log to {etl};
 grant usage on schema {ops} to {ro};
 grant select (load_log_id, relation_name, as_of, horizon, logged_at) on {ops}.load_log to {ro};
 grant select, insert, update on {ops}.purge_log to {etl};
+grant select, insert, update on {ops}.source_counts to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
 grant select, insert, update, delete on {ops}.review_deliveries to {etl};
 grant select on {ops}.export_audit to {etl};

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_rows import rows_behind
 
 
 @dataclass(frozen=True)
 class Status:
     """The state of the warehouse.
 
-    `marts` is (name, rows); `rejected` and `flagged` are (relation, finding, rows); `drift` is (column, drift, type).
+    `marts` is (name, rows); `rejected` and `flagged` are (relation, finding, rows); `drift` is (column, drift, type);
+    `behind` is (operational table, rows, rows before `cutoff`), where `cutoff` is that of raw events.
     """
 
     as_of: str
@@ -21,6 +23,8 @@ class Status:
     rejected: list[tuple[str, str, int]]
     flagged: list[tuple[str, str, int]]
     drift: list[tuple[str, str, str]]
+    cutoff: str
+    behind: list[tuple[str, int, int]]
 
 
 def read_status(db: Database) -> Status:
@@ -31,10 +35,13 @@ def read_status(db: Database) -> Status:
         "select relation_name, finding, sum(row_count)::bigint from {} where is_loaded = %s group by 1, 2 order by 1, 2"
     ).format(db.ops("data_quality"))
     drift = sql.SQL("select table_name || '.' || column_name, drift, actual_type from {} order by 1")
+    cutoff = db.value(sql.SQL("select {}('raw_event', '-infinity', 0)::text").format(db.ops("retention_cutoff")))
     return Status(
         as_of=as_of or "never",
         marts=[(name, db.value(sql.SQL("select count(*) from {}").format(db.mart(name)))) for (name,) in names],
         rejected=db.rows(findings, [False]),
         flagged=db.rows(findings, [True]),
         drift=db.rows(drift.format(db.ops("source_drift"))),
+        cutoff=cutoff,
+        behind=rows_behind(db, cutoff),
     )

@@ -47,6 +47,13 @@ def test_a_server_that_does_not_answer_is_waited_for(gate_says, prepared: Wareho
         prepared.execute("alter role orgo_insights_etl reset statement_timeout")
 
 
+def test_vanished_rows_fail_at_once(gate_says, prepared: Warehouse) -> None:  # type: ignore[no-untyped-def]
+    prepared.execute("insert into insights_ops.source_counts (table_name, row_count) values ('tasks', 90000)")
+    said = gate_says(prepared.etl_url)
+    assert "vanished from: tasks (before: 90000, now: 20018)" in said
+    assert "Waited" not in said
+
+
 def test_an_error_that_waiting_cannot_fix_fails_at_once(  # type: ignore[no-untyped-def]
     gate_says, prepared: Warehouse, postgres: LocalPostgres, database: str
 ) -> None:

@@ -4,6 +4,15 @@ with history as (
     select * from {{ ref('organizations_history') }}
 ),
 
+-- An organization that the source no longer has ends as archived (decision D144).
+current_versions as (
+    select distinct on (organization_id)
+        *,
+        dbt_valid_to is not null as is_deleted
+    from history
+    order by organization_id asc, dbt_valid_to desc nulls first
+),
+
 first_inactive as (
     select
         organization_id,
@@ -15,19 +24,21 @@ first_inactive as (
 
 final as (
     select
-        history.organization_id,
-        history.slug,
-        history.display_name,
+        current_versions.organization_id,
+        current_versions.slug,
+        current_versions.display_name,
         cast(null as text) as org_type,
-        history.status,
-        history.timezone,
-        history.is_timezone_missing,
-        coalesce({{ utc_date(clamped('history.created_at')) }}, {{ utc_date(calendar_start()) }}) as active_from,
-        case when history.status <> 'active' then {{ utc_date(clamped('first_inactive.inactive_from')) }} end as active_to,
-        history.profile_code
-    from history
-    left join first_inactive on history.organization_id = first_inactive.organization_id
-    where history.dbt_valid_to is null
+        case when current_versions.is_deleted then 'archived' else current_versions.status end as status,
+        current_versions.timezone,
+        current_versions.is_timezone_missing,
+        coalesce({{ utc_date(clamped('current_versions.created_at')) }}, {{ utc_date(calendar_start()) }}) as active_from,
+        case
+            when current_versions.status <> 'active' then {{ utc_date(clamped('first_inactive.inactive_from')) }}
+            when current_versions.is_deleted then {{ utc_date('current_versions.dbt_valid_to') }}
+        end as active_to,
+        current_versions.profile_code
+    from current_versions
+    left join first_inactive on current_versions.organization_id = first_inactive.organization_id
 )
 
 select * from final

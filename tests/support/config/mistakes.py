@@ -12,7 +12,8 @@ MISTAKES = [
         "    concurrency: 4",
         "    concurency: 4",
         "{file}:{line}: insights.etl.concurency: this key is unknown. Did you mean concurrency? Known here:"
-        " owner_email, default_batch_size, max_batch_size, concurrency, overlap_hours",
+        " owner_email, default_batch_size, max_batch_size, concurrency, overlap_hours,"
+        " max_vanished_share, min_vanished_rows",
     ),
     (
         CONFIG,

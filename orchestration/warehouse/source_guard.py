@@ -1,0 +1,95 @@
+"""Stops a load that would act on a source that has lost rows, or on a wrong day (decisions D142 and D143)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from psycopg import sql
+
+from orchestration.config.model import Etl
+from orchestration.errors import RefusedError
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.loads import check_source
+from orchestration.warehouse.source_rows import SourceRows, cutoffs, source_rows
+
+# A load may move the retention cutoff past at most this share of the rows that were not behind it.
+MAX_SHARE_BEHIND_CUTOFF = 0.5
+# Without a row in this table every row of the source is rejected, however small the source is.
+NEVER_EMPTY = "organizations"
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What an operator has confirmed for one load: that rows are deleted, that most rows are out of retention."""
+
+    vanished: bool = False
+    cutoff: bool = False
+
+
+def check_source_rows(db: Database, as_of: date | None, confirmed: Confirmed) -> None:
+    """Compare the rows of the operational tables with those at the start of the last load, then store their numbers.
+
+    It makes one pass over each operational table. `as_of` is by default today (UTC), as in dbt. Raises RefusedError,
+    and stores nothing, if too many rows have vanished or would be left behind the retention cutoff, unless that is
+    confirmed; also raises like `check_source`.
+    """
+    check_source(db)
+    before, after = cutoffs(db, as_of or datetime.now(UTC).date())
+    found = source_rows(db, before, after)
+    known = dict(db.rows(sql.SQL("select table_name, row_count from {}").format(db.ops("source_counts"))))
+    etl = db.settings.insights.etl
+    if not confirmed.vanished:
+        _check_vanished(found, known, etl)
+    if not confirmed.cutoff:
+        _check_cutoff(found, after, etl)
+    _store(db, found)
+
+
+def _check_vanished(found: Sequence[SourceRows], known: Mapping[str, int], etl: Etl) -> None:
+    """Raise RefusedError if a table has lost too many rows, whichever organizations they belonged to."""
+    lost = [rows for rows in found if _has_vanished(rows, known.get(rows.table, 0), etl)]
+    if not lost:
+        return
+    tables = ", ".join(f"{rows.table} (before: {known[rows.table]}, now: {rows.total})" for rows in lost)
+    raise RefusedError(
+        f"Since the last load, more than {etl.max_vanished_share:.0%} of the rows have vanished from: {tables}."
+        " Nothing was written, because a missing row counts as deleted. Likely reasons: a policy (row-level security)"
+        " on the table or on the table behind a view, a truncated table, an unfinished restore, another"
+        " insights.source.schema. If the rows were deleted on purpose, confirm it once: insights build"
+        " --accept-vanished, or the parameter accept_vanished of the DAG."
+    )
+
+
+def _has_vanished(rows: SourceRows, before: int, etl: Etl) -> bool:
+    vanished = before - rows.total
+    if rows.table == NEVER_EMPTY and before and not rows.total:
+        return True
+    return vanished >= etl.min_vanished_rows and vanished > etl.max_vanished_share * before
+
+
+def _check_cutoff(found: Sequence[SourceRows], cutoff: str, etl: Etl) -> None:
+    """Raise RefusedError if the load would move the cutoff past most of the rows that are not behind it yet."""
+    kept_before, kept = sum(rows.kept_before for rows in found), sum(rows.kept for rows in found)
+    behind = kept_before - kept
+    if behind < etl.min_vanished_rows or behind <= MAX_SHARE_BEHIND_CUTOFF * kept_before:
+        return
+    tables = ", ".join(rows.table for rows in found if rows.kept_before)
+    raise RefusedError(
+        f"This load would put {behind} of {kept_before} rows ({tables}) out of retention: they are from before"
+        f" {cutoff}, and no later load takes them in, because this cutoff never moves back. Nothing was written. If the"
+        " day is wrong, give the right one (--as-of, or the parameter as_of of the DAG) or correct the clock. If it is"
+        " right, confirm it once: insights build --accept-cutoff, or the parameter accept_cutoff of the DAG."
+    )
+
+
+def _store(db: Database, found: Sequence[SourceRows]) -> None:
+    statement = sql.SQL(
+        """
+        insert into {} as stored (table_name, row_count) values (%s, %s)
+        on conflict (table_name) do update set row_count = excluded.row_count, counted_at = excluded.counted_at
+        """
+    ).format(db.ops("source_counts"))
+    for rows in found:
+        db.execute(statement, [rows.table, rows.total])

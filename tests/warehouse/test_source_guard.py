@@ -1,0 +1,162 @@
+"""A load stops when the source has lost many rows, or when its day puts most of them out of retention (D142, D143)."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from datetime import date
+
+import pytest
+from support.contents import INCREMENTAL, REVIEWS, contents, difference
+from support.small_scenario import NEXT_DAY
+from support.warehouse import Warehouse
+
+from orchestration import dbt
+from orchestration.cli import main
+from orchestration.config.files import PROJECT
+from orchestration.errors import RefusedError
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_guard import Confirmed, check_source_rows
+from orchestration.warehouse.status import read_status
+from workshop.sample.load import SAMPLE_AS_OF
+
+pytestmark = pytest.mark.services
+
+EMPTIED = "truncate learning_group_memberships, wellbeing_checkins"  # 903 and 2,008 rows of the sample
+# Two years after it, nothing of the sample is left in retention.
+FAR_AWAY = date(2028, 6, 1)
+LOADS = "select count(*) from insights_ops.load_log"
+LONG_HISTORY = """
+    insert into insights_ops.load_log
+    (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment)
+    values ('fact_tasks', '{day}', date '{day}' + 730, '-infinity', now(), '{day}', 'x', 'dev')
+"""
+FACTS = "select count(*) from insights.fact_tasks"
+
+
+def check(warehouse: Warehouse, as_of: date = SAMPLE_AS_OF, *, vanished: bool = False, cutoff: bool = False) -> None:
+    with connect(warehouse.etl_url, autocommit=True) as connection:
+        confirmed = Confirmed(vanished=vanished, cutoff=cutoff)
+        check_source_rows(Database(warehouse.settings, connection), as_of, confirmed)
+
+
+def delete(warehouse: Warehouse, table: str, rows: int) -> None:
+    warehouse.execute(f"delete from {table} where ctid = any(array(select ctid from {table} limit {rows}))")  # noqa: S608
+
+
+def test_an_emptied_table_stops_loads_until_it_is_confirmed(prepared: Warehouse) -> None:
+    check(prepared)
+    prepared.execute(EMPTIED)
+    for _ in range(2):  # a refusal stores nothing
+        with pytest.raises(RefusedError) as refusal:
+            check(prepared)
+        said = str(refusal.value)
+        assert "wellbeing_checkins (before: 2008, now: 0), learning_group_memberships (before: 903, now: 0)" in said
+        assert "--accept-vanished" in said and "accept_vanished of the DAG" in said
+    check(prepared, vanished=True)
+    check(prepared)
+
+
+def test_a_share_of_a_table_may_vanish_and_one_row_more_stops_the_load(prepared: Warehouse) -> None:
+    check(prepared)
+    rows = prepared.value("select count(*) from task_comments")
+    delete(prepared, "task_comments", rows // 5)
+    check(prepared)
+    left = rows - rows // 5
+    delete(prepared, "task_comments", left // 5 + 1)
+    with pytest.raises(RefusedError, match=rf"task_comments \(before: {left}, now: {left - left // 5 - 1}\)\. Noth"):
+        check(prepared)
+
+
+def test_few_vanished_rows_stop_no_load_unless_no_organization_is_left(prepared: Warehouse) -> None:
+    prepared.execute("delete from task_comments where ctid <> all(array(select ctid from task_comments limit 19))")
+    check(prepared)
+    prepared.execute("delete from task_comments")
+    check(prepared)
+    # As a restore does: without foreign keys.
+    prepared.execute("set local session_replication_role = replica; delete from organizations where slug <> 'x'")
+    with pytest.raises(RefusedError, match=r"organizations \(before: 4, now: 0\)"):
+        check(prepared)
+
+
+def test_a_build_that_is_refused_writes_nothing_and_a_confirmed_one_builds(built: Warehouse) -> None:
+    check(built)
+    built.execute(EMPTIED)
+    loads = built.value(LOADS)
+    variables = dbt.as_of_variable(NEXT_DAY)
+    selected = ["--select", "dim_dates", "--quiet"]
+    for command in (dbt.build, dbt.build):
+        with pytest.raises(RefusedError, match="have vanished from"):
+            command(built.settings, selected, url=built.etl_url, variables=variables)
+    assert built.value(LOADS) == loads
+    confirmed = Confirmed(vanished=True)
+    done = dbt.build(built.settings, selected, url=built.etl_url, variables=variables, confirmed=confirmed)
+    assert (done.exit_code, built.value(LOADS)) == (0, loads + 1)
+
+
+@pytest.mark.parametrize("command", [["build"], ["reconcile"], ["rebuild", "--yes"]])
+def test_every_command_that_loads_checks_the_source(
+    built: Warehouse, command: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check(built)
+    built.execute(EMPTIED)
+    loads = built.value(LOADS)
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
+    monkeypatch.setattr(sys, "argv", ["insights", *command, "--as-of", str(NEXT_DAY)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert capfd.readouterr().err.startswith("Error: Since the last load, more than 20% of the rows have vanished")
+    assert built.value(LOADS) == loads
+
+
+def test_a_day_that_puts_most_rows_out_of_retention_is_confirmed(prepared: Warehouse) -> None:
+    dated = "select count(*) from {} where created_at < '2026-06-02'"
+    rows = sum(prepared.value(dated.format(table)) for table in ("tasks", "cases", "wellbeing_checkins"))
+    with pytest.raises(RefusedError, match=f"would put {rows} of {rows} rows") as refusal:
+        check(prepared, FAR_AWAY)
+    assert "from before 2026-06-02" in str(refusal.value) and "--accept-cutoff" in str(refusal.value)
+    check(prepared, FAR_AWAY, cutoff=True)
+    check(prepared)
+
+
+def test_rows_that_are_out_of_retention_already_ask_for_nothing(prepared: Warehouse) -> None:
+    """A source with a long history: the cutoff in force leaves one row in ten, and each day a few more leave."""
+    day = prepared.value("select (percentile_disc(0.9) within group (order by created_at))::date from tasks")
+    prepared.execute(LONG_HISTORY.format(day=day))
+    check(prepared, prepared.value("select %s::date + 731", day))
+
+
+def test_a_load_with_the_wrong_day_has_a_way_back(
+    prepared: Warehouse, built: Warehouse, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    no_tests = ("--exclude-resource-type", "test", "unit_test")
+    wrong = prepared.value("select (now() at time zone 'UTC')::date")
+    # A retention of 30 days stands for a day two years later, which the database's clock would not allow.
+    short = dict.fromkeys(("dev", "staging", "prod", "offline"), 30)
+    result = prepared.build(*no_tests, as_of=wrong, raw_event_retention_days=short)
+    assert result.succeeded, result.output
+    assert prepared.value(FACTS) == 0
+    with connect(prepared.etl_url, autocommit=True) as connection:
+        behind = read_status(Database(prepared.settings, connection)).behind
+    assert ("tasks", 20018, 20018) in behind
+
+    page = (PROJECT / "docs/operations.md").read_text("utf-8").split("## A load with the wrong day\n")[1]
+    lines = [line.strip() for line in page.split("\n## ")[0].splitlines() if line.startswith("    ")]
+    deletes = [line for line in lines if line.startswith("delete from")]
+    commands = [line.split()[1:] for line in lines if line.startswith("insights ")]
+    assert (len(deletes), [command[0] for command in commands]) == (5, ["reconcile", "build"])
+    prepared.execute("\n".join(deletes))
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
+    for command in commands:
+        monkeypatch.setattr(sys, "argv", ["insights", *command])
+        with suppress(SystemExit):
+            main()
+        written = capfd.readouterr()
+        assert "Error" not in written.err and "Completed with" not in written.out, written
+    for relation in (*INCREMENTAL, *REVIEWS):
+        found = difference(built, prepared, relation)
+        assert not (found.only_first or found.only_second or found.unequal), (relation, found)
+    trends = "insights.report_monthly_trends"
+    assert contents(built, trends, "trend_id") == contents(prepared, trends, "trend_id")
