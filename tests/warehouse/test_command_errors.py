@@ -58,10 +58,7 @@ def test_each_kind_of_error_is_one_message(fails: Fails, prepared: Warehouse, da
 
 
 def test_a_writer_that_is_at_work_is_named(fails: Fails, prepared: Warehouse) -> None:
-    from orchestration.warehouse.connection import connect  # noqa: PLC0415
-    from orchestration.warehouse.writer_lock import writer_lock  # noqa: PLC0415
-
-    with connect(prepared.etl_url, autocommit=True) as holder, writer_lock(holder):
+    with prepared.locked():
         assert "Another process is writing to this warehouse: process" in fails(prepared.etl_url, "build")
 
 
