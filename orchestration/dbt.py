@@ -18,12 +18,12 @@ from orchestration.warehouse import profiles
 from orchestration.warehouse.connection import child_environment, connect
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_guard import Confirmed, check_source_rows
-from orchestration.warehouse.writer_lock import LOADING, writer_lock
+from orchestration.warehouse.writer_lock import writer_lock
 
 # Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
-# The application name of dbt's sessions when dbt does not hold the writer lock: `insights docs`, and plain dbt.
-READING = "orgo-insights-dbt"
+# The application name of dbt's sessions: in a load, and without the writer lock.
+LOADING, READING = "orgo-insights-load", "orgo-insights-dbt"
 NOTHING = Confirmed()
 # Options of dbt that `complete` sets, and what decides their values.
 OWN_OPTIONS = {
@@ -84,9 +84,9 @@ def write(
 
     Raises like `writing`.
     """
-    with writing(settings, url):
+    with writing(settings, url) as claim:
         arguments = complete(settings, command, variables or {})
-        return DbtRun(run_dbt(arguments, process_environment(settings, url, LOADING), on_line), target_path())
+        return DbtRun(run_dbt(arguments, process_environment(settings, url, claim), on_line), target_path())
 
 
 def build(
@@ -102,11 +102,12 @@ def build(
     A failed test therefore holds up no other model (decision D140). If a model fails, nothing is tested. Raises like
     `writing` and, before anything is written, like `check_source_rows`.
     """
+    with writing(settings, url) as claim:
 
-    def command(*options: str) -> DbtRun:
-        return run(settings, ["build", *options, *arguments], url=url, variables=variables)
+        def command(*options: str) -> DbtRun:
+            given = complete(settings, ["build", *options, *arguments], variables or {})
+            return DbtRun(run_dbt(given, process_environment(settings, url, claim), None), target_path())
 
-    with writing(settings, url):
         check_rows(settings, url, variables or {}, confirmed)
         if any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments):
             return command(*NO_UNIT_TESTS)
@@ -115,15 +116,17 @@ def build(
 
 
 @contextmanager
-def writing(settings: Settings, url: str | None) -> Iterator[None]:
-    """Hold the writer lock of a warehouse and update its table of profiles.
+def writing(settings: Settings, url: str | None) -> Iterator[int]:
+    """Hold the writer lock of a warehouse and update its table of profiles; yields the number of the lock.
 
-    Raises BusyError if another process writes, NotPreparedError without `insights init`, and RefusedError for a role
-    that may not write.
+    Raises BusyError if another process writes, NotPreparedError without `insights init`, RefusedError for a role that
+    may not write, and MisconfiguredError if the address leads to a pooler.
     """
-    with connect(url, autocommit=True) as connection, writer_lock(connection):
-        profiles.synchronize(Database(settings, connection))
-        yield
+    with connect(url, autocommit=True) as connection:
+        db = Database(settings, connection)
+        with writer_lock(db) as claim:
+            profiles.synchronize(db)
+            yield claim
 
 
 def check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any], confirmed: Confirmed) -> None:
@@ -147,15 +150,19 @@ def complete(settings: Settings, command: Sequence[str], variables: Mapping[str,
     return [*command, *places, "--target", settings.environment, "--vars", given]
 
 
-def process_environment(settings: Settings, url: str | None, application_name: str = READING) -> dict[str, str]:
-    """Return the environment variables of dbt's process; its database sessions bear `application_name`."""
+def process_environment(settings: Settings, url: str | None, claim: int | None = None) -> dict[str, str]:
+    """Return the environment variables of dbt's process.
+
+    `claim` is the number of the writer lock, if it is held; each transaction that writes proves it first.
+    """
     return child_environment(
         url,
         {
             "INSIGHTS_ENV": settings.environment,
             "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
             "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
-            "PGAPPNAME": application_name,
+            "INSIGHTS_CLAIM": str(claim or ""),
+            "PGAPPNAME": LOADING if claim else READING,
             "DBT_TARGET_PATH": str(target_path()),
             "INSIGHTS_PATTERN_CONFIG_PATH": "",  # its thresholds are among the variables of the command
         },

@@ -11,5 +11,19 @@
     {%- elif key -%}
         {%- do run_query('alter table ' ~ relation ~ ' add primary key (' ~ key | join(', ') ~ ')') -%}
     {%- endif -%}
+    {%- do identify_rows(relation) -%}
     {{- default__create_indexes(relation) -}}
+{% endmacro %}
+
+{#- A table without a primary key identifies its rows by all columns, or a publication that someone adds it to would refuse every load. -#}
+{% macro identify_rows(relation) %}
+    {% set query %}
+        select relreplident = 'd' and not exists (select from pg_index where indrelid = pg_class.oid and indisprimary) as is_needed
+        from pg_class
+        where oid = '{{ relation }}'::regclass
+    {% endset %}
+    {% if run_query(query).rows[0]['is_needed'] %}
+        {% do lock_briefly(relation) %}
+        {% do run_query('alter table ' ~ relation ~ ' replica identity full') %}
+    {% endif %}
 {% endmacro %}

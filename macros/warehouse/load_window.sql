@@ -49,10 +49,11 @@
     {% set meta = config.get('meta') or {} %}
     {% set delta = meta.get('delta') or meta.get('load_of') %}
     insert into {{ source('insights_ops', 'load_log') }}
-        (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment)
+        (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment, claim_number)
     {% if delta %}
     select
-        '{{ model.name }}', date '{{ as_of() }}', horizon, loaded_from, loaded_through, cutoff, '{{ invocation_id }}', '{{ target.name }}'
+        '{{ model.name }}', date '{{ as_of() }}', horizon, loaded_from, loaded_through, cutoff, '{{ invocation_id }}', '{{ target.name }}',
+        {{ claim_number() or 'null' }}
     from {{ source('insights_ops', 'load_log') }}
     where relation_name = '{{ delta }}'
     order by load_log_id desc
@@ -67,7 +68,8 @@
         least(now(), {{ utc_midnight("date '" ~ window.horizon ~ "'") }}),
         date '{{ window.cutoff }}',
         '{{ invocation_id }}',
-        '{{ target.name }}'
+        '{{ target.name }}',
+        {{ claim_number() or 'null' }}
     )
     {% endif %}
 {% endmacro %}

@@ -4,17 +4,20 @@
 {% endmacro %}
 
 {#- When the select of a materialized view changes, dbt keeps refreshing the old select. Here a view whose select or indexes differ from
-    its model is replaced: the new one is built under a temporary name and then renamed. -#}
+    its model is replaced, unless views of others read it: the new one is built under a temporary name and then renamed. A full refresh
+    computes all rows again, as every refresh does. -#}
 {% macro materialized_view_get_build_sql(existing_relation, target_relation, backup_relation, intermediate_relation) %}
     {% if existing_relation is none %}
         {{ return(get_create_materialized_view_as_sql(target_relation, sql)) }}
     {% elif
-        should_full_refresh()
-        or not existing_relation.is_materialized_view
+        not existing_relation.is_materialized_view
         or get_materialized_view_configuration_changes(existing_relation, config) is not none
         or has_another_select(existing_relation, sql)
     %}
-        {{ return(get_replace_sql(existing_relation, target_relation, sql)) }}
+        {% do refuse_to_drop_readers(existing_relation) %}
+        {% do lock_briefly(existing_relation) %}
+        {% set grants = grants_on(existing_relation) %}
+        {{ return(get_replace_sql(existing_relation, target_relation, sql) ~ (';' ~ grants if grants else '')) }}
     {% else %}
         {{ return(refresh_materialized_view(target_relation)) }}
     {% endif %}

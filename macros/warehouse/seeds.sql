@@ -16,6 +16,7 @@
         create table if not exists {{ target_relation }} (like seed_rows);
     {% endcall %}
     {% do align_seed_columns(target_relation, rows) %}
+    {% do identify_rows(target_relation) %}
     {% do insert_seed_rows(rows) %}
     {% call statement('clear') %}
         delete from {{ target_relation }}
@@ -58,15 +59,17 @@
     {{ return(definitions) }}
 {% endmacro %}
 
-{#- Adds and drops columns so that a table matches its CSV file. Dropping a column that a view reads fails with an error that names
-    the view. -#}
+{#- Adds and drops columns so that a table matches its CSV file. A column that a view reads stays. -#}
 {% macro align_seed_columns(relation, rows) %}
     {% set stored = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
+    {% if stored | sort != rows.column_names | sort %}{% do lock_briefly(relation) %}{% endif %}
     {% for name in rows.column_names if name not in stored %}
         {% do run_query('alter table ' ~ relation ~ ' add column ' ~ name ~ ' ' ~ config.get('column_types')[name]) %}
     {% endfor %}
     {% for name in stored if name not in rows.column_names %}
-        {% do run_query('alter table ' ~ relation ~ ' drop column ' ~ adapter.quote(name)) %}
+        {% if not run_query(readers_of(relation, name)).rows %}
+            {% do run_query('alter table ' ~ relation ~ ' drop column ' ~ adapter.quote(name)) %}
+        {% endif %}
     {% endfor %}
 {% endmacro %}
 

@@ -1,34 +1,47 @@
 {#- dbt replaces a view by dropping the old one, together with every dependent view that the run did not select. Here a view is replaced
-    in place, so that dependent views survive unless its columns changed. Replacing needs a lock that no reader shares, so a view with the
-    same query stays as it is. -#}
+    in place, so that dependent views and grants survive. Only a view with other columns is dropped, unless views of others read it.
+    Replacing needs a lock that no reader shares, so a view with the same query stays as it is. -#}
 {% materialization view, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='view') -%}
-    {% if existing is not none and not existing.is_view %}{% do adapter.drop_relation(existing) %}{% endif %}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
-    {%- set is_same = existing is not none and existing.is_view and not has_another_select(existing, sql) -%}
-    {% if existing is not none and existing.is_view and not is_same %}{% do lock_briefly(existing) %}{% endif %}
+    {%- set was_view = existing is not none and existing.is_view -%}
+    {%- set is_same = was_view and not has_another_select(existing, sql) -%}
+    {%- set grants = grants_on(existing) if was_view and not is_same else '' -%}
+    {% if existing is not none and not was_view %}{% do drop_unread(existing) %}{% endif %}
+    {% if was_view and not is_same %}
+        {% do lock_briefly(existing) %}
+        {% if has_other_columns(existing, sql) %}{% do drop_unread(existing) %}{% endif %}
+    {% endif %}
     {% call statement('main') %}
-        do $view$
-        begin
-            if {{ is_same }} then
-                return;
-            end if;
-            create or replace view {{ target_relation }} as (
-                {{ sql }}
-            );
-        exception when invalid_table_definition then
-            drop view {{ target_relation }} cascade;
-            create view {{ target_relation }} as (
-                {{ sql }}
-            );
-        end
-        $view$
+        {%- if is_same %} select 'the view is the same'
+        {%- else %} create or replace view {{ target_relation }} as ({{ sql }})
+        {%- endif %}
     {% endcall %}
+    {% if grants %}{% do run_query(grants) %}{% endif %}
     {% do persist_docs(target_relation, model) %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{#- Whether a select does not begin with the columns of a view, so that it cannot replace the view's. -#}
+{% macro has_other_columns(view, sql) %}
+    {% set query %}
+        create or replace temporary view another_select as {{ sql }};
+        select exists (
+            select from pg_attribute as stored
+            left join pg_attribute as a
+                on
+                    a.attrelid = 'pg_temp.another_select'::regclass
+                    and stored.attnum = a.attnum and stored.attname = a.attname
+                    and (stored.atttypid, stored.atttypmod, stored.attcollation) = (a.atttypid, a.atttypmod, a.attcollation)
+            where stored.attrelid = '{{ view }}'::regclass and stored.attnum > 0 and a.attnum is null
+        ) as is_other;
+    {% endset %}
+    {% set is_other = run_query(query).rows[0]['is_other'] %}
+    {% do run_query('drop view pg_temp.another_select') %}
+    {{ return(is_other) }}
+{% endmacro %}

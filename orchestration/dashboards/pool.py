@@ -13,8 +13,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from orchestration.dashboards.bounded import BoundedConnection
 from orchestration.errors import UnavailableError
-from orchestration.warehouse.connection import CONNECTION, connection_error
+from orchestration.warehouse.connection import connection_error, parameters
 
 logger = logging.getLogger(__name__)
 # The pool's own messages repeat what is logged here; without a handler, Python would print them to standard error.
@@ -22,9 +23,14 @@ logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 
 # The pool connects in a background thread and does not report failures to waiting clients, so they poll this often.
 LOOK_SECONDS = 0.05
+# Time in which a server that is up answers the empty query that checks a connection, and the largest share of the wait
+# for a connection that it takes, so that time is left to make another one.
+CHECK_SECONDS, CHECK_SHARE = 5.0, 0.25
+# Time that a server has to cancel a statement at its time limit before the connection is closed.
+GRACE_SECONDS = 2.0
 
 
-class _ReportingConnection(psycopg.Connection[tuple[Any, ...]]):
+class _ReportingConnection(BoundedConnection):
     """A connection that reports a failure to connect."""
 
     @classmethod
@@ -49,14 +55,17 @@ class ReaderPool:
         self._failure: tuple[float, psycopg.Error] | None = None
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection]:
+    def connection(self, seconds: float) -> Iterator[psycopg.Connection]:
         """Lend a connection in autocommit mode; it is closed if it is broken at the end of the block.
 
-        Raises UnavailableError if none is free in time or the server does not respond, and MisconfiguredError or
-        RefusedError if the server refuses the connection.
+        The block may wait for the server for `seconds`, which include the time to get the connection; then psycopg
+        raises QueryCanceled. Raises UnavailableError if no connection is free in time or the server does not respond,
+        and MisconfiguredError or RefusedError if the server refuses the connection.
         """
         pool = self._open()
+        answer_by = time.monotonic() + seconds + GRACE_SECONDS
         connection = self._take(pool)
+        connection.answer_by = answer_by
         try:
             yield connection
         finally:
@@ -80,15 +89,20 @@ class ReaderPool:
                 self._pool = ConnectionPool(
                     url,
                     connection_class=_ReportingConnection,
-                    kwargs={**CONNECTION, "autocommit": True, "report": self._report},
+                    kwargs={**parameters(url), "autocommit": True, "report": self._report},
                     min_size=0,
                     max_size=self._max_size,
                     open=True,
-                    check=ConnectionPool.check_connection,  # so that no question fails after a restart of the server
+                    check=self._check,  # so that no question fails after a restart of the server
                     reconnect_timeout=0,  # the next client tries again, not a timer
                     num_workers=1,
                 )
             return self._pool
+
+    def _check(self, connection: _ReportingConnection) -> None:
+        """Raise psycopg.Error if the connection does not work; the pool then makes another."""
+        connection.answer_by = time.monotonic() + min(CHECK_SECONDS, CHECK_SHARE * self._wait_seconds)
+        ConnectionPool.check_connection(connection)
 
     def _report(self, error: psycopg.Error) -> None:
         self._failure = time.monotonic(), error

@@ -29,7 +29,7 @@ from orchestration.dashboards.question import (
     normal_visibilities,
 )
 from orchestration.dashboards.warehouse import Warehouse
-from orchestration.errors import BadInputError, InsightsError
+from orchestration.errors import BadInputError, InsightsError, UnavailableError
 from orchestration.manifest import read_manifest
 from orchestration.warehouse.names import Names
 from orchestration.warehouse.organizations import organization_id
@@ -189,7 +189,12 @@ class Reader:
             kept, since = self._slugs.get(text, ("", 0.0))
         if kept and time.monotonic() - since < SLUG_SECONDS:
             return kept
-        found = self._warehouse.organization_of(text)
+        try:
+            found = self._warehouse.organization_of(text)
+        except UnavailableError:  # the cache may have a stale answer
+            if not kept:
+                raise
+            return kept
         with self._lock:
             if len(self._slugs) >= SLUGS_KEPT:
                 self._slugs.clear()

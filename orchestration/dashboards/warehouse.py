@@ -53,7 +53,7 @@ class Warehouse:
         within `cache.compute_seconds`.
         """
         started, now = time.monotonic(), time.time()
-        with self._transaction() as db, db.connection.pipeline():
+        with self._transaction(len(asked)) as db, db.connection.pipeline():
             cursors = [
                 db.connection.execute(statement.text, bound(dashboard, question), prepare=False)
                 for dashboard, statement, question in asked
@@ -78,10 +78,11 @@ class Warehouse:
         self._pool.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Database]:
-        """Open a read-only transaction with the time limit of one computation on a connection of the pool."""
+    def _transaction(self, statements: int = 1) -> Iterator[Database]:
+        """Open a read-only transaction with the time limit of one computation for each statement."""
         seconds = self._settings.insights.cache.compute_seconds
-        with translating(MESSAGES), self._pool.connection() as connection, connection.transaction():
+        lent = self._pool.connection(seconds * max(1, statements))
+        with translating(MESSAGES), lent as connection, connection.transaction():
             connection.execute("set transaction read only")
             connection.execute("select set_config('statement_timeout', %s, true)", [f"{seconds}s"], prepare=False)
             yield Database(self._settings, connection, MESSAGES)

@@ -18,7 +18,7 @@ from orchestration.exports.relations import Scope
 from orchestration.exports.request import Request, check_user, find_definition
 from orchestration.exports.sidecar import sidecar
 from orchestration.exports.sinks import Sink, open_sink
-from orchestration.exports.slots import mark_running, refuse_pooler, take_slot
+from orchestration.exports.slots import mark_running, take_slot
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.translation import first_line
 
@@ -75,7 +75,6 @@ def run_export(
 
 def _export(db: Database, definitions: dict[str, Definition], trail: Trail, progress: Progress | None) -> Exported:
     settings, connection, request = db.settings, db.connection, trail.request
-    refuse_pooler(db)
     db.execute(_SESSION)
     definition = find_definition(definitions, request)
     organization_id = db.organization(request.organization)

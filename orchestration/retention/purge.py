@@ -83,7 +83,7 @@ def purge(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> 
     warnings = check_lower_bounds(db.settings)
     db = db.saying(MESSAGES)
     connection = db.connection
-    with db.errors(), writer_lock(connection):
+    with db.errors(), writer_lock(db):
         connection.execute("set timezone to 'UTC'")
         connection.execute(sql.SQL("set lock_timeout to {}").format(LOCK_TIMEOUT))
         clock = read_clock(db, as_of)

@@ -14,10 +14,10 @@ from orchestration.config.files import Settings
 from orchestration.config.model import Reviews
 from orchestration.reviews.core_services import Answer, CoreServices, Outcome
 from orchestration.reviews.outbox import MESSAGES, Delivery, ReviewRequest, pending_requests, record
+from orchestration.warehouse.claims import held
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.session_lock import session_lock
 
-SENDER_LOCK = "orgo-insights-review-sender"
+CLAIM = "review sender"
 
 
 @dataclass
@@ -52,7 +52,7 @@ def send_reviews(db: Database, core: CoreServices) -> SendReport:
     reviews = db.settings.insights.reviews
     report = SendReport()
     undelivered_in_a_row = 0
-    with db.errors(), session_lock(db.connection, SENDER_LOCK, "sending review cases from this warehouse"):
+    with db.errors(), held(db, CLAIM, "sending review cases from this warehouse"):
         requests = pending_requests(db)
         report.pending = len(requests)
         for request in requests:

@@ -32,6 +32,16 @@ VARIABLES = {
 }
 # Parameters of every connection of this package.
 CONNECTION: dict[str, Any] = {"application_name": "orgo-insights"}
+# Without them a dead network goes unnoticed for hours, and a network that drops idle connections ends the session that
+# holds a claim (D150). The address and libpq's variables override them.
+NETWORK: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 # Errors that waiting cannot fix. A refused connection has no SQLSTATE, only a message in the server's language; in
 # other languages than English, it counts as a server that does not respond.
@@ -71,9 +81,19 @@ def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Conn
     privilege to connect, and UnavailableError if the server does not respond.
     """
     try:
-        return psycopg.connect(url or "", autocommit=autocommit, **CONNECTION)
+        return psycopg.connect(url or "", autocommit=autocommit, **parameters(url))
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise connection_error(error) from error
+
+
+def parameters(url: str | None) -> dict[str, Any]:
+    """Return the parameters for psycopg of a connection to `url`, without those that the URL or the variables set.
+
+    Raises psycopg.ProgrammingError for an invalid URL.
+    """
+    given = conninfo_to_dict(url or "")
+    kept = {k: v for k, v in NETWORK.items() if k not in given and VARIABLES.get(k, "") not in os.environ}
+    return kept | CONNECTION
 
 
 def connection_error(error: psycopg.Error) -> InsightsError:

@@ -17,6 +17,9 @@ create index if not exists load_log_relation on {ops}.load_log (relation_name, l
 comment on table {ops}.load_log is
 'One row for each time a relation was loaded; the newest row of a relation is its watermark.';
 
+-- The claim of the writer that wrote the row (claims.claim_number); NULL for a plain dbt. It never falls from one row to the next.
+alter table {ops}.load_log add column if not exists claim_number bigint;
+
 create table if not exists {ops}.source_counts (
     table_name text primary key,
     row_count bigint not null,
@@ -90,6 +93,66 @@ create unique index if not exists export_audit_end on {ops}.export_audit (export
 comment on table {ops}.export_audit is
 'What became of every try to export: a row when bytes begin to leave, and one for how it ended or why it was refused.';
 
+-- One row for each claim that was ever taken: the writer's, the review sender's, those of exports (decision D150).
+create sequence if not exists {ops}.claim_numbers as bigint;
+create table if not exists {ops}.claims (
+    claim_name text primary key,
+    claim_number bigint not null,
+    backend_pid integer not null,
+    backend_start timestamptz not null,
+    database_user text not null,
+    application_name text not null,
+    command text not null,
+    claimed_at timestamptz not null default clock_timestamp(),
+    released_at timestamptz
+);
+comment on table {ops}.claims is
+'Who holds what only one session may do; a claim is free when it was released or its session has ended.';
+
+-- The columns of a session of another role may be hidden; its process and user are not.
+create or replace function {ops}.is_held(c {ops}.claims) returns boolean
+language sql as $$
+    select
+        c.released_at is null
+        and exists (
+            select from pg_stat_activity as a
+            where
+                a.pid = c.backend_pid
+                and a.datname = current_database()
+                and a.usename = c.database_user
+                and coalesce(a.backend_start, c.backend_start) = c.backend_start
+        )
+$$;
+comment on function {ops}.is_held({ops}.claims) is 'Whether the session that took a claim is alive and has not released it.';
+
+-- Each writing transaction of dbt calls it first. The row stays locked until the transaction ends, so that no other process
+-- takes the claim in between.
+create or replace function {ops}.prove_claim(wanted_name text, wanted_number bigint) returns void
+language plpgsql as $$
+declare
+    holder text;
+begin
+    perform from {ops}.claims as c
+    where c.claim_name = wanted_name and c.claim_number = wanted_number and c.released_at is null
+    for share;
+    if found then
+        return;
+    end if;
+    select format('process %s (%s, %s, since %s, %s)', backend_pid, database_user, application_name, claimed_at::timestamptz(0), command)
+    into holder
+    from {ops}.claims where claim_name = wanted_name;
+    raise exception using
+        errcode = 'object_in_use',
+        message = format(
+            'This process has lost the claim "%s", because the session that held it has ended. It has passed to %s.',
+            wanted_name, coalesce(holder, 'no other process')
+        ),
+        hint = 'Wait until that process has finished, then run the same command again: what was written whole stays.';
+end
+$$;
+comment on function {ops}.prove_claim(text, bigint) is
+'Fails unless the claim still has this number; it keeps the number until the transaction ends.';
+
 -- The value of a drifted column in the type of the contract, NULL if it is invalid. PostgreSQL 15 has no pg_input_is_valid;
 -- the exception block costs a subtransaction for each row, but only for drifted columns.
 create or replace function {ops}.try_cast(value text, wanted anyelement) returns anyelement
@@ -136,6 +199,9 @@ $$;
 comment on function {ops}.retention_cutoff(text, date, integer) is 'The first event date that a class of retention keeps.';
 
 grant select, insert on {ops}.load_log to {etl};
+grant select, insert, update, delete on {ops}.claims to {etl};
+grant usage on sequence {ops}.claim_numbers to {etl};
+grant execute on function {ops}.is_held({ops}.claims), {ops}.prove_claim(text, bigint) to {etl};
 -- Dashboards show the horizon of their load, and their cache entries record its id.
 grant usage on schema {ops} to {ro};
 grant select (load_log_id, relation_name, as_of, horizon, logged_at) on {ops}.load_log to {ro};

@@ -138,7 +138,7 @@ def test_a_connection_that_is_never_free_is_waited_for_no_longer_than_a_computat
     reader = open_reader(built, warehouse__max_reader_connections=1, cache__compute_seconds=1)
     question = reader.question(Asked("overview", "00000000-0000-4000-8000-000000000000", OPEN))
     none_free = r"No connection .* was free within 1 s: all 1 .*max_reader_connections"
-    with reader._warehouse._pool.connection(), pytest.raises(UnavailableError, match=none_free):
+    with reader._warehouse._pool.connection(1), pytest.raises(UnavailableError, match=none_free):
         reader.compute(question)
     with connect_as(built.admin_url) as holder, holder.transaction():
         holder.execute("lock table insights.dim_organizations in access exclusive mode")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.contents import SNAPSHOTS
+from support.contents import snapshots
 from support.warehouse import Warehouse
 
 from orchestration.warehouse.connection import connect
@@ -51,7 +51,7 @@ def load(warehouse: Warehouse) -> dict[str, int]:
     """Build the dimensions with a history; return the number of versions in each history."""
     result = warehouse.build("--select", *DIMENSIONS, "--exclude-resource-type", "test", "unit_test")
     assert result.succeeded, result.output
-    found = {snapshot: warehouse.rows(SNAPSHOT.format(snapshot))[0] for snapshot in SNAPSHOTS}
+    found = {snapshot: warehouse.rows(SNAPSHOT.format(snapshot))[0] for snapshot in snapshots()}
     assert all(ids == versions and not reversed_ for versions, ids, reversed_ in found.values()), found
     return {snapshot: versions for snapshot, (versions, _, _) in found.items()}
 
@@ -68,8 +68,9 @@ def test_dimensions_follow_deletions_identities_and_changes_without_a_date(built
     before = load(built)
     built.execute(CHANGES)
     after = load(built)
-    # The new tenant and the stores without a profile, the changed label; a deletion ends a version and begins none.
-    assert [after[snapshot] - before[snapshot] for snapshot in SNAPSHOTS] == [2, 0, 1]
+    # Of labels: the changed one; of organizations: the new tenant and the stores without a profile; of roles: none,
+    # because a deletion ends a version and begins none.
+    assert [after[snapshot] - before[snapshot] for snapshot in snapshots()] == [1, 2, 0]
     assert built.rows(ORGANIZATIONS) == [("New tenant", "active", False), ("Sample Walking Club", "archived", True)]
     assert organization(built, TENANT) == "New tenant"
     assert built.value("select profile_code from insights.dim_organizations where slug = %s", STORES) is None
@@ -82,7 +83,7 @@ def test_dimensions_follow_deletions_identities_and_changes_without_a_date(built
 
     built.execute(RETURN)
     returned = load(built)
-    assert [returned[snapshot] - after[snapshot] for snapshot in SNAPSHOTS] == [1, 1, 0]
+    assert [returned[snapshot] - after[snapshot] for snapshot in snapshots()] == [0, 1, 1]
     assert built.rows(ORGANIZATIONS) == [("New tenant", "archived", True), ("Sample Walking Club", "active", False)]
     assert organization(built, TENANT) == "Sample Walking Club"
     assert built.value("select count(*) from insights.dim_roles where role_id = (select id from role)") == 1

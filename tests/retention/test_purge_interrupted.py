@@ -25,7 +25,6 @@ from orchestration.retention.plan import Retained
 from orchestration.retention.purge import purge
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.writer_lock import writer_lock
 
 pytest_plugins = ["support.retention.purging"]
 pytestmark = pytest.mark.services
@@ -123,8 +122,7 @@ def test_a_refused_purge_changes_nothing(
             run(built, settings, plan, date(2999, 1, 1))
     with (
         _untouched(built),
-        connect_as(built.etl_url) as holder,
-        writer_lock(holder),
+        built.locked(),
         pytest.raises(InsightsError, match="Another process is writing"),
     ):
         run_purge(built, settings, plan)

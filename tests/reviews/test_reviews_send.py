@@ -21,6 +21,7 @@ from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.reviews.send import SendReport
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.writer_lock import writer_lock
 
 pytest_plugins = ["support.reviews.review_sessions"]
@@ -117,7 +118,11 @@ def test_a_build_does_not_wait_for_a_sender(outbox: Outbox, core: CoreServices, 
 
     def build() -> None:
         """Take the writer's lock and lock the table of requests exclusively, as a build does."""
-        with connect(outbox.url, autocommit=True) as connection, writer_lock(connection), connection.transaction():
+        with (
+            connect(outbox.url, autocommit=True) as connection,
+            writer_lock(Database(settings, connection)),
+            connection.transaction(),
+        ):
             connection.execute("lock table insights_ops.review_requests in access exclusive mode nowait")
             built.append("meanwhile")
 

@@ -19,7 +19,9 @@ from orchestration.config.files import PROJECT, Settings
 SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 
 
-def run(settings: Settings, command: list[str], url: str, variables: Mapping[str, Any]) -> tuple[bool, str]:
+def run(
+    settings: Settings, command: list[str], url: str, variables: Mapping[str, Any], claim: int | None = None
+) -> tuple[bool, str]:
     """Run dbt like `dbt.run`, in this process; returns whether it succeeded, and its output."""
     lines: list[str] = []
 
@@ -29,7 +31,7 @@ def run(settings: Settings, command: list[str], url: str, variables: Mapping[str
 
     arguments = dbt.complete(settings, command, variables)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in dbt.process_environment(settings, url).items():
+        for name, value in dbt.process_environment(settings, url, claim).items():
             patch.setenv(name, value)
         manifest = parsed(settings.environment, settings.insights.warehouse.schema_name)
         _bind(manifest, os.environ["PGDATABASE"])

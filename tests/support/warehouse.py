@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,6 +17,8 @@ from orchestration import dbt
 from orchestration.config.files import Settings
 from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.writer_lock import writer_lock
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
@@ -90,8 +94,16 @@ class Warehouse:
         if command == "build":
             arguments = (*NO_UNIT_TESTS, *arguments)
         given = {"as_of": str(as_of)} | variables
-        with dbt.writing(self.settings, self.etl_url):
-            return DbtResult(*in_process.run(self.settings, [command, *arguments], self.etl_url, given))
+        with dbt.writing(self.settings, self.etl_url) as claim:
+            return DbtResult(*in_process.run(self.settings, [command, *arguments], self.etl_url, given, claim))
+
+    @contextmanager
+    def locked(self, url: str | None = None) -> Iterator[Database]:
+        """Hold the writer lock for a block, as the ETL role or by another URL; yields the session that holds it."""
+        with connect(url or self.etl_url, autocommit=True) as connection:
+            db = Database(self.settings, connection)
+            with writer_lock(db):
+                yield db
 
 
 def connect_as(url: str) -> psycopg.Connection:

@@ -64,10 +64,7 @@ def test_an_organization_that_is_not_one_is_a_conflict(fails: Fails, built: Ware
 
 
 def test_a_writer_that_is_at_work_is_named(fails: Fails, prepared: Warehouse) -> None:
-    from orchestration.warehouse.connection import connect  # noqa: PLC0415
-    from orchestration.warehouse.writer_lock import writer_lock  # noqa: PLC0415
-
-    with connect(prepared.etl_url, autocommit=True) as holder, writer_lock(holder):
+    with prepared.locked():
         assert "Another process is writing to this warehouse: process" in fails(prepared.etl_url, "build")
 
 

@@ -14,9 +14,10 @@ from support.contents import contents
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse, connect_as
 
+from orchestration.dbt import LOADING
 from orchestration.errors import BusyError
-from orchestration.warehouse import writer_lock as module
-from orchestration.warehouse.writer_lock import LOADING, writer_lock
+from orchestration.warehouse import claims
+from orchestration.warehouse.connection import connect
 
 pytestmark = pytest.mark.services
 
@@ -60,22 +61,22 @@ def test_dbt_ends_with_the_command_that_started_it(
         process.send_signal(number)  # to this process alone, as `kill PID` does
         assert process.wait() == exit_code
         # The waiting statement ends while its lock is still out of reach.
-        with connect_as(built.etl_url) as second, writer_lock(second):
+        with built.locked():
             assert built.value(SESSIONS)
     assert contents(built, "insights.fact_tasks") == before
 
 
-def test_a_second_writer_waits_for_sessions_of_a_killed_load(
+def test_a_second_writer_waits_for_transactions_of_a_killed_load(
     prepared: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = connect_as(prepared.etl_url)
-    left.execute(f"set application_name to '{LOADING}'")
-    monkeypatch.setattr(module, "PATIENCE", 0)
-    with connect_as(prepared.etl_url) as second:
-        sentence = rf"still has a statement running .*: process {left.info.backend_pid}\. .*pg_terminate_backend\("
-        with pytest.raises(BusyError, match=sentence), writer_lock(second):
+    with prepared.locked() as first, connect(prepared.etl_url) as left:
+        left.execute("select insights_ops.prove_claim('writer', max(claim_number)) from insights_ops.claims")
+        prepared.rows("select pg_terminate_backend(%s, 180000)", first.connection.info.backend_pid)
+        monkeypatch.setattr(claims, "PATIENCE", "100ms")
+        pid = left.info.backend_pid
+        sentence = rf"still has a statement running .*: process {pid} \(.*pg_terminate_backend\({pid}\)"
+        with pytest.raises(BusyError, match=sentence), prepared.locked():
             pass
-        left.close()
-        monkeypatch.setattr(module, "PATIENCE", 60)
-        with writer_lock(second):
+        left.rollback()
+        with prepared.locked():
             assert prepared.value(SESSIONS)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import date
 
 import pytest
-from support.contents import INCREMENTAL, REVIEWS, contents, difference
+from support.contents import contents, difference, incremental, reviews
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse
 
@@ -155,7 +155,7 @@ def test_a_load_with_the_wrong_day_has_a_way_back(
             main()
         written = capfd.readouterr()
         assert "Error" not in written.err and "Completed with" not in written.out, written
-    for relation in (*INCREMENTAL, *REVIEWS):
+    for relation in (*incremental(), *reviews()):
         found = difference(built, prepared, relation)
         assert not (found.only_first or found.only_second or found.unequal), (relation, found)
     trends = "insights.report_monthly_trends"

@@ -23,8 +23,6 @@ from orchestration.cli import commands as insights_commands
 from orchestration.config.files import Settings, load_settings
 from orchestration.errors import InsightsError
 from orchestration.manifest import marts, read_manifest
-from orchestration.warehouse.connection import connect
-from orchestration.warehouse.writer_lock import writer_lock
 from workshop import airflow_demo
 from workshop.cli import commands
 from workshop.sample.load import SAMPLE_AS_OF
@@ -154,7 +152,7 @@ def test_a_load_survives_a_concurrent_writer_and_a_crash_and_a_replay_of_last_we
     loaded, metadata = place.warehouse, server_pid(place.state / "metadata" / "postgres")
     api.wait_for_dag(EVENTS, WAIT_SECONDS)
     loaded.execute(GATE)
-    with connect(loaded.etl_url, autocommit=True) as connection, writer_lock(connection):  # like `insights build`
+    with loaded.locked():  # like `insights build`
         load = api.trigger(EVENTS, {"as_of": SAMPLE_AS_OF.isoformat()})
         replay = api.trigger(EVENTS, {"as_of": LAST_WEEK.isoformat()})
         wait_until(lambda: place.has_failed(load, "staging_and_intermediate"))

@@ -1,0 +1,106 @@
+"""A warehouse that hangs: no client waits for it beyond its limit, and each gets the stale answer that lies ready."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+import redis
+from support.dashboards.cached_answers import aged, outcome
+from support.dashboards.dashboard_scenario import open_reader
+from support.warehouse import Warehouse, connect_as
+
+from orchestration.dashboards.reader import Reader
+from orchestration.errors import TimedOutError, UnavailableError
+from workshop.services import LocalRedis
+
+pytest_plugins = ["support.dashboards.cache_sessions"]
+pytestmark = pytest.mark.services
+
+SESSIONS = "select pid from pg_stat_activity where usename = 'orgo_insights_ro' and datname = current_database()"
+WAITING = "select count(*) from pg_locks where not granted and relation = 'insights.report_sla_breaches'::regclass"
+# Far more than the limits need, and far less than a client would wait without them.
+BOUND_SECONDS = 60
+
+
+@pytest.fixture
+def reader(warehouse: Warehouse, redis_server: LocalRedis, admin: redis.Redis) -> Iterator[Reader]:
+    """Return a reader whose pool has a connection, and whose cache has a stale answer."""
+    made = open_reader(warehouse, redis_server, cache__compute_seconds=5)
+    assert outcome(made) == "misses"
+    aged(admin, made, 301)
+    yield made
+    made.close()
+
+
+@contextmanager
+def _stopped(*processes: int) -> Iterator[None]:
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def _sessions(warehouse: Warehouse) -> list[int]:
+    return [pid for (pid,) in warehouse.rows(SESSIONS)]
+
+
+def _postmaster(warehouse: Warehouse) -> int:
+    return int((warehouse.postgres.socket_dir / "data" / "postmaster.pid").read_text().split()[0])
+
+
+def _bounded_outcome(reader: Reader) -> str:
+    begun = time.monotonic()
+    found = outcome(reader)
+    assert time.monotonic() - begun < BOUND_SECONDS
+    return found
+
+
+def test_a_session_that_hangs_is_replaced(warehouse: Warehouse, reader: Reader) -> None:
+    with _stopped(*_sessions(warehouse)):
+        assert _bounded_outcome(reader) == "misses"
+
+
+def test_a_server_that_hangs_costs_no_stale_answer(warehouse: Warehouse, reader: Reader) -> None:
+    with _stopped(_postmaster(warehouse), *_sessions(warehouse)):
+        assert [_bounded_outcome(reader) for _ in range(2)] == ["stale", "stale"]
+        # Without an entry there is an error, and no traceback.
+        begun = time.monotonic()
+        with pytest.raises(UnavailableError):
+            reader.organizations()
+        assert time.monotonic() - begun < BOUND_SECONDS
+    assert _bounded_outcome(reader) == "misses"
+
+
+def test_a_server_that_hangs_in_the_middle_of_a_statement(warehouse: Warehouse, reader: Reader) -> None:
+    with ThreadPoolExecutor(1) as pool, connect_as(warehouse.admin_url) as other:
+        with other.transaction():
+            other.execute("lock table insights.report_sla_breaches in access exclusive mode")
+            waiting = pool.submit(_bounded_outcome, reader)
+            while not other.execute(WAITING).fetchall()[0][0]:
+                assert not waiting.done()
+            stopped = _stopped(*_sessions(warehouse))
+            stopped.__enter__()
+        try:
+            assert waiting.result() == "stale"
+        finally:
+            stopped.__exit__(None, None, None)
+    assert _bounded_outcome(reader) == "misses"
+
+
+def test_a_reader_without_an_answer_is_told_of_the_limit(warehouse: Warehouse) -> None:
+    reader = open_reader(warehouse, cache__compute_seconds=1)
+    reader.organizations()
+    with connect_as(warehouse.admin_url) as other, other.transaction():
+        other.execute("lock table insights.dim_organizations in access exclusive mode")
+        with pytest.raises(TimedOutError, match=r"longer than insights\.cache\.compute_seconds allows"):
+            reader.organizations()
+    reader.close()

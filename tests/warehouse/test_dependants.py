@@ -1,0 +1,170 @@
+"""What others built on the warehouse survives: views, grants, comments and publications of every kind of relation."""
+
+# ruff: noqa: S608 -- every statement is made of names from the catalog
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.small_scenario import NEXT_DAY
+from support.warehouse import Warehouse
+
+pytestmark = pytest.mark.services
+
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+MARTS = """
+    select relname, relkind::text
+    from pg_class
+    where relnamespace = 'insights'::regnamespace and relkind in ('r', 'm', 'v') order by relname
+"""
+# Everything that a load must leave alone, as text: relations with their kind, grants and comments, those of columns,
+# the queries of views, and the tables of publications.
+CATALOG = """
+    select format('%s %s %s %s %s', c.oid, c.oid::regclass, c.relkind, c.relacl, obj_description(c.oid, 'pg_class'))
+    from pg_class as c
+    where c.relnamespace::regnamespace::text in ('insights', 'bi') and c.relkind in ('r', 'm', 'v')
+    union all
+    select format('%s.%s %s', attrelid::regclass, attname, attacl)
+    from pg_attribute
+    inner join pg_class as c on attrelid = c.oid
+    where relnamespace = 'insights'::regnamespace and relkind in ('r', 'm', 'v') and attnum > 0 and not attisdropped
+    union all
+    select format('%s %s %s', schemaname, viewname, definition) from pg_views where schemaname = 'bi'
+    union all
+    select format('%s %s %s', schemaname, matviewname, definition) from pg_matviews where schemaname = 'bi'
+    union all
+    select format('%s %s', pubname, tablename) from pg_publication_tables
+    order by 1
+"""
+# Tables as a release with other contracts has left them.
+FORMER_RELEASE = """
+    alter table insights.dim_organizations add column former text not null default 'x';
+    alter table insights.dim_organizations alter column former drop default;
+    alter table insights.dim_organizations add column other text not null default 'x';
+    alter table insights.dim_roles drop column is_system_role;
+    alter table insights.dim_labels alter column code type varchar(200), alter column code drop not null;
+    do $$
+    begin
+        execute 'alter table insights.bridge_entity_labels drop constraint '
+            || (select conname from pg_constraint where conrelid = 'insights.bridge_entity_labels'::regclass);
+    end $$;
+    create unique index on insights.bridge_entity_labels (entity_id, label_id, organization_id, first_applied_at);
+    create index of_a_bi_tool on insights.dim_dates (year);
+    alter table insights.dim_cases add column other text not null default 'x';
+    create schema bi;
+    create view bi.organizations as select slug, former from insights.dim_organizations;
+    create view bi.roles as select count(*) from insights.dim_roles;
+    create view bi.labels as select count(*) as label_count from insights.dim_labels;
+    create view bi.cases as select case_id from insights.dim_cases;
+    grant select on insights.dim_labels to pg_monitor
+"""
+CHANGED = ("dim_organizations", "dim_roles", "dim_labels", "bridge_entity_labels", "dim_dates", "dim_cases")
+SHAPES = """
+    select
+        c.relname,
+        c.oid,
+        c.relacl::text,
+        array(
+            select concat_ws(' ', attname, atttypid::regtype, attnotnull)
+            from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped order by attname
+        ),
+        array(
+            select regexp_replace(pg_get_indexdef(indexrelid), ' INDEX .*? USING ', ' ')
+            from pg_index where indrelid = c.oid order by 1
+        )
+    from pg_class as c
+    where c.relnamespace = 'insights'::regnamespace and c.relname = any(%s)
+    order by c.relname
+"""
+
+
+def _build_on(warehouse: Warehouse) -> list[str]:
+    """Create a view, a materialized view, grants and a publication on every mart; returns the marts."""
+    marts = warehouse.rows(MARTS)
+    warehouse.execute("create schema bi; create role analyst; create publication tables_of_marts")
+    for name, kind in marts:
+        warehouse.execute(f"create view bi.v_{name} as select * from insights.{name}")
+        warehouse.execute(f"create materialized view bi.m_{name} as select * from bi.v_{name}")
+        warehouse.execute(f"grant select on insights.{name} to analyst with grant option")
+        if kind == "r":
+            warehouse.execute(f"alter publication tables_of_marts add table insights.{name}")
+    return [name for name, _ in marts]
+
+
+def _counts(warehouse: Warehouse, marts: list[str]) -> dict[str, Any]:
+    counted = " union all ".join(f"select '{name}', count(*) from bi.v_{name}" for name in marts)
+    return dict(warehouse.rows(counted))
+
+
+def test_what_others_built_on_marts_survives_every_kind_of_load(built: Warehouse) -> None:
+    marts = _build_on(built)
+    before, counts = built.rows(CATALOG), _counts(built, marts)
+    assert {"dim_dates", "fact_tasks", "report_task_volume", "report_monthly_trends", "tokens"} <= set(marts)
+    try:
+        for variables in ({}, {"as_of": NEXT_DAY}, {"rebuild": True}):
+            options = ("--full-refresh",) if "rebuild" in variables else ()
+            load = built.build(*options, *NO_TESTS, **variables)
+            assert load.succeeded, load.output
+            assert built.rows(CATALOG) == before
+            assert _counts(built, marts).keys() == counts.keys()
+        assert _counts(built, marts)["fact_tasks"] == built.value("select count(*) from insights.fact_tasks")
+    finally:
+        built.execute("drop schema bi cascade; drop owned by analyst; drop role analyst")
+
+
+def test_tables_of_a_former_release_are_changed_in_place(built: Warehouse) -> None:
+    built.execute("grant select on insights.dim_labels to pg_monitor")
+    wanted = {name: shape for name, *shape in built.rows(SHAPES, list(CHANGED))}
+    built.execute(FORMER_RELEASE)
+    load = built.build("--full-refresh", *NO_TESTS, rebuild=True)
+    assert load.succeeded, load.output
+    found = {name: shape for name, *shape in built.rows(SHAPES, list(CHANGED))}
+    # The column that a view reads stays, empty, and so does the index of others.
+    wanted["dim_organizations"][2] = sorted([*wanted["dim_organizations"][2], "former text f"])
+    found["dim_organizations"][2] = sorted(found["dim_organizations"][2])
+    wanted["dim_dates"][3] = sorted([*wanted["dim_dates"][3], "CREATE btree (year)"])
+    assert found == wanted
+    assert built.rows("select distinct former from bi.organizations") == [(None,)]
+    assert built.value("select label_count from bi.labels") > 0
+    again = built.build("--select", *CHANGED, *NO_TESTS)
+    assert again.succeeded, again.output
+    assert built.value("select count(*) from bi.cases") == built.value("select count(*) from insights.dim_cases")
+
+
+def test_what_cannot_be_kept_is_not_dropped_but_named(built: Warehouse) -> None:
+    built.execute(
+        "alter table insights.dim_labels alter column code type varchar(200);"
+        "drop materialized view insights.report_task_volume;"
+        "create materialized view insights.report_task_volume as select 1 as task_count;"
+        "comment on materialized view insights.report_task_volume is 'Grain: of a former release';"
+        "alter materialized view insights.report_task_volume owner to orgo_insights_etl;"
+        "grant select on insights.report_task_volume to pg_monitor;"
+        "create schema bi; create view bi.labels as select code from insights.dim_labels;"
+        "create view bi.volume as select task_count from insights.report_task_volume;"
+        "create view bi.total as select sum(task_count) as total from bi.volume"
+    )
+    selected = ("--select", "dim_labels", "report_task_volume", *NO_TESTS)
+    refused = built.build(*selected)
+    assert not refused.succeeded
+    assert "The column code of" in refused.output
+    assert "another type now, and these relations read it: bi.labels of postgres. Drop them" in refused.output
+    assert "must be replaced, because its query or columns changed" in refused.output
+    assert "read it: bi.total of postgres, bi.volume of postgres. Drop them, run the load again" in refused.output
+    assert built.value("select total from bi.total") == 1
+    built.execute("drop schema bi cascade")
+    load = built.build(*selected)
+    assert load.succeeded, load.output
+    assert built.value("select has_table_privilege('pg_monitor', 'insights.report_task_volume', 'select')")
+
+
+def test_a_load_of_some_models_drops_none_of_the_others(built: Warehouse) -> None:
+    relations = (
+        "select oid::regclass::text from pg_class where relkind in ('r', 'v', 'm')"
+        " and relnamespace::regnamespace::text like 'insights%' order by 1"
+    )
+    before = built.rows(relations)
+    for name in ("+fact_cases", "+dim_organizations", "int_applicable_profiles", "+report_profile_scores"):
+        load = built.build("--select", name, *NO_TESTS)
+        assert load.succeeded, load.output
+        assert built.rows(relations) == before
