@@ -116,8 +116,9 @@ def writing(settings: Settings, url: str | None) -> Iterator[None]:
     """Hold the writer lock of a warehouse and update its table of profiles.
 
     Raises BusyError if another process writes, NotPreparedError without `insights init`, and RefusedError for a role
-    that may not write.
+    that may not write, or in `offline` unless it is enabled.
     """
+    settings.check_offline("Loads")
     with connect(url, autocommit=True) as connection, writer_lock(connection):
         profiles.synchronize(Database(settings, connection))
         yield

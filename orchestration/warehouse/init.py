@@ -9,12 +9,14 @@ import psycopg
 from psycopg import sql
 
 from orchestration.config.files import Settings
-from orchestration.errors import MisconfiguredError, RefusedError
+from orchestration.errors import BusyError, MisconfiguredError, RefusedError
 from orchestration.warehouse import foreign, profiles
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.session_lock import transaction_lock
 from orchestration.warehouse.translation import Messages
 
+LOCK_NAME = "orgo-insights-init"
 MINIMUM_SERVER_VERSION = 150000
 # Set on the roles, because a database or server that is tuned for an application may set them otherwise. Results depend
 # on the first group. The second would end a load, which has limits of its own.
@@ -40,9 +42,12 @@ WRITER_ONLY = {
     # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
     "jit": "off",
 }
+# Seconds to wait for another `insights init`, which takes about one.
+PATIENCE = 30
 MESSAGES: Messages = {
+    BusyError: "Another session changes the same objects of the database ({detail}). Run insights init again.",
     RefusedError: "This user may not prepare the database: {detail}. Run insights init as a superuser, or as"
-    " a role with CREATEROLE that owns the database and the operational tables."
+    " a role with CREATEROLE that owns the database and the operational tables.",
 }
 
 
@@ -62,7 +67,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
 
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
     ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`;
-    RefusedError if the user lacks a privilege.
+    RefusedError if the user lacks a privilege; BusyError if another process prepares the database for too long.
     """
     db, report = Database(settings, connection, MESSAGES), InitReport()
     with db.errors(), connection.transaction():
@@ -70,6 +75,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         connection.execute("set transaction isolation level read committed read write")
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(sql.SQL("set local {} to 0").format(sql.Identifier(name)))
+        transaction_lock(connection, LOCK_NAME, "preparing this database", PATIENCE)
         _check_server(connection)
         report.missing_columns = _check_source(db)
         _check_policies(db)

@@ -5,6 +5,7 @@ They are used in place of lock files, because the processes may run on several m
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,26 +25,41 @@ def session_lock(connection: psycopg.Connection, name: str, doing: str) -> Itera
     """
     row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchone()
     if row != (True,):
-        holder = connection.execute(
-            """
-            select format('process %%s (%%s, since %%s)', a.pid, a.application_name, a.backend_start::timestamptz(0))
-            from pg_locks as l
-            inner join pg_stat_activity as a on l.pid = a.pid
-            where
-                l.locktype = 'advisory' and l.granted and l.objsubid = 1
-                and l.database = (select oid from pg_database where datname = current_database())
-                and (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(%s, 0)
-            """,
-            [name],
-        ).fetchone()
-        raise BusyError(
-            f"Another process is {doing}: {holder[0] if holder else 'unknown'}. Wait until it has finished."
-        )
+        raise _busy(connection, name, doing)
     try:
         yield
     finally:
         if not connection.closed:
             _unlock(connection, name, doing)
+
+
+def transaction_lock(connection: psycopg.Connection, name: str, doing: str, seconds: float) -> None:
+    """Hold the advisory lock `name` until the transaction of `connection` ends; waits for it for some seconds.
+
+    `doing` describes the work of the holder, for messages. Raises BusyError, which names the holder, after that.
+    """
+    deadline = time.monotonic() + seconds
+    query = "select pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+    while connection.execute(query, [name]).fetchone() != (True,):
+        if time.monotonic() >= deadline:
+            raise _busy(connection, name, doing)
+        time.sleep(0.1)
+
+
+def _busy(connection: psycopg.Connection, name: str, doing: str) -> BusyError:
+    holder = connection.execute(
+        """
+        select format('process %%s (%%s, since %%s)', a.pid, a.application_name, a.backend_start::timestamptz(0))
+        from pg_locks as l
+        inner join pg_stat_activity as a on l.pid = a.pid
+        where
+            l.locktype = 'advisory' and l.granted and l.objsubid = 1
+            and l.database = (select oid from pg_database where datname = current_database())
+            and (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(%s, 0)
+        """,
+        [name],
+    ).fetchone()
+    return BusyError(f"Another process is {doing}: {holder[0] if holder else 'unknown'}. Wait until it has finished.")
 
 
 def _unlock(connection: psycopg.Connection, name: str, doing: str) -> None:
