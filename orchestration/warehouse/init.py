@@ -13,6 +13,7 @@ from orchestration.errors import BusyError, MisconfiguredError, RefusedError
 from orchestration.warehouse import foreign, profiles
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.privileges import check_privileges, grant_defaults
 from orchestration.warehouse.session_lock import transaction_lock
 from orchestration.warehouse.translation import Messages
 
@@ -67,8 +68,14 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
 
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
     ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`;
-    RefusedError if the user lacks a privilege; BusyError if another process prepares the database for too long.
+    RefusedError if the user lacks a privilege or the server is a standby; BusyError if another process prepares the
+    database for too long.
     """
+    if connection.info.parameter_status("in_hot_standby") == "on":
+        raise RefusedError(
+            "This server is a standby, which takes no changes. Connect to the primary server, with --admin-url,"
+            " INSIGHTS_ADMIN_URL or libpq's variables."
+        )
     db, report = Database(settings, connection, MESSAGES), InitReport()
     with db.errors(), connection.transaction():
         # The database may have defaults that refuse or cancel this transaction; the roles get their own below.
@@ -86,6 +93,8 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         _create_objects(db)
         _take_over_own_relations(db)
         _grant_source(db)
+        grant_defaults(db)
+        check_privileges(db)
         report.profiles_changed = profiles.synchronize(db)
     return report
 
@@ -94,6 +103,12 @@ def _check_server(connection: psycopg.Connection) -> None:
     if connection.info.server_version < MINIMUM_SERVER_VERSION:
         raise MisconfiguredError(
             f"The server is PostgreSQL {connection.info.server_version // 10000}; 15 or later is needed."
+        )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise MisconfiguredError(
+            f"The database {connection.info.dbname} has the encoding {encoding}; UTF8 is needed. Copy it with pg_dump"
+            " into a database that was created with: create database ... encoding 'UTF8' template template0"
         )
 
 
@@ -120,6 +135,20 @@ def _check_source(db: Database) -> list[str]:
         raise MisconfiguredError(
             f"The schema {schema} lacks operational tables: {', '.join(lacking)}. Is this Orgo's database, and"
             " is insights.source.schema in config/insights/config.yaml the schema of its tables?"
+        )
+    other_case = [
+        f'{t.name}."{other}" ({name})'
+        for t in tables
+        for name in t.columns
+        if name not in present[t.name]
+        for other in sorted(present[t.name])
+        if other.lower() == name
+    ]
+    if other_case:
+        raise MisconfiguredError(
+            f"Columns of the schema {schema} are named in other letters than the contract's: {', '.join(other_case)}."
+            f" Rename them, or put views with the contract's names into a schema of their own and give its name to"
+            " insights.source.schema in config/insights/config.yaml."
         )
     missing = [(t.name, name, c) for t in tables for name, c in t.columns.items() if name not in present[t.name]]
     fatal = [f"{table}.{name}" for table, name, column in missing if not column.nullable]
@@ -227,10 +256,11 @@ def _grant_source(db: Database) -> None:
     schema, etl = db.names.source_schema, sql.Identifier(db.settings.insights.warehouse.write_user)
     db.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), etl))
     for table in contract_tables():
+        # pg_catalog, because information_schema has no materialized views.
         columns = db.rows(
-            "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
-            " and column_name = any(%s)",
-            [schema, table.name, list(table.columns)],
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attname = any(%s)"
+            " and attnum > 0 and not attisdropped",
+            [db.source(table.name).as_string(db.connection), list(table.columns)],
         )
         names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in columns)
         db.execute(sql.SQL("grant select ({}) on {} to {}").format(names, db.source(table.name), etl))
