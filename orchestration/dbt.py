@@ -33,7 +33,18 @@ OWN_OPTIONS = {
     "--profiles-dir": "INSIGHTS_WAREHOUSE_URL",
     "--profile": "INSIGHTS_WAREHOUSE_URL",
     "--project-dir": "the place where Insights is installed",
+    "--target-path": "the environment variable DBT_TARGET_PATH",
 }
+# Options of dbt with which a warehouse would hold wrong rows, and why.
+UNSAFE_OPTIONS = {
+    "--empty": "every table would be built from no rows.",
+    "--sample": "tables would be built from some of their rows only.",
+    "--defer": "models would be built from tables of another place.",
+    "--defer-state": "models would be built from tables of another place.",
+    "--favor-state": "models would be built from tables of another place.",
+}
+# Options of one letter that take a value, which may follow without a space, as in -tprod.
+SHORT_WITH_VALUE = "smrt"
 
 
 # With one of these, the user chooses what runs, and models and tests run in one command.
@@ -120,8 +131,9 @@ def writing(settings: Settings, url: str | None) -> Iterator[int]:
     """Hold the writer lock of a warehouse and update its table of profiles; yields the number of the lock.
 
     Raises BusyError if another process writes, NotPreparedError without `insights init`, RefusedError for a role that
-    may not write, and MisconfiguredError if the address leads to a pooler.
+    may not write or in `offline` unless it is enabled, and MisconfiguredError if the address leads to a pooler.
     """
+    settings.check_offline("Loads")
     with connect(url, autocommit=True) as connection:
         db = Database(settings, connection)
         with writer_lock(db) as claim:
@@ -137,10 +149,21 @@ def check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any]
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Raise BadInputError if a user's arguments for dbt contain an option that `complete` sets and would override."""
-    for argument in arguments:
-        if (option := argument.split("=")[0]) in OWN_OPTIONS:
+    """Raise BadInputError for an option in a user's arguments for dbt that `complete` would override, or is unsafe."""
+    for option in (option for argument in arguments for option in _options(argument)):
+        if option in OWN_OPTIONS:
             raise BadInputError(f"Remove {option}: {OWN_OPTIONS[option]} decides its value.")
+        if option in UNSAFE_OPTIONS:
+            raise BadInputError(f"Remove {option}: {UNSAFE_OPTIONS[option]}")
+
+
+def _options(argument: str) -> list[str]:
+    """Return the options in one argument, without their values: two for -xt, one for --vars=x, none for a value."""
+    if argument.startswith("--"):
+        return [argument.partition("=")[0]]
+    letters = argument[1:] if argument.startswith("-") else ""
+    end = next((place for place, letter in enumerate(letters, 1) if letter in SHORT_WITH_VALUE), len(letters))
+    return [f"-{letter}" for letter in letters[:end]]
 
 
 def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@
         'title', {{ review_title() }},
         'description', {{ review_description() }},
         'status', 'open',
-        'severity', lower(firing.severity),
+        'severity', {{ lower_case('firing.severity') }},
         'origin_vertical_level', cast(split_part(firing.review_label, '.', 1) as integer),
         'origin_role', coalesce(case when {{ is_open() }} then firing.label_role end, 'Insights'),
         'tags', jsonb_build_array('insights', firing.kind, firing.cadence),

@@ -18,12 +18,13 @@
 {% macro canonical_token(column, enum) -%}
     {%- set tokens = tokens_of(enum) | map(attribute='token') | list -%}
     {%- set historical = reference_rows('historical_tokens', 'enum, historical_token') -%}
-    {%- set change_case = 'upper' if tokens | join == tokens | join | upper else 'lower' -%}
+    {%- set change_case = upper_case if tokens | join == tokens | join | upper else lower_case -%}
+    {%- set changed = change_case('trim(' ~ column ~ ')') -%}
     case
         when {{ column }} in ({{ sql_list(tokens) }}) then {{ column }}
         {%- for row in historical | selectattr('enum', 'equalto', enum) %}
-        when {{ change_case }}(trim({{ column }})) = {{ sql_list([row.historical_token]) }} then {{ sql_list([row.token]) }}
+        when {{ changed }} = {{ sql_list([row.historical_token]) }} then {{ sql_list([row.token]) }}
         {%- endfor %}
-        else {{ change_case }}(trim({{ column }}))
+        else {{ changed }}
     end
 {%- endmacro %}

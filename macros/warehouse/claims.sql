@@ -4,7 +4,7 @@
 {%- endmacro %}
 
 {#- pre-hook of everything that writes: the transaction proves that its process is still the one writer, and no other can become it before
-    the transaction ends (decision D150). -#}
+    the transaction ends (decision D148). -#}
 {% macro prove_claim() -%}
     {%- if claim_number() -%} select {{ target.schema }}_ops.prove_claim('writer', {{ claim_number() }}) {%- endif -%}
 {%- endmacro %}

@@ -1,5 +1,5 @@
 select
     id as user_id,
     organization_id,
-    lower(trim(status)) as status
+    {{ lower_case('trim(status)') }} as status
 from ({{ read_source('user_accounts') }}) as source

@@ -69,6 +69,7 @@ class Store:
     def __init__(self, url: str, timeout_seconds: float, pause_seconds: float) -> None:
         """Set the URL without connecting; raises MisconfiguredError, without showing it, if it is invalid.
 
+        With an option that the client does not take, every call raises CacheUnavailableError, as if Redis were down.
         After a call that takes longer than `timeout_seconds`, Redis is not called for `pause_seconds`.
         """
         try:
@@ -83,6 +84,9 @@ class Store:
             raise MisconfiguredError("INSIGHTS_REDIS_URL must be like redis://:password@host:6379/1.") from error
         self._pause_seconds = pause_seconds
         self._paused_until = 0.0
+        self._problem = _problem_of(self._redis.connection_pool)
+        if self._problem:
+            logger.warning("There is no cache: %s", self._problem)
         self._write = self._redis.register_script(WRITE)
         self._release = self._redis.register_script(RELEASE)
 
@@ -168,6 +172,8 @@ class Store:
 
     def _run(self, action: Callable[[], Any]) -> Any:
         """Return the response of Redis; after a failure, raise at once for the next `pause_seconds`."""
+        if self._problem:
+            raise CacheUnavailableError(self._problem)
         if time.monotonic() < self._paused_until:
             raise CacheUnavailableError("Redis did not respond a moment ago")
         try:
@@ -178,3 +184,12 @@ class Store:
             self._paused_until = time.monotonic() + self._pause_seconds
             logger.warning("Redis did not respond (%s); no further attempt for %s s", error, self._pause_seconds)
             raise CacheUnavailableError(f"{type(error).__name__}: {error}") from error
+
+
+def _problem_of(pool: redis.ConnectionPool) -> str | None:
+    """Return why the options of a URL fit no connection, None if they do; redis-py finds out when it connects."""
+    try:
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError as error:
+        return f"INSIGHTS_REDIS_URL has an option that redis-py does not take ({error}). Remove it."
+    return None

@@ -22,7 +22,7 @@ def build(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, dbt_ar
 
     The warehouse is the database of INSIGHTS_WAREHOUSE_URL. All other arguments are passed to `dbt build` unchanged.
     A failed data test holds up no model.
-    Options that Insights sets itself, such as --target and --vars, are refused.
+    Options that Insights sets itself, such as --target and --vars, and those that leave out rows, are refused.
     Unit tests, which test models and not data, are skipped; `./dev test` and a plain `dbt build` run them.
     """
     from orchestration import dbt

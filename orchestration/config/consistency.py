@@ -13,6 +13,8 @@ from orchestration.config.rules import finding, place_of
 from orchestration.config.settings import Settings
 from orchestration.flows import FLOWS
 
+NAME_LENGTH = 63
+SUFFIX = "_snapshots"  # the longest of those in warehouse/names.py
 _ACCESS: KeyPath = ("insights", "access")
 EVERY_ROLE = "*"
 AS_ROWS = ("PUBLIC", "INTERNAL")
@@ -37,6 +39,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         Rule(_warehouse_is_postgres, (path("insights.warehouse.type"),)),
         Rule(_users_differ, (path("insights.warehouse.read_only_user"), path("insights.warehouse.write_user"))),
         Rule(_schemas_differ, (schema, path("insights.source.schema_name"))),
+        Rule(_derived_names_fit, (schema,)),
         Rule(_batches_fit, (path("insights.etl.default_batch_size"), path("insights.etl.max_batch_size"))),
         *(
             Rule(partial(_access_nests, narrow, wide), ((*_ACCESS, narrow), (*_ACCESS, wide)))
@@ -131,6 +134,15 @@ def _schemas_differ(settings: Settings) -> Iterator[Problem]:
     schema = settings.insights.warehouse.schema_name
     if schema == settings.insights.source.schema_name:
         says = "must differ from source.schema: the marts would be built among the operational tables"
+        yield finding(settings, "error", path("insights.warehouse.schema"), schema, says)
+
+
+def _derived_names_fit(settings: Settings) -> Iterator[Problem]:
+    """Check that PostgreSQL does not cut the names of the schemas that begin with that of the marts."""
+    schema = settings.insights.warehouse.schema_name
+    longest = NAME_LENGTH - len(SUFFIX)
+    if len(schema) > longest:
+        says = f"must have at most {longest} characters: PostgreSQL would cut {schema}{SUFFIX} to {NAME_LENGTH}"
         yield finding(settings, "error", path("insights.warehouse.schema"), schema, says)
 
 

@@ -16,7 +16,7 @@ from orchestration.config.profile_model import Profile, ProfilesFile, without_te
 from orchestration.config.tokens import Environment
 from orchestration.config.variables import EXPORT_KEY, EXPORT_KEY_BYTES
 from orchestration.config.yaml_reader import Place
-from orchestration.errors import MisconfiguredError
+from orchestration.errors import MisconfiguredError, RefusedError
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,18 @@ class Settings:
         environment = environment or self.environment
         is_named = environment in self.dags[dag].enabled_environments
         return is_named or (environment == "offline" and self.insights.offline.enabled)
+
+    def check_offline(self, work: str) -> None:
+        """Raise RefusedError in `offline` unless `insights.offline.enabled` is true (decision D9).
+
+        `work` names what is disabled, as the subject of a sentence in the plural. Every function calls this that
+        changes the warehouse, fills the cache, or sends data elsewhere.
+        """
+        if self.environment == "offline" and not self.insights.offline.enabled:
+            raise RefusedError(
+                f"{work} are disabled in offline. Set INSIGHTS_ENV to another environment, or insights.offline.enabled"
+                " in config/insights/config.yaml to true (decision D9)."
+            )
 
 
 def _required(key: str, value: str) -> str:

@@ -37,18 +37,21 @@ class Gate(BaseSensorOperator):
         *,
         dag_key: str,
         loaded: Sequence[str] = (),
+        loaders: Sequence[str] = (),
         present: Sequence[str] = (),
         checks_rows: bool = False,
         **kwargs: Any,
     ) -> None:
-        """Set the DAG's key in dags.yaml and the relations that it needs.
+        """Set the DAG's key in dags.yaml, the relations that it needs, and the keys of the DAGs that load them.
 
         The gate waits for a load of each of `loaded` as of the run's `as_of` or later. It fails at once if one of
-        `present` was never loaded or, with `checks_rows`, if the source has lost too many rows.
+        `present` was never loaded, if a load is missing and one of `loaders` is not enabled, so that none will come,
+        or, with `checks_rows`, if the source has lost too many rows.
         """
         super().__init__(mode="reschedule", **kwargs)
         self.dag_key = dag_key
         self.loaded = tuple(loaded)
+        self.loaders = tuple(loaders)
         self.present = tuple(present)
         self.checks_rows = checks_rows
         self.lacking = ""
@@ -91,7 +94,13 @@ class Gate(BaseSensorOperator):
             raise
         if never := missing_loads(loads, self.present, None):
             raise NotBuiltError(f"{never} No DAG loads these before this one needs them. Run once: insights build")
-        return missing_loads(loads, self.loaded, as_of)
+        lacking = missing_loads(loads, self.loaded, as_of)
+        if lacking and (disabled := [key for key in self.loaders if not settings.is_enabled(key)]):
+            raise NotBuiltError(
+                f"{lacking} None will come, because {', '.join(settings.dags[key].id for key in disabled)}"
+                f" is not enabled in {settings.environment} (config/insights/dags.yaml). Run: insights build"
+            )
+        return lacking
 
 
 def skip_reason(settings: Settings, dag_key: str) -> str | None:

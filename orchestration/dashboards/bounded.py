@@ -1,4 +1,4 @@
-"""A connection that waits for its server until a deadline, because a server that hangs obeys no time limit (D151)."""
+"""A connection that waits for its server until a deadline, because a server that hangs obeys no time limit (D149)."""
 
 from __future__ import annotations
 

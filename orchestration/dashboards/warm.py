@@ -63,8 +63,10 @@ def warm(reader: Reader, settings: Settings, names: Sequence[str] = (), seconds:
     """Compute and store answers of these dashboards, or of all, for at most `seconds` (default: `cache.warm_seconds`).
 
     Each dashboard gets at most `cache.max_keys_per_dashboard` questions. Raises MisconfiguredError without a cache,
-    UnavailableError if Redis does not respond, and InsightsError if the warehouse cannot list the organizations.
+    UnavailableError if Redis does not respond, RefusedError in `offline` unless it is enabled, and InsightsError if the
+    warehouse cannot list the organizations.
     """
+    settings.check_offline("Warm-ups of the cache")
     started = time.monotonic()
     budget = settings.insights.cache.warm_seconds if seconds is None else seconds
     chosen = [name for name in reader.dashboards if not names or name in names]

@@ -56,8 +56,7 @@ def run_export(
     Every attempt is in the audit; its start is committed there before the first byte is written. Raises InsightsError
     if the request is invalid, not allowed or too large, if the user has no free slot, and if the export is interrupted.
     """
-    if settings.environment == "offline" and not settings.insights.offline.enabled:
-        raise RefusedError("Exports are disabled in offline unless insights.offline.enabled is true (decision D9).")
+    settings.check_offline("Exports")
     trail = Trail(settings, request)
     try:
         with Database.open(settings, messages=BROKE_OFF) as db:

@@ -22,6 +22,7 @@ from orchestration.warehouse.writer_lock import writer_lock
 
 # A batch that cannot get its locks within this time fails, because other sessions would queue behind it.
 LOCK_TIMEOUT = "5s"
+PURGES = "Purges"
 # A relation that lost this share of its rows is analyzed at once, without waiting for autovacuum.
 MUCH = 0.1
 MESSAGES = {
@@ -53,6 +54,7 @@ class PurgeReport:
 
 def preview(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> PurgeReport:
     """Count the rows that `purge` would delete, in a read-only transaction. Raises like `purge`."""
+    db.settings.check_offline(PURGES)
     warnings = check_lower_bounds(db.settings)
     db = db.saying(MESSAGES)
     connection = db.connection
@@ -76,10 +78,11 @@ def purge(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> 
     and lock timeout are set. The writer lock is held throughout. Each batch of `etl.default_batch_size` rows, with the
     rows that go with them, is one transaction of at most `etl.max_batch_size` rows.
 
-    Raises, before any row is deleted, RefusedError if an enabled review needs the rows, BusyError if another process
-    writes, BadInputError if the date is in the future, and NotPreparedError without `insights init`. Raises BusyError
-    if another session keeps a row locked; earlier batches stay deleted.
+    Raises, before any row is deleted, RefusedError if an enabled review needs the rows, and in `offline` unless it is
+    enabled; BusyError if another process writes; BadInputError if the date is in the future; and NotPreparedError
+    without `insights init`. Raises BusyError if another session keeps a row locked; earlier batches stay deleted.
     """
+    db.settings.check_offline(PURGES)
     warnings = check_lower_bounds(db.settings)
     db = db.saying(MESSAGES)
     connection = db.connection

@@ -33,8 +33,9 @@ class SendReport:
 def core_services(settings: Settings) -> CoreServices | None:
     """Return the client for INSIGHTS_CORE_API_URL, None if it is not set, which means a dry run.
 
-    Raises MisconfiguredError for an invalid URL or token.
+    Raises MisconfiguredError for an invalid URL or token, and RefusedError in `offline` unless it is enabled.
     """
+    settings.check_offline("Deliveries of review cases")
     url = settings.core_api_url
     return CoreServices(url, settings.core_api_token, settings.insights.reviews.timeout_seconds) if url else None
 

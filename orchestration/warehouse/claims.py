@@ -1,4 +1,4 @@
-"""Claims: what only one session may do at a time, in a table that only the ETL role may write (decision D150).
+"""Claims: what only one session may do at a time, in a table that only the ETL role may write (decision D148).
 
 They are used in place of lock files, because the processes may run on several machines, and in place of advisory locks,
 because every role may take those. A claim is free when it was released or when the session that took it has ended. Its

@@ -26,14 +26,40 @@ VARIABLES = {
     "sslrootcert": "PGSSLROOTCERT",
     "sslcert": "PGSSLCERT",
     "sslkey": "PGSSLKEY",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "sslcompression": "PGSSLCOMPRESSION",
+    "sslsni": "PGSSLSNI",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "channel_binding": "PGCHANNELBINDING",
+    "require_auth": "PGREQUIREAUTH",
+    "requirepeer": "PGREQUIREPEER",
+    "gssencmode": "PGGSSENCMODE",
+    "gsslib": "PGGSSLIB",
+    "krbsrvname": "PGKRBSRVNAME",
+    "passfile": "PGPASSFILE",
+    "service": "PGSERVICE",
+    "client_encoding": "PGCLIENTENCODING",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
     "options": "PGOPTIONS",
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
+# Keywords without a variable that a client of its own does not need: dbt's profile sets its own values.
+OWN_OF_EACH_CLIENT = {
+    "application_name",
+    "fallback_application_name",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_count",
+    "tcp_user_timeout",
+}
 # Parameters of every connection of this package.
 CONNECTION: dict[str, Any] = {"application_name": "orgo-insights"}
 # Without them a dead network goes unnoticed for hours, and a network that drops idle connections ends the session that
-# holds a claim (D150). The address and libpq's variables override them.
+# holds a claim (D148). The address and libpq's variables override them.
 NETWORK: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives": 1,
@@ -66,7 +92,7 @@ def libpq_environment(url: str) -> dict[str, str]:
             " it must be like postgresql://user:password@host:5432/database?sslmode=require"
             " (special characters percent-encoded)."
         ) from error
-    unknown = sorted(set(parts) - set(VARIABLES) - {"application_name"})
+    unknown = sorted(set(parts) - set(VARIABLES) - OWN_OF_EACH_CLIENT)
     if unknown:
         raise MisconfiguredError(
             f"INSIGHTS_WAREHOUSE_URL has parameters that cannot be passed on: {', '.join(unknown)}."
@@ -110,13 +136,25 @@ def connection_error(error: psycopg.Error) -> InsightsError:
 def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a dbt process: that of this process, `url` (if any) in libpq's variables, and `extra`.
 
-    The key of exports is removed, because dbt does not need it.
+    libpq decides what a URL leaves open or gives several of, such as host and port, from variables, service files and
+    the answers of the servers. dbt needs one value of each, so this connects once and takes libpq's choice. The key of
+    exports is removed, because dbt does not need it. Raises like `connect`.
     """
     inherited = {k: v for k, v in os.environ.items() if k != EXPORT_KEY}
     if url:
         inherited = {k: v for k, v in inherited.items() if k not in VARIABLES.values()}
-        inherited |= libpq_environment(url)
+        inherited |= libpq_environment(url) | _choice_of_libpq(url)
     return inherited | {"DO_NOT_TRACK": "1"} | dict(extra)
+
+
+def _choice_of_libpq(url: str) -> dict[str, str]:
+    """Return the variables of the server, database and user to which `url` leads now."""
+    with connect(url) as connection:
+        info = connection.info
+        chosen = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
+        if "PGHOSTADDR" in libpq_environment(url):
+            chosen["PGHOSTADDR"] = info.hostaddr
+        return chosen
 
 
 def _without_secrets(error: Exception) -> str:

@@ -9,12 +9,15 @@ import psycopg
 from psycopg import sql
 
 from orchestration.config.files import Settings
-from orchestration.errors import MisconfiguredError, RefusedError
+from orchestration.errors import BusyError, MisconfiguredError, RefusedError
 from orchestration.warehouse import foreign, profiles
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.privileges import check_privileges, grant_defaults
+from orchestration.warehouse.transaction_lock import transaction_lock
 from orchestration.warehouse.translation import Messages
 
+LOCK_NAME = "orgo-insights-init"
 MINIMUM_SERVER_VERSION = 150000
 # Set on the roles, because a database or server that is tuned for an application may set them otherwise. Results depend
 # on the first group. The second would end a load, which has limits of its own.
@@ -40,9 +43,12 @@ WRITER_ONLY = {
     # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
     "jit": "off",
 }
+# Seconds to wait for another `insights init`, which takes about one.
+PATIENCE = 30
 MESSAGES: Messages = {
+    BusyError: "Another session changes the same objects of the database ({detail}). Run insights init again.",
     RefusedError: "This user may not prepare the database: {detail}. Run insights init as a superuser, or as"
-    " a role with CREATEROLE that owns the database and the operational tables."
+    " a role with CREATEROLE that owns the database and the operational tables.",
 }
 
 
@@ -62,14 +68,21 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
 
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
     ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`;
-    RefusedError if the user lacks a privilege.
+    RefusedError if the user lacks a privilege or the server is a standby; BusyError if another process prepares the
+    database for too long.
     """
+    if connection.info.parameter_status("in_hot_standby") == "on":
+        raise RefusedError(
+            "This server is a standby, which takes no changes. Connect to the primary server, with --admin-url,"
+            " INSIGHTS_ADMIN_URL or libpq's variables."
+        )
     db, report = Database(settings, connection, MESSAGES), InitReport()
     with db.errors(), connection.transaction():
         # The database may have defaults that refuse or cancel this transaction; the roles get their own below.
         connection.execute("set transaction isolation level read committed read write")
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(sql.SQL("set local {} to 0").format(sql.Identifier(name)))
+        transaction_lock(connection, LOCK_NAME, "preparing this database", PATIENCE)
         _check_server(connection)
         report.missing_columns = _check_source(db)
         _check_policies(db)
@@ -80,6 +93,8 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         _create_objects(db)
         _take_over_own_relations(db)
         _grant_source(db)
+        grant_defaults(db)
+        check_privileges(db)
         report.profiles_changed = profiles.synchronize(db)
     return report
 
@@ -88,6 +103,12 @@ def _check_server(connection: psycopg.Connection) -> None:
     if connection.info.server_version < MINIMUM_SERVER_VERSION:
         raise MisconfiguredError(
             f"The server is PostgreSQL {connection.info.server_version // 10000}; 15 or later is needed."
+        )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise MisconfiguredError(
+            f"The database {connection.info.dbname} has the encoding {encoding}; UTF8 is needed. Copy it with pg_dump"
+            " into a database that was created with: create database ... encoding 'UTF8' template template0"
         )
 
 
@@ -114,6 +135,20 @@ def _check_source(db: Database) -> list[str]:
         raise MisconfiguredError(
             f"The schema {schema} lacks operational tables: {', '.join(lacking)}. Is this Orgo's database, and"
             " is insights.source.schema in config/insights/config.yaml the schema of its tables?"
+        )
+    other_case = [
+        f'{t.name}."{other}" ({name})'
+        for t in tables
+        for name in t.columns
+        if name not in present[t.name]
+        for other in sorted(present[t.name])
+        if other.lower() == name
+    ]
+    if other_case:
+        raise MisconfiguredError(
+            f"Columns of the schema {schema} are named in other letters than the contract's: {', '.join(other_case)}."
+            f" Rename them, or put views with the contract's names into a schema of their own and give its name to"
+            " insights.source.schema in config/insights/config.yaml."
         )
     missing = [(t.name, name, c) for t in tables for name, c in t.columns.items() if name not in present[t.name]]
     fatal = [f"{table}.{name}" for table, name, column in missing if not column.nullable]
@@ -221,10 +256,11 @@ def _grant_source(db: Database) -> None:
     schema, etl = db.names.source_schema, sql.Identifier(db.settings.insights.warehouse.write_user)
     db.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), etl))
     for table in contract_tables():
+        # pg_catalog, because information_schema has no materialized views.
         columns = db.rows(
-            "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
-            " and column_name = any(%s)",
-            [schema, table.name, list(table.columns)],
+            "select attname from pg_attribute where attrelid = to_regclass(%s) and attname = any(%s)"
+            " and attnum > 0 and not attisdropped",
+            [db.source(table.name).as_string(db.connection), list(table.columns)],
         )
         names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in columns)
         db.execute(sql.SQL("grant select ({}) on {} to {}").format(names, db.source(table.name), etl))

@@ -93,7 +93,7 @@ create unique index if not exists export_audit_end on {ops}.export_audit (export
 comment on table {ops}.export_audit is
 'What became of every try to export: a row when bytes begin to leave, and one for how it ended or why it was refused.';
 
--- One row for each claim that was ever taken: the writer's, the review sender's, those of exports (decision D150).
+-- One row for each claim that was ever taken: the writer's, the review sender's, those of exports (decision D148).
 create sequence if not exists {ops}.claim_numbers as bigint;
 create table if not exists {ops}.claims (
     claim_name text primary key,

@@ -67,8 +67,10 @@ _RULES: tuple[tuple[tuple[type[psycopg.Error], ...], type[InsightsError], str], 
 
 def translated(error: psycopg.Error, messages: Messages | None = None) -> InsightsError:
     """Return the error of this package for a psycopg error, with the message for its kind in `messages`, if any."""
-    kind, sentence = next((kind, sentence) for classes, kind, sentence in _RULES if isinstance(error, classes))
     detail = first_line(error)
+    # PostgreSQL reports two sessions that change one catalog row as an internal error.
+    found = errors.LockNotAvailable if "tuple concurrently" in detail else type(error)
+    kind, sentence = next((kind, sentence) for classes, kind, sentence in _RULES if issubclass(found, classes))
     if kind is NotBuiltError and _is_made_by_init(detail):
         kind, sentence = _RULES[0][1:]
     own = messages or {}

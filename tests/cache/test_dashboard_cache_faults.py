@@ -19,7 +19,8 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.dashboards.reader import Reader
-from orchestration.errors import InsightsError
+from orchestration.dashboards.warm import warm
+from orchestration.errors import InsightsError, UnavailableError
 from workshop.services import LocalRedis
 
 pytest_plugins = ["support.dashboards.cache_sessions"]
@@ -151,6 +152,15 @@ def test_a_corrupt_or_foreign_entry_is_ignored_and_replaced(admin: redis.Redis, 
     reader.answers.counters.send()
     assert reader.store
     assert reader.store.counters("dev")["overview:ignored_entries"] >= 1
+
+
+@needs_services
+def test_an_unknown_option_of_the_redis_url_costs_no_answer(warehouse: Warehouse, redis_server: LocalRedis) -> None:
+    url = redis_server.url()
+    reader = open_reader(warehouse, cache__url=f"{url}{'&' if '?' in url else '?'}sokket_timeout=1")
+    assert [outcome(reader) for _ in range(2)] == ["bypassed"] * 2
+    with pytest.raises(UnavailableError, match=r"cannot be warmed.* an option that redis-py does not take .*sokket"):
+        warm(reader, warehouse.settings)
 
 
 @needs_services

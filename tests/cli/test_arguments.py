@@ -24,6 +24,17 @@ NOT_TEXT = os.fsdecode(b"caf\xe9")
         (["build", "-t", "prod"], 1, "Remove -t: INSIGHTS_ENV decides its value."),
         (["build", "--vars={as_of: 2026-01-01}"], 1, "Remove --vars: config/insights/config.yaml and --as-of decides"),
         (["build", "--select", "x", "--profiles-dir", "."], 1, "Remove --profiles-dir: INSIGHTS_WAREHOUSE_URL decides"),
+        (["build", "-tprod"], 1, "Remove -t: INSIGHTS_ENV decides its value."),
+        (["build", "-xt", "prod"], 1, "Remove -t: INSIGHTS_ENV decides its value."),
+        (["build", "--profile=x"], 1, "Remove --profile: INSIGHTS_WAREHOUSE_URL decides its value."),
+        (["build", "--target-path", "x"], 1, "Remove --target-path: the environment variable DBT_TARGET_PATH decides"),
+        (["build", "--empty"], 1, "Remove --empty: every table would be built from no rows."),
+        (["build", "--sample=1 day"], 1, "Remove --sample: tables would be built from some of their rows only."),
+        (
+            ["build", "--defer", "--state", "."],
+            1,
+            "Remove --defer: models would be built from tables of another place.",
+        ),
         (["build", "--project-dir", "."], 1, "Remove --project-dir: the place where Insights is installed decides"),
     ],
 )
@@ -50,4 +61,6 @@ def test_only_options_that_insights_sets_are_refused() -> None:
     settings = load_settings()
     completed = [part for part in dbt.complete(settings, ["build"], {}) if part.startswith("-")]
     assert set(completed) <= dbt.OWN_OPTIONS.keys()
-    dbt.check_arguments(["--select", "marts", "--full-refresh", "--threads=2"])
+    dbt.check_arguments(
+        ["--select", "marts", "--full-refresh", "--threads=2", "-xs", "-stg_tasks", "-mtests", "--state", "."]
+    )

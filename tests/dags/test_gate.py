@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -9,6 +11,8 @@ from support.airflow import airflow_dags
 from support.airflow.airflow_dags import run_dag, states
 from support.warehouse import Warehouse, connect_as
 
+from orchestration.config.files import Settings
+from orchestration.dags import gate
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
@@ -75,3 +79,28 @@ def test_an_error_that_waiting_cannot_fix_fails_at_once(  # type: ignore[no-unty
     said = gate_says(prepared.etl_url)
     assert 'The operational tables cannot be read (relation "public.task_comments" does not exist)' in said
     assert "Waited" not in said
+
+
+def test_loads_that_no_enabled_dag_makes_are_not_waited_for(
+    airflow: None,
+    built: Warehouse,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    airflow_dags.make_pool(1)
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
+    load = settings.dags["daily_events_load"].model_copy(update={"enabled_environments": ["staging"]})
+    only_reviews = replace(settings, environment="prod", dags=settings.dags | {"daily_events_load": load})
+    monkeypatch.setattr(gate, "load_settings", lambda: only_reviews)
+    dag = airflow_dags.bag().dags["insights_weekly_pattern_review"]
+    alone = dag.partial_subset(["gate"], include_upstream=False, include_downstream=False)
+    alone.get_task("gate").timeout = 0
+    for second, day in enumerate((SAMPLE_AS_OF, SAMPLE_AS_OF + timedelta(days=1))):
+        caplog.clear()
+        state = states(run_dag(alone, f"2026-01-05T03:00:0{second}", as_of=day.isoformat()))["gate"]
+        # What is loaded already needs no DAG.
+        assert state == ("success" if day == SAMPLE_AS_OF else "failed"), caplog.text
+    assert "None will come, because insights_daily_events_load is not enabled in prod" in caplog.text
+    assert "Waited" not in caplog.text

@@ -131,7 +131,7 @@ def test_offline_exports_nothing_until_it_is_enabled(
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://reader@/nowhere?host=/nonexistent")
     offline = ExportSession(Warehouse("", None, settings), replace(settings, environment="offline"), tmp_path, {})  # type: ignore[arg-type]
     request = ExportSession.request(offline, "tasks", user="x")
-    with pytest.raises(InsightsError, match=r"Exports are disabled in offline unless insights\.offline\.enabled"):
+    with pytest.raises(InsightsError, match=r"Exports are disabled in offline\. .* insights\.offline\.enabled"):
         run_export(offline.settings, {}, request)
 
 

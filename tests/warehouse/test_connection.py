@@ -12,6 +12,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from support.tls_server import TlsServer
+from support.warehouse import Warehouse
 
 from orchestration.config.files import PROJECT
 from orchestration.errors import InsightsError
@@ -71,19 +72,51 @@ def test_an_invalid_url_is_refused_with_an_example_and_without_the_password(url:
 
 
 def test_a_parameter_that_dbt_could_not_be_given_is_refused_by_name() -> None:
-    with pytest.raises(InsightsError, match="parameters that cannot be passed on: keepalives_idle"):
-        libpq_environment("postgresql://etl@h/orgo?keepalives_idle=5")
+    with pytest.raises(InsightsError, match="parameters that cannot be passed on: sslpassword"):
+        libpq_environment("postgresql://etl@h/orgo?sslpassword=x&keepalives_idle=5&channel_binding=prefer")
 
 
-def test_no_variable_of_another_connection_leaks_into_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.services
+def test_no_variable_of_another_connection_leaks_into_a_child(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "of another server")
     monkeypatch.setenv("PGSSLMODE", "disable")
-    environment = child_environment("postgresql://etl@h/orgo", {"INSIGHTS_ENV": "dev"})
+    environment = child_environment(database, {"INSIGHTS_ENV": "dev"})
     assert "PGPASSWORD" not in environment
     assert "PGSSLMODE" not in environment
-    assert (environment["PGHOST"], environment["INSIGHTS_ENV"]) == ("h", "dev")
+    assert (environment["PGUSER"], environment["INSIGHTS_ENV"]) == ("postgres", "dev")
     # Without a URL the caller's own variables count.
     assert child_environment(None, {})["PGPASSWORD"] == "of another server"
+
+
+@pytest.mark.services
+def test_dbt_connects_to_the_server_that_libpq_chooses(
+    prepared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket, name = str(prepared.postgres.socket_dir), prepared.name
+    (tmp_path / "services").write_text(f"[orgo]\nhost={socket}\ndbname={name}\nuser=orgo_insights_etl\n")
+    several = f"host=/nowhere,{socket} port=5432,5432 dbname={name} user=orgo_insights_etl channel_binding=prefer"
+    cases = [
+        (several + " target_session_attrs=read-write", {}),
+        (f"postgresql://orgo_insights_etl@/{name}?keepalives_idle=5", {"PGHOST": socket}),
+        ("service=orgo", {"PGSERVICEFILE": str(tmp_path / "services")}),
+    ]
+    for url, variables in cases:
+        with monkeypatch.context() as patch:
+            patch.setenv("INSIGHTS_WAREHOUSE_URL", url)
+            for variable, value in variables.items():
+                patch.setenv(variable, value)
+            environment = child_environment(url, {})
+            assert {k: environment[k] for k in ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER")} == {
+                "PGHOST": socket,
+                "PGPORT": "5432",
+                "PGDATABASE": name,
+                "PGUSER": "orgo_insights_etl",
+            }, url
+            command = _insights("build", "--as-of", "2026-01-01", "--select", "stg_roles")
+            done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+            assert prepared.value("select to_regclass('insights_staging.stg_roles') is not null") is True
+            prepared.execute("drop view insights_staging.stg_roles")
 
 
 @pytest.fixture(scope="module")

@@ -243,6 +243,12 @@ MISTAKES = [
     ),
     (
         CONFIG,
+        "schema: insights",
+        f"schema: {'i' * 54}",
+        f"{{file}}:{{line}}: insights.warehouse.schema is {'i' * 54}: must have at most 53 characters",
+    ),
+    (
+        CONFIG,
         "restricted_roles: []",
         "restricted_roles: [coordinator]\n    # more",
         None,

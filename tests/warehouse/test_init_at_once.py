@@ -1,0 +1,76 @@
+"""Two `insights init` at once: one waits for the other, for a limited time, and neither ends in a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.warehouse import Warehouse, connect_as
+
+from orchestration.errors import BusyError
+from orchestration.warehouse import init
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.transaction_lock import transaction_lock
+
+pytestmark = pytest.mark.services
+
+INSIGHTS = str(Path(sys.executable).with_name("insights"))
+SESSIONS = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+
+
+def _start(warehouse: Warehouse) -> subprocess.Popen[str]:
+    environment = os.environ | {"INSIGHTS_ADMIN_URL": warehouse.admin_url, "INSIGHTS_WAREHOUSE_URL": warehouse.etl_url}
+    return subprocess.Popen([INSIGHTS, "init"], env=environment, text=True, stderr=subprocess.PIPE)
+
+
+def test_of_two_at_once_the_second_waits(prepared: Warehouse) -> None:
+    with connect(prepared.admin_url) as holder:
+        transaction_lock(holder, init.LOCK_NAME, "preparing this database", 0)
+        processes = [_start(prepared) for _ in range(2)]
+        deadline = time.monotonic() + 120
+        while holder.execute(SESSIONS).fetchone() != (2,):
+            holder.execute("select pg_stat_clear_snapshot()")
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert [process.poll() for process in processes] == [None, None]
+    ended = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
+    assert ended == [("", 0)] * 2
+
+
+def test_the_wait_is_bounded_and_the_holder_is_named(prepared: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(init, "PATIENCE", 0)
+    with connect(prepared.admin_url) as holder, connect(prepared.admin_url) as second:
+        transaction_lock(holder, init.LOCK_NAME, "preparing this database", 0)
+        expected = f"Another process is preparing this database: process {holder.info.backend_pid} .*orgo-insights"
+        with pytest.raises(BusyError, match=expected):
+            init.initialize(second, prepared.settings)
+
+
+def test_a_change_of_the_same_role_by_another_session_is_a_message(prepared: Warehouse) -> None:
+    # Roles belong to the server: init in another of its databases, which has a lock of its own, changes them too.
+    change = "alter role orgo_insights_etl set statement_timeout to 0"
+    with connect_as(prepared.postgres.url("postgres", "postgres")) as other, connect(prepared.admin_url) as connection:
+        other.execute("begin")
+        other.execute(change)
+
+        def release() -> None:
+            deadline = time.monotonic() + 120
+            query = "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+            with connect_as(prepared.postgres.url("postgres", "postgres")) as watcher:
+                while not watcher.execute(query, [connection.info.backend_pid]).fetchall():
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+            other.execute("commit")
+
+        with ThreadPoolExecutor(1) as pool:
+            released = pool.submit(release)
+            with pytest.raises(
+                BusyError, match=r"Another session changes the same objects .*tuple concurrently updated"
+            ):
+                init.initialize(connection, prepared.settings)
+            released.result()
