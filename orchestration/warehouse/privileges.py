@@ -50,8 +50,8 @@ def _of_public(db: Database) -> Iterator[Wanted]:
         (warehouse.read_only_user, "connect"),
     ):
         yield "database", database, privilege, role
-    for function in _functions():
-        yield "function", f"{db.names.ops_schema}.{function}", "execute", warehouse.write_user
+    for function in _functions(db.names.ops_schema):
+        yield "function", function, "execute", warehouse.write_user
 
 
 def _of_schemas(db: Database) -> Iterator[Wanted]:
@@ -64,10 +64,10 @@ def _of_schemas(db: Database) -> Iterator[Wanted]:
     yield "schema", names.ops_schema, "usage", warehouse.read_only_user
 
 
-def _functions() -> list[str]:
+def _functions(ops_schema: str) -> list[str]:
     """Return the functions of objects.sql with their arguments' types, as its comments name them."""
     script = files("orchestration.warehouse").joinpath("objects.sql").read_text(encoding="utf-8")
-    return re.findall(r"^comment on function \{ops\}\.(\w+\(.*\)) is", script, re.M)
+    return re.findall(r"^comment on function (\S+\(.*\)) is", script.replace("{ops}", ops_schema), re.M)
 
 
 def _quoted(kind: str, name: str) -> sql.Composable:
