@@ -1,0 +1,72 @@
+"""`./dev`: each of its own commands has help, refuses what it does not know, and removes nothing without consent."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestration.config.files import PROJECT
+
+OWN = ("test", "lint", "format", "setup", "lock", "stop", "clean")  # the other commands hand their arguments on
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a folder with the script, what it needs to stop servers, and things that it generates."""
+    shutil.copy(PROJECT / "dev", tmp_path)
+    for package in ("orchestration", "workshop"):
+        ignored = shutil.ignore_patterns("*.egg-info", "__pycache__")
+        shutil.copytree(PROJECT / package, tmp_path / package, ignore=ignored)
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "manifest.json").write_text("{}")
+    return tmp_path
+
+
+def dev(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `./dev ARGUMENTS` there without a terminal."""
+    command = [str(checkout / "dev"), *arguments]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", OWN)
+def test_help_of_a_command_prints_its_lines_and_does_nothing(checkout: Path, command: str) -> None:
+    before = {path: path.stat().st_mtime_ns for path in checkout.rglob("*")}
+    done = dev(checkout, command, "--help")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines if re.match("  [a-z]", line)] == [command]
+    assert {path: path.stat().st_mtime_ns for path in checkout.rglob("*")} == before
+
+
+@pytest.mark.parametrize("command", [name for name in OWN if name != "test"])
+def test_an_unknown_argument_is_refused_before_anything_is_done(checkout: Path, command: str) -> None:
+    done = dev(checkout, command, "--whole")
+    assert done.returncode == 1
+    assert f"./dev {command} does not take '--whole'" in done.stderr
+    assert f"see ./dev {command} --help" in done.stderr
+    assert (checkout / "target").exists()
+
+
+def test_clean_says_what_it_removes_and_needs_a_yes(checkout: Path) -> None:
+    done = dev(checkout, "clean")
+    assert done.returncode == 1
+    assert "all __pycache__, and: target" in done.stdout
+    assert "run ./dev clean --yes" in done.stderr
+    assert (checkout / "target" / "manifest.json").exists()
+
+    done = dev(checkout, "clean", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert not (checkout / "target").exists()
+    assert (checkout / "workshop").exists()
+
+
+def test_every_command_of_the_script_is_in_its_help() -> None:
+    script = (PROJECT / "dev").read_text(encoding="utf-8")
+    cases = re.findall(r"^    ([a-z| -]+)\)", script.split("case $command in\n", 1)[1], re.M)
+    known = {name for case in cases for name in case.split(" | ")} - {"-h", "--help", "help"}
+    shown = set(re.findall(r"^  ([a-z][a-z-]+) ", script.split("cat <<'END'\n")[1].split("\nEND")[0], re.M))
+    assert known == shown
