@@ -39,7 +39,8 @@ def spoiled(tmp_path: Path) -> ConfigProject:
         "default_profile_key": "nobodys",
         "overrides_by_domain": {"maintenance": "clinic", "*": "default"},
     }
-    insights["warehouse"] |= {"type": "bigquery", "read_only_user": "one", "write_user": "one", "schema": "public"}
+    insights["warehouse"] |= {"type": "bigquery", "read_only_user": "one", "write_user": "one", "schema": "s" * 60}
+    insights["source"] = {"schema": "s" * 60}
     insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1}
     insights["access"] |= {"restricted_roles": ["a"], "internal_roles": ["b"], "public_roles": ["c"]}
     insights["exports"]["allowed_visibilities"] = ["RESTRICTED"]

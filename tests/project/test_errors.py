@@ -66,6 +66,7 @@ def test_errors_of_the_database_are_translated_in_one_place() -> None:
     assert found == {
         "orchestration/warehouse/translation.py",  # every statement
         "orchestration/warehouse/connection.py",  # a connection that is refused
+        "orchestration/warehouse/claims.py",  # a lock that times out: the error names who holds it
         "orchestration/dashboards/pool.py",  # the same in the thread of the pool
         "orchestration/warehouse/database.py",  # a text that is no organization's, since PostgreSQL cannot hold it
         "workshop/incidents/fitting.py",  # a value that a column may refuse is tried
