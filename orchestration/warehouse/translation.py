@@ -40,8 +40,8 @@ _RULES: tuple[tuple[tuple[type[psycopg.Error], ...], type[InsightsError], str], 
     (
         (errors.InsufficientPrivilege,),
         RefusedError,
-        "This user lacks the privilege ({detail}). Connect as the role that loads (insights.warehouse.write_user); after"
-        " an upgrade, run insights init once more.",
+        "This user lacks the privilege ({detail}). Connect as the role that loads (insights.warehouse.write_user);"
+        " after an upgrade, run insights init once more.",
     ),
     (
         (errors.ReadOnlySqlTransaction,),
