@@ -93,7 +93,7 @@ FLOWS = {
         steps=(
             Gate(
                 "gate",
-                "checks that the operational tables can be read and have lost no large share of their rows, and that"
+                "checks that the operational tables can be read and have not lost a large share of their rows, and that"
                 " the warehouse is prepared.",
                 checks_rows=True,
             ),
@@ -117,8 +117,8 @@ FLOWS = {
         steps=(
             Gate(
                 "gate",
-                "checks that the operational tables can be read and have lost no large share of their rows, and that"
-                " facts were loaded once.",
+                "checks that the operational tables can be read and have not lost a large share of their rows, and that"
+                " facts have been loaded at least once.",
                 present=(FACTS,),
                 checks_rows=True,
             ),

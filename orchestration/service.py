@@ -16,6 +16,8 @@ from orchestration.dashboards.question import Asked
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import (
     BadInputError,
+    BusyError,
+    ConflictError,
     FailedError,
     InsightsError,
     MisconfiguredError,
@@ -32,6 +34,8 @@ __all__ = [
     "Answer",
     "Asked",
     "BadInputError",
+    "BusyError",
+    "ConflictError",
     "FailedError",
     "InsightsError",
     "MisconfiguredError",

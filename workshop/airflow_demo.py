@@ -1,4 +1,4 @@
-"""Run the six DAGs in a real Airflow against a warehouse built from the sample.
+"""Run the DAGs in a real Airflow against a warehouse built from the sample.
 
 The warehouse is separate from the one of `./dev demo`, because a run without `as_of` uses today's date and purges
 every row past its retention by that date. dbt's artifacts are separate from the checkout's too, because dbt runs of

@@ -3,12 +3,10 @@
     {{- sql_list(tokens_of(enum) | map(attribute='token')) -}}
 {%- endmacro %}
 
-{#- The tokens of a status that close a task or case, as a SQL list. -#}
 {% macro closed_tokens(enum) -%}
     {{- sql_list(tokens_of(enum) | selectattr('is_closed') | map(attribute='token')) -}}
 {%- endmacro %}
 
-{#- Texts as a SQL list. -#}
 {% macro sql_list(texts) -%}
     {%- for text in texts %}'{{ text | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
 {%- endmacro %}

@@ -1,9 +1,7 @@
-{#- The rank of a visibility: 1 (PUBLIC) to 4 (ANONYMISED). An unknown or missing token ranks as RESTRICTED. -#}
 {% macro visibility_rank(token) -%}
     coalesce(array_position(array[{{ enum_tokens('visibility') }}], {{ token }}), {{ restricted_rank() }})
 {%- endmacro %}
 
-{#- The visibility of a rank; NULL for NULL. -#}
 {% macro visibility_of_rank(rank) -%}
     (array[{{ enum_tokens('visibility') }}])[{{ rank }}]
 {%- endmacro %}

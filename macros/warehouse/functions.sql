@@ -1,4 +1,3 @@
-{#- A signed 64-bit key from a UUID (decision D15): the same in every run, without a sequence. -#}
 {% macro hash_id(uuid_column) -%}
     cast(cast('x' || left(md5(cast({{ uuid_column }} as text)), 16) as bit(64)) as bigint)
 {%- endmacro %}
@@ -9,7 +8,6 @@
     hash_record_extended(row({{ relation }}.{{ columns | join(', ' ~ relation ~ '.') }}), 0)
 {%- endmacro %}
 
-{#- The text of a key of a JSON object; a bare JSON string counts as the value itself. -#}
 {% macro json_text(column, key) -%}
     case jsonb_typeof({{ column }})
         when 'object' then {{ column }} ->> '{{ key }}'
@@ -28,12 +26,10 @@
     case when {{ condition }} then 1 else 0 end = 1
 {%- endmacro %}
 
-{#- The UTC date of a moment (decision D14). -#}
 {% macro utc_date(moment) -%}
     cast({{ moment }} at time zone 'UTC' as date)
 {%- endmacro %}
 
-{#- 00:00 UTC of a date. -#}
 {% macro utc_midnight(day) -%}
     cast({{ day }} as timestamp) at time zone 'UTC'
 {%- endmacro %}

@@ -1,5 +1,6 @@
 {#- Locks a relation that is to be replaced, for the rest of the transaction. Each attempt waits a quarter of a second, so that readers
-    that queue behind it wait no longer; the last one fails and names the sessions that hold the relation. -#}
+    that queue behind it wait no longer; the last one fails and names the sessions that hold the relation. LOCK TABLE takes no materialized
+    view, and locks what a view reads as well, so those get their present owner again, which changes nothing and takes the same lock. -#}
 {% macro lock_briefly(relation) %}
     {% set statement %}
         do $lock$

@@ -1,10 +1,8 @@
-{#- The contract's columns of an operational table, as _staging__sources.yml lists them: {name: column}. -#}
 {% macro contract_columns(table) %}
     {% if not execute %}{{ return({}) }}{% endif %}
     {{ return(graph.sources.get('source.' ~ project_name ~ '.orgo.' ~ table, {}).get('columns', {})) }}
 {% endmacro %}
 
-{#- Every column of the sources file as rows of a VALUES list: table, column, type, and whether only deployed databases have it. -#}
 {% macro contract_rows() -%}
     {%- set rows = [] -%}
     {%- for node in graph.get('sources', {}).values() if node.source_name == 'orgo' -%}
@@ -16,7 +14,6 @@
     {{- rows | join(',\n    ') or '(null, null, null, cast(null as boolean))' -}}
 {%- endmacro %}
 
-{#- The columns of the deployed table that this role may read: {name: type}. -#}
 {% macro readable_columns(table) %}
     {% if not execute %}{{ return({}) }}{% endif %}
     {% set relation = source('orgo', table) %}

@@ -86,7 +86,7 @@ def list_exports() -> None:
 
 
 @exports.command(epilog="Example: insights exports audit --org st-mary --limit 50")
-@click.option("--org", "organization", help="Only this organization, by the slug or id that was given.")
+@click.option("--org", "organization", help="Only this organization, by slug or id.")
 @options.limit("Number of newest attempts.")
 def audit(organization: str | None, limit: int) -> None:
     """Show the newest export attempts and their outcome.

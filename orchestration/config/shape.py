@@ -92,8 +92,8 @@ def _missing(document: Document, model: type[BaseModel], path: KeyPath) -> Probl
     place = document.places[path[:-1]]
     present = _at(document.data, path[:-1])
     known = _keys(model, path[:-1])
-    misspelt = [key for key in present if key not in known] if isinstance(present, dict) else []
-    if any(closest(key, known) == path[-1] for key in misspelt):
+    misspelled = [key for key in present if key not in known] if isinstance(present, dict) else []
+    if any(closest(key, known) == path[-1] for key in misspelled):
         return None  # the misspelled key is reported, with this one as its remedy
     field = _fields(model, path[:-1]).get(str(path[-1]))
     remedy = f"; add it: {field.description}" if field and field.description else ""

@@ -117,7 +117,7 @@ def skip_reason(settings: Settings, dag_key: str) -> str | None:
 
 
 def pool_problem() -> str | None:
-    """Return what is wrong with the writer pool, None if nothing: tasks of a missing pool would be queued for ever."""
+    """Return what is wrong with the writer pool, None if nothing: tasks of a missing pool would be queued forever."""
     pool = Pool.get_pool(WRITER_POOL)
     if pool is not None and pool.slots == 1:
         return None

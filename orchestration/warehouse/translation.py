@@ -40,13 +40,13 @@ _RULES: tuple[tuple[tuple[type[psycopg.Error], ...], type[InsightsError], str], 
     (
         (errors.InsufficientPrivilege,),
         RefusedError,
-        "This user may not do that ({detail}). Connect as the role that loads (insights.warehouse.write_user); after an"
-        " upgrade, run insights init once more.",
+        "This user lacks the privilege ({detail}). Connect as the role that loads (insights.warehouse.write_user);"
+        " after an upgrade, run insights init once more.",
     ),
     (
         (errors.ReadOnlySqlTransaction,),
         RefusedError,
-        "The database takes no changes on this connection ({detail}). INSIGHTS_WAREHOUSE_URL must lead to the primary"
+        "The database is read-only on this connection ({detail}). INSIGHTS_WAREHOUSE_URL must lead to the primary"
         " server.",
     ),
     (

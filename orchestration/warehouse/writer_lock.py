@@ -1,4 +1,4 @@
-"""The lock of the one writer (design, rule 9), because two processes that swap the same relations would deadlock."""
+"""The lock of the one writer (design, rule 9), because two processes that write the same relations would deadlock."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_a_lease_is_released_only_by_its_holder(admin: redis.Redis, reader: Read
 def test_a_computation_that_takes_too_long_is_ended_by_the_database(
     admin: redis.Redis, built: Warehouse, redis_server: LocalRedis
 ) -> None:
-    built.execute(f"alter role orgo_insights_ro in database {built.name} set lock_timeout = '20s'")  # not for ever
+    built.execute(f"alter role orgo_insights_ro in database {built.name} set lock_timeout = '20s'")  # not forever
     reader = open_reader(built, redis_server, cache__compute_seconds=1)
     with connect(built.admin_url) as holder:
         holder.execute("lock table insights.pattern_weekly in access exclusive mode")

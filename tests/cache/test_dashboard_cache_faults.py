@@ -75,7 +75,7 @@ def test_a_redis_that_is_paused_between_lease_and_entry_blocks_no_client(
     with paused(redis_server):
         pause = reader.answers.get(reader.request(wanted), lambda: reader.compute(wanted))
     assert pause.outcome == "bypassed"
-    deadline = time.monotonic() + 60  # 50 ms may be too little for a Redis on a busy machine, but not for ever
+    deadline = time.monotonic() + 60  # 50 ms may be too little for a Redis on a busy machine, but not forever
     while (found := outcome(reader)) == "bypassed":
         assert time.monotonic() < deadline
         time.sleep(0.02)

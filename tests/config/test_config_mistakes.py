@@ -28,7 +28,7 @@ def test_a_mistake_is_reported_with_its_line(
     assert found[0].startswith(wanted), found[0]
 
 
-def test_a_misspelt_required_key_is_one_problem_and_hides_no_other(project: ConfigProject) -> None:
+def test_a_misspelled_required_key_is_one_problem_and_hides_no_other(project: ConfigProject) -> None:
     first = project.edit("overlap_hours: 6", "overlap_hour: 6")
     second = project.edit("timeout_seconds: 10", "timeout_seconds: ten")
     said = project.said()

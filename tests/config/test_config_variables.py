@@ -153,6 +153,7 @@ def test_every_variable_that_the_code_reads_is_in_the_table_and_the_table_in_the
         *PROJECT.glob("workshop/**/*.py"),
         *PROJECT.glob("macros/**/*.sql"),
         *PROJECT.glob("profiles/*"),
+        *PROJECT.glob("models/**/*.*"),
     ]
     places += [*PROJECT.glob("config/**/*.yaml"), PROJECT / "dev"]
     read = {name for file in places for name in re.findall(r"\bINSIGHTS_[A-Z0-9_]*[A-Z0-9]\b", file.read_text("utf-8"))}

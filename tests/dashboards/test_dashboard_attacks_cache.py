@@ -46,7 +46,7 @@ def test_the_anonymised_answer_planted_under_the_plain_key(admin: redis.Redis, r
 def test_a_planted_lease_without_end(warehouse: Warehouse, redis_server: LocalRedis, admin: redis.Redis) -> None:
     reader = open_reader(warehouse, redis_server, cache__compute_seconds=1)
     request = Asked("overview", HOSPITAL, OPEN)
-    admin.set(cache_key(reader.question(request)).lease, "mine for ever")
+    admin.set(cache_key(reader.question(request)).lease, "mine forever")
     assert reader.ask(request, ["teacher"]).outcome == "misses"
     assert reader.ask(request, ["teacher"]).outcome == "hits"
 

@@ -16,7 +16,7 @@ from orchestration.config.files import PROJECT
 from orchestration.errors import InsightsError
 
 ORGANIZATION = "sample-hospital"
-HEADING = "\n## For the service that asks\n"
+HEADING = "\n## For the reporting service\n"
 
 
 def _snippet() -> str:
@@ -38,6 +38,13 @@ def test_the_interface_has_every_name_that_it_lists() -> None:
         name for name, value in vars(service).items() if isinstance(value, type) and issubclass(value, InsightsError)
     }
     assert raised <= set(service.__all__)
+
+
+def test_the_interface_has_every_error_that_a_reader_raises() -> None:
+    proofs = (PROJECT / "tests/dashboards/test_reader_errors.py").read_text("utf-8")
+    kinds = set(re.findall(r"\b[A-Z]\w+Error\b", proofs))
+    assert {"ConflictError", "TimedOutError"} < kinds
+    assert kinds - set(service.__all__) == set()
 
 
 @pytest.mark.services

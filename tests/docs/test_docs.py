@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from pathlib import Path
@@ -92,6 +93,30 @@ def test_every_meta_key_is_explained(pages: dict[str, str]) -> None:
     assert used == set(re.findall(r"^### `(\w+)`$", pages["docs/meta-keys.md"], re.M))
 
 
+def test_every_key_of_the_configuration_is_explained(pages: dict[str, str]) -> None:
+    text = (PROJECT / "config/insights/config.yaml").read_text("utf-8")
+    keys = _last_keys(yaml.safe_load(text)["insights"])
+    assert {"max_vanished_share", "dashboard_slow", "overrides_by_domain", "window_days"} < keys
+    assert keys & {"dev", "hospital", "maintenance"} == set()
+    page = pages["docs/configuration.md"]
+    assert [key for key in sorted(keys) if not re.search(rf"`[\w.]*\b{key}`", page)] == []
+
+
+def test_the_table_of_kinds_agrees_with_the_seed(pages: dict[str, str]) -> None:
+    table = pages["docs/reviews.md"].split("\n## Kinds\n")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)`( \(weekly\))? \| .*? \| (.*?) \| (.*) \|$", table, re.M)
+    shown = {
+        kind: (bool(weekly), bool(re.search("enough (distinct )?sources", fires)), request)
+        for kind, weekly, fires, request in rows
+    }
+    with (PROJECT / "seeds/pattern_kinds.csv").open(encoding="utf-8", newline="") as seed:
+        known = {
+            row["kind"]: (row["is_monthly"] == "false", row["needs_sources"] == "true", _requested_label(row))
+            for row in csv.DictReader(seed)
+        }
+    assert shown == known
+
+
 def test_every_command_is_in_the_docs_and_no_other(pages: dict[str, str]) -> None:
     text = "\n".join(page for name, page in pages.items() if name != "CHANGELOG.md")
     for program, group in (("insights", insights), ("workshop", workshop)):
@@ -132,6 +157,22 @@ def _meta_keys(part: object) -> set[str]:
         return set()
     own = set(part["meta"]) if isinstance(part.get("meta"), dict) else set()
     return own.union(*map(_meta_keys, part.values()))
+
+
+def _last_keys(part: dict[str, object]) -> set[str]:
+    """Return the last key of each path; values by environment and by domain end a path."""
+    found: set[str] = set()
+    for key, value in part.items():
+        is_inner = isinstance(value, dict) and key != "overrides_by_domain" and "prod" not in value
+        found |= _last_keys(value) if is_inner and isinstance(value, dict) else {key}
+    return found
+
+
+def _requested_label(kind: dict[str, str]) -> str:
+    if kind["asks_for_review"] == "false":
+        return "nothing"
+    subcategory = kind["review_subcategory"].replace("0", "<sub>")
+    return f"`{kind['review_level']}.<cat>{subcategory}.{kind['review_role'] or '<role>'}.{kind['review_suffix']}`"
 
 
 def _paths(group: Group) -> list[str]:

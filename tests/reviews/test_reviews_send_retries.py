@@ -176,7 +176,7 @@ def test_a_dead_server_is_left_alone_after_a_few_cases(
     assert report.stopped.startswith("Core Services did not accept 3 cases in a row. Last answer: ")
     assert [request.key for request in core.requests] == [c for c in case_ids[:3] for _ in range(2)]
 
-    # Cases that were not tried yet come first: three bad ones do not hold up the others for ever.
+    # Cases that were not tried yet come first: three bad ones do not hold up the others forever.
     for case_id in case_ids[:3]:
         core.always(failure, case_id)
     core.always(accept())

@@ -59,7 +59,7 @@ def start() -> None:
     click.echo(
         f"No DAG starts by its schedule here. The sample's day is {job.as_of}: trigger a DAG with that as_of, or"
     )
-    click.echo("  ./dev airflow run [DAG...]   # all six, or some, one after the other")
+    click.echo("  ./dev airflow run [DAG...]   # all, or some, one after the other")
 
 
 @airflow.command()

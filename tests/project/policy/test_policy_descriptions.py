@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import click
 import pytest
-from support.documentation import read
 from support.policy import catalog, macros, manifest, nodes, sources
 from support.warehouse import Warehouse
 
@@ -78,16 +77,6 @@ def test_every_command_and_option_has_a_help_text() -> None:
             if isinstance(parameter, click.Option) and not (parameter.help or "").strip()
         ]
     assert silent == []
-
-
-def test_every_environment_variable_is_documented() -> None:
-    places = ["orchestration/*.py", "workshop/*.py", "profiles/*", "macros/*.sql", "models/*", "config/*.yaml", "dev"]
-    names = {
-        name for text in read(PROJECT, *places).values() for name in re.findall(r"\bINSIGHTS_[A-Z_]*[A-Z]\b", text)
-    }
-    assert "INSIGHTS_WAREHOUSE_URL" in names
-    documented = "".join(read(PROJECT, "README.md", "docs/*.md").values())
-    assert sorted(name for name in names if not re.search(rf"\b{name}\b", documented)) == []
 
 
 def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:

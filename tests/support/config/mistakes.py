@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.config.other_mistakes import OTHER_MISTAKES
+from support.config.dag_and_profile_mistakes import OTHER_MISTAKES
 from support.config_project import CONFIG
 
 # file, what is replaced, by what, and what is said: the line is that of the replaced text, moved down by {+n}.

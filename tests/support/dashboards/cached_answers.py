@@ -38,7 +38,7 @@ def entries(admin: redis.Redis, dashboard: str = "overview") -> set[str]:
 
 
 def aged(admin: redis.Redis, reader: Reader, seconds: float) -> None:
-    """Make the entry older than it is, and keep it in Redis for ever."""
+    """Make the entry older than it is, and keep it in Redis forever."""
     raw, text = admin.get(key(reader)), question(reader).text
     assert isinstance(raw, bytes)
     entry = unpack(raw, text)
