@@ -36,3 +36,10 @@
 {% macro if_stored(relation) -%}
     {{- return(load_relation(relation) if execute else none) -}}
 {%- endmacro %}
+
+{#- In a macro, because the linter does not take a join that is there on later loads only. -#}
+{% macro join_former(stored, row, key) -%}
+    {%- if stored -%}
+    left join {{ stored }} as former on {{ row }}.{{ key }} = former.{{ key }} and {{ row }}.organization_id = former.organization_id
+    {%- endif -%}
+{%- endmacro %}

@@ -39,10 +39,7 @@ cases as (
         accepted.opened_at,
         accepted.updated_at
     from {{ ref('int_cases_checked') }} as accepted
-    {%- if stored %}
-    left join {{ stored }} as former
-        on accepted.case_id = former.case_id and accepted.organization_id = former.organization_id
-    {%- endif %}
+    {{ join_former(stored, 'accepted', 'case_id') }}
     where
         accepted.is_accepted
         and accepted.opened_at < {{ horizon }}

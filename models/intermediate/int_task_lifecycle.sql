@@ -45,7 +45,7 @@ with changed as ( -- noqa: ST03
     union
     select tasks.task_id
     from {{ ref('stg_tasks') }} as tasks
-    inner join ({{ stored_sensitive_tasks() }}) as former -- noqa: ST05 (read as a CTE twice, it would be written down)
+    inner join ({{ stored_sensitive_tasks() }}) as former -- noqa: ST05 (a CTE that is read twice would be written down)
         on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
     where {{ few('tasks.requester_person_id is null and not former.is_flagged') }}
     union
@@ -85,10 +85,7 @@ tasks as (
         accepted.created_at,
         accepted.updated_at
     from {{ ref('int_tasks_checked') }} as accepted
-    {%- if stored %}
-    left join {{ stored }} as former
-        on accepted.task_id = former.task_id and accepted.organization_id = former.organization_id
-    {%- endif %}
+    {{ join_former(stored, 'accepted', 'task_id') }}
     where
         accepted.is_accepted
         and accepted.created_at < {{ horizon }}

@@ -11,10 +11,7 @@
 with checkins as (
     select checkins.*
     from {{ ref('int_wellbeing_checkins') }} as checkins
-    {%- if is_incremental() %}
-    left join {{ this }} as former
-        on checkins.checkin_id = former.checkin_id and checkins.organization_id = former.organization_id
-    {%- endif %}
+    {{ join_former(this if is_incremental() else none, 'checkins', 'checkin_id') }}
     where
         checkins.created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
         -- Decision D139: a row out of retention follows its source until it is purged.
