@@ -73,7 +73,7 @@ def test_no_variable_of_dbt_replaces_an_option_that_is_refused(monkeypatch: pyte
     from orchestration.config.files import load_settings  # noqa: PLC0415
 
     refused = {*dbt.OWN_OPTIONS, *dbt.UNSAFE_OPTIONS, *dbt.TYPE_OPTIONS}
-    options = [option for option in cli.commands["build"].params if refused & {*option.opts}]  # type: ignore[attr-defined]
+    options = [option for option in cli.commands["build"].params if refused & {*option.opts}]
     variables = {name for option in options for name in option.envvar or ()} - {"DBT_TARGET_PATH"}
     assert {"DBT_EMPTY", "DBT_ENGINE_EMPTY", "DBT_SAMPLE", "DBT_DEFER", "DBT_PROFILE"} <= variables
     for name in variables:
