@@ -209,6 +209,7 @@ def test_dbt_gets_password_and_tls_from_files_and_variables(
             assert {name: environment[name] for name in expected} == expected, address
     connected = plain_dbt(environment, "debug", "--connection")
     assert connected.succeeded, connected.output
+    del environment["PGSERVICE"]  # its file takes precedence over variables
     unknown = plain_dbt(environment | {"PGSSLROOTCERT": str(tmp_path / "none.crt")}, "debug", "--connection")
     assert not unknown.succeeded
     assert "none.crt" in unknown.output
