@@ -43,6 +43,18 @@ UNSAFE_OPTIONS = {
     "--defer-state": "models would be built from tables of another place.",
     "--favor-state": "models would be built from tables of another place.",
 }
+# Environment variables of dbt that do what these options do, or that leave out models or tests; each also exists as
+# DBT_ENGINE_*, which takes precedence. DBT_TARGET_PATH is read by `target_path`.
+IGNORED_VARIABLES = {
+    f"DBT_{prefix}{name}"
+    for prefix in ("", "ENGINE_")
+    for name in (
+        *("TARGET", "PROFILE", "PROFILES_DIR", "PROJECT_DIR"),
+        *("EMPTY", "SAMPLE", "EVENT_TIME_START", "EVENT_TIME_END"),
+        *("DEFER", "DEFER_STATE", "DEFER_TO_STATE", "FAVOR_STATE", "FAVOR_STATE_MODE"),
+        *("RESOURCE_TYPES", "EXCLUDE_RESOURCE_TYPES"),
+    )
+} | {"DBT_ENGINE_TARGET_PATH"}
 # Options of one letter that take a value, which may follow without a space, as in -tprod.
 SHORT_WITH_VALUE = "smrt"
 
@@ -174,11 +186,11 @@ def complete(settings: Settings, command: Sequence[str], variables: Mapping[str,
 
 
 def process_environment(settings: Settings, url: str | None, claim: int | None = None) -> dict[str, str]:
-    """Return the environment variables of dbt's process.
+    """Return the environment variables of dbt's process, without those that change what a command builds.
 
     `claim` is the number of the writer lock, if it is held; each transaction that writes proves it first.
     """
-    return child_environment(
+    environment = child_environment(
         url,
         {
             "INSIGHTS_ENV": settings.environment,
@@ -190,6 +202,7 @@ def process_environment(settings: Settings, url: str | None, claim: int | None =
             "INSIGHTS_PATTERN_CONFIG_PATH": "",  # its thresholds are among the variables of the command
         },
     )
+    return {name: value for name, value in environment.items() if name not in IGNORED_VARIABLES}
 
 
 def target_path() -> Path:

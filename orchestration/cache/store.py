@@ -69,22 +69,16 @@ class Store:
     def __init__(self, url: str, timeout_seconds: float, pause_seconds: float) -> None:
         """Set the URL without connecting; raises MisconfiguredError, without showing it, if it is invalid.
 
-        With an option that the client does not take, every call raises CacheUnavailableError, as if Redis were down.
+        With an option, or a value of one, that the client does not take, every call raises CacheUnavailableError, as
+        if Redis were down.
         After a call that takes longer than `timeout_seconds`, Redis is not called for `pause_seconds`.
         """
         try:
-            self._redis = redis.Redis.from_url(
-                url,
-                socket_timeout=timeout_seconds,
-                socket_connect_timeout=timeout_seconds,
-                retry=Retry(NoBackoff(), 0),
-                health_check_interval=0,
-            )
+            self._redis, self._problem = _client(url, timeout_seconds)
         except ValueError as error:
             raise MisconfiguredError("INSIGHTS_REDIS_URL must be like redis://:password@host:6379/1.") from error
         self._pause_seconds = pause_seconds
         self._paused_until = 0.0
-        self._problem = _problem_of(self._redis.connection_pool)
         if self._problem:
             logger.warning("There is no cache: %s", self._problem)
         self._write = self._redis.register_script(WRITE)
@@ -186,10 +180,26 @@ class Store:
             raise CacheUnavailableError(f"{type(error).__name__}: {error}") from error
 
 
-def _problem_of(pool: redis.ConnectionPool) -> str | None:
-    """Return why the options of a URL fit no connection, None if they do; redis-py finds out when it connects."""
+def _client(url: str, timeout_seconds: float) -> tuple[redis.Redis, str | None]:
+    """Return a client of a URL, and None; or, if the options fit no connection, one without them, and what is wrong.
+
+    Raises ValueError if the rest of the URL is invalid.
+    """
+
+    def client(address: str) -> redis.Redis:
+        return redis.Redis.from_url(
+            address,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+        )
+
     try:
-        pool.connection_class(**pool.connection_kwargs)
-    except TypeError as error:
-        return f"INSIGHTS_REDIS_URL has an option that redis-py does not take ({error}). Remove it."
-    return None
+        found = client(url)
+        # redis-py checks most options only when it makes a connection.
+        found.connection_pool.connection_class(**found.connection_pool.connection_kwargs)
+    except (TypeError, ValueError, redis.RedisError) as error:
+        problem = f"INSIGHTS_REDIS_URL has an option that redis-py does not take ({error}). Correct or remove it."
+        return client(url.partition("?")[0]), problem
+    return found, None

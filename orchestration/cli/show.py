@@ -49,6 +49,8 @@ def docs() -> None:
 def print_status(found: Status) -> None:
     """Print the state of the warehouse as short tables."""
     show_table(found.marts, title=f"Warehouse as of {found.as_of}")
+    if found.source_error:
+        say(f"source cannot be read: {found.source_error}")
     if any(behind for _, _, behind in found.behind):
         title = f"Out of retention: operational rows from before the cutoff {found.cutoff}"
         show_table(found.behind, header=("table", "rows", "before the cutoff"), title=title)

@@ -119,7 +119,7 @@ class Settings:
         """Raise RefusedError in `offline` unless `insights.offline.enabled` is true (decision D9).
 
         `work` names what is disabled, as the subject of a sentence in the plural. Every function calls this that
-        changes the warehouse, fills the cache, or sends data elsewhere.
+        loads or purges, fills the cache, or sends data elsewhere, which a DAG does in other environments.
         """
         if self.environment == "offline" and not self.insights.offline.enabled:
             raise RefusedError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -37,21 +37,21 @@ class Gate(BaseSensorOperator):
         *,
         dag_key: str,
         loaded: Sequence[str] = (),
-        loaders: Sequence[str] = (),
+        loaders: Mapping[str, str] | None = None,
         present: Sequence[str] = (),
         checks_rows: bool = False,
         **kwargs: Any,
     ) -> None:
-        """Set the DAG's key in dags.yaml, the relations that it needs, and the keys of the DAGs that load them.
+        """Set the DAG's key in dags.yaml, the relations that it needs, and by relation the key of the DAG loading it.
 
         The gate waits for a load of each of `loaded` as of the run's `as_of` or later. It fails at once if one of
-        `present` was never loaded, if a load is missing and one of `loaders` is not enabled, so that none will come,
+        `present` was never loaded, if a load is missing whose DAG in `loaders` is not enabled, so that none will come,
         or, with `checks_rows`, if the source has lost too many rows.
         """
         super().__init__(mode="reschedule", **kwargs)
         self.dag_key = dag_key
         self.loaded = tuple(loaded)
-        self.loaders = tuple(loaders)
+        self.loaders = dict(loaders or {})
         self.present = tuple(present)
         self.checks_rows = checks_rows
         self.lacking = ""
@@ -95,12 +95,19 @@ class Gate(BaseSensorOperator):
         if never := missing_loads(loads, self.present, None):
             raise NotBuiltError(f"{never} No DAG loads these before this one needs them. Run once: insights build")
         lacking = missing_loads(loads, self.loaded, as_of)
-        if lacking and (disabled := [key for key in self.loaders if not settings.is_enabled(key)]):
+        late = {key for name, key in self.loaders.items() if missing_loads(loads, [name], as_of)}
+        if disabled := sorted(settings.dags[key].id for key in late if not settings.is_enabled(key)):
             raise NotBuiltError(
-                f"{lacking} None will come, because {', '.join(settings.dags[key].id for key in disabled)}"
-                f" is not enabled in {settings.environment} (config/insights/dags.yaml). Run: insights build"
+                f"{lacking} {_none_will_come(disabled, settings.environment)} (config/insights/dags.yaml)."
+                " Run: insights build"
             )
         return lacking
+
+
+def _none_will_come(dag_ids: Sequence[str], environment: str) -> str:
+    if len(dag_ids) == 1:
+        return f"None will come, because {dag_ids[0]} is not enabled in {environment}"
+    return f"None will come, because these DAGs are not enabled in {environment}: {', '.join(dag_ids)}"
 
 
 def skip_reason(settings: Settings, dag_key: str) -> str | None:

@@ -53,7 +53,7 @@ def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> 
                 task_id=step.task_id,
                 dag_key=dag_key,
                 loaded=_names(step.loaded, manifest),
-                loaders=[marts.dag for marts in step.loaded if marts.dag],
+                loaders={name: one.dag for one in step.loaded if one.dag for name in _names([one], manifest)},
                 present=[name for name in _names(step.present, manifest) if name not in own],
                 checks_rows=step.checks_rows,
                 timeout=flow.wait / SECOND,

@@ -136,9 +136,9 @@ def connection_error(error: psycopg.Error) -> InsightsError:
 def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a dbt process: that of this process, `url` (if any) in libpq's variables, and `extra`.
 
-    libpq decides what a URL leaves open or gives several of, such as host and port, from variables, service files and
-    the answers of the servers. dbt needs one value of each, so this connects once and takes libpq's choice. The key of
-    exports is removed, because dbt does not need it. Raises like `connect`.
+    libpq decides what a URL leaves open or gives several of, such as host, password and TLS, from variables, service
+    and password files and the answers of the servers. dbt needs one value of each, so this connects once and takes
+    libpq's choice. The key of exports is removed, because dbt does not need it. Raises like `connect`.
     """
     inherited = {k: v for k, v in os.environ.items() if k != EXPORT_KEY}
     if url:
@@ -148,12 +148,15 @@ def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, st
 
 
 def _choice_of_libpq(url: str) -> dict[str, str]:
-    """Return the variables of the server, database and user to which `url` leads now."""
+    """Return the variables of a connection to `url`, with the server, database and user to which it leads now."""
     with connect(url) as connection:
         info = connection.info
-        chosen = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
-        if "PGHOSTADDR" in libpq_environment(url):
+        chosen = {VARIABLES[key]: value for key, value in info.get_parameters().items() if key in VARIABLES}
+        chosen |= {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
+        if "PGHOSTADDR" in chosen:
             chosen["PGHOSTADDR"] = info.hostaddr
+        if info.password:
+            chosen["PGPASSWORD"] = info.password
         return chosen
 
 

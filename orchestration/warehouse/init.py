@@ -40,8 +40,14 @@ WRITER_ONLY = {
     "lock_timeout": "10min",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
-    # The statement of a load whose process was killed, or whose network is gone, ends within this time (decision D136).
+    # The statement of a load whose process was killed ends within this time (decision D136).
     "client_connection_check_interval": "5s",
+    # The check sees only connections that the kernel knows to be closed. With these, it knows of a machine or network
+    # that is gone within a minute, and the claims of the session are free.
+    "tcp_keepalives_idle": "30s",
+    "tcp_keepalives_interval": "10s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60s",
     # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
     "jit": "off",
 }
@@ -105,6 +111,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         report.dropped, report.moved_aside = cleared.dropped, cleared.moved
         _create_objects(db)
         _take_over_own_relations(db)
+        _take_over_own_functions(db)
         _grant_source(db)
         grant_defaults(db)
         check_privileges(db)
@@ -264,6 +271,22 @@ def _take_over_own_relations(db: Database) -> None:
                 sql.SQL(kinds[kind]), sql.Identifier(schema, name), sql.Identifier(etl)
             )
         )
+
+
+def _take_over_own_functions(db: Database) -> None:
+    """Give functions that dbt made as another role, such as a superuser, to the ETL role, which must replace them."""
+    etl = db.settings.insights.warehouse.write_user
+    rows = db.rows(
+        """
+        select p.oid::regprocedure::text
+        from pg_proc as p
+        inner join pg_roles as r on p.proowner = r.oid
+        where p.pronamespace = to_regnamespace(%s) and p.prokind = 'f' and r.rolname <> %s
+        """,
+        [sql.Identifier(db.names.staging_schema).as_string(db.connection), etl],
+    )
+    for (signature,) in rows:  # PostgreSQL has quoted it
+        db.execute(sql.SQL("alter function {} owner to {}").format(sql.SQL(signature), sql.Identifier(etl)))
 
 
 def _grant_source(db: Database) -> None:

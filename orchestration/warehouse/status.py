@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from orchestration.errors import InsightsError
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_rows import rows_behind
 
@@ -15,7 +16,8 @@ class Status:
     """The state of the warehouse.
 
     `marts` is (name, rows); `rejected` and `flagged` are (relation, finding, rows); `drift` is (column, drift, type);
-    `behind` is (operational table, rows, rows before `cutoff`), where `cutoff` is that of raw events.
+    `behind` is (operational table, rows, rows before `cutoff`), where `cutoff` is that of raw events; it is empty, and
+    `source_error` says why, if the operational tables cannot be read.
     """
 
     as_of: str
@@ -25,6 +27,7 @@ class Status:
     drift: list[tuple[str, str, str]]
     cutoff: str
     behind: list[tuple[str, int, int]]
+    source_error: str | None
 
 
 def read_status(db: Database) -> Status:
@@ -36,6 +39,7 @@ def read_status(db: Database) -> Status:
     ).format(db.ops("data_quality"))
     drift = sql.SQL("select table_name || '.' || column_name, drift, actual_type from {} order by 1")
     cutoff = db.value(sql.SQL("select {}('raw_event', '-infinity', 0)::text").format(db.ops("retention_cutoff")))
+    behind, source_error = _behind(db, cutoff)
     return Status(
         as_of=as_of or "never",
         marts=[(name, db.value(sql.SQL("select count(*) from {}").format(db.mart(name)))) for (name,) in names],
@@ -43,5 +47,14 @@ def read_status(db: Database) -> Status:
         flagged=db.rows(findings, [True]),
         drift=db.rows(drift.format(db.ops("source_drift"))),
         cutoff=cutoff,
-        behind=rows_behind(db, cutoff),
+        behind=behind,
+        source_error=source_error,
     )
+
+
+def _behind(db: Database, cutoff: str) -> tuple[list[tuple[str, int, int]], str | None]:
+    """Return the rows that are behind a cutoff, and None; or none, and why the source cannot be read."""
+    try:
+        return rows_behind(db.saying({InsightsError: "{detail}"}), cutoff), None
+    except InsightsError as error:
+        return [], str(error)

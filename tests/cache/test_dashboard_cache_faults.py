@@ -155,11 +155,21 @@ def test_a_corrupt_or_foreign_entry_is_ignored_and_replaced(admin: redis.Redis, 
 
 
 @needs_services
-def test_an_unknown_option_of_the_redis_url_costs_no_answer(warehouse: Warehouse, redis_server: LocalRedis) -> None:
-    url = redis_server.url()
-    reader = open_reader(warehouse, cache__url=f"{url}{'&' if '?' in url else '?'}sokket_timeout=1")
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("{server}&sokket_timeout=1", "sokket"),
+        ("{server}&protocol=9", "protocol"),
+        ("{server}&protocol=x", "protocol"),
+        ("rediss://h:6379/1?ssl_cert_reqs=x", "SSL"),
+    ],
+)
+def test_an_invalid_option_of_the_redis_url_costs_no_answer(
+    url: str, says: str, warehouse: Warehouse, redis_server: LocalRedis
+) -> None:
+    reader = open_reader(warehouse, cache__url=url.format(server=redis_server.url()))
     assert [outcome(reader) for _ in range(2)] == ["bypassed"] * 2
-    with pytest.raises(UnavailableError, match=r"cannot be warmed.* an option that redis-py does not take .*sokket"):
+    with pytest.raises(UnavailableError, match=rf"cannot be warmed.* an option that redis-py does not take .*{says}"):
         warm(reader, warehouse.settings)
 
 

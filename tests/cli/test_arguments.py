@@ -64,3 +64,21 @@ def test_only_options_that_insights_sets_are_refused() -> None:
     dbt.check_arguments(
         ["--select", "marts", "--full-refresh", "--threads=2", "-xs", "-stg_tasks", "-mtests", "--state", "."]
     )
+
+
+def test_no_variable_of_dbt_replaces_an_option_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dbt.cli.main import cli  # noqa: PLC0415
+
+    from orchestration import dbt  # noqa: PLC0415
+    from orchestration.config.files import load_settings  # noqa: PLC0415
+
+    refused = {*dbt.OWN_OPTIONS, *dbt.UNSAFE_OPTIONS, *dbt.TYPE_OPTIONS}
+    options = [option for option in cli.commands["build"].params if refused & {*option.opts}]
+    variables = {name for option in options for name in option.envvar or ()} - {"DBT_TARGET_PATH"}
+    assert {"DBT_EMPTY", "DBT_ENGINE_EMPTY", "DBT_SAMPLE", "DBT_DEFER", "DBT_PROFILE"} <= variables
+    for name in variables:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("DBT_WARN_ERROR", "1")
+    environment = dbt.process_environment(load_settings(), None)
+    assert not variables & set(environment)
+    assert environment["DBT_WARN_ERROR"] == "1"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import count
 
 import pytest
@@ -22,7 +23,7 @@ _seconds = count()
 
 
 @pytest.fixture
-def gate_says(airflow: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> object:
+def gate_says(airflow: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[str], str]:
     """Run the gate of the daily load on a warehouse, with no time to wait; it must fail. Returns its log."""
     airflow_dags.make_pool(1)
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
@@ -40,7 +41,7 @@ def gate_says(airflow: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
     return run
 
 
-def test_a_server_that_does_not_answer_is_waited_for(gate_says, prepared: Warehouse) -> None:  # type: ignore[no-untyped-def]
+def test_a_server_that_does_not_answer_is_waited_for(gate_says: Callable[[str], str], prepared: Warehouse) -> None:
     assert "Waited 0 s. Cannot connect to PostgreSQL" in gate_says("postgresql://etl@127.0.0.1:1/orgo")
     prepared.execute("alter role orgo_insights_etl set statement_timeout = '300ms'")
     try:
@@ -51,15 +52,15 @@ def test_a_server_that_does_not_answer_is_waited_for(gate_says, prepared: Wareho
         prepared.execute("alter role orgo_insights_etl reset statement_timeout")
 
 
-def test_vanished_rows_fail_at_once(gate_says, prepared: Warehouse) -> None:  # type: ignore[no-untyped-def]
+def test_vanished_rows_fail_at_once(gate_says: Callable[[str], str], prepared: Warehouse) -> None:
     prepared.execute("insert into insights_ops.source_counts (table_name, row_count) values ('tasks', 90000)")
     said = gate_says(prepared.etl_url)
     assert "vanished from: tasks (before: 90000, now: 20018)" in said
     assert "Waited" not in said
 
 
-def test_an_error_that_waiting_cannot_fix_fails_at_once(  # type: ignore[no-untyped-def]
-    gate_says, prepared: Warehouse, postgres: LocalPostgres, database: str
+def test_an_error_that_waiting_cannot_fix_fails_at_once(
+    gate_says: Callable[[str], str], prepared: Warehouse, postgres: LocalPostgres, database: str
 ) -> None:
     refused = "The operational tables cannot be read (permission denied"
     cases = {
@@ -91,16 +92,30 @@ def test_loads_that_no_enabled_dag_makes_are_not_waited_for(
     airflow_dags.make_pool(1)
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
-    load = settings.dags["daily_events_load"].model_copy(update={"enabled_environments": ["staging"]})
-    only_reviews = replace(settings, environment="prod", dags=settings.dags | {"daily_events_load": load})
-    monkeypatch.setattr(gate, "load_settings", lambda: only_reviews)
     dag = airflow_dags.bag().dags["insights_weekly_pattern_review"]
     alone = dag.partial_subset(["gate"], include_upstream=False, include_downstream=False)
     alone.get_task("gate").timeout = 0
-    for second, day in enumerate((SAMPLE_AS_OF, SAMPLE_AS_OF + timedelta(days=1))):
+
+    def state_without(second: int, day: date, *disabled: str) -> str | None:
+        changed = {key: settings.dags[key].model_copy(update={"enabled_environments": ["staging"]}) for key in disabled}
+        monkeypatch.setattr(
+            gate, "load_settings", lambda: replace(settings, environment="prod", dags=settings.dags | changed)
+        )
         caplog.clear()
-        state = states(run_dag(alone, f"2026-01-05T03:00:0{second}", as_of=day.isoformat()))["gate"]
-        # What is loaded already needs no DAG.
-        assert state == ("success" if day == SAMPLE_AS_OF else "failed"), caplog.text
-    assert "None will come, because insights_daily_events_load is not enabled in prod" in caplog.text
+        return states(run_dag(alone, f"2026-01-05T03:00:0{second}", as_of=day.isoformat()))["gate"]
+
+    # What is loaded already needs no DAG.
+    assert state_without(0, SAMPLE_AS_OF, "daily_events_load") == "success", caplog.text
+    next_day = SAMPLE_AS_OF + timedelta(days=1)
+    assert state_without(1, next_day, "daily_events_load") == "failed"
+    assert "None will come, because insights_daily_events_load is not enabled in prod (" in caplog.text
     assert "Waited" not in caplog.text
+    assert state_without(2, next_day, "daily_events_load", "daily_dimensions_sync") == "failed"
+    both = "insights_daily_dimensions_sync, insights_daily_events_load"
+    assert f"None will come, because these DAGs are not enabled in prod: {both} (" in caplog.text
+    assert "Waited" not in caplog.text
+    # Facts alone are missing, and their DAG is enabled.
+    built.execute("delete from insights_ops.load_log where relation_name like 'fact%'")
+    assert state_without(3, SAMPLE_AS_OF, "daily_dimensions_sync") == "failed"
+    assert "Waited 0 s. The load log has no load of" in caplog.text
+    assert "None will come" not in caplog.text

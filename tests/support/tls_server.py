@@ -24,9 +24,10 @@ SOCKETS_TRUST_TCP_ASKS = "local all all trust\nhostssl all all 127.0.0.1/32 scra
 
 @dataclass(frozen=True)
 class TlsServer:
-    """A running server."""
+    """A running server, and the text of its certificate, which is its own root."""
 
     port: int
+    certificate: str
 
     @classmethod
     @contextmanager
@@ -50,7 +51,7 @@ class TlsServer:
                 f"-c listen_addresses=127.0.0.1 -c port={port} -c ssl=on -c fsync=off"
                 f" -c unix_socket_directories='{private.socket_dir}'",
             )
-            yield cls(port)
+            yield cls(port, (data / "server.crt").read_text())
             _pg_ctl(data, "stop")
         finally:
             remove_state(state)

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from support.tls_server import TlsServer
+from support.plain_dbt import plain_dbt
+from support.tls_server import ADMIN_PASSWORD, TlsServer
 from support.warehouse import Warehouse
 
 from orchestration.config.files import PROJECT
@@ -77,15 +78,22 @@ def test_a_parameter_that_dbt_could_not_be_given_is_refused_by_name() -> None:
 
 
 @pytest.mark.services
-def test_no_variable_of_another_connection_leaks_into_a_child(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGPASSWORD", "of another server")
-    monkeypatch.setenv("PGSSLMODE", "disable")
+def test_a_child_gets_the_variables_that_libpq_used_for_the_url_and_no_others(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = {"PGUSER": "of another server", "PGDATABASE": "of another server", "PGHOST": "/of/another/server"}
+    used = {"PGPASSWORD": "for this server", "PGSSLMODE": "disable"}
+    for name, value in (elsewhere | used).items():
+        monkeypatch.setenv(name, value)
     environment = child_environment(database, {"INSIGHTS_ENV": "dev"})
-    assert "PGPASSWORD" not in environment
-    assert "PGSSLMODE" not in environment
+    assert not {environment[name] for name in elsewhere} & set(elsewhere.values())
+    assert {name: environment[name] for name in used} == used
     assert (environment["PGUSER"], environment["INSIGHTS_ENV"]) == ("postgres", "dev")
+    # A value of the URL takes precedence over the variable.
+    separator = "&" if "?" in database else "?"
+    assert child_environment(f"{database}{separator}sslmode=allow", {})["PGSSLMODE"] == "allow"
     # Without a URL the caller's own variables count.
-    assert child_environment(None, {})["PGPASSWORD"] == "of another server"
+    assert child_environment(None, {})["PGUSER"] == "of another server"
 
 
 @pytest.mark.services
@@ -162,8 +170,46 @@ def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer) -
     with psycopg.connect(tls_server.admin_url("orgo")) as connection:
         views = connection.execute("select viewname from pg_views where schemaname = 'insights_staging' order by 1")
         assert views.fetchall() == [("stg_label_definitions",), ("stg_roles",)]
+    shown = "tcp_keepalives_idle tcp_keepalives_interval tcp_keepalives_count tcp_user_timeout"
+    with psycopg.connect(url) as connection:
+        query = "select setting from pg_settings where name = any(string_to_array(%s, ' ')) order by name"
+        assert connection.execute(query, [shown]).fetchall() == [("3",), ("30",), ("10",), ("60000",)]
     # The server takes neither another password nor a connection without TLS.
     for refused in (tls_server.url("orgo", "orgo_insights_etl", "x"), url.replace("require", "disable")):
         failed = run(_insights("build", "--select", "stg_roles"), INSIGHTS_WAREHOUSE_URL=refused)
         assert failed.returncode == 1
         assert "Cannot connect to PostgreSQL" in failed.stderr
+
+
+@pytest.mark.services
+def test_dbt_gets_password_and_tls_from_files_and_variables(
+    tls_server: TlsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, passwords, services = (tmp_path / name for name in ("root.crt", "passwords", "services"))
+    certificate.write_text(tls_server.certificate)
+    passwords.write_text(f"*:*:*:postgres:{ADMIN_PASSWORD}\n")
+    passwords.chmod(0o600)
+    services.write_text(
+        f"[orgo]\nhost=127.0.0.1\nport={tls_server.port}\ndbname=orgo\nuser=postgres\npassword={ADMIN_PASSWORD}\n"
+        f"sslmode=verify-full\nsslrootcert={certificate}\n"
+    )
+    url = f"postgresql://postgres@127.0.0.1:{tls_server.port}/orgo"
+    tls = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(certificate)}
+    cases = [
+        (url, tls | {"PGPASSWORD": ADMIN_PASSWORD}),
+        (url, tls | {"PGPASSFILE": str(passwords)}),
+        ("service=orgo", {"PGSERVICEFILE": str(services)}),
+    ]
+    for address, variables in cases:
+        with monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            environment = child_environment(address, {})
+            expected = tls | {"PGPASSWORD": ADMIN_PASSWORD}
+            assert {name: environment[name] for name in expected} == expected, address
+    connected = plain_dbt(environment, "debug", "--connection")
+    assert connected.succeeded, connected.output
+    del environment["PGSERVICE"]  # its file takes precedence over variables
+    unknown = plain_dbt(environment | {"PGSSLROOTCERT": str(tmp_path / "none.crt")}, "debug", "--connection")
+    assert not unknown.succeeded
+    assert "none.crt" in unknown.output

@@ -243,3 +243,19 @@ def test_plain_dbt_builds_the_same_rows_as_insights_build(prepared: Warehouse, b
         by_plain_dbt = contents(prepared, relation, row_of(relation))
         assert by_plain_dbt == contents(built, relation, row_of(relation))
         assert by_plain_dbt
+
+
+def test_init_lets_the_etl_role_replace_what_a_superuser_built(prepared: Warehouse) -> None:
+    built = plain_dbt(libpq_variables(prepared.postgres, prepared.name, "postgres"), "run", "--select", "stg_roles")
+    assert built.succeeded, built.output[-2000:]
+    owners = (
+        "select distinct proowner::regrole::text from pg_proc"
+        " where pronamespace = 'insights_staging'::regnamespace and proname like 'read\\_%%'"
+    )
+    assert prepared.rows(owners) == [("postgres",)]
+    refused = prepared.build("--select", "stg_roles")
+    assert "must be owner of function" in refused.output
+    _init(prepared)
+    assert prepared.rows(owners) == [("orgo_insights_etl",)]
+    load = prepared.build("--select", "stg_roles")
+    assert load.succeeded, load.output

@@ -160,3 +160,24 @@ def test_a_load_with_the_wrong_day_has_a_way_back(
         assert not (found.only_first or found.only_second or found.unequal), (relation, found)
     trends = "insights.report_monthly_trends"
     assert contents(built, trends, "trend_id") == contents(prepared, trends, "trend_id")
+
+
+def test_status_says_why_the_source_cannot_be_read_and_shows_the_rest(
+    built: Warehouse, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
+    monkeypatch.setattr(sys, "argv", ["insights", "status"])
+    cases = {
+        "alter table tasks enable row level security": "affected by row-level security policy for table",
+        "alter table tasks rename to moved": 'relation "public.tasks" does not exist',
+    }
+    for statement, says in cases.items():
+        built.execute(statement)
+        with suppress(SystemExit):
+            main()
+        written = capfd.readouterr()
+        assert not written.err
+        assert "Warehouse as of 2026-01-01" in written.out and "fact_tasks" in written.out
+        said = next(line for line in written.out.splitlines() if line.startswith("source cannot be read: "))
+        assert says in said
+        assert "Rejected (insights_ops.rejects)" in written.out
