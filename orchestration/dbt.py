@@ -123,7 +123,7 @@ def build(
     """Build everything that dbt's arguments select, then run its data tests; returns the last command.
 
     A failed test therefore holds up no other model (decision D140). If a model fails, nothing is tested. Raises like
-    `writing` and, before anything is written, like `check_source_rows`.
+    `writing` and, before a relation is changed, like `check_source_rows`.
     """
     with writing(settings, url) as claim:
 

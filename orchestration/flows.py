@@ -30,10 +30,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Dbt(Step):
-    """One dbt command over a selector. `run` skips the tests, so that a failed one does not block other models."""
+    """One dbt command over a selector. `run` skips the tests, so that a failed one does not block other models.
+
+    With `checks_rows`, the first command of a load, it fails like the gate if the source has lost too many rows
+    meanwhile: hours may pass between the two, and the task may be cleared (decision D142).
+    """
 
     command: Literal["build", "run", "test"]
     selector: str
+    checks_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ FLOWS = {
                 " and the rejects, in one dbt build.",
                 "build",
                 "events_layer",
+                checks_rows=True,
             ),
             Dbt("facts", "builds the facts, `dim_tasks` and `dim_cases` in one dbt run.", "run", "events_facts"),
             Dbt("reports", "builds the daily reports and the view they read in one dbt run.", "run", "events_reports"),
@@ -128,6 +134,7 @@ FLOWS = {
                 " with their tests, in one dbt build.",
                 "build",
                 "dimensions",
+                checks_rows=True,
             ),
             Dbt("relationship_tests", "tests that each fact finds its dimensions.", "test", "relationships"),
             Step("load_log", "checks that the load log has each dimension as of this run's `as_of`."),

@@ -32,7 +32,7 @@ def reconcile(
 ) -> dict[str, Written]:
     """Run an incremental load, then one that reads every source row; the rows that the second writes were missed.
 
-    Returns the repaired relations. Raises FailedError if a load fails and, before anything is written, like
+    Returns the repaired relations. Raises FailedError if a load fails and, before a relation is changed, like
     `check_source_rows`. dbt's output goes to `on_line`, if given.
     """
 

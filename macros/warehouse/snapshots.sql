@@ -4,8 +4,8 @@
 {%- endmacro %}
 
 {#- The strategy of the snapshots: a row with other contents starts a new version, whatever its updated_at says, and a row that the source
-    no longer has ends its version (`hard_deletes`). A version is valid from the row's updated_at; from the time of the load if that is not
-    after the versions before it, or not yet reached (decision D144). dbt requires the name and the arguments. -#}
+    no longer has ends its version (`hard_deletes`). A version is valid from the row's updated_at; from the time of the load if the
+    versions before it began or ended later, or it is not yet reached (decision D144). dbt requires the name and the arguments. -#}
 {% macro snapshot_contents_strategy(node, snapshotted_rel, current_rel, model_config, target_exists) %}
     {%- set key = config.get('unique_key') -%}
     {%- set hard_deletes = adapter.get_hard_deletes_behavior(config) -%}
@@ -18,12 +18,16 @@
         ) -%}
     {%- endfor -%}
     {%- set former -%}
-        (select max(former.dbt_valid_from) from {{ stored }} as former where former.{{ key }} = snapshot_query.{{ key }})
+        (
+            select max(coalesce(former.dbt_valid_to, former.dbt_valid_from))
+            from {{ stored }} as former
+            where former.{{ key }} = snapshot_query.{{ key }}
+        )
     {%- endset -%}
     {%- set valid_from -%}
         case
             when updated_at <= now() {%- if stored %} and updated_at > coalesce({{ former }}, '-infinity') {%- endif %} then updated_at
-            else now()
+            else {% if stored %} greatest(now(), {{ former }} + interval '1 microsecond') {% else %} now() {% endif %}
         end
     {%- endset -%}
     {{ return({

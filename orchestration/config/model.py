@@ -54,7 +54,9 @@ class Etl(Section):
         default=0.2, description="Share of the rows of an operational table that may vanish between two loads."
     )
     min_vanished_rows: Count = Field(
-        default=20, description="Number of vanished rows of a table below which no load stops."
+        default=20,
+        description="Number of vanished rows of a table below which no load stops, unless the table is empty now or"
+        " it is `organizations`.",
     )
 
 

@@ -44,22 +44,30 @@ class DbtOperator(WriterOperator):
 
     ui_color = "#ffd7c9"
 
-    def __init__(self, *, command: Sequence[str], unique_id: str | None = None, **kwargs: Any) -> None:
-        """Set the dbt command, without common options, and the `unique_id` of the node that it builds, if it is one."""
+    def __init__(
+        self, *, command: Sequence[str], unique_id: str | None = None, checks_rows: bool = False, **kwargs: Any
+    ) -> None:
+        """Set the dbt command, without common options, and the `unique_id` of the node that it builds, if it is one.
+
+        With `checks_rows`, the rows of the source are checked before dbt runs, as the gate of a load does.
+        """
         super().__init__(**kwargs)
+        self.checks_rows = checks_rows
         self.command = [*command]
         self.unique_id = unique_id
 
     def execute(self, context: Context) -> dict[str, int]:
         """Run the command; returns the rows written by each model. Raises AirflowException if dbt fails."""
         settings = load_settings()
-        run = dbt.write(
-            settings,
-            [*self.command, "--no-use-colors"],
-            url=settings.warehouse_url,
-            variables=dbt.as_of_variable(run_as_of(context)),
-            on_line=self.log_line,
-        )
+        url, variables = settings.warehouse_url, dbt.as_of_variable(run_as_of(context))
+        try:
+            if self.checks_rows:
+                with dbt.writing(settings, url):
+                    dbt.check_rows(settings, url, variables, run_confirmed(context))
+            command = [*self.command, "--no-use-colors"]
+            run = dbt.write(settings, command, url=url, variables=variables, on_line=self.log_line)
+        except RefusedError as error:  # a retry would be refused too
+            raise AirflowFailException(str(error)) from error
         if run.exit_code:
             raise AirflowException(
                 f"dbt {self.command[0]} failed with exit code {run.exit_code}; its messages are above."

@@ -58,7 +58,10 @@ def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> Db
     )
 
 
-def dbt_task(task_id: str, command: str, selector: str) -> BaseOperator:
-    """Return a task that runs one dbt command over a selector; the selector also chooses tests over several models."""
+def dbt_task(task_id: str, command: str, selector: str, *, checks_rows: bool = False) -> BaseOperator:
+    """Return a task that runs one dbt command over a selector; the selector also chooses tests over several models.
+
+    With `checks_rows`, it first checks that the source has not lost too many rows.
+    """
     without = () if command == "run" else NO_UNIT_TESTS
-    return DbtOperator(task_id=task_id, command=[command, *without, "--selector", selector])
+    return DbtOperator(task_id=task_id, command=[command, *without, "--selector", selector], checks_rows=checks_rows)

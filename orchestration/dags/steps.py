@@ -60,7 +60,7 @@ def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> 
                 poke_interval=min(60 * SECOND, flow.wait / 2),
             )
         case flows.Dbt():
-            return dbt_task(step.task_id, step.command, step.selector)
+            return dbt_task(step.task_id, step.command, step.selector, checks_rows=step.checks_rows)
         case flows.Models():
             return model_tasks(step.task_id, step.selector, manifest)
         case Step("load_log"):

@@ -16,8 +16,10 @@ from orchestration.warehouse.source_rows import SourceRows, cutoffs, source_rows
 
 # A load may move the retention cutoff past at most this share of the rows that were not behind it.
 MAX_SHARE_BEHIND_CUTOFF = 0.5
-# Without a row in this table every row of the source is rejected, however small the source is.
-NEVER_EMPTY = "organizations"
+# Every row of an organization that is missing from this table is rejected, however few organizations there are.
+OWNERS = "organizations"
+# A table of one row may lose it: that is an ordinary deletion.
+FEWEST_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ def _check_vanished(found: Sequence[SourceRows], known: Mapping[str, int], etl: 
     tables = ", ".join(f"{rows.table} (before: {known[rows.table]}, now: {rows.total})" for rows in lost)
     raise RefusedError(
         f"Since the last load, more than {etl.max_vanished_share:.0%} of the rows have vanished from: {tables}."
-        " Nothing was written, because a missing row counts as deleted. Likely reasons: a policy (row-level security)"
-        " on the table or on the table behind a view, a truncated table, an unfinished restore, another"
+        " No relation was changed, because a missing row counts as deleted. Likely reasons: a policy (row-level"
+        " security) on the table or on the table behind a view, a truncated table, an unfinished restore, another"
         " insights.source.schema. If the rows were deleted on purpose, confirm it once: insights build"
         " --accept-vanished, or the parameter accept_vanished of the DAG."
     )
@@ -64,9 +66,10 @@ def _check_vanished(found: Sequence[SourceRows], known: Mapping[str, int], etl: 
 
 def _has_vanished(rows: SourceRows, before: int, etl: Etl) -> bool:
     vanished = before - rows.total
-    if rows.table == NEVER_EMPTY and before and not rows.total:
-        return True
-    return vanished >= etl.min_vanished_rows and vanished > etl.max_vanished_share * before
+    if not rows.total:
+        return before >= (1 if rows.table == OWNERS else FEWEST_ROWS)
+    fewest = FEWEST_ROWS if rows.table == OWNERS else etl.min_vanished_rows
+    return vanished >= fewest and vanished > etl.max_vanished_share * before
 
 
 def _check_cutoff(found: Sequence[SourceRows], cutoff: str, etl: Etl) -> None:
@@ -78,9 +81,9 @@ def _check_cutoff(found: Sequence[SourceRows], cutoff: str, etl: Etl) -> None:
     tables = ", ".join(rows.table for rows in found if rows.kept_before)
     raise RefusedError(
         f"This load would put {behind} of {kept_before} rows ({tables}) out of retention: they are from before"
-        f" {cutoff}, and no later load takes them in, because this cutoff never moves back. Nothing was written. If the"
-        " day is wrong, give the right one (--as-of, or the parameter as_of of the DAG) or correct the clock. If it is"
-        " right, confirm it once: insights build --accept-cutoff, or the parameter accept_cutoff of the DAG."
+        f" {cutoff}, and no later load takes them in, because this cutoff never moves back. No relation was changed."
+        " If the day is wrong, give the right one (--as-of, or the parameter as_of of the DAG) or correct the clock. If"
+        " it is right, confirm it once: insights build --accept-cutoff, or the parameter accept_cutoff of the DAG."
     )
 
 

@@ -59,6 +59,27 @@ def test_vanished_rows_fail_at_once(gate_says: Callable[[str], str], prepared: W
     assert "Waited" not in said
 
 
+@pytest.mark.usefixtures("airflow")
+@pytest.mark.parametrize(
+    ("key", "first"),
+    [("daily_events_load", "staging_and_intermediate"), ("daily_dimensions_sync", "dimensions")],
+)
+def test_the_first_task_that_writes_checks_the_rows_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, prepared: Warehouse, key: str, first: str
+) -> None:
+    """It may be cleared, or wait for its turn, for hours after its gate."""
+    airflow_dags.make_pool(1)
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
+    dag = airflow_dags.bag().dags[f"insights_{key}"]
+    alone = dag.partial_subset([first], include_upstream=False, include_downstream=False)
+    prepared.execute("insert into insights_ops.source_counts (table_name, row_count) values ('tasks', 90000)")
+    run = run_dag(alone, f"2026-01-03T02:00:{next(_seconds):02}", as_of=SAMPLE_AS_OF.isoformat())
+    assert states(run)[first] == "failed"
+    assert "vanished from: tasks (before: 90000, now: 20018)" in caplog.text
+    assert not prepared.value("select count(*) from insights_ops.load_log")
+
+
 def test_an_error_that_waiting_cannot_fix_fails_at_once(
     gate_says: Callable[[str], str], prepared: Warehouse, postgres: LocalPostgres, database: str
 ) -> None:

