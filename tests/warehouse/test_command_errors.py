@@ -58,7 +58,7 @@ def test_each_kind_of_error_is_one_message(fails: Fails, prepared: Warehouse, da
 
 
 def test_an_organization_that_is_not_one_is_a_conflict(fails: Fails, built: Warehouse) -> None:
-    built.execute("update insights.dim_organizations set slug = 'sample-stores' where slug = 'sample-theatre'")
+    built.execute("update insights.dim_organizations set slug = 'sample-stores' where slug = 'sample-hospital'")
     said = fails(built.etl_url, "patterns", "list", "--org", "sample-stores")
     assert said == "Error: Several organizations have the slug 'sample-stores': give the id of one.\n"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -140,12 +139,20 @@ def test_a_column_that_nothing_can_stand_in_for_is_named_and_a_nullable_one_repo
         _init(orgo)
 
 
+class OldServerInfo(psycopg.ConnectionInfo):
+    """What a connection knows of its server, which says that it is PostgreSQL 14."""
+
+    @property
+    def server_version(self) -> int:
+        return 140_011
+
+
 class OldServer(psycopg.Connection[Any]):
     """A connection that says it leads to PostgreSQL 14."""
 
     @property
-    def info(self) -> Any:
-        return SimpleNamespace(server_version=140_011)
+    def info(self) -> OldServerInfo:
+        return OldServerInfo(self.pgconn)
 
 
 def test_an_older_server_is_refused(orgo: Warehouse) -> None:
