@@ -15,7 +15,7 @@
     {{ return(dbt.materialization_incremental_default()) }}
 {% endmaterialization %}
 
-{#- Builds the model's table beside the stored one, and puts its columns, indexes and rows into that one. -#}
+{#- Builds the model into an intermediate table, then brings the stored table to the same columns, indexes and rows. -#}
 {% macro rewrite_table(existing) %}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set made = make_intermediate_relation(target_relation) -%}

@@ -63,5 +63,5 @@ def service_account() -> Account:
             continue
         return Account(entry.pw_uid, entry.pw_gid, [])
     raise MisconfiguredError(
-        "PostgreSQL cannot run as root, and there is no user postgres or nobody: create one of them"
+        "PostgreSQL cannot run as root, and neither the user postgres nor the user nobody exists: create one of them"
     )
