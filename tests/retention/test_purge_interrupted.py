@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -54,7 +53,7 @@ def test_a_killed_purge_continues_and_readers_pass(built: Warehouse, settings: S
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            _wait_for(built, "select exists (select from pg_locks where locktype = 'transactionid' and not granted)")
+            built.wait_for("select exists (select from pg_locks where locktype = 'transactionid' and not granted)")
             held = built.rows(
                 "select distinct mode from pg_locks as l inner join pg_class as c on l.relation = c.oid"
                 " inner join pg_stat_activity as a on l.pid = a.pid"
@@ -91,15 +90,8 @@ def test_a_killed_purge_continues_and_readers_pass(built: Warehouse, settings: S
     )
     already = built.value(analyzed)
     run_purge(built, settings, plan, date(2026, 11, 1))
-    _wait_for(built, f"select ({analyzed}) = 2")
+    built.wait_for(f"select ({analyzed}) = 2")
     assert already == 0
-
-
-def _wait_for(warehouse: Warehouse, condition: str) -> None:
-    deadline = time.monotonic() + 300
-    while not warehouse.value(condition):
-        assert time.monotonic() < deadline, f"waited in vain for: {condition}"
-        time.sleep(0.05)
 
 
 @contextmanager

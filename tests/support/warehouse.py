@@ -79,6 +79,13 @@ class Warehouse:
         """Return the first column of the first row of a query, as the superuser."""
         return self.rows(query, *parameters)[0][0]
 
+    def wait_for(self, condition: str) -> None:
+        """Wait until a query returns a true value, at most five minutes."""
+        deadline = time.monotonic() + 300
+        while not self.value(condition):
+            assert time.monotonic() < deadline, f"waited in vain for: {condition}"
+            time.sleep(0.05)
+
     def execute(self, script: str) -> None:
         """Run statements as the superuser, in one transaction: what the operational side does."""
         with connect(self.admin_url) as connection:

@@ -43,13 +43,6 @@ END_A_HOLDER = """
 HOLDER = "select backend_pid from insights_ops.claims where claim_name = 'writer'"
 
 
-def _wait_for(warehouse: Warehouse, condition: str) -> None:
-    deadline = time.monotonic() + 300
-    while not warehouse.value(condition):
-        assert time.monotonic() < deadline, f"waited in vain for: {condition}"
-        time.sleep(0.05)
-
-
 @contextmanager
 def _held_up_build(warehouse: Warehouse) -> Iterator[subprocess.Popen[str]]:
     """Start a build that waits in the transaction that writes fact_tasks, and end the session that holds its lock."""
@@ -62,7 +55,7 @@ def _held_up_build(warehouse: Warehouse) -> Iterator[subprocess.Popen[str]]:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        _wait_for(warehouse, WAITING)
+        warehouse.wait_for(WAITING)
         assert warehouse.value("select pg_terminate_backend(%s, 180000)", warehouse.value(HOLDER))
         yield build
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,13 +26,6 @@ SELECTED = ("--as-of", NEXT_DAY.isoformat(), "--select", "+fact_tasks", "--exclu
 IN_BACKGROUND = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
 WAITING = "select exists (select from pg_locks where relation = 'insights.fact_tasks'::regclass and not granted)"
 SESSIONS = f"select not exists (select from pg_stat_activity where application_name = '{LOADING}')"  # noqa: S608
-
-
-def _wait_for(warehouse: Warehouse, condition: str) -> None:
-    deadline = time.monotonic() + 300
-    while not warehouse.value(condition):
-        assert time.monotonic() < deadline, f"waited in vain for: {condition}"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +49,12 @@ def test_dbt_ends_with_the_command_that_started_it(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        _wait_for(built, WAITING)
+        built.wait_for(WAITING)
         process.send_signal(number)  # to this process alone, as `kill PID` does
         assert process.wait() == exit_code
         # The waiting statement ends while its lock is still out of reach.
         with built.locked():
-            _wait_for(built, SESSIONS)
+            built.wait_for(SESSIONS)
     assert contents(built, "insights.fact_tasks") == before
 
 
@@ -79,4 +71,4 @@ def test_a_second_writer_waits_for_transactions_of_a_killed_load(
             pass
         left.rollback()
         with prepared.locked():
-            _wait_for(prepared, SESSIONS)
+            prepared.wait_for(SESSIONS)
