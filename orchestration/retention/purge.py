@@ -18,6 +18,7 @@ from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import Retained, RetentionClass
 from orchestration.retention.rows import count_leaving, delete_batch, identifier, leaving_batches
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_guard import vanished_rows
 from orchestration.warehouse.writer_lock import writer_lock
 
 # A batch that cannot get its locks within this time fails, because other sessions would queue behind it.
@@ -125,19 +126,23 @@ def _delete(log: PurgeLog, retained: Retained, followers: Sequence[Retained], cu
 
 
 def _present(db: Database, plan: Sequence[Retained], warnings: list[str]) -> list[Retained]:
-    """Return the relations that exist with their leader and the view that dates them, if they have one.
+    """Return the relations that can be purged: they exist, as does the relation that they go with, if any.
 
-    A relation without that view is left out with a warning, so that the others are purged.
+    A relation that a view of the source dates is left out with a warning if that view is missing, or if the source has
+    lost many rows: what looks unneeded then may be needed. The others are purged.
     """
-    names = {r.relation.name: r.relation for r in plan} | {r.dated_by.name: r.dated_by for r in plan if r.dated_by}
-    built = {name for name, relation in names.items() if db.exists(identifier(relation))}
-    undated = {r.relation.name: r.dated_by.name for r in plan if r.dated_by and r.dated_by.name not in built}
-    for name, view in undated.items():
-        if name in built:
-            warnings.append(
-                f"{name} is not purged, because {view}, which dates its rows, is not built. Run: insights build"
-            )
-    built -= undated.keys()
+    built = {r.relation.name for r in plan if db.exists(identifier(r.relation))}
+    dated = {r.relation.name: r.dated_by for r in plan if r.dated_by and r.relation.name in built}
+    lost = vanished_rows(db) if dated else None
+    for name, view in dated.items():
+        if lost:
+            reason = f"{view.name} reads rows that may be missing by mistake. {lost} The next load asks about them"
+        elif not db.exists(identifier(view)):
+            reason = f"{view.name}, which dates its rows, is not built. Run: insights build"
+        else:
+            continue
+        warnings.append(f"{name} is not purged, because {reason}.")
+        built.remove(name)
     return [r for r in plan if r.relation.name in built and (r.goes_with is None or r.goes_with in built)]
 
 
