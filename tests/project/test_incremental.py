@@ -13,6 +13,7 @@ from support.contents import (
     LISTED_CASES,
     contents,
     difference,
+    from_scratch,
     incremental,
     rebuilt,
     row_changes,
@@ -23,8 +24,6 @@ from support.small_scenario import NEXT_DAY, names_of, uid
 from support.warehouse import DbtResult, Warehouse
 
 from orchestration.config.files import Settings
-from orchestration.warehouse.connection import connect
-from orchestration.warehouse.init import initialize
 from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
@@ -79,18 +78,8 @@ def life(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Life
     second_build, replay, day = (
         {name: after[name] - before[name] for name in after} for before, after in pairwise(changes)
     )
-    scratch = _from_scratch(warehouse)
+    scratch = from_scratch(warehouse, NEXT_DAY)
     return Life(warehouse, scratch, arrived, listed, second_build, replay, day, next_day, written)
-
-
-def _from_scratch(warehouse: Warehouse) -> Warehouse:
-    fresh = Warehouse.copy_of(warehouse.name, f"{warehouse.name}_from_scratch", warehouse.postgres, warehouse.settings)
-    schemas = "insights, insights_staging, insights_snapshots, insights_ops"
-    fresh.execute(f"drop schema {schemas} cascade")
-    with connect(fresh.admin_url) as connection:
-        initialize(connection, fresh.settings)
-    assert fresh.build(*NO_TESTS, as_of=NEXT_DAY).succeeded
-    return fresh
 
 
 def _sample_rows(ids: set[UUID]) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from support.policy import manifest, nodes
 from support.warehouse import Warehouse
 
 from orchestration.manifest import marts, relations
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.init import initialize
 
 LISTED_CASES = """
     select unnest(case_ids) from insights.pattern_weekly
@@ -101,6 +104,17 @@ def difference(first: Warehouse, second: Warehouse, relation: str, *, without: t
     here, there = (contents(warehouse, relation, without=without) for warehouse in (first, second))
     unequal = {k for k in here.keys() & there.keys() if here[k] != there[k]}
     return Difference(here.keys() - there.keys(), there.keys() - here.keys(), unequal)
+
+
+def from_scratch(warehouse: Warehouse, as_of: date) -> Warehouse:
+    """Return a copy of a database whose warehouse is made again from the source, as of a day."""
+    fresh = Warehouse.copy_of(warehouse.name, f"{warehouse.name}_from_scratch", warehouse.postgres, warehouse.settings)
+    fresh.execute("drop schema insights, insights_staging, insights_snapshots, insights_ops cascade")
+    with connect(fresh.admin_url) as connection:
+        initialize(connection, fresh.settings)
+    result = fresh.build("--exclude-resource-type", "test", as_of=as_of)
+    assert result.succeeded, result.output[-2000:]
+    return fresh
 
 
 def written_since(warehouse: Warehouse, relation: str, moment: object) -> set[UUID]:
