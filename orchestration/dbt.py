@@ -95,19 +95,23 @@ def run(
     return DbtRun(run_dbt(arguments, process_environment(settings, url), on_line), target_path())
 
 
-def write(
+def write(  # noqa: PLR0913 - all but two are optional, and given by name
     settings: Settings,
     command: Sequence[str],
     *,
     url: str | None = None,
     variables: Mapping[str, Any] | None = None,
     on_line: Callable[[str], None] | None = None,
+    confirmed: Confirmed | None = None,
 ) -> DbtRun:
     """Run a dbt command that writes, like `run`, with the writer lock and an up-to-date table of profiles.
 
-    Raises like `writing`.
+    If `confirmed` is given, the command loads the source, whose rows are checked first. Raises like `writing` and, if
+    so, like `check_source_rows`.
     """
     with writing(settings, url) as claim:
+        if confirmed is not None:
+            _check_rows(settings, url, variables or {}, confirmed)
         arguments = complete(settings, command, variables or {})
         return DbtRun(run_dbt(arguments, process_environment(settings, url, claim), on_line), target_path())
 
@@ -131,7 +135,7 @@ def build(
             given = complete(settings, ["build", *options, *arguments], variables or {})
             return DbtRun(run_dbt(given, process_environment(settings, url, claim), None), target_path())
 
-        check_rows(settings, url, variables or {}, confirmed)
+        _check_rows(settings, url, variables or {}, confirmed)
         if any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments):
             return command(*NO_UNIT_TESTS)
         built = command("--exclude-resource-type", "test", "unit_test")
@@ -153,7 +157,7 @@ def writing(settings: Settings, url: str | None) -> Iterator[int]:
             yield claim
 
 
-def check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any], confirmed: Confirmed) -> None:
+def _check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any], confirmed: Confirmed) -> None:
     """Check the rows of the source for a load with these variables of dbt; raises like `check_source_rows`."""
     as_of = variables.get("as_of")
     with connect(url, autocommit=True) as connection:

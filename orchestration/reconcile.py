@@ -38,15 +38,14 @@ def reconcile(
 
     def load(*, scan_all: bool) -> None:
         variables = dbt.as_of_variable(as_of) | ({"scan_all": True} if scan_all else {})
-        run = dbt.write(settings, COMMAND, url=url, variables=variables, on_line=on_line)
+        check = None if scan_all else confirmed
+        run = dbt.write(settings, COMMAND, url=url, variables=variables, on_line=on_line, confirmed=check)
         if run.exit_code:
             raise FailedError(
                 f"dbt failed with exit code {run.exit_code}; its messages are above. Nothing is half-written."
             )
 
     repairable = _repairable(settings)
-    with dbt.writing(settings, url):
-        dbt.check_rows(settings, url, dbt.as_of_variable(as_of), confirmed)
     load(scan_all=False)
     with connect(url, autocommit=True) as connection:
         db = Database(settings, connection)

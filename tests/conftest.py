@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from support.warehouse import Warehouse
+from support.warehouse import Warehouse, disposable_copy, drop_database
 
 from orchestration.config.files import Settings, load_settings
 from orchestration.warehouse.connection import connect
@@ -66,11 +66,12 @@ def redis_server(tmp_path: Path) -> Iterator[LocalRedis]:
 
 
 @pytest.fixture
-def database(postgres: LocalPostgres) -> str:
-    """Return the URL of a new, empty database."""
+def database(postgres: LocalPostgres) -> Iterator[str]:
+    """Yield the URL of a new, empty database, and drop the database after the test."""
     name = f"test_{next(_numbers)}"
     postgres.create_database(name)
-    return postgres.url(name, "postgres")
+    yield postgres.url(name, "postgres")
+    drop_database(postgres, name)
 
 
 @pytest.fixture(scope="session")
@@ -93,15 +94,17 @@ def built_sample(postgres: LocalPostgres, settings: Settings, prepared_sample: s
 
 
 @pytest.fixture
-def prepared(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> Warehouse:
-    """Return a copy of the sample after `insights init`, for one test."""
-    return Warehouse.copy_of(prepared_sample, f"test_{next(_numbers)}", postgres, settings)
+def prepared(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> Iterator[Warehouse]:
+    """Yield a copy of the sample after `insights init`, for one test."""
+    with disposable_copy(prepared_sample, f"test_{next(_numbers)}", postgres, settings) as warehouse:
+        yield warehouse
 
 
 @pytest.fixture
-def built(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
-    """Return a copy of the built sample, for one test."""
-    return Warehouse.copy_of(built_sample, f"test_{next(_numbers)}", postgres, settings)
+def built(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Iterator[Warehouse]:
+    """Yield a copy of the built sample, for one test."""
+    with disposable_copy(built_sample, f"test_{next(_numbers)}", postgres, settings) as warehouse:
+        yield warehouse
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@
                     and d.refobjid = a.attrelid and d.refobjsubid = a.attnum
             ) as is_read
         from pg_attribute as a
-        where a.attrelid in ('{{ table }}'::regclass, '{{ made }}'::regclass) and a.attnum > 0 and not a.attisdropped
+        where a.attrelid in ({{ sql_text(table) }}::regclass, {{ sql_text(made) }}::regclass) and a.attnum > 0 and not a.attisdropped
     ),
 
     indexes as (
@@ -29,12 +29,12 @@
             c.conname
         from pg_index as i
         left join pg_constraint as c on i.indexrelid = c.conindid and i.indrelid = c.conrelid and c.contype in ('p', 'u')
-        where i.indrelid in ('{{ table }}'::regclass, '{{ made }}'::regclass)
+        where i.indrelid in ({{ sql_text(table) }}::regclass, {{ sql_text(made) }}::regclass)
     ),
 
-    wanted as (select * from columns where attrelid = '{{ made }}'::regclass),
+    wanted as (select * from columns where attrelid = {{ sql_text(made) }}::regclass),
 
-    stored as (select * from columns where attrelid = '{{ table }}'::regclass),
+    stored as (select * from columns where attrelid = {{ sql_text(table) }}::regclass),
 
     changes as (
         select
@@ -46,8 +46,8 @@
             null as read_column
         from indexes as i
         where
-            indrelid = '{{ table }}'::regclass and indisunique
-            and not exists (select from indexes as w where w.indrelid = '{{ made }}'::regclass and w.shape = i.shape)
+            indrelid = {{ sql_text(table) }}::regclass and indisunique
+            and not exists (select from indexes as w where w.indrelid = {{ sql_text(made) }}::regclass and w.shape = i.shape)
         union all
         select
             2,
@@ -87,8 +87,8 @@
             null
         from indexes as i
         where
-            indrelid = '{{ made }}'::regclass
-            and not exists (select from indexes as s where s.indrelid = '{{ table }}'::regclass and s.shape = i.shape)
+            indrelid = {{ sql_text(made) }}::regclass
+            and not exists (select from indexes as s where s.indrelid = {{ sql_text(table) }}::regclass and s.shape = i.shape)
     )
 
     select step < 3 as is_before, statement, read_column from changes order by step, statement

@@ -15,15 +15,25 @@
     {{- default__create_indexes(relation) -}}
 {% endmacro %}
 
-{#- A table without a primary key identifies its rows by all columns, or a publication that someone adds it to would refuse every load. -#}
+{#- A table without a primary key identifies its rows by all columns, or a publication that someone adds it to would refuse every load.
+    A load does not wait for this: if another session reads the table, the next load tries again. -#}
 {% macro identify_rows(relation) %}
     {% set query %}
         select relreplident = 'd' and not exists (select from pg_index where indrelid = pg_class.oid and indisprimary) as is_needed
         from pg_class
-        where oid = '{{ relation }}'::regclass
+        where oid = {{ sql_text(relation) }}::regclass
     {% endset %}
     {% if run_query(query).rows[0]['is_needed'] %}
-        {% do lock_briefly(relation) %}
-        {% do run_query('alter table ' ~ relation ~ ' replica identity full') %}
+        {% set statement %}
+            do $identity$
+            begin
+                lock table {{ relation }} in access exclusive mode nowait;
+                alter table {{ relation }} replica identity full;
+            exception when lock_not_available then
+                null;
+            end
+            $identity$
+        {% endset %}
+        {% do run_query(statement) %}
     {% endif %}
 {% endmacro %}

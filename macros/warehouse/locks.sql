@@ -30,16 +30,22 @@
             into holders
             from pg_locks as l
             inner join pg_stat_activity as a on l.pid = a.pid
-            where l.relation = '{{ relation }}'::regclass and l.granted and l.pid <> pg_backend_pid();
+            where l.relation = {{ sql_text(relation) }}::regclass and l.granted and l.pid <> pg_backend_pid();
             raise exception using
                 errcode = 'lock_not_available',
-                message = format('{{ relation }} has other columns or another query now and must be replaced, but another session reads it: %s.', coalesce(holders, 'unknown')),
+                message = format(
+                    '%s has other columns or another query now and must be replaced, but another session reads it: %s.',
+                    {{ sql_text(relation) }}, coalesce(holders, 'unknown')
+                ),
                 hint = 'Let that transaction end, or end its session with pg_terminate_backend; then run the load again.';
         end
         $lock$
     {% endset %}
     {% do run_query(statement) %}
 {% endmacro %}
+
+{#- A text as a literal of SQL; a name may contain a quote. -#}
+{% macro sql_text(text) -%} '{{ text | string | replace("'", "''") }}' {%- endmacro %}
 
 {#- dbt calls this when the source of a snapshot has gained columns. -#}
 {% macro postgres__create_columns(relation, columns) %}

@@ -27,7 +27,7 @@
 {% macro has_another_select(relation, sql) %}
     {% set query %}
         create or replace temporary view another_select as {{ sql }};
-        select pg_get_viewdef('pg_temp.another_select'::regclass) <> pg_get_viewdef('{{ relation }}'::regclass) as is_another;
+        select pg_get_viewdef('pg_temp.another_select'::regclass) <> pg_get_viewdef({{ sql_text(relation) }}::regclass) as is_another;
     {% endset %}
     {% set is_another = run_query(query).rows[0]['is_another'] %}
     {% do run_query('drop view pg_temp.another_select') %}

@@ -24,7 +24,7 @@
         from pg_attribute as a
         inner join pg_type as t on a.atttypid = t.oid
         where
-            a.attrelid = to_regclass('{{ relation }}')
+            a.attrelid = to_regclass({{ sql_text(relation) }})
             and a.attnum > 0
             and not a.attisdropped
             and has_column_privilege(a.attrelid, a.attnum, 'select')

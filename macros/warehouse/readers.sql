@@ -9,7 +9,7 @@
         {%- endif %}
         where
             d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
-            and d.refobjid = '{{ relation }}'::regclass and r.ev_class <> d.refobjid
+            and d.refobjid = {{ sql_text(relation) }}::regclass and r.ev_class <> d.refobjid
         union
         select r.ev_class
         from readers
@@ -58,8 +58,9 @@
     {% set query %}
         select coalesce(string_agg(
             format(
-                'grant %s on {{ relation }} to %s%s',
+                'grant %s on %s to %s%s',
                 a.privilege_type,
+                {{ sql_text(relation) }},
                 case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end,
                 case when a.is_grantable then ' with grant option' else '' end
             ),
@@ -67,7 +68,7 @@
         ), '') as statements
         from pg_class as c
         cross join aclexplode(c.relacl) as a
-        where c.oid = '{{ relation }}'::regclass and a.grantee <> c.relowner
+        where c.oid = {{ sql_text(relation) }}::regclass and a.grantee <> c.relowner
     {% endset %}
     {{ return(run_query(query).rows[0]['statements']) }}
 {% endmacro %}

@@ -24,9 +24,20 @@
         as $body$ {{ body }} $body$
     {%- endset %}
     do $function$
+    declare
+        others text;
     begin
         create or replace {{ create }};
     exception when invalid_function_definition then
+        if to_regclass({{ sql_text(this) }}) is not null then
+            select string_agg(reader, ', ') into others from ({{ readers_of(this) }}) as readers where not is_own;
+        end if;
+        if others is not null then
+            raise exception using message = format(
+                '%s must be replaced, because its query or columns changed, and these relations read it: %s.'
+                ' Drop them, run the load again, then create them again.', {{ sql_text(this) }}, others
+            );
+        end if;
         drop function {{ source_function(table) }}() cascade;
         create {{ create }};
     end

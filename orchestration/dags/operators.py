@@ -59,13 +59,15 @@ class DbtOperator(WriterOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Run the command; returns the rows written by each model. Raises AirflowException if dbt fails."""
         settings = load_settings()
-        url, variables = settings.warehouse_url, dbt.as_of_variable(run_as_of(context))
         try:
-            if self.checks_rows:
-                with dbt.writing(settings, url):
-                    dbt.check_rows(settings, url, variables, run_confirmed(context))
-            command = [*self.command, "--no-use-colors"]
-            run = dbt.write(settings, command, url=url, variables=variables, on_line=self.log_line)
+            run = dbt.write(
+                settings,
+                [*self.command, "--no-use-colors"],
+                url=settings.warehouse_url,
+                variables=dbt.as_of_variable(run_as_of(context)),
+                on_line=self.log_line,
+                confirmed=run_confirmed(context) if self.checks_rows else None,
+            )
         except RefusedError as error:  # a retry would be refused too
             raise AirflowFailException(str(error)) from error
         if run.exit_code:

@@ -12,12 +12,13 @@ from datetime import date
 
 from psycopg import sql
 
-from orchestration.errors import BusyError, NotBuiltError, RefusedError
+from orchestration.errors import BusyError, RefusedError
 from orchestration.retention.log import PurgeLog, open_log, read_clock
 from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import Retained, RetentionClass
 from orchestration.retention.rows import count_leaving, delete_batch, identifier, leaving_batches
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_guard import vanished_rows
 from orchestration.warehouse.writer_lock import writer_lock
 
 # A batch that cannot get its locks within this time fails, because other sessions would queue behind it.
@@ -45,7 +46,10 @@ class Leaving:
 
 @dataclass(frozen=True)
 class PurgeReport:
-    """The result of a purge or a preview; `warnings` are broken invariants that no enabled review depends on."""
+    """The result of a purge or a preview.
+
+    `warnings` are broken invariants that no enabled review depends on, and relations that are left out.
+    """
 
     as_of: date
     relations: list[Leaving]
@@ -63,7 +67,7 @@ def preview(db: Database, plan: Sequence[Retained], as_of: date | None = None) -
         connection.execute("set local timezone to 'UTC'")
         clock = read_clock(db, as_of)
         found = []
-        for retained in _present(db, plan):
+        for retained in _present(db, plan, warnings):
             leader = next((other for other in plan if other.relation.name == retained.goes_with), None)
             cutoff = clock.cutoffs[retained.retention_class]
             rows = count_leaving(connection, retained, leader, cutoff)
@@ -90,7 +94,7 @@ def purge(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> 
         connection.execute("set timezone to 'UTC'")
         connection.execute(sql.SQL("set lock_timeout to {}").format(LOCK_TIMEOUT))
         clock = read_clock(db, as_of)
-        present = _present(db, plan)
+        present = _present(db, plan, warnings)
         log = open_log(db, present, clock)
         rows = dict.fromkeys(log.ids, 0)
         for retained in present:
@@ -121,24 +125,25 @@ def _delete(log: PurgeLog, retained: Retained, followers: Sequence[Retained], cu
         yield deleted
 
 
-def _present(db: Database, plan: Sequence[Retained]) -> list[Retained]:
-    """Return the relations that exist in this database and whose leader, if any, exists too.
+def _present(db: Database, plan: Sequence[Retained], warnings: list[str]) -> list[Retained]:
+    """Return the relations that can be purged: they exist, as does the relation that they go with, if any.
 
-    Raises NotBuiltError if the view that dates one of them is missing.
+    A relation that a view of the source dates is left out with a warning if that view is missing, or if the source has
+    lost many rows: what looks unneeded then may be needed. The others are purged.
     """
-    names = {r.relation.name: r.relation for r in plan} | {r.dated_by.name: r.dated_by for r in plan if r.dated_by}
-    built = set()
-    for name, relation in names.items():
-        if db.exists(identifier(relation)):
-            built.add(name)
-    present = [r for r in plan if r.relation.name in built and (r.goes_with is None or r.goes_with in built)]
-    for retained in present:
-        if retained.dated_by and retained.dated_by.name not in built:
-            raise NotBuiltError(
-                f"{retained.relation.name} cannot be purged, because {retained.dated_by.name}, which dates its rows,"
-                " is not built yet. Run first: insights build"
-            )
-    return present
+    built = {r.relation.name for r in plan if db.exists(identifier(r.relation))}
+    dated = {r.relation.name: r.dated_by for r in plan if r.dated_by and r.relation.name in built}
+    lost = vanished_rows(db) if dated else None
+    for name, view in dated.items():
+        if lost:
+            reason = f"{view.name} reads rows that may be missing by mistake. {lost} The next load asks about them"
+        elif not db.exists(identifier(view)):
+            reason = f"{view.name}, which dates its rows, is not built. Run: insights build"
+        else:
+            continue
+        warnings.append(f"{name} is not purged, because {reason}.")
+        built.remove(name)
+    return [r for r in plan if r.relation.name in built and (r.goes_with is None or r.goes_with in built)]
 
 
 def _analyze(db: Database, retained: Retained, rows: int) -> None:

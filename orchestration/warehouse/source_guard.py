@@ -39,29 +39,35 @@ def check_source_rows(db: Database, as_of: date | None, confirmed: Confirmed) ->
     """
     check_source(db)
     before, after = cutoffs(db, as_of or datetime.now(UTC).date())
-    found = source_rows(db, before, after)
-    known = dict(db.rows(sql.SQL("select table_name, row_count from {}").format(db.ops("source_counts"))))
-    etl = db.settings.insights.etl
-    if not confirmed.vanished:
-        _check_vanished(found, known, etl)
+    found, known, etl = source_rows(db, before, after), _known(db), db.settings.insights.etl
+    if not confirmed.vanished and (lost := _vanished(found, known, etl)):
+        raise RefusedError(
+            f"{lost} No relation was changed, because a missing row counts as deleted. Likely reasons: a policy"
+            " (row-level security) on the table or on the table behind a view, a truncated table, an unfinished"
+            " restore, another insights.source.schema. If the rows were deleted on purpose, confirm it once: insights"
+            " build --accept-vanished, or the parameter accept_vanished of the DAG."
+        )
     if not confirmed.cutoff:
         _check_cutoff(found, after, etl)
     _store(db, found)
 
 
-def _check_vanished(found: Sequence[SourceRows], known: Mapping[str, int], etl: Etl) -> None:
-    """Raise RefusedError if a table has lost too many rows, whichever organizations they belonged to."""
+def vanished_rows(db: Database) -> str | None:
+    """Return a sentence that names the tables that have lost too many rows since the last load; None if none has."""
+    return _vanished(source_rows(db, "-infinity", "-infinity"), _known(db), db.settings.insights.etl)
+
+
+def _known(db: Database) -> dict[str, int]:
+    return dict(db.rows(sql.SQL("select table_name, row_count from {}").format(db.ops("source_counts"))))
+
+
+def _vanished(found: Sequence[SourceRows], known: Mapping[str, int], etl: Etl) -> str | None:
+    """Return a sentence about the tables that have lost too many rows, whichever organizations these belonged to."""
     lost = [rows for rows in found if _has_vanished(rows, known.get(rows.table, 0), etl)]
     if not lost:
-        return
+        return None
     tables = ", ".join(f"{rows.table} (before: {known[rows.table]}, now: {rows.total})" for rows in lost)
-    raise RefusedError(
-        f"Since the last load, more than {etl.max_vanished_share:.0%} of the rows have vanished from: {tables}."
-        " No relation was changed, because a missing row counts as deleted. Likely reasons: a policy (row-level"
-        " security) on the table or on the table behind a view, a truncated table, an unfinished restore, another"
-        " insights.source.schema. If the rows were deleted on purpose, confirm it once: insights build"
-        " --accept-vanished, or the parameter accept_vanished of the DAG."
-    )
+    return f"Since the last load, more than {etl.max_vanished_share:.0%} of the rows have vanished from: {tables}."
 
 
 def _has_vanished(rows: SourceRows, before: int, etl: Etl) -> bool:

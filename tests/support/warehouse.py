@@ -116,3 +116,16 @@ class Warehouse:
 def connect_as(url: str) -> psycopg.Connection:
     """Return an autocommit connection, for statements that are expected to fail."""
     return connect(url, autocommit=True)
+
+
+@contextmanager
+def disposable_copy(template: str, name: str, postgres: LocalPostgres, settings: Settings) -> Iterator[Warehouse]:
+    """Yield a copy of the database `template`, and drop the copy after the block."""
+    yield Warehouse.copy_of(template, name, postgres, settings)
+    drop_database(postgres, name)
+
+
+def drop_database(postgres: LocalPostgres, name: str) -> None:
+    """Drop a database, whoever is connected to it; a run of all tests would fill the disk otherwise."""
+    with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.small_scenario import NEXT_DAY
-from support.warehouse import Warehouse
+from support.warehouse import Warehouse, connect_as
 
 pytestmark = pytest.mark.services
 
@@ -168,3 +168,36 @@ def test_a_load_of_some_models_drops_none_of_the_others(built: Warehouse) -> Non
         load = built.build("--select", name, *NO_TESTS)
         assert load.succeeded, load.output
         assert built.rows(relations) == before
+
+
+FORMER_FUNCTION = """
+    drop function insights_staging.read_roles() cascade;
+    create function insights_staging.read_roles() returns table (former text) language sql as $$ select 'x' $$;
+    create view insights_staging.stg_roles as select * from insights_staging.read_roles();
+    alter function insights_staging.read_roles() owner to orgo_insights_etl;
+    alter view insights_staging.stg_roles owner to orgo_insights_etl;
+    create view public.of_others as select former from insights_staging.stg_roles;
+"""
+
+
+def test_a_view_over_staging_is_named_when_the_contract_has_other_columns(built: Warehouse) -> None:
+    built.execute(FORMER_FUNCTION)
+    refused = built.build("--select", "stg_roles", *NO_TESTS)
+    assert not refused.succeeded
+    assert "and these relations read it: of_others of postgres. Drop them" in refused.output
+    assert built.value("select former from of_others") == "x"
+    built.execute("drop view of_others")
+    load = built.build("--select", "stg_roles", *NO_TESTS)
+    assert load.succeeded, load.output
+
+
+def test_a_load_waits_for_no_reader_to_let_a_table_be_published(built: Warehouse) -> None:
+    identity = "select relreplident::text from pg_class where oid = 'insights.tokens'::regclass"
+    built.execute("alter table insights.tokens replica identity default")
+    with connect_as(built.admin_url) as other, other.transaction():
+        other.execute("select count(*) from insights.tokens")
+        load = built.build("--select", "tokens", command="seed")
+        assert load.succeeded, load.output
+        assert built.value(identity) == "d"
+    assert built.build("--select", "tokens", command="seed").succeeded
+    assert built.value(identity) == "f"
