@@ -33,6 +33,11 @@ def init(admin_url: str | None, move_aside: bool) -> None:
         say(f"Moved {old} to {new}.")
     for column in report.missing_columns:
         say(f"The operational column {column} does not exist; docs/source-contract.md says what stands for it.")
+    for schema in report.open_schemas:
+        say(
+            f"Every role may create objects in the schema {schema}, and other programs may take them for their own."
+            f" Insights does not; to close it: revoke create on schema {schema} from public;"
+        )
     say(f"The database is prepared ({report.profiles_changed} of {len(settings.profiles)} profiles written).")
 
 

@@ -29,6 +29,8 @@ BOTH_ROLES = {
     "standard_conforming_strings": "on",
     "transform_null_equals": "off",
 }
+# Names that are not qualified mean objects of PostgreSQL, never those that somebody has put into `public` (D150).
+SEARCH_PATH = sql.SQL("pg_catalog, pg_temp")
 WRITER_ONLY = {
     # A policy that hides rows of the source is an error then. Hidden rows would look deleted (decision D129).
     "row_security": "off",
@@ -58,14 +60,24 @@ MESSAGES: Messages = {
 }
 
 
+# Schemas in which every role may create objects.
+_OPEN_SCHEMAS = """
+    select distinct n.nspname from pg_namespace as n
+    cross join lateral aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as a
+    where a.grantee = 0 and a.privilege_type = 'CREATE'
+    order by n.nspname
+"""
+
+
 @dataclass
 class InitReport:
-    """The changes of `initialize`, and the missing nullable columns of the source that the contract lists."""
+    """The changes of `initialize`, the missing nullable columns of the contract, and the schemas open to everybody."""
 
     roles_created: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     moved_aside: dict[str, str] = field(default_factory=dict)
     missing_columns: list[str] = field(default_factory=list)
+    open_schemas: list[str] = field(default_factory=list)
     profiles_changed: int = 0
 
 
@@ -88,6 +100,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         connection.execute("set transaction isolation level read committed read write")
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(sql.SQL("set local {} to 0").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("set local search_path to {}").format(SEARCH_PATH))
         transaction_lock(connection, LOCK_NAME, "preparing this database", PATIENCE)
         _check_server(connection)
         report.missing_columns = _check_source(db)
@@ -103,6 +116,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         grant_defaults(db)
         check_privileges(db)
         report.profiles_changed = profiles.synchronize(db)
+        report.open_schemas = [name for (name,) in db.rows(_OPEN_SCHEMAS)]
     return report
 
 
@@ -204,6 +218,7 @@ def _create_roles(db: Database, report: InitReport) -> None:
         for name, value in values.items():
             statement = sql.SQL("alter role {} set {} to {}")
             db.execute(statement.format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value)))
+        db.execute(sql.SQL("alter role {} set search_path to {}").format(sql.Identifier(role), SEARCH_PATH))
 
 
 def _create_schemas(db: Database) -> None:

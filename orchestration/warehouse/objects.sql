@@ -128,7 +128,7 @@ comment on function {ops}.is_held({ops}.claims) is 'Whether the session that too
 -- Each writing transaction of dbt calls it first. The row stays locked until the transaction ends, so that no other process
 -- takes the claim in between.
 create or replace function {ops}.prove_claim(wanted_name text, wanted_number bigint) returns void
-language plpgsql as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     holder text;
 begin
@@ -156,7 +156,7 @@ comment on function {ops}.prove_claim(text, bigint) is
 -- The value of a drifted column in the type of the contract, NULL if it is invalid. PostgreSQL 15 has no pg_input_is_valid;
 -- the exception block costs a subtransaction for each row, but only for drifted columns.
 create or replace function {ops}.try_cast(value text, wanted anyelement) returns anyelement
-language plpgsql stable as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     wanted := value;
     return wanted;
@@ -168,14 +168,14 @@ comment on function {ops}.try_cast(text, anyelement) is 'The value in the type o
 
 -- The latest allowed as_of: tomorrow. dbt, the purge and the gates of the DAGs call it.
 create or replace function {ops}.latest_as_of() returns date
-language sql stable as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
     select cast(now() at time zone 'UTC' as date) + 1
 $$;
 comment on function {ops}.latest_as_of() is 'The latest date that as_of may be: tomorrow, UTC.';
 
 -- The highest cutoff that a retention class was ever purged with; -infinity if it never was.
 create or replace function {ops}.purge_cutoff(wanted_class text) returns date
-language sql stable parallel safe as $$
+language sql stable parallel safe set search_path = pg_catalog, pg_temp as $$
     select coalesce(max(cutoff), '-infinity') from {ops}.purge_log where retention_class = wanted_class
 $$;
 comment on function {ops}.purge_cutoff(text) is 'The highest cutoff that a class was ever purged with.';
@@ -184,7 +184,7 @@ comment on function {ops}.purge_cutoff(text) is 'The highest cutoff that a class
 -- restore rows before a cutoff that a purge, or for raw events a load of the facts or their dimensions, has used (decisions
 -- D8, D29). A load of anything else reads no raw events and moves nothing.
 create or replace function {ops}.retention_cutoff(wanted_class text, horizon date, days integer) returns date
-language sql stable parallel safe as $$
+language sql stable parallel safe set search_path = pg_catalog, pg_temp as $$
     select greatest(
         horizon - days,
         {ops}.purge_cutoff(wanted_class),

@@ -77,7 +77,7 @@ def _source_columns(warehouse: Warehouse) -> set[tuple[str, str]]:
 def test_etl_reads_the_contracts_columns_and_no_other(warehouse: Warehouse) -> None:
     contract = {(table.name, column) for table in contract_tables() for column in table.columns}
     present = _source_columns(warehouse)
-    statements = {f"select {column} from {table} limit 1": (table, column) for table, column in present}
+    statements = {f"select {column} from public.{table} limit 1": (table, column) for table, column in present}
     readable = {statements[statement] for statement in _allowed(warehouse.etl_url, list(statements))}
     assert readable == contract & present
     assert readable & NEVER_READ == set()
@@ -89,18 +89,19 @@ def test_etl_reads_no_whole_row_and_no_table_that_is_not_in_the_contract(warehou
     whole = {"organization_profiles", "task_assignments", "entity_labels"}
     tables = ["tasks", "cases", "task_comments", "wellbeing_checkins", "person_profiles", "user_accounts", "salaries"]
     assert not whole & set(tables)
-    statements = [f"select * from {table}" for table in tables] + [
-        f"select t::text from {table} as t" for table in tables
+    statements = [f"select * from public.{table}" for table in tables] + [
+        f"select t::text from public.{table} as t" for table in tables
     ]
     assert _allowed(warehouse.etl_url, statements) == []
 
 
 def test_etl_changes_nothing_of_the_operational_tables(warehouse: Warehouse) -> None:
     statements = []
-    for table in TABLES:
+    for table in (f"public.{name}" for name in TABLES):
+        column, value = ("id", "id") if table == "public.task_events" else ("updated_at", "now()")
         statements += [
             f"insert into {table} default values",
-            f"update {table} set updated_at = now()" if table != "task_events" else "update task_events set id = id",
+            f"update {table} set {column} = {value}",
             f"delete from {table}",
             f"truncate {table} cascade",
             f"lock table {table} in access exclusive mode",
@@ -108,11 +109,11 @@ def test_etl_changes_nothing_of_the_operational_tables(warehouse: Warehouse) -> 
             f"create trigger t after insert on {table} execute function suppress_redundant_updates_trigger()",
             f"drop table {table} cascade",
         ]
-    statements += ["create table public.mine (a int)", "grant select on tasks to orgo_insights_ro"]
+    statements += ["create table public.mine (a int)", "grant select on public.tasks to orgo_insights_ro"]
     # A grant of what one does not hold is a warning where one holds something; it must give nothing.
     allowed = _allowed(warehouse.etl_url, statements)
-    assert set(allowed) <= {"grant select on tasks to orgo_insights_ro"}
-    assert _allowed(warehouse.reader_url, ["select id from tasks"]) == []
+    assert set(allowed) <= {"grant select on public.tasks to orgo_insights_ro"}
+    assert _allowed(warehouse.reader_url, ["select id from public.tasks"]) == []
 
 
 def test_etl_adds_to_the_load_log_and_cannot_rewrite_history(warehouse: Warehouse) -> None:
@@ -175,7 +176,7 @@ def test_reader_selects_every_column_of_every_mart_but_pii(warehouse: Warehouse)
 
 def test_reader_sees_nothing_outside_the_marts_and_writes_nothing(warehouse: Warehouse) -> None:
     relations = warehouse.rows(
-        "select oid::regclass::text from pg_class where relkind in ('r', 'v', 'm', 'p')"
+        "select relnamespace::regnamespace::text || '.' || relname from pg_class where relkind in ('r', 'v', 'm', 'p')"
         " and relnamespace::regnamespace::text in ('public', 'insights_staging', 'insights_ops', 'insights_snapshots')"
     )
     statements = [f"select count(*) from {relation}" for (relation,) in relations]

@@ -97,5 +97,5 @@ def test_a_role_that_bypasses_policies_reads_every_row(prepared: Warehouse) -> N
     with connect(prepared.admin_url) as connection:
         initialize(connection, settings)
     with connect(prepared.postgres.url(prepared.name, "bypassing_etl")) as connection:
-        row = connection.execute("select count(*) from tasks").fetchone()
+        row = connection.execute("select count(*) from public.tasks").fetchone()
     assert row == (prepared.value("select count(*) from tasks"),)
