@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 AUDIT_HEADER = (
     *("at (UTC)", "state", "export", "organization", "from", "to"),
-    *("format", "rows", "masked", "requested by", "output", "reason"),
+    *("format", "rows", "masked", "key id", "requested by", "output", "reason"),
 )
 
 
@@ -65,7 +65,15 @@ def export(  # noqa: PLR0913 - one argument for each option
         done = run_export(settings, load_definitions(settings), request, show)
     say(f"{done.location}: {done.rows:,} rows, {done.written.bytes:,} bytes, SHA-256 {done.written.sha256}")
     if done.masked_columns:
-        say(f"Masked: {', '.join(done.masked_columns)}", err=True)
+        say(f"Masked: {', '.join(done.masked_columns)} (key {done.key_id})", err=True)
+    if done.previous_key_id not in (None, done.key_id):
+        say(
+            f"The masks differ from those of the organization's previous export, which used the key"
+            f" {done.previous_key_id}: rows of the two files cannot be joined by masked columns. If INSIGHTS_EXPORT_KEY"
+            " was not changed on purpose, restore it and export again.",
+            color="yellow",
+            err=True,
+        )
     if not settings.insights.exports.pii_masking_enabled:
         say("Nothing was masked: exports.pii_masking_enabled is false.", color="yellow", err=True)
 
@@ -118,6 +126,7 @@ def _cells(found: Attempt) -> tuple[object, ...]:
         found.format,
         found.row_count,
         "yes" if found.is_masked else "no",
+        found.masking_key_id or "",
         found.requested_by,
         found.output,
         found.reason or "",

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from orchestration.config.dag_model import Dag, DagsFile
 from orchestration.config.expansion import expand
+from orchestration.config.keys import LEAST_BYTES, REMEDY, weakness
 from orchestration.config.model import ConfigFile, Insights
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile, ProfilesFile, without_templates
 from orchestration.config.tokens import Environment
-from orchestration.config.variables import EXPORT_KEY, EXPORT_KEY_BYTES
+from orchestration.config.variables import EXPORT_KEY
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import MisconfiguredError, RefusedError
 
@@ -60,13 +61,12 @@ class Settings:
 
     @property
     def export_key(self) -> bytes:
-        """The secret for masking exports; raises MisconfiguredError unless INSIGHTS_EXPORT_KEY is long enough."""
+        """The secret for masking exports; raises MisconfiguredError if INSIGHTS_EXPORT_KEY is not set or weak."""
         key = os.environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
-        if len(key) < EXPORT_KEY_BYTES:
+        says = weakness(key) if key else f"is not set; it must have at least {LEAST_BYTES} bytes; {REMEDY}"
+        if says:
             raise MisconfiguredError(
-                f"Personal columns are masked with the environment variable {EXPORT_KEY}, which must have at least"
-                f" {EXPORT_KEY_BYTES} bytes and {'has ' + str(len(key)) if key else 'is not set'}."
-                " Make one with: openssl rand -hex 32"
+                f"Personal columns are masked with the environment variable {EXPORT_KEY}, which {says}"
             )
         return key
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.config.keys import weakness
 from orchestration.config.masking import MASK, shown
 from orchestration.config.problems import Problem, closest, nearest
 from orchestration.config.tokens import ENVIRONMENTS
@@ -28,7 +29,6 @@ AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
-EXPORT_KEY_BYTES = 32  # minimum: the output length of HMAC-SHA256 (RFC 2104)
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -110,9 +110,8 @@ def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
         says = "must be a bucket name: 3 to 63 lowercase letters, digits, dots and hyphens"
         yield _problem(EXPORT_BUCKET, bucket, says)
     key = environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
-    if 0 < len(key) < EXPORT_KEY_BYTES:
-        says = f"must have at least {EXPORT_KEY_BYTES} bytes; make one with: openssl rand -hex 32"
-        yield Problem("error", says, "environment", key=EXPORT_KEY, value=MASK)
+    if key and (weak := weakness(key)):
+        yield Problem("error", weak, "environment", key=EXPORT_KEY, value=MASK)
 
 
 def _airflow(environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -122,11 +121,14 @@ def _airflow(environ: Mapping[str, str]) -> Iterator[Problem]:
         yield Problem("warning", says, "environment", key=AIRFLOW_DATABASE_BEFORE, value=shown("", before))
     for key in filter(None, environ.get(FERNET_KEY, "").split(",")):
         try:
-            is_key = len(base64.b64decode(key.strip(), altchars=b"-_", validate=True)) == _FERNET_BYTES
+            secret = base64.b64decode(key.strip(), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
-            is_key = False
-        if not is_key:
+            secret = b""
+        if len(secret) != _FERNET_BYTES:
             yield Problem("error", "must be 32 bytes in URL-safe base64", "environment", key=FERNET_KEY, value=MASK)
+        elif weak := weakness(secret):
+            # Airflow needs it until all that it has encrypted is encrypted again with another one.
+            yield Problem("warning", weak, "environment", key=FERNET_KEY, value=MASK)
 
 
 def _problem(name: str, value: str, says: str) -> Problem:

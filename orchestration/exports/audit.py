@@ -30,8 +30,10 @@ Event = Literal["started", "finished", "failed", "refused"]
 State = Literal["running", "finished", "failed", "refused", "aborted"]
 LENGTH = 500  # maximum stored characters of user input
 FAILED = "The audit of exports failed: {detail}"
+NOT_PREPARED = "This database has no audit of exports, or that of an older release. Run: insights init"
 MESSAGES: Messages = {
-    NotPreparedError: "This database has no audit of exports yet. Run: insights init",
+    NotPreparedError: NOT_PREPARED,
+    NotBuiltError: NOT_PREPARED,  # a column of this release is missing
     RefusedError: FAILED,
     UnavailableError: FAILED,
     FailedError: FAILED,
@@ -97,6 +99,7 @@ class Attempt:
     from_date: date
     to_date: date
     is_masked: bool
+    masking_key_id: str | None
     row_count: int | None
     byte_count: int | None
     reason: str | None
@@ -112,7 +115,7 @@ def newest_attempts(db: Database, limit: int, organization: str | None) -> list[
         """
         select distinct on (export_id)
             export_audit_id, export_id, event, logged_at, requested_by, organization, export_name, format, output,
-            from_date, to_date, is_masked, row_count, byte_count, reason
+            from_date, to_date, is_masked, masking_key_id, row_count, byte_count, reason
         from {table}
         where {given}::text is null or organization = {given} or organization_id = {of}::uuid
         order by export_id, export_audit_id desc
@@ -124,6 +127,16 @@ def newest_attempts(db: Database, limit: int, organization: str | None) -> list[
     alive = running(db, begun)
     gone = set(begun) - alive
     return [_attempt(row, gone) for row in db.records(query)]
+
+
+def previous_key_id(db: Database, organization_id: UUID) -> str | None:
+    """Return the id of the key that masked the newest finished export of an organization; None if there is none."""
+    query = sql.SQL(
+        "select masking_key_id from {} where organization_id = %s and event = 'finished' and masking_key_id is not null"
+        " order by export_audit_id desc limit 1"
+    )
+    found: str | None = db.saying(MESSAGES).value(query.format(db.ops("export_audit")), [organization_id])
+    return found
 
 
 def _id_of(db: Database, given: str | None) -> str | None:

@@ -20,6 +20,9 @@ from orchestration.warehouse.database import Database
 BLOCK_BYTES = sha256().block_size
 INNER, OUTER = 0x36, 0x5C
 DIGITS = 32  # of the 64 hexadecimal ones: 128 bits, as many as a UUID has
+KEY_ID_DIGITS = 16
+# Not an organization's id, whose HMAC is that organization's own key.
+_KEY_ID_OF = b"orgo-insights export key"
 
 HOW: dict[Pii, str | None] = {
     "identifier": "hmac-sha256",
@@ -46,6 +49,11 @@ class Blocks(NamedTuple):
 
     inner: bytes
     outer: bytes
+
+
+def key_id(key: bytes) -> str:
+    """Return the id of a key, the HMAC of a constant: equal ids mean equal masks, and an id reveals no key."""
+    return hmac.digest(key, _KEY_ID_OF, "sha256").hex()[:KEY_ID_DIGITS]
 
 
 def key_blocks(key: bytes, organization_id: UUID) -> Blocks:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from psycopg import IsolationLevel
 
 from orchestration.config.files import Settings
 from orchestration.errors import FailedError, InsightsError, RefusedError, UnavailableError
-from orchestration.exports.audit import Trail
+from orchestration.exports.audit import Trail, previous_key_id
 from orchestration.exports.definitions import Definition
-from orchestration.exports.masking import key_blocks, send_blocks
+from orchestration.exports.masking import key_blocks, key_id, send_blocks
 from orchestration.exports.output import Output, Written
 from orchestration.exports.query import Query, build_query, read_load, visible_as_rows
 from orchestration.exports.relations import Scope
@@ -40,12 +41,18 @@ _SESSION = """
 
 @dataclass(frozen=True)
 class Exported:
-    """A finished export: location, number of rows, size and SHA-256, and the masked columns with their methods."""
+    """A finished export: location, number of rows, size and SHA-256, and the masked columns with their methods.
+
+    `key_id` is the id of the key of the masks, None if nothing is masked; `previous_key_id` that of the organization's
+    previous masked export, None if there is none.
+    """
 
     location: str
     rows: int
     written: Written
     masked_columns: list[str]
+    key_id: str | None = None
+    previous_key_id: str | None = None
 
 
 def run_export(
@@ -90,7 +97,8 @@ def _export(db: Database, definitions: dict[str, Definition], trail: Trail, prog
         scope = Scope(organization_id, request.since, request.until, visible, load, db.value("select now()"))
         query = build_query(settings, definition, scope, is_masked=is_masked)
         rows = _count(db, query)
-        trail.facts |= {"row_count": rows, "masked_columns": query.masked_columns}
+        used, previous = _key_ids(db, query, organization_id)
+        trail.facts |= {"row_count": rows, "masked_columns": query.masked_columns, "masking_key_id": used}
         sink = open_sink(settings, request.output, request.file_format)
         try:
             trail.write("started")
@@ -102,7 +110,16 @@ def _export(db: Database, definitions: dict[str, Definition], trail: Trail, prog
             raise
     try:
         location = sink.commit(
-            sidecar(settings, request, export_id=trail.export_id, scope=scope, query=query, rows=rows, written=written)
+            sidecar(
+                settings,
+                request,
+                export_id=trail.export_id,
+                scope=scope,
+                query=query,
+                masking_key_id=used,
+                rows=rows,
+                written=written,
+            )
         )
     except BaseException:
         sink.abort()
@@ -112,7 +129,14 @@ def _export(db: Database, definitions: dict[str, Definition], trail: Trail, prog
         trail.write("finished")
     except InsightsError as error:
         raise type(error)(f"The export is complete ({location}), but the audit has no record of it: {error}") from error
-    return Exported(location, rows, written, query.masked_columns)
+    return Exported(location, rows, written, query.masked_columns, used, previous)
+
+
+def _key_ids(db: Database, query: Query, organization_id: UUID) -> tuple[str | None, str | None]:
+    """Return the id of the key of this export and that of the organization's previous one, if columns are masked."""
+    if not query.masked_columns:
+        return None, None
+    return key_id(db.settings.export_key), previous_key_id(db, organization_id)
 
 
 def _count(db: Database, query: Query) -> int:

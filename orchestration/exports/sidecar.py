@@ -1,4 +1,4 @@
-"""The manifest of an export, `<name>.manifest.json`: request, load, columns, masking, size and checksum."""
+"""The manifest of an export, `<name>.manifest.json`: request, load, columns, masks, id of their key, checksum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from orchestration.exports.request import Request
 
 
 def sidecar(  # noqa: PLR0913 - each argument is one fact of the file
-    settings: Settings, request: Request, *, export_id: UUID, scope: Scope, query: Query, rows: int, written: Written
+    settings: Settings,
+    request: Request,
+    *,
+    export_id: UUID,
+    scope: Scope,
+    query: Query,
+    masking_key_id: str | None,
+    rows: int,
+    written: Written,
 ) -> bytes:
     """Return the manifest of an export as UTF-8 JSON."""
     exports = settings.insights.exports
@@ -37,6 +45,7 @@ def sidecar(  # noqa: PLR0913 - each argument is one fact of the file
         },
         "masking": exports.pii_masking_enabled,
         "masked_columns": query.masked_columns,
+        "masking_key_id": masking_key_id,
         "requested_by": request.user,
         "read_at": scope.read_at,
         "load": {

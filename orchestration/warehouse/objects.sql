@@ -88,6 +88,8 @@ create table if not exists {ops}.export_audit (
     check ((reason is not null) = (event in ('failed', 'refused'))),
     check (event <> 'finished' or num_nulls(row_count, byte_count, sha256) = 0)
 );
+-- The HMAC of a constant with the key of the masks (decision D160); NULL where nothing was masked.
+alter table {ops}.export_audit add column if not exists masking_key_id text;
 create unique index if not exists export_audit_start on {ops}.export_audit (export_id) where event = 'started';
 create unique index if not exists export_audit_end on {ops}.export_audit (export_id) where event <> 'started';
 comment on table {ops}.export_audit is
@@ -212,5 +214,5 @@ grant select, insert, update, delete on {ops}.review_deliveries to {etl};
 grant select on {ops}.export_audit to {etl};
 grant insert (
     export_id, event, requested_by, organization, organization_id, export_name, format, output, from_date, to_date, is_masked,
-    masked_columns, row_count, byte_count, sha256, reason, config_version, environment
+    masked_columns, masking_key_id, row_count, byte_count, sha256, reason, config_version, environment
 ) on {ops}.export_audit to {etl};

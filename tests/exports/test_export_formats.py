@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.exports.exporting import (
     ExportSession,
+    key_id,
 )
 from support.warehouse import connect_as
 
@@ -144,6 +145,7 @@ def test_the_manifest_describes_the_file(session: ExportSession) -> None:
         },
         "masking": True,
         "masked_columns": ["source_keys (hmac-sha256)", "title (redacted)"],
+        "masking_key_id": key_id(),
         "requested_by": session.user(),
         "load": {"as_of": "2026-01-01", "horizon": "2026-01-01", "loaded_through": "2026-01-01T00:00:00+00:00"},
         "environment": "dev",

@@ -169,6 +169,11 @@ def read(file: Path) -> list[dict[str, Any]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
+def key_id(key: str = KEY) -> str:
+    """Return the id of a key, computed with Python's own HMAC."""
+    return hmac.new(key.encode(), b"orgo-insights export key", "sha256").hexdigest()[:16]
+
+
 def mask(value: object, organization_id: str, key: str = KEY) -> str:
     """Return the mask of a value, worked out with Python's own HMAC."""
     own = hmac.digest(key.encode(), organization_id.encode(), "sha256")
