@@ -36,7 +36,7 @@ def _keys(schema: dict[str, Any]) -> None:
 class DagsFile(Section):
     """The file config/insights/dags.yaml."""
 
-    metadata: Metadata
+    metadata: Metadata | None = Field(default=None, description="Version and date of the file.")
     etl_dags: dict[str, Dag] = Field(
         description="The DAGs, one for each flow of orchestration/flows.py.", json_schema_extra=_keys
     )

@@ -88,8 +88,7 @@ def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> 
         problems += _disagreements(document, environment)
     places = {path: place for document in reversed(documents.values()) for path, place in document.places.items()}
     if config_fits and dags_fit and profiles_fit:
-        version = config.metadata.version
-        settings = Settings(environment, config.insights, profiles.profiles, dags.etl_dags, version, places)
+        settings = Settings(environment, config.insights, profiles.profiles, dags.etl_dags, config.version, places)
         return Checked(settings, problems + _broken(settings, environ))
     part = Settings.in_part(environment, places, config, dags, profiles)
     return Checked(None, problems + _broken(part, environ))

@@ -13,7 +13,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def fitting(data: object, model: type[Model]) -> Model:
-    """Return a model with the valid values only; the others are not attributes of it (`rule.fits` checks that)."""
+    """Return a model with the valid values and, for missing keys, the defaults.
+
+    An invalid value, and a missing one without a default, is no attribute of the model (`rule.fits` checks that).
+    """
     known = {}
     for name, field in model.model_fields.items():
         key = field.alias or name
@@ -29,7 +32,11 @@ def fitting(data: object, model: type[Model]) -> Model:
         else:
             with suppress(ValidationError):
                 known[name] = TypeAdapter(_annotated(kind, field.metadata)).validate_python(value, strict=True)
-    return model.model_construct(**known)
+    part = model.model_construct(**known)
+    for name, field in model.model_fields.items():
+        if name not in known and (not isinstance(data, dict) or (field.alias or name) in data):
+            vars(part).pop(name, None)  # pydantic has replaced an invalid value by the default
+    return part
 
 
 def _annotated(kind: Any, rules: list[Any]) -> Any:

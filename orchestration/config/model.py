@@ -1,4 +1,8 @@
-"""The schema of config/insights/config.yaml (specification, section 3.1, and the keys of decision D2)."""
+"""The schema of config/insights/config.yaml (specification, section 3.1, and the keys of decision D2).
+
+A key that the specification names has no default and must be in the file. Every other key has a default here, so that a
+file from before the key exists still works (decision D165).
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,8 @@ from orchestration.config.tokens import (
     Visibility,
 )
 
+FORMAT_VERSION = "3.0"
+
 
 class Warehouse(Section):
     """`insights.warehouse`: where the star schema is."""
@@ -39,7 +45,7 @@ class Warehouse(Section):
 class Source(Section):
     """`insights.source`: where Orgo's operational tables are."""
 
-    schema_name: SqlName = Field(alias="schema", description="Schema of the operational tables.")
+    schema_name: SqlName = Field(default="public", alias="schema", description="Schema of the operational tables.")
 
 
 class Etl(Section):
@@ -49,7 +55,7 @@ class Etl(Section):
     default_batch_size: Count = Field(description="Rows in one batch of a purge.")
     max_batch_size: Count = Field(description="Maximum number of rows in one batch, with rows that go with them.")
     concurrency: Count = Field(description="Number of dbt threads.")
-    overlap_hours: Count = Field(description="Hours before the last load whose changes are read again.")
+    overlap_hours: Count = Field(default=6, description="Hours before the last load whose changes are read again.")
     max_vanished_share: Share = Field(
         default=0.2, description="Share of the rows of an operational table that may vanish between two loads."
     )
@@ -75,11 +81,15 @@ class Cache(Section):
     url: Text = Field(description="URL of the cache; keep it in the environment, not in the file.")
     ttl_seconds: CacheTtl
     max_keys_per_dashboard: PerEnvironment = Field(description="Maximum number of entries of one dashboard.")
-    stale_seconds: Count = Field(description="Seconds for which an entry stays readable as stale after it was fresh.")
-    compute_seconds: Count = Field(description="Time limit of a computation, and of waiting for one, in seconds.")
-    warm_seconds: Seconds = Field(description="Time limit of a warm-up, in seconds.")
-    timeout_ms: Count = Field(description="Time limit of a call to the cache, in milliseconds.")
-    pause_seconds: Seconds = Field(description="Seconds without calls to the cache after a failure.")
+    stale_seconds: Count = Field(
+        default=900, description="Seconds for which an entry stays readable as stale after it was fresh."
+    )
+    compute_seconds: Count = Field(
+        default=30, description="Time limit of a computation, and of waiting for one, in seconds."
+    )
+    warm_seconds: Seconds = Field(default=600, description="Time limit of a warm-up, in seconds.")
+    timeout_ms: Count = Field(default=200, description="Time limit of a call to the cache, in milliseconds.")
+    pause_seconds: Seconds = Field(default=5, description="Seconds without calls to the cache after a failure.")
 
 
 class Retention(Section):
@@ -106,8 +116,12 @@ class Exports(Section):
     allowed_visibilities: list[Visibility] = Field(
         description="Visibilities of rows that may be exported: PUBLIC, INTERNAL."
     )
-    min_group_size: GroupSize = Field(description="Minimum size of a group in aggregates (decision D12); 2 or more.")
-    directory: Text = Field(description="Folder for exported files; an absolute path.")
+    min_group_size: GroupSize = Field(
+        default=5, description="Minimum size of a group in aggregates (decision D12); 2 or more."
+    )
+    directory: Text = Field(
+        default="${INSIGHTS_EXPORT_DIR}", description="Folder for exported files; an absolute path."
+    )
 
 
 class Cadence(Section):
@@ -133,29 +147,50 @@ class Patterns(Section):
 class Reviews(Section):
     """`insights.reviews`: how review cases are sent to Core Services."""
 
-    url: str = Field(description="URL to post cases to; without it, they are only printed.")
-    token: str = Field(description="Bearer token; keep it in the environment, not in the file.")
-    timeout_seconds: Seconds = Field(description="Time limit of one attempt, in seconds.")
-    attempts_per_run: Count = Field(description="Maximum number of attempts for one case in one run.")
-    max_attempts: Count = Field(description="Maximum number of attempts for one case in all runs; then it has failed.")
-    backoff_seconds: Seconds = Field(description="First pause between attempts, in seconds; it doubles each time.")
-    max_pause_seconds: Seconds = Field(description="Longest pause, in seconds, also for a longer Retry-After.")
-    stop_after_undelivered: Count = Field(description="Number of undelivered cases in a row after which a run stops.")
+    url: str = Field(
+        default="${INSIGHTS_CORE_API_URL}", description="URL to post cases to; without it, they are only printed."
+    )
+    token: str = Field(
+        default="${INSIGHTS_CORE_API_TOKEN}",
+        description="Bearer token; keep it in the environment, not in the file.",
+    )
+    timeout_seconds: Seconds = Field(default=10, description="Time limit of one attempt, in seconds.")
+    attempts_per_run: Count = Field(default=4, description="Maximum number of attempts for one case in one run.")
+    max_attempts: Count = Field(
+        default=12, description="Maximum number of attempts for one case in all runs; then it has failed."
+    )
+    backoff_seconds: Seconds = Field(
+        default=1, description="First pause between attempts, in seconds; it doubles each time."
+    )
+    max_pause_seconds: Seconds = Field(
+        default=60, description="Longest pause, in seconds, also for a longer Retry-After."
+    )
+    stop_after_undelivered: Count = Field(
+        default=3, description="Number of undelivered cases in a row after which a run stops."
+    )
 
 
 class Access(Section):
     """`insights.access` (section 2.5): role codes by visibility. `*` is every role."""
 
-    public_roles: list[Text] = Field(description="Roles for PUBLIC analytics.")
-    internal_roles: list[Text] = Field(description="Roles for INTERNAL analytics; each must be public too.")
-    restricted_roles: list[Text] = Field(description="Roles for RESTRICTED analytics; each must be internal too.")
-    anonymised_roles: list[Text] = Field(description="Roles for anonymised outputs, also of sensitive domains.")
+    public_roles: list[Text] = Field(default=["*"], description="Roles for PUBLIC analytics.")
+    internal_roles: list[Text] = Field(
+        default=["*"], description="Roles for INTERNAL analytics; each must be public too."
+    )
+    restricted_roles: list[Text] = Field(
+        default=[], description="Roles for RESTRICTED analytics; each must be internal too."
+    )
+    anonymised_roles: list[Text] = Field(
+        default=[], description="Roles for anonymised outputs, also of sensitive domains."
+    )
 
 
 class Offline(Section):
     """`insights.offline`: the environment without a network (decision D9)."""
 
-    enabled: Switch = Field(description="Whether DAGs and exports run in offline, on an imported snapshot.")
+    enabled: Switch = Field(
+        default=False, description="Whether DAGs and exports run in offline, on an imported snapshot."
+    )
 
 
 class Insights(Section):
@@ -163,23 +198,28 @@ class Insights(Section):
 
     environment: Environment = Field(description="Must equal INSIGHTS_ENV.")
     warehouse: Warehouse
-    source: Source
+    source: Source = Field(default_factory=Source)
     etl: Etl
     cache: Cache
     retention: Retention
     backups: Backups
     exports: Exports
-    access: Access
+    access: Access = Field(default_factory=Access)
     patterns: Patterns
-    reviews: Reviews
-    offline: Offline
+    reviews: Reviews = Field(default_factory=Reviews)
+    offline: Offline = Field(default_factory=Offline)
 
 
 class ConfigFile(Section):
     """The file config/insights/config.yaml."""
 
-    metadata: Metadata
+    metadata: Metadata | None = Field(default=None, description="Version and date of the file.")
     insights: Insights
+
+    @property
+    def version(self) -> str:
+        """The version of Orgo's format; that of this release if the file has no metadata."""
+        return self.metadata.version if self.metadata else FORMAT_VERSION
 
 
 class PatternsSubtree(Section):

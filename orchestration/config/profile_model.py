@@ -97,7 +97,7 @@ class Profile(Section):
 class ProfilesFile(Section):
     """The file config/organization_profiles.yaml without its templates."""
 
-    metadata: Metadata
+    metadata: Metadata | None = Field(default=None, description="Version and date of the file.")
     profiles: dict[str, Profile]
 
     @field_validator("profiles", mode="before")

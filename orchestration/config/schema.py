@@ -20,6 +20,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _REFERENCE = {"type": "string", "pattern": r"\$\{\w+\}"}  # ${NAME} may stand for any scalar
 _SCALARS = ("integer", "number", "boolean", "string")
+_ABOUT = ("title", "description", "default")
 
 
 def editor_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -33,9 +34,9 @@ def _with_references(schema: Any) -> Any:
         return [_with_references(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    is_any_text = schema.get("type") == "string" and not schema.keys() - {"type", "title", "description"}
+    is_any_text = schema.get("type") == "string" and not schema.keys() - {"type", *_ABOUT}
     if schema.get("type") in _SCALARS and not is_any_text:
-        about = {key: schema[key] for key in ("title", "description") if key in schema}
+        about = {key: schema[key] for key in _ABOUT if key in schema}
         strict = {key: value for key, value in schema.items() if key not in about}
         return about | {"anyOf": [strict, _REFERENCE]}
     return {key: _with_references(part) for key, part in schema.items()}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from orchestration.config.expansion import LATE, expand
+from orchestration.config.expansion import LATE, REFERENCE, expand
 from orchestration.config.masking import MASK, is_secret_key, shown
 from orchestration.config.problems import KeyPath, dotted
 from orchestration.config.rules import place_of
@@ -42,7 +42,7 @@ def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
 
 
 def _line(settings: Settings, path: KeyPath, value: object, environ: Mapping[str, str]) -> str:
-    key, origin = dotted(path), _origin(settings, path)
+    key, origin = dotted(path), _origin(settings, path, value)
     if isinstance(value, PerEnvironment):
         value = value.of(settings.environment)
     if path == ("insights", "patterns", "default_profile_key") and environ.get("INSIGHTS_DEFAULT_PROFILE_KEY"):
@@ -57,12 +57,13 @@ def _line(settings: Settings, path: KeyPath, value: object, environ: Mapping[str
     return f"{key} = {text}  # {origin}"
 
 
-def _origin(settings: Settings, path: KeyPath) -> str:
-    """Return file and line of a value, its variables, and "prod's value" if `offline` uses that."""
+def _origin(settings: Settings, path: KeyPath, value: object) -> str:
+    """Return "default" or file and line of a value, its variables, and "prod's value" if `offline` uses that."""
     own: KeyPath = (*path, settings.environment)
     from_prod: KeyPath = (*path, "prod")
     if path not in settings.places:
-        return "default"
+        names = REFERENCE.findall(str(value)) if path in LATE else []
+        return ", ".join(["default", *(f"${{{name}}}" for name in names)])
     is_prods = settings.environment == "offline" and own not in settings.places and from_prod in settings.places
     place = place_of(settings, from_prod if is_prods else own)
     parts = [f"{place.file}:{place.line}", *(f"${{{name}}}" for name in place.variables)]

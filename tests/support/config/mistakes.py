@@ -21,7 +21,13 @@ MISTAKES = [
         "  sauce: 1\n  source:\n",
         "{file}:{line}: insights.sauce: this key is unknown. Did you mean",
     ),
-    (CONFIG, "  offline:\n    enabled: false\n", "", "{file}:8: insights.offline: this key is missing"),
+    (CONFIG, "  offline:\n    enabled: false\n", "", None),
+    (
+        CONFIG,
+        "  offline:\n    enabled: false\n",
+        "  offline: 3\n",
+        "{file}:{line}: insights.offline is 3: must be a mapping",
+    ),
     (
         CONFIG,
         "    concurrency: 4\n",
