@@ -8,7 +8,11 @@
     0, so that groups can be joined with =; pattern_rows turns these values into NULL. -#}
 {% macro pattern_mart(cadence) -%}
 with
+{{ pattern_rules(cadence) }},
+
 {{ pattern_cases(cadence) }},
+
+{{ pattern_candidates() }},
 
 {{ pattern_groups() }},
 

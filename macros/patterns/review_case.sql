@@ -58,9 +58,14 @@
     firing.title || ': ' || firing.event_count || ' cases' || case
         when not {{ is_open() }} then ''
         when firing.grouped_by = 'category'
-            then ' of category ' || firing.label_category || ', subcategory ' || firing.label_subcategory
+            then ' of category ' || {{ code_and_name('label_category') }} || ', subcategory ' || {{ code_and_name('label_subcategory') }}
         else ' of ' || coalesce(nullif(firing.label, ''), 'no label') || ' in ' || firing.domain
     end
+{%- endmacro %}
+
+{#- A code of a label with its name, if it has one: 3 (Compliance). -#}
+{% macro code_and_name(code) -%}
+    concat(firing.{{ code }}, ' (' || firing.{{ code }}_name || ')')
 {%- endmacro %}
 
 {% macro review_description() -%}

@@ -36,10 +36,14 @@ firing as (
         kinds.grouped_by,
         kinds.review_role,
         kinds.review_suffix,
+        categories.name as label_category_name,
+        subcategories.name as label_subcategory_name,
         array_position(array[{{ enum_tokens('task_severity') }}], patterns.severity) as severity_rank
     from patterns
     inner join newest on patterns.cadence = newest.cadence and patterns.review_date = newest.review_date
     inner join {{ ref('pattern_kinds') }} as kinds on patterns.kind = kinds.kind
+    left join {{ ref('label_categories') }} as categories on patterns.label_category = categories.category
+    left join {{ ref('label_subcategories') }} as subcategories on patterns.label_subcategory = subcategories.subcategory
     where kinds.asks_for_review
 ),
 
