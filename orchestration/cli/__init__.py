@@ -12,6 +12,7 @@ from orchestration.cli.export import export, exports
 from orchestration.cli.manifest import manifest
 from orchestration.cli.patterns import patterns
 from orchestration.cli.purge import purge
+from orchestration.cli.reader import reader
 from orchestration.cli.reviews import reviews
 from orchestration.cli.warm import warm
 
@@ -30,6 +31,7 @@ for command in (
     build.rebuild,
     manifest,
     purge,
+    reader,
     show.status,
     show.docs,
     patterns,

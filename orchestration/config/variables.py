@@ -29,6 +29,8 @@ AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
+EXPORT_KEY_BYTES = 32  # minimum: the output length of HMAC-SHA256 (RFC 2104)
+READER_PASSWORD = "INSIGHTS_READER_PASSWORD"  # noqa: S105 -- the name of a variable
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -46,7 +48,8 @@ VARIABLES = (
     Variable(EXPORT_KEY, "exports with masked columns", is_secret=True),
     Variable("INSIGHTS_CORE_API_URL", "insights reviews send", "none: a dry run"),
     Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),
-    Variable("INSIGHTS_ADMIN_URL", "insights init", "libpq's variables"),
+    Variable("INSIGHTS_ADMIN_URL", "insights init, insights reader", "libpq's variables"),
+    Variable(READER_PASSWORD, "insights reader add", "asked for in a terminal", is_secret=True),
     Variable("INSIGHTS_OPERATIONAL_URL", "workshop load-incidents", "libpq's variables"),
     Variable("INSIGHTS_SCHEMA", "plain dbt", "insights"),
     Variable("INSIGHTS_THREADS", "plain dbt", "4"),

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from orchestration.config.files import Settings
 from orchestration.errors import BusyError, MisconfiguredError, RefusedError
-from orchestration.warehouse import foreign, profiles
+from orchestration.warehouse import foreign, profiles, row_security
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.privileges import check_privileges, grant_defaults
@@ -110,6 +110,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         cleared = foreign.clear(db, move_aside=move_aside)
         report.dropped, report.moved_aside = cleared.dropped, cleared.moved
         _create_objects(db)
+        row_security.prepare(db)
         _take_over_own_relations(db)
         _take_over_own_functions(db)
         _grant_source(db)

@@ -65,11 +65,12 @@ def _of_schemas(db: Database) -> Iterator[Wanted]:
 
 
 def _functions(ops_schema: str) -> list[str]:
-    """Return the functions of objects.sql with their arguments' types, as its comments name them."""
-    script = files("orchestration.warehouse").joinpath("objects.sql").read_text(encoding="utf-8")
-    return re.findall(r"^comment on function (\S+\(.*\)) is", script.replace("{ops}", ops_schema), re.M)
+    """Return the functions of the scripts with their arguments' types, as their comments name them."""
+    scripts = [files("orchestration.warehouse").joinpath(name) for name in ("objects.sql", "row_security.sql")]
+    text = "".join(script.read_text(encoding="utf-8") for script in scripts)
+    return re.findall(r"^comment on function (\S+\(.*\)) is", text.replace("{ops}", ops_schema), re.M)
 
 
 def _quoted(kind: str, name: str) -> sql.Composable:
-    # A function's name is made of SqlName and of objects.sql, which need no quotes.
+    # A function's name is made of SqlName and of our scripts, which need no quotes.
     return sql.SQL(name) if kind == "function" else sql.Identifier(name)

@@ -94,11 +94,12 @@ def first_line(error: BaseException) -> str:
 
 
 def _is_made_by_init(detail: str) -> bool:
-    """Return whether the missing relation is one of objects.sql, which `insights init` creates."""
+    """Return whether the missing relation is one of the scripts, which `insights init` creates."""
     return any(f"_ops.{table}" in detail for table in _tables_of_init())
 
 
 @cache
 def _tables_of_init() -> tuple[str, ...]:
-    script = files("orchestration.warehouse").joinpath("objects.sql").read_text(encoding="utf-8")
-    return tuple(re.findall(r"^create table if not exists \{ops\}\.(\w+)", script, re.M))
+    scripts = [files("orchestration.warehouse").joinpath(name) for name in ("objects.sql", "row_security.sql")]
+    text = "".join(script.read_text(encoding="utf-8") for script in scripts)
+    return tuple(re.findall(r"^create (?:table if not exists|or replace view) \{ops\}\.(\w+)", text, re.M))

@@ -1,0 +1,63 @@
+"""Row-level security of the marts: the objects behind it, and its policies on relations that exist (decision D155)."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from psycopg import sql
+
+from orchestration.config.files import Settings
+from orchestration.errors import BusyError
+from orchestration.manifest import Relation
+from orchestration.warehouse.database import Database
+
+_LONGEST_NAME = 63  # bytes of a name in PostgreSQL; SqlName is ASCII
+
+
+def readers_group(settings: Settings) -> str:
+    """Return the role that all readers are members of; the policies restrict its members."""
+    suffix = "_readers"
+    return settings.insights.warehouse.read_only_user[: _LONGEST_NAME - len(suffix)] + suffix
+
+
+def prepare(db: Database) -> None:
+    """Create the group of readers, and the table and functions that policies need; part of `insights init`."""
+    names, group = db.names, readers_group(db.settings)
+    if not db.rows("select from pg_roles where rolname = %s", [group]):
+        db.execute(sql.SQL("create role {} nologin").format(sql.Identifier(group)))
+    script = files("orchestration.warehouse").joinpath("row_security.sql").read_text(encoding="utf-8")
+    db.execute(
+        sql.SQL(script).format(
+            ops=sql.Identifier(names.ops_schema),
+            etl=sql.Identifier(db.settings.insights.warehouse.write_user),
+            readers=sql.Identifier(group),
+            ro_name=sql.Literal(db.settings.insights.warehouse.read_only_user),
+            readers_name=sql.Literal(group),
+        )
+    )
+    for statement, name in (
+        ("grant usage on schema {} to {}", names.marts_schema),
+        ("grant connect on database {} to {}", str(db.connection.info.dbname)),
+    ):
+        db.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(group)))
+
+
+def restrict(db: Database, relations: dict[str, Relation]) -> None:
+    """Give the stored marts and seeds their policies, as the role that owns them; loads do so for what they write.
+
+    Raises BusyError if sessions that read a relation hold it for some seconds.
+    """
+    held = []
+    statement = sql.SQL("select {}(to_regclass(%s), %s)").format(db.ops("restrict_rows"))
+    for relation in relations.values():
+        name = sql.Identifier(relation.schema, relation.identifier)
+        if relation.schema != db.names.marts_schema or not db.exists(name):
+            continue
+        shared = relation.meta.get("shared")
+        if not db.value(statement, [name.as_string(db.connection), shared]):
+            held.append(relation.name)
+    if held:
+        raise BusyError(
+            f"Other sessions read {', '.join(held)}, so row-level security could not be set. Run the command again when"
+            " their transactions have ended."
+        )
