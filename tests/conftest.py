@@ -30,8 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Remove the caller's variables of PostgreSQL, Insights and dbt, and give dbt's artifacts their own folder."""
+    """Remove the caller's variables of PostgreSQL, Insights, dbt and proxies, and give dbt its own folders."""
     for name in [n for n in os.environ if n.startswith(("PG", "INSIGHTS_", "DBT_")) and n != "INSIGHTS_INCIDENT_LOG"]:
+        del os.environ[name]
+    for name in [n for n in os.environ if n.lower().endswith("_proxy")]:  # the servers of the tests are on this machine
         del os.environ[name]
     os.environ["DBT_TARGET_PATH"] = str(tmp_path_factory.mktemp("target"))
     os.environ["DBT_LOG_PATH"] = str(tmp_path_factory.mktemp("logs"))

@@ -13,13 +13,15 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestration.cache import counters
 from orchestration.cache.counters import Counters
 from orchestration.cache.entries import Entry, Lifetime, UnusableEntryError, pack, unpack
-from orchestration.cache.keys import Key
+from orchestration.cache.keys import Group, Key
+from orchestration.cache.seals import Seals, opened_load, sealed_load
 from orchestration.cache.single_flight import SingleFlight
 from orchestration.cache.store import CacheRefusedError, CacheUnavailableError, Store, Write
 
@@ -59,9 +61,13 @@ class _Look:
 class Answers:
     """The cache as its clients see it. Safe to share between threads."""
 
-    def __init__(self, store: Store | None, compute_seconds: float) -> None:
-        """Answer from `store`, or compute everything if it is None; one computation may take `compute_seconds`."""
+    def __init__(self, store: Store | None, seals: Seals, compute_seconds: float) -> None:
+        """Answer from `store`, or compute everything if it is None; one computation may take `compute_seconds`.
+
+        Entries are written and believed with the key of `seals` only; while it has none, everything is computed.
+        """
         self._store = store
+        self._seals = seals
         self._compute_seconds = compute_seconds
         self._flights: SingleFlight[Answer] = SingleFlight()
         self.counters = Counters(store)
@@ -93,8 +99,18 @@ class Answers:
         """
         if self._store is None:
             return ["there is no cache"] * len(requests)
+        seal_key = self._seals.key()
+        if seal_key is None:
+            return ["the key of the cache cannot be read"] * len(requests)
         writes = [
-            Write(r.key, pack(entry, r.lifetime), entry.load, r.lifetime.hard, r.max_keys, is_requested)
+            Write(
+                r.key,
+                pack(entry, r.lifetime, seal_key),
+                sealed_load(seal_key, r.key.group, entry.load),
+                r.lifetime.hard,
+                r.max_keys,
+                is_requested,
+            )
             for r, entry in requests
         ]
         try:
@@ -107,7 +123,8 @@ class Answers:
         return [str(refusal) if refusal else None for refusal in refusals]
 
     def _look(self, request: Request) -> _Look:
-        if self._store is None:
+        seal_key = self._seals.key() if self._store else None
+        if self._store is None or seal_key is None:
             return _Look(None, is_cached=False)
         now = time.time()
         try:
@@ -118,13 +135,24 @@ class Answers:
         except CacheRefusedError:  # the key holds another type; a new entry replaces it
             self.counters.count(request.key.group, counters.IGNORED)
             return _Look(None, is_cached=True)
+        known_load = self._known_load(self._store, request.key.group, found.load, seal_key)
         if found.raw is None:
             return _Look(None, is_cached=True)
         try:
-            return _Look(_judged(request.lifetime, unpack(found.raw, request.question), found.known_load, now), True)
+            entry = unpack(found.raw, request.question, seal_key)
+            return _Look(_judged(request.lifetime, entry, known_load, now), is_cached=True)
         except UnusableEntryError:
             self.counters.count(request.key.group, counters.IGNORED)
             return _Look(None, is_cached=True)
+
+    def _known_load(self, store: Store, group: Group, raw: bytes | None, seal_key: bytes) -> int | None:
+        """Return the newest load of a group; removes one that no process with the key has written."""
+        load = None if raw is None else opened_load(seal_key, group, raw)
+        if raw is not None and load is None:
+            self.counters.count(group, counters.IGNORED)
+            with suppress(CacheUnavailableError, CacheRefusedError):
+                store.forget_load(group, raw)
+        return load
 
     def _lead(self, request: Request, look: _Look, compute: Compute) -> Answer:
         """Compute under the lease; while another process has it, return the stale entry or wait for the new one."""

@@ -1,25 +1,25 @@
-"""The format of a cache entry: a checksum, a header, the question and the bytes of the answer.
+"""The format of a cache entry: a seal, a header, the question and the bytes of the answer.
 
-    <format> <CRC-32 of all that follows>
+    <format> <seal of all that follows>
     <a line of JSON: time of computation, load, duration, lifetimes>
     <the question in canonical text>
     <the answer>
 
-A reader verifies the checksum and that the question is its own, and applies its own limits of age. The checksum detects
-truncation and accidental changes only; a cryptographic hash without a key would add nothing, because a client that can
-write to this Redis could compute it as well.
+A reader verifies the seal and that the question is its own, and applies its own limits of age. Only a process that has
+the key can write what passes: access to Redis is not enough (decision D161).
 """
 
 from __future__ import annotations
 
 import json
 import math
-import zlib
 from dataclasses import dataclass
 
-FORMAT = 2
-_PREFIX = "%d %08x\n"
-_PREFIX_BYTES = len(_PREFIX % (FORMAT, 0))
+from orchestration.cache.seals import DIGITS, is_seal, seal
+
+FORMAT = 3
+_FORMAT = b"%d " % FORMAT
+_PREFIX_BYTES = len(_FORMAT) + DIGITS + 1
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
@@ -58,8 +58,8 @@ class Entry:
         return abs(now - self.computed_at)
 
 
-def pack(entry: Entry, lifetime: Lifetime) -> bytes:
-    """Return the entry in the format of this module."""
+def pack(entry: Entry, lifetime: Lifetime, key: bytes) -> bytes:
+    """Return the entry in the format of this module, sealed with a key."""
     header = {
         "computed_at": entry.computed_at,
         "load": entry.load,
@@ -68,14 +68,19 @@ def pack(entry: Entry, lifetime: Lifetime) -> bytes:
         "hard_seconds": lifetime.hard,
     }
     content = f"{canonical(header)}\n{entry.question}\n".encode() + entry.body
-    return _prefix(content) + content
+    return b"%b%b\n%b" % (_FORMAT, seal(key, content), content)
 
 
-def unpack(raw: bytes, question: str) -> Entry:
-    """Return the entry in these bytes; raises UnusableEntryError unless they are intact and answer this question."""
+def unpack(raw: bytes, question: str, key: bytes) -> Entry:
+    """Return the entry in these bytes; raises UnusableEntryError unless key and question are right."""
     content = memoryview(raw)[_PREFIX_BYTES:]
-    if raw[:_PREFIX_BYTES] != _prefix(content):
-        raise UnusableEntryError("the entry is truncated, changed or of another format")
+    format_, given, end = (
+        raw[: len(_FORMAT)],
+        raw[len(_FORMAT) : _PREFIX_BYTES - 1],
+        raw[_PREFIX_BYTES - 1 : _PREFIX_BYTES],
+    )
+    if format_ != _FORMAT or end != b"\n" or not is_seal(key, content, given):
+        raise UnusableEntryError("the entry is truncated, changed, of another format or sealed with another key")
     try:
         line, answered, body = bytes(content).split(b"\n", 2)
         header = json.loads(line.decode())
@@ -87,10 +92,6 @@ def unpack(raw: bytes, question: str) -> Entry:
     if answered != question.encode():
         raise UnusableEntryError("the entry answers another question")
     return entry
-
-
-def _prefix(content: bytes | memoryview) -> bytes:
-    return (_PREFIX % (FORMAT, zlib.crc32(content))).encode()
 
 
 def canonical(value: object) -> str:

@@ -41,7 +41,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Key:
-    """The Redis keys of one question."""
+    """The Redis keys of one question. `name` begins with its owner and a colon; owners share the room of a group."""
 
     group: Group
     name: str

@@ -14,12 +14,16 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from orchestration.cache.keys import Group, Key
-from orchestration.cache.scripts import RELEASE, WRITE
+from orchestration.cache.scripts import COUNT, COUNT_REQUESTS, RELEASE, TAKE, WRITE
 from orchestration.errors import MisconfiguredError
 
 logger = logging.getLogger(__name__)
 
 ASKS_KEPT = timedelta(days=2)  # the counts of today and yesterday
+MOST_REQUESTS = 2**53  # no count reaches it
+MOST_QUESTIONS = 20_000  # of a day, which are read at most
+LONGEST_QUESTION = 10_000  # bytes
+LONGEST_COUNT = 18  # digits of a number that Redis adds to
 
 
 class CacheUnavailableError(Exception):
@@ -32,22 +36,22 @@ class CacheRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """The bytes of an entry, None if there is none, and the newest load known for its group."""
+    """The bytes of an entry and of the newest load known for its group, as they are; None if there are none."""
 
     raw: bytes | None
-    known_load: int | None
+    load: bytes | None
 
 
 @dataclass(frozen=True)
 class Write:
-    """One entry to store: `raw` for `hard_seconds`, in a group of at most `max_keys` entries.
+    """One entry to store: `raw` for `hard_seconds`, in a group of at most `max_keys` entries, with its sealed load.
 
     `is_requested` if a client has just requested it; an entry of a warm-up keeps the time of its last request.
     """
 
     key: Key
     raw: bytes
-    load: int
+    load: bytes
     hard_seconds: float
     max_keys: int
     is_requested: bool = True
@@ -82,7 +86,10 @@ class Store:
         if self._problem:
             logger.warning("There is no cache: %s", self._problem)
         self._write = self._redis.register_script(WRITE)
+        self._take = self._redis.register_script(TAKE)
         self._release = self._redis.register_script(RELEASE)
+        self._count = self._redis.register_script(COUNT)
+        self._count_requests = self._redis.register_script(COUNT_REQUESTS)
 
     def read(self, key: Key, requested_at: float) -> Found:
         """Return the entry of a key and record the time of the request (seconds since 1970), in one round trip."""
@@ -93,12 +100,17 @@ class Store:
         raw, load, _ = self._run(lambda: pipeline.execute(raise_on_error=False))
         if isinstance(raw, redis.ResponseError):
             raise CacheRefusedError(str(raw)) from raw
-        return Found(raw, int(load) if isinstance(load, bytes) and load.isdigit() else None)
+        return Found(raw, load if isinstance(load, bytes) else None)
+
+    def forget_load(self, group: Group, raw: bytes) -> None:
+        """Remove the known load of a group if it still is this one."""
+        self._run(lambda: self._release(keys=[group.load], args=[raw]))
 
     def write(self, writes: Sequence[Write], written_at: float) -> list[CacheRefusedError | None]:
-        """Store entries in one round trip; a group over its limit loses its least recently requested entries.
+        """Store entries in one round trip; a group over its limit loses entries of its largest owners.
 
-        Returns the error for each that Redis refused, None for each that was stored.
+        Those that were not requested for the longest leave. Returns the error for each that Redis refused, None for
+        each that was stored.
         """
         pipeline = self._redis.pipeline(transaction=False)
         for write in writes:
@@ -116,7 +128,7 @@ class Store:
 
     def take_lease(self, key: Key, token: str, seconds: float) -> bool:
         """Take the lease of an entry for some seconds; returns False if another client holds it."""
-        return bool(self._run(lambda: self._redis.set(key.lease, token, nx=True, px=max(1, int(seconds * 1000)))))
+        return bool(self._run(lambda: self._take(keys=[key.lease], args=[token, max(1, int(seconds * 1000))])))
 
     def release_lease(self, key: Key, token: str) -> None:
         """Release the lease if `token` still holds it."""
@@ -129,13 +141,13 @@ class Store:
         sizes = []
         for count in counts:
             before = len(pipeline)
-            for outcome, number in count.outcomes.items():
-                pipeline.hincrby(count.group.counters, f"{count.group.name}:{outcome}", number)
-            for question, number in count.asks.items():
-                pipeline.zincrby(count.group.asks(day), number, question)
+            named = {f"{count.group.name}:{outcome}": number for outcome, number in count.outcomes.items()}
+            if named:
+                self._count(keys=[count.group.counters], args=_flat(named), client=pipeline)
             if count.asks:
-                pipeline.zremrangebyrank(count.group.asks(day), 0, -count.max_asks - 1)
-                pipeline.expire(count.group.asks(day), ASKS_KEPT)
+                limits = [int(ASKS_KEPT.total_seconds()), count.max_asks]
+                args = [*limits, *_flat(count.asks)]
+                self._count_requests(keys=[count.group.asks(day)], args=args, client=pipeline)
             sizes.append(len(pipeline) - before)
         answers = iter(self._run(lambda: pipeline.execute(raise_on_error=False)))
         return [
@@ -143,22 +155,46 @@ class Store:
         ]
 
     def most_requested(self, group: Group, now: float) -> list[tuple[str, int]]:
-        """Return the questions of today and yesterday (UTC) with their number of requests, the most requested first."""
+        """Return the questions of today and yesterday (UTC) with their number of requests, the most requested first.
+
+        What no count can have written is left out and removed.
+        """
         today = datetime.fromtimestamp(now, UTC).date()
         pipeline = self._redis.pipeline(transaction=False)
         for day in (today, today - timedelta(days=1)):
-            pipeline.zrange(group.asks(day.isoformat()), 0, -1, desc=True, withscores=True)
+            pipeline.zrange(group.asks(day.isoformat()), 0, MOST_QUESTIONS - 1, desc=True, withscores=True)
+        answers = self._run(lambda: pipeline.execute(raise_on_error=False))
         total: dict[str, int] = {}
-        for member, score in (pair for answer in self._run(pipeline.execute) for pair in answer):
-            question = member.decode("utf-8", "replace")
+        invalid = []
+        for member, score in (pair for answer in answers if isinstance(answer, list) for pair in answer):
+            if not 0 < score < MOST_REQUESTS or len(member) > LONGEST_QUESTION:
+                invalid.append(member)
+                continue
+            question = member.decode("utf-8", "surrogateescape")
             total[question] = total.get(question, 0) + int(score)
+        self.forget_requests(group, invalid, now)
         return sorted(total.items(), key=lambda item: (-item[1], item[0]))
+
+    def forget_requests(self, group: Group, questions: Sequence[str | bytes], now: float) -> None:
+        """Remove questions from the counts of today and yesterday (UTC)."""
+        if not questions:
+            return
+        members = [q if isinstance(q, bytes) else q.encode("utf-8", "surrogateescape") for q in questions]
+        today = datetime.fromtimestamp(now, UTC).date()
+        pipeline = self._redis.pipeline(transaction=False)
+        for day in (today, today - timedelta(days=1)):
+            pipeline.zrem(group.asks(day.isoformat()), *members)
+        self._run(lambda: pipeline.execute(raise_on_error=False))
 
     def counters(self, environment: str) -> dict[str, int]:
         """Return every counter of an environment in Redis, by `<group>:<outcome>`."""
         key = Group(environment, "").counters
         found = cast(dict[bytes, bytes], self._run(lambda: self._redis.hgetall(key)))
-        return {name.decode("utf-8", "replace"): int(number) for name, number in found.items()}
+        return {
+            name.decode("utf-8", "replace"): int(number)
+            for name, number in found.items()
+            if number.isdigit() and len(number) <= LONGEST_COUNT
+        }
 
     def close(self) -> None:
         """Close the connections."""
@@ -178,6 +214,10 @@ class Store:
             self._paused_until = time.monotonic() + self._pause_seconds
             logger.warning("Redis did not respond (%s); no further attempt for %s s", error, self._pause_seconds)
             raise CacheUnavailableError(f"{type(error).__name__}: {error}") from error
+
+
+def _flat(numbers: Mapping[str, int]) -> list[str | int]:
+    return [part for pair in numbers.items() for part in pair]
 
 
 def _client(url: str, timeout_seconds: float) -> tuple[redis.Redis, str | None]:

@@ -42,6 +42,8 @@ def send() -> None:
                 say_json(request.payload)
             say("Dry run: INSIGHTS_CORE_API_URL is not set, nothing was sent.", err=True)
             return
+        if core.warning:
+            say(core.warning, color="yellow", err=True)
         report = send_reviews(db, core)
     say(f"{report.sent} sent, {report.pending} pending, {report.failed} failed")
     if report.stopped:

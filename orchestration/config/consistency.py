@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
+from orchestration.config.addresses import is_unencrypted
+from orchestration.config.expansion import expand
 from orchestration.config.masking import shown
 from orchestration.config.problems import KeyPath, Problem, closest, dotted, nearest
 from orchestration.config.rule import Rule, fits, path
@@ -45,6 +47,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
             Rule(partial(_access_nests, narrow, wide), ((*_ACCESS, narrow), (*_ACCESS, wide)))
             for narrow, wide in (("restricted_roles", "internal_roles"), ("internal_roles", "public_roles"))
         ),
+        Rule(partial(_token_is_encrypted, environ), (path("insights.reviews.url"), path("insights.reviews.token"))),
         Rule(_exports_keep_rows_back, (path("insights.exports.allowed_visibilities"),)),
         Rule(_dags_have_flows, (("dags",),)),
         Rule(_dag_ids_differ, (("dags",),)),
@@ -168,6 +171,14 @@ def _exports_keep_rows_back(settings: Settings) -> Iterator[Problem]:
             says = "is exported in aggregates only, never as rows; remove it from this list"
             where = (*path("insights.exports.allowed_visibilities"), index)
             yield finding(settings, "warning", where, visibility, says)
+
+
+def _token_is_encrypted(environ: Mapping[str, str], settings: Settings) -> Iterator[Problem]:
+    where, reviews = path("insights.reviews.url"), settings.insights.reviews
+    url, token = (expand(value, environ)[0] for value in (reviews.url, reviews.token))
+    if is_unencrypted(url) and token and not expand(reviews.token, environ)[1]:
+        says = "begins with http://, so the token and the cases cross the network unencrypted; use https"
+        yield finding(settings, "warning", where, reviews.url, says)
 
 
 def _dags_have_flows(settings: Settings) -> Iterator[Problem]:

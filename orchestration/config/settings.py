@@ -15,7 +15,7 @@ from orchestration.config.model import ConfigFile, Insights
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile, ProfilesFile, without_templates
 from orchestration.config.tokens import Environment
-from orchestration.config.variables import EXPORT_KEY
+from orchestration.config.variables import CACHE_KEY, EXPORT_KEY
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import MisconfiguredError, RefusedError
 
@@ -69,6 +69,14 @@ class Settings:
                 f"Personal columns are masked with the environment variable {EXPORT_KEY}, which {says}"
             )
         return key
+
+    @property
+    def cache_key(self) -> bytes | None:
+        """The secret that seals the cache; None if INSIGHTS_CACHE_KEY is not set. Raises MisconfiguredError if weak."""
+        key = os.environ.get(CACHE_KEY, "").encode(errors="surrogateescape")
+        if key and (weak := weakness(key)):
+            raise MisconfiguredError(f"The environment variable {CACHE_KEY} {weak}")
+        return key or None
 
     @cached_property
     def redis_url(self) -> str | None:

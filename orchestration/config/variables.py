@@ -31,6 +31,7 @@ FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
 EXPORT_KEY_BYTES = 32  # minimum: the output length of HMAC-SHA256 (RFC 2104)
 READER_PASSWORD = "INSIGHTS_READER_PASSWORD"  # noqa: S105 -- the name of a variable
+CACHE_KEY = "INSIGHTS_CACHE_KEY"
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -41,6 +42,7 @@ VARIABLES = (
     Variable("INSIGHTS_ENV", "everything", "dev"),
     Variable("INSIGHTS_WAREHOUSE_URL", "loads, reviews, reports-api"),
     Variable("INSIGHTS_REDIS_URL", "dashboards", "none: no cache"),
+    Variable(CACHE_KEY, "dashboards", "the key that insights init has made", is_secret=True),
     Variable("INSIGHTS_DEFAULT_PROFILE_KEY", "builds and reviews", "patterns.default_profile_key"),
     Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
     Variable(EXPORT_DIR, "exports to files"),
@@ -76,7 +78,7 @@ def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None
 
 def variable_problems(environ: Mapping[str, str]) -> list[Problem]:
     """Return the problems of the variables that are set."""
-    rules = (_environment, _unknown, _schemes, _exports, _airflow)
+    rules = (_environment, _unknown, _schemes, _exports, _keys, _airflow)
     return [problem for rule in rules for problem in rule(environ)]
 
 
@@ -112,9 +114,13 @@ def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
     if bucket and not _BUCKET.fullmatch(bucket):
         says = "must be a bucket name: 3 to 63 lowercase letters, digits, dots and hyphens"
         yield _problem(EXPORT_BUCKET, bucket, says)
-    key = environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
-    if key and (weak := weakness(key)):
-        yield Problem("error", weak, "environment", key=EXPORT_KEY, value=MASK)
+
+
+def _keys(environ: Mapping[str, str]) -> Iterator[Problem]:
+    for name in (EXPORT_KEY, CACHE_KEY):
+        key = environ.get(name, "").encode(errors="surrogateescape")
+        if key and (weak := weakness(key)):
+            yield Problem("error", weak, "environment", key=name, value=MASK)
 
 
 def _airflow(environ: Mapping[str, str]) -> Iterator[Problem]:

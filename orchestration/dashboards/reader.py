@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import Any
 from orchestration.cache.answers import Answer, Answers, Request
 from orchestration.cache.entries import Entry, Lifetime
 from orchestration.cache.keys import Group
+from orchestration.cache.seals import Seals
 from orchestration.cache.store import Store
 from orchestration.config.files import Settings
 from orchestration.config.tokens import Visibility
@@ -53,7 +53,8 @@ class Reader:
         self.store = (
             Store(settings.redis_url, cache.timeout_ms / 1000, cache.pause_seconds) if settings.redis_url else None
         )
-        self.answers = Answers(self.store, cache.compute_seconds)
+        self.seals = Seals(lambda: settings.cache_key or warehouse.cache_key(), cache.pause_seconds)
+        self.answers = Answers(self.store, self.seals, cache.compute_seconds)
         names = Names.of(settings)
         self._statements: dict[tuple[str, Form], Statement] = {}
         for name, dashboard in self.dashboards.items():
@@ -147,15 +148,23 @@ class Reader:
     def most_requested(self, dashboard: str, limit: int) -> list[tuple[Question, int]]:
         """Return the `limit` most requested questions of a dashboard since yesterday, with their number of requests.
 
-        Questions that this release does not have are left out. Without a cache the list is empty. Raises
+        Questions that this release does not have are left out and forgotten. Without a cache the list is empty. Raises
         CacheUnavailableError or CacheRefusedError if Redis fails.
         """
         if self.store is None:
             return []
-        group = Group(self._settings.environment, dashboard)
-        counts = self.store.most_requested(group, time.time())
-        found = ((question, count) for text, count in counts if (question := self._parsed(dashboard, text)))
-        return list(itertools.islice(found, limit))
+        group, now = Group(self._settings.environment, dashboard), time.time()
+        found: list[tuple[Question, int]] = []
+        invalid = []
+        for text, count in self.store.most_requested(group, now):
+            if len(found) == limit:
+                break
+            if question := self._parsed(dashboard, text):
+                found.append((question, count))
+            else:
+                invalid.append(text)
+        self.store.forget_requests(group, invalid, now)
+        return found
 
     def close(self) -> None:
         """Send the remaining counts and close the connections."""
@@ -176,7 +185,7 @@ class Reader:
                 whole["parameters"],
             )
             question = self.question(asked)
-        except (InsightsError, ValueError, KeyError, TypeError, AttributeError):
+        except (InsightsError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return question if question.text == text else None
 

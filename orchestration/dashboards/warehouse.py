@@ -20,6 +20,7 @@ from orchestration.warehouse.database import Database, no_organization
 from orchestration.warehouse.translation import Messages, translating
 
 NEVER_BUILT = "The reports are not built yet, or not readable. Run: insights init, then insights build."
+NO_CACHE_KEY = "This database has no key for the cache. Run: insights init; or set INSIGHTS_CACHE_KEY."
 MESSAGES: Messages = {
     NotPreparedError: f"{NEVER_BUILT} ({{detail}})",
     NotBuiltError: f"{NEVER_BUILT} ({{detail}})",
@@ -72,6 +73,14 @@ class Warehouse:
         query = sql.SQL("select organization_id::text from {} where status = 'active' order by slug")
         with self._transaction() as db:
             return [row[0] for row in db.rows(query.format(db.mart(ORGANIZATIONS)))]
+
+    def cache_key(self) -> bytes:
+        """Return the key that `insights init` has made for the cache; raises NotPreparedError if there is none."""
+        with self._transaction() as db:
+            found: bytes | None = db.value(sql.SQL("select key from {}").format(db.ops("cache_key")))
+        if found is None:
+            raise NotPreparedError(NO_CACHE_KEY)
+        return bytes(found)
 
     def close(self) -> None:
         """Close the connections."""

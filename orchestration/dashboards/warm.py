@@ -7,6 +7,7 @@ that clients use, and the report has the share that was found.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -89,7 +90,7 @@ def warm(reader: Reader, settings: Settings, names: Sequence[str] = (), seconds:
 def candidates(reader: Reader, settings: Settings, names: Sequence[str]) -> list[Question]:
     """Return the questions to warm: those requested since yesterday, the most requested first; then the usual ones.
 
-    Organizations with requests come before the others. Raises like `warm`.
+    Organizations with requests come before the others; each has its share of the room. Raises like `warm`.
     """
     if reader.store is None:
         raise MisconfiguredError("There is no cache to warm: INSIGHTS_REDIS_URL is not set.")
@@ -107,13 +108,34 @@ def candidates(reader: Reader, settings: Settings, names: Sequence[str]) -> list
         for visibilities in _usual_visibilities(settings)
         for name in names
     )
-    room = dict.fromkeys(names, most)
-    chosen: dict[Question, None] = {}
-    for question in (*(question for question, _ in requested), *defaults):
-        if room[question.dashboard] and question not in chosen:
-            room[question.dashboard] -= 1
-            chosen[question] = None
-    return list(chosen)
+    wanted = list(dict.fromkeys((*(question for question, _ in requested), *defaults)))
+    room = {name: _shares([q for q in wanted if q.dashboard == name], most) for name in names}
+    chosen = []
+    for question in wanted:
+        shares = room[question.dashboard]
+        if shares[question.organization_id]:
+            shares[question.organization_id] -= 1
+            chosen.append(question)
+    return chosen
+
+
+def _shares(questions: Sequence[Question], most: int) -> Counter[str]:
+    """Return how many questions each organization may have: as many as any other, or all if it has fewer (D162).
+
+    What cannot be divided goes to the organizations that come first.
+    """
+    counts = Counter(question.organization_id for question in questions)
+    share, room = 0, most
+    for place, count in enumerate(sorted(counts.values())):
+        share = room // (len(counts) - place)
+        if count > share:
+            room -= share * (len(counts) - place)
+            break
+        room -= count
+    shares = Counter({organization: min(count, share) for organization, count in counts.items()})
+    larger = [organization for organization, count in counts.items() if count > share]
+    shares.update(larger[:room])
+    return shares
 
 
 def _usual_visibilities(settings: Settings) -> Iterator[tuple[str, ...]]:

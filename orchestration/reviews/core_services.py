@@ -6,6 +6,8 @@ response that arrives byte by byte, and their pools, redirects and retries are n
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 import ssl
 import threading
@@ -16,17 +18,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from urllib.parse import urlsplit
 
+from orchestration.config.addresses import is_this_machine, is_unencrypted
 from orchestration.errors import MisconfiguredError
+from orchestration.reviews.proxies import ProxyRefusedError, proxy_for
+from orchestration.reviews.redaction import without_secrets
 
-SUCCESSES, REDIRECTIONS, CLIENT_ERRORS, SERVER_ERRORS = 200, 300, 400, 500  # first status of each class
+INTERIM, SUCCESSES, REDIRECTIONS, CLIENT_ERRORS, SERVER_ERRORS = 100, 200, 300, 400, 500  # first status of each class
+SWITCHING_PROTOCOLS = 101  # the last answer in HTTP
 CONFLICT = 409
 NOT_ALLOWED = (401, 403, 407)
 LATER = (408, 425, 429)  # server timeout, too early, too many requests
-BYTES_READ = 4096  # maximum read of a response body
+BYTES_READ = 65_536  # maximum read of a response body
+_FAILURE = re.compile(r'\s*\{\s*"success"\s*:\s*false\b')  # of a body that is cut off
 ANSWER_LENGTH = 500  # maximum stored characters of a response
+UNENCRYPTED = (
+    "INSIGHTS_CORE_API_URL begins with http://: INSIGHTS_CORE_API_TOKEN and the cases cross the network unencrypted."
+    " Use https."
+)
 
 
 class Outcome(Enum):
@@ -34,7 +45,7 @@ class Outcome(Enum):
 
     SENT = "sent"  # accepted now, or by an earlier attempt whose response was lost (409)
     REFUSED = "refused"  # this case is refused for good
-    AGAIN = "again"  # a timeout, a broken connection, a status of LATER, or a server error
+    AGAIN = "again"  # a timeout, a broken connection, a status of LATER, a server error, or 2xx with success: false
     STOP = "stop"  # token or URL are wrong, so every other case would get the same response
 
 
@@ -74,6 +85,13 @@ class CoreServices:
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._port = port or (443 if self._tls else 80)
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._proxy = proxy_for("https" if self._tls else "http", host, self._port)
+        self._secrets = [text for text in (token, self._proxy and self._proxy.authorization) if text]
+        if self._proxy and not self._tls:
+            self._target = f"http://{parts.netloc}{self._target}"
+        is_open = is_unencrypted(url) or (not self._tls and self._proxy and not is_this_machine(self._proxy.host))
+        # Set if the token crosses a network unencrypted.
+        self.warning = UNENCRYPTED if token and is_open else None
 
     def post(self, case_id: str, payload: str) -> Answer:
         """Post a Case contract with its id as the idempotency key; returns after at most `timeout_seconds`."""
@@ -81,13 +99,19 @@ class CoreServices:
         headers = {"Content-Type": "application/json", "Idempotency-Key": case_id}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
+        if self._proxy and not self._tls:
+            headers |= self._proxy.headers
         try:
             with self._connected(deadline) as connection:
                 connection.request("POST", self._target, payload.encode(), headers)
                 with connection.getresponse() as response:
-                    said = f"{response.status} {response.getheader('Location', '')} {_beginning(response)}"
+                    body = _beginning(response)
+                    said = f"{response.status} {response.getheader('Location', '')} {body}"
                     wait = _retry_after(response.getheader("Retry-After"))
-                    return Answer(_meaning(response.status), self._clean(said), wait)
+                    return Answer(_meaning(response.status, body), self._clean(said), wait)
+        except ProxyRefusedError as error:
+            is_passing = error.status >= SERVER_ERRORS or error.status in LATER
+            return Answer(Outcome.AGAIN if is_passing else Outcome.STOP, self._clean(str(error)))
         except (OSError, HTTPException, UnicodeError) as error:
             if time.monotonic() >= deadline:
                 return Answer(Outcome.AGAIN, f"no answer within {self._timeout:g} s")
@@ -96,22 +120,37 @@ class CoreServices:
     @contextmanager
     def _connected(self, deadline: float) -> Iterator[HTTPConnection]:
         """Connect, and close the connection at `deadline`; only DNS and TCP connect can take a little longer."""
-        plain = socket.create_connection((self._host, self._port), self._timeout)
+        address = (self._proxy.host, self._proxy.port) if self._proxy else (self._host, self._port)
+        plain = socket.create_connection(address, self._timeout)
         with closing(plain), _cut_off(plain, deadline):
             if self._tls:
+                if self._proxy:
+                    self._proxy.open_tunnel(plain, self._host, self._port)
                 connection: HTTPConnection = HTTPSConnection(self._host, self._port, context=self._tls)
                 connection.sock = self._tls.wrap_socket(plain, server_hostname=self._host)
             else:
                 connection = HTTPConnection(self._host, self._port)
                 connection.sock = plain
+            connection.response_class = _FinalResponse
             with closing(connection):
                 yield connection
 
     def _clean(self, text: str) -> str:
-        """Return the text as it may be stored and shown: without token and control characters, truncated."""
-        if self._token:
-            text = text.replace(self._token, "***")
+        """Return the text as it may be stored and shown: without secrets and control characters, truncated."""
+        text = without_secrets(text, self._secrets)
         return " ".join("".join(c if c.isprintable() else " " for c in text[:ANSWER_LENGTH]).split())
+
+
+class _FinalResponse(HTTPResponse):
+    """The last response to a request: interim ones (1xx) only announce it; http.client skips no other than 100."""
+
+    def begin(self) -> None:
+        """Read status and headers of the first response that is not an interim one."""
+        super().begin()
+        while INTERIM <= self.status < SUCCESSES and self.status != SWITCHING_PROTOCOLS:
+            # begin() does nothing while there are headers.
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
 
 
 @contextmanager
@@ -135,19 +174,33 @@ def _cut_off(connection: socket.socket, deadline: float) -> Iterator[None]:
 
 def _beginning(response: HTTPResponse) -> str:
     """Return the beginning of a response body, "" if it cannot be read: the status alone decides the outcome."""
-    with suppress(OSError, HTTPException):
+    try:
         return response.read(BYTES_READ).decode("utf-8", "replace")
-    return ""
+    except IncompleteRead as error:
+        return error.partial[:BYTES_READ].decode("utf-8", "replace")
+    except (OSError, HTTPException):
+        return ""
 
 
-def _meaning(status: int) -> Outcome:
-    if SUCCESSES <= status < REDIRECTIONS or status == CONFLICT:
+def _meaning(status: int, body: str) -> Outcome:
+    if SUCCESSES <= status < REDIRECTIONS:
+        return Outcome.AGAIN if _says_failure(body) else Outcome.SENT
+    if status == CONFLICT:
         return Outcome.SENT
     if status < CLIENT_ERRORS or status in NOT_ALLOWED:
         return Outcome.STOP
     if status >= SERVER_ERRORS or status in LATER:
         return Outcome.AGAIN
     return Outcome.REFUSED
+
+
+def _says_failure(body: str) -> bool:
+    """Return whether a body is a JSON object whose `success` is false, or the beginning of one."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return _FAILURE.match(body) is not None
+    return isinstance(found, dict) and found.get("success") is False
 
 
 def _retry_after(header: str | None) -> float:

@@ -61,7 +61,7 @@ def send_reviews(db: Database, core: CoreServices) -> SendReport:
             if answer.outcome is Outcome.STOP:
                 report.stopped = (
                     f"Core Services answered: {answer.text}. This is not about one case: check INSIGHTS_CORE_API_TOKEN"
-                    " and INSIGHTS_CORE_API_URL (a redirect is not followed)."
+                    " and INSIGHTS_CORE_API_URL (a redirect is not followed), and the proxy of the environment, if any."
                 )
                 break
             status = _status(reviews, attempts, answer)

@@ -95,6 +95,18 @@ create unique index if not exists export_audit_end on {ops}.export_audit (export
 comment on table {ops}.export_audit is
 'What became of every try to export: a row when bytes begin to leave, and one for how it ended or why it was refused.';
 
+-- Only readers that serve all organizations may read it: with it, and access to Redis, one could plant answers.
+create table if not exists {ops}.cache_key (
+    is_only boolean primary key default true check (is_only),
+    key bytea not null,
+    made_at timestamptz not null default clock_timestamp()
+);
+insert into {ops}.cache_key (key)
+select sha256(convert_to(concat(gen_random_uuid(), gen_random_uuid(), gen_random_uuid()), 'UTF8'))
+on conflict do nothing;
+comment on table {ops}.cache_key is
+'The key that seals the entries of the cache where INSIGHTS_CACHE_KEY is not set (decision D161).';
+
 -- One row for each claim that was ever taken: the writer's, the review sender's, those of exports (decision D148).
 create sequence if not exists {ops}.claim_numbers as bigint;
 create table if not exists {ops}.claims (
@@ -207,6 +219,7 @@ grant execute on function {ops}.is_held({ops}.claims), {ops}.prove_claim(text, b
 -- Dashboards show the horizon of their load, and their cache entries record its id.
 grant usage on schema {ops} to {ro};
 grant select (load_log_id, relation_name, as_of, horizon, logged_at) on {ops}.load_log to {ro};
+grant select on {ops}.cache_key to {etl}, {ro};
 grant select, insert, update on {ops}.purge_log to {etl};
 grant select, insert, update on {ops}.source_counts to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};

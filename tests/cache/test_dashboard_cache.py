@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hmac
 import json
 import re
 import time
@@ -16,6 +17,8 @@ from support.warehouse import Warehouse
 
 from orchestration.cache.answers import Answer
 from orchestration.cache.entries import Entry, Lifetime, UnusableEntryError, pack, unpack
+from orchestration.cache.keys import Group
+from orchestration.cache.seals import sealed_load
 from orchestration.dashboards.question import Asked, cache_key
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import InsightsError
@@ -24,14 +27,15 @@ from workshop.services import LocalRedis
 pytest_plugins = ["support.dashboards.cache_sessions"]
 
 needs_services = pytest.mark.services
+KEY = b"a key for the cache of these tests, 7f3a"
 
 
 def test_an_entry_is_what_was_put_in() -> None:
     entry = Entry('{"a":1}', '{"ü": "\n"}'.encode(), 7, 1000.5, 0.25)
-    raw = pack(entry, Lifetime(60, 900))
-    assert unpack(raw, '{"a":1}') == entry
+    raw = pack(entry, Lifetime(60, 900), KEY)
+    assert unpack(raw, '{"a":1}', KEY) == entry
     prefix, header, text, body = raw.split(b"\n", 3)
-    assert (prefix, text, body) == (b"2 %08x" % zlib.crc32(raw[11:]), b'{"a":1}', entry.body)
+    assert (prefix, text, body) == (b"3 " + _seal(raw[35:]), b'{"a":1}', entry.body)
     assert json.loads(header) == {
         **{"load": 7, "computed_at": 1000.5, "seconds": 0.25},
         **{"fresh_seconds": 60, "hard_seconds": 960},
@@ -40,11 +44,11 @@ def test_an_entry_is_what_was_put_in() -> None:
 
 def test_no_cut_or_changed_entry_is_believed() -> None:
     text = '{"a":1}'
-    raw = pack(Entry(text, b"0123456789", 7, 1000.5, 0.25), Lifetime(60, 900))
+    raw = pack(Entry(text, b"0123456789", 7, 1000.5, 0.25), Lifetime(60, 900), KEY)
     cut = [raw[:size] for size in range(len(raw))]
     flipped = [raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :] for at in range(len(raw))]
     foreign = [b"", b"\n", b"null\n", b"\x80\x04K\x01.", raw + b"0", b"1" + raw[1:], raw.replace(b"0123", b"3210")]
-    # Those have a checksum that is right.
+    # Those have a seal that is right.
     for header in (b"null", b"[]", b"{}", b"[" * 100_000, b"{}}", b"", b"\xff"):
         foreign.append(_sealed(header + b"\n" + text.encode() + b"\n0123456789"))
     for wrong in ('"load":"x"', '"load":Infinity', '"seconds":null', '"computed_at":NaN', '"computed_at":Infinity'):
@@ -54,19 +58,27 @@ def test_no_cut_or_changed_entry_is_believed() -> None:
         assert changed_header != text
         foreign.append(_sealed(f"{changed_header}\n{text}\n0123456789".encode()))
     foreign.append(_sealed(raw.split(b"\n")[1]))
+    # These have the seal of another key, or none: whoever can write to Redis knows all but the key.
+    content = raw.split(b"\n", 1)[1]
+    foreign += [b"3 " + _seal(content, b"x" * 32) + b"\n" + content, b"3 " + b"0" * 32 + b"\n" + content]
+    foreign.append(b"2 %08x\n" % zlib.crc32(content) + content)
     for other in (*cut, *flipped, *foreign):
         with pytest.raises(UnusableEntryError):
-            unpack(other, text)
+            unpack(other, text, KEY)
     with pytest.raises(UnusableEntryError, match="another question"):
-        unpack(raw, '{"a":2}')
+        unpack(raw, '{"a":2}', KEY)
     for nearly in ('{"a":1} ', '{"a":1.0}', '{"a":true}', ""):
         with pytest.raises(UnusableEntryError, match="another question"):
-            unpack(raw, nearly)
+            unpack(raw, nearly, KEY)
 
 
 def _sealed(content: bytes) -> bytes:
-    """Return the content with a valid header, as an attacker who knows the format can write it."""
-    return b"2 %08x\n" % zlib.crc32(content) + content
+    """Return the content with a valid beginning, as a process that has the key can write it."""
+    return b"3 " + _seal(content) + b"\n" + content
+
+
+def _seal(content: bytes, key: bytes = KEY) -> bytes:
+    return hmac.new(key, content, "sha256").hexdigest()[:32].encode()
 
 
 @needs_services
@@ -128,8 +140,14 @@ def test_a_stale_entry_is_marked_and_one_client_renews_it(admin: redis.Redis, re
 
 @needs_services
 def test_no_entry_is_served_past_its_hard_limit(
-    admin: redis.Redis, warehouse: Warehouse, redis_server: LocalRedis, reader: Reader
+    admin: redis.Redis,
+    warehouse: Warehouse,
+    redis_server: LocalRedis,
+    reader: Reader,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A process that starts without a warehouse cannot get the key from there (decision D161).
+    monkeypatch.setenv("INSIGHTS_CACHE_KEY", KEY.decode())
     outcome(reader)
     aged(admin, reader, 901)
     assert reader.read_back(question(reader))
@@ -201,7 +219,9 @@ def test_an_entry_of_an_older_load_is_stale(admin: redis.Redis, built: Warehouse
     assert (answer := reader.read_back(question(reader))) and answer.is_stale
     assert [outcome(reader), outcome(reader)] == ["misses", "hits"]
     # A restored warehouse counts its loads from the start, and is accepted once the cached entries have expired.
-    admin.set("insights:dev:{overview}:load", 10**9, px=60_000)
+    seal_key = reader.seals.key()
+    assert seal_key
+    admin.set("insights:dev:{overview}:load", sealed_load(seal_key, Group("dev", "overview"), 10**9), px=60_000)
     assert [outcome(reader), outcome(reader)] == ["misses", "misses"]
     admin.delete("insights:dev:{overview}:load")
     assert outcome(reader) == "hits"

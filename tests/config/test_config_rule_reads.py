@@ -44,6 +44,7 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1}
     insights["access"] |= {"restricted_roles": ["a"], "internal_roles": ["b"], "public_roles": ["c"]}
     insights["exports"]["allowed_visibilities"] = ["RESTRICTED"]
+    insights["reviews"] |= {"url": "http://core.example.org/cases", "token": "t"}
     for dag in dags["etl_dags"].values():
         dag["id"] = "insights_same"
     dags["etl_dags"]["hourly"] = dags["etl_dags"].pop("daily_dimensions_sync")

@@ -39,8 +39,8 @@ def entries(admin: redis.Redis, dashboard: str = "overview") -> set[str]:
 
 def aged(admin: redis.Redis, reader: Reader, seconds: float) -> None:
     """Make the entry older than it is, and keep it in Redis forever."""
-    raw, text = admin.get(key(reader)), question(reader).text
-    assert isinstance(raw, bytes)
-    entry = unpack(raw, text)
+    raw, text, seal_key = admin.get(key(reader)), question(reader).text, reader.seals.key()
+    assert isinstance(raw, bytes) and seal_key
+    entry = unpack(raw, text, seal_key)
     older = dataclasses.replace(entry, computed_at=entry.computed_at - seconds)
-    admin.set(key(reader), pack(older, Lifetime(10**6, 10**6)))
+    admin.set(key(reader), pack(older, Lifetime(10**6, 10**6), seal_key))
