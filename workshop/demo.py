@@ -15,6 +15,7 @@ from psycopg import sql
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import FailedError
+from orchestration.manifest import scheduled_marts
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialize
@@ -149,4 +150,4 @@ def build(demo: Demo, progress: Progress) -> None:
 def summary(demo: Demo) -> Status:
     """Return the status of the warehouse."""
     with connect(demo.warehouse_url) as connection:
-        return read_status(Database(demo.settings, connection))
+        return read_status(Database(demo.settings, connection), scheduled_marts(demo.settings))
