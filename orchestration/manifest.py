@@ -140,6 +140,16 @@ def marts(manifest: Mapping[str, Any], *, dag: str | None = None, folder: str = 
     )
 
 
+def scheduled_marts(settings: Settings) -> dict[str, str]:
+    """Return the key of the DAG that builds a mart, by its name, for the DAGs that run in this environment.
+
+    Raises FailedError like `write_manifest`; without a DAG on a schedule, as in dev, no manifest is needed.
+    """
+    enabled = [key for key in settings.dags if settings.is_enabled(key)]
+    manifest = read_manifest(settings) if enabled else {"nodes": {}}
+    return {name: key for key in enabled for name in marts(manifest, dag=key)}
+
+
 def exposures(manifest: Mapping[str, Any], key: str) -> dict[str, Exposure]:
     """Return the exposures with this key of `config.meta` (`dashboard` or `export`), by name."""
     return {

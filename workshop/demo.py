@@ -9,22 +9,23 @@ from datetime import date
 from pathlib import Path
 
 import psycopg
+import redis
+from psycopg import sql
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import FailedError
+from orchestration.manifest import scheduled_marts
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialize
 from orchestration.warehouse.status import Status, read_status
+from workshop.demo_variables import DAYS, INCIDENTS_DATABASE, SAMPLE_DATABASE, cache_url
 from workshop.incidents import import_incidents
 from workshop.operational import create_operational_schema
-from workshop.sample.load import SAMPLE_AS_OF, load_sample
+from workshop.sample.load import load_sample
 from workshop.services import LocalPostgres, LocalRedis, state_root
 
-SAMPLE_DATABASE = "demo"
-INCIDENTS_DATABASE = "demo_incidents"
-INCIDENTS_AS_OF = date(2017, 2, 19)  # the day after the last event of the published log
 SUPERUSER = "postgres"
 
 # Called with the number of finished steps and the total number of steps.
@@ -65,9 +66,8 @@ def prepare_demo(settings: Settings, incident_log: Path | None) -> Demo:
 
     The sample and an incident log use separate databases.
     """
-    if incident_log:
-        return Demo(settings, state_root(PROJECT), INCIDENTS_DATABASE, INCIDENTS_AS_OF, incident_log)
-    return Demo(settings, state_root(PROJECT), SAMPLE_DATABASE, SAMPLE_AS_OF)
+    database = INCIDENTS_DATABASE if incident_log else SAMPLE_DATABASE
+    return Demo(settings, state_root(PROJECT), database, DAYS[database], incident_log)
 
 
 def start_services(demo: Demo) -> None:
@@ -93,6 +93,31 @@ def fill_source(demo: Demo) -> str:
             f"the {result.rows:,} rows of {demo.incident_log.name}: {events.loaded:,} loaded,"
             f" {events.merged:,} already present, {events.rejected:,} rejected ({report})"
         )
+
+
+def later_day(demo: Demo) -> date | None:
+    """Return the latest day that the warehouse was loaded or purged as of, if it is after the demo's; else None."""
+    with connect(demo.admin_url) as connection:
+        db = Database(demo.settings, connection)
+        logs = [db.ops("load_log"), db.ops("purge_log")]
+        if not all(db.value("select to_regclass(%s)", [log.as_string(connection)]) for log in logs):
+            return None
+        query = sql.SQL("select greatest((select max(as_of) from {}), (select max(as_of) from {}))").format(*logs)
+        latest: date | None = db.value(query)
+    return latest if latest and latest > demo.as_of else None
+
+
+def remove_warehouse(demo: Demo) -> None:
+    """Drop the schemas of the warehouse and empty its cache; the operational tables stay.
+
+    Retention never moves back, so the rows that a load as of a later day removed return only in a new warehouse.
+    """
+    with connect(demo.admin_url) as connection:
+        db = Database(demo.settings, connection)
+        for schema in db.names.schemas:
+            connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))
+    with redis.Redis.from_url(cache_url(demo.state, demo.database)) as cache:
+        cache.flushdb()  # a new load log counts from 1, and entries are known by the number of their load
 
 
 def prepare_database(demo: Demo) -> None:
@@ -125,4 +150,4 @@ def build(demo: Demo, progress: Progress) -> None:
 def summary(demo: Demo) -> Status:
     """Return the status of the warehouse."""
     with connect(demo.warehouse_url) as connection:
-        return read_status(Database(demo.settings, connection))
+        return read_status(Database(demo.settings, connection), scheduled_marts(demo.settings))

@@ -42,6 +42,8 @@ as_of = click.option(
     "--as-of",
     type=DAY,
     callback=as_date,
+    envvar="INSIGHTS_AS_OF",
+    show_envvar=True,  # an invalid value is then reported with the name of the variable
     help="Count data before this UTC date. Default: today.",
 )
 accept_vanished = click.option(

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestration.cli.tables import show_table
-from orchestration.cli.texts import say
+from orchestration.cli.texts import say, say_json, warn
 
 if TYPE_CHECKING:
     from orchestration.warehouse.status import Status
 
+NEEDS_ATTENTION = 3  # exit code: a mart is late or a test failed; 1 is an error and 2 a wrong argument
 
-@click.command(epilog="Example: insights status")
-def status() -> None:
-    """Show rows per mart, rejected and flagged rows, and drift.
 
-    Drift is where the operational database differs from the source contract.
+@click.command(epilog="Example: insights status --format json")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="Output format. Default: table."
+)
+def status(form: str) -> None:
+    """Show the age of each mart, failed tests, rejected rows and drift.
+
+    A mart is late if its DAG is scheduled in this environment and the load is overdue by more than
+    insights.etl.late_after_minutes. Drift is where the operational database differs from the source contract.
     Operational rows that are out of retention, which no load takes in, are counted too.
+    The exit code is 3 if a mart is late or the newest run of a test failed, 1 if the state cannot be read, else 0.
     """
     from orchestration.config.files import load_settings
+    from orchestration.manifest import scheduled_marts
     from orchestration.warehouse.database import Database
     from orchestration.warehouse.status import read_status
 
     settings = load_settings()
     with Database.open(settings) as db:
-        print_status(read_status(db))
+        found = read_status(db, scheduled_marts(settings))
+    if form == "json":
+        document = asdict(found) | {"is_in_order": found.is_in_order, "late": found.late}
+        say_json(json.dumps(document, indent=2, ensure_ascii=False, default=_json))
+    else:
+        print_status(found)
+    sys.exit(0 if found.is_in_order else NEEDS_ATTENTION)
 
 
 @click.command(epilog="Example: insights docs")
@@ -47,8 +64,14 @@ def docs() -> None:
 
 
 def print_status(found: Status) -> None:
-    """Print the state of the warehouse as short tables."""
-    show_table(found.marts, title=f"Warehouse as of {found.as_of}")
+    """Print the state of the warehouse as short tables; what needs attention goes to standard error too."""
+    late = {True: "late", False: "no", None: "-"}
+    show_table(
+        ((m.name, m.rows, m.data_up_to, m.loaded_at and _moment(m.loaded_at), late[m.is_late]) for m in found.marts),
+        header=("mart", "rows", "data before (UTC)", "loaded (UTC)", "late"),
+        title=f"Marts in {found.environment}, {_moment(found.read_at)}",
+    )
+    _print_tests(found)
     if found.source_error:
         say(f"source cannot be read: {found.source_error}")
     if any(behind for _, _, behind in found.behind):
@@ -61,3 +84,26 @@ def print_status(found: Status) -> None:
     if found.drift:
         title = "Where the operational database differs from the contract (insights_ops.source_drift)"
         show_table(((column, drift, actual or "") for column, drift, actual in found.drift), title=title)
+    if found.late:
+        warn(f"late: {', '.join(found.late)}")
+    if found.tests.failed:
+        warn(f"failed tests: {len(found.tests.failed)}")
+
+
+def _print_tests(found: Status) -> None:
+    tests = found.tests
+    if tests.logged_at is None:
+        say("No data test has run here since the table insights_ops.test_results exists.")
+        return
+    say(f"{tests.count} data tests, the latest {_moment(tests.logged_at)}: {len(tests.failed)} failed.")
+    if tests.failed:
+        rows = ((name, failures, _moment(at)) for name, failures, at in tests.failed)
+        show_table(rows, header=("test", "rows", "when (UTC)"), title="Failed tests (insights_ops.test_results)")
+
+
+def _moment(when: datetime) -> str:
+    return when.isoformat(" ", "seconds")
+
+
+def _json(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,4 +1,4 @@
-"""Checks a cron expression: five fields with lists, ranges, steps and names.
+"""Checks a cron expression, five fields with lists, ranges, steps and names, and finds its latest time.
 
 It is hand-written because croniter comes with Airflow only, and because a message must name the wrong field.
 """
@@ -6,6 +6,7 @@ It is hand-written because croniter comes with Airflow only, and because a messa
 from __future__ import annotations
 
 import re
+from datetime import datetime, time, timedelta
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
@@ -18,6 +19,7 @@ _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("day of week", 0, 7, _WEEKDAYS),
 )
 _DAYS_OF_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DAYS_TO_SEARCH = 8 * 366  # the longest pause is that of 29 February around a year such as 2100
 _PART = re.compile(r"(?:(?P<all>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d{1,4}))?", re.ASCII)
 
 
@@ -39,6 +41,26 @@ def cron_problem(expression: str) -> str | None:
         values.append(found)
     if texts[4] == "*" and min(values[2]) > max(_DAYS_OF_MONTH[month - 1] for month in values[3]):
         return f"never runs: none of its months has a day {min(values[2])}"
+    return None
+
+
+def latest_time(expression: str, now: datetime) -> datetime | None:
+    """Return the latest time, at most `now`, of a valid expression; None if there is none in eight years.
+
+    As in cron, of a restricted day of the month and a restricted day of the week, one is enough.
+    """
+    texts = expression.split()
+    fields = [_values(text, *field[1:]) for text, field in zip(texts, _FIELDS, strict=True)]
+    minutes, hours, days, months, weekdays = fields
+    either = not texts[2].startswith("*") and not texts[4].startswith("*")
+    for back in range(_DAYS_TO_SEARCH):
+        day = now.date() - timedelta(days=back)
+        matches = (day.day in days, bool({day.isoweekday(), day.isoweekday() % 7} & weekdays))
+        if day.month not in months or not (any(matches) if either else all(matches)):
+            continue
+        moments = (datetime.combine(day, time(h, m), now.tzinfo) for h in hours for m in minutes)
+        if due := [moment for moment in moments if moment <= now]:
+            return max(due)
     return None
 
 

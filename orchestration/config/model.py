@@ -56,6 +56,9 @@ class Etl(Section):
     max_batch_size: Count = Field(description="Maximum number of rows in one batch, with rows that go with them.")
     concurrency: Count = Field(description="Number of dbt threads.")
     overlap_hours: Count = Field(default=6, description="Hours before the last load whose changes are read again.")
+    late_after_minutes: Count = Field(
+        default=60, description="Minutes after the scheduled time of a DAG at which a mart without its load is late."
+    )
     max_vanished_share: Share = Field(
         default=0.2, description="Share of the rows of an operational table that may vanish between two loads."
     )

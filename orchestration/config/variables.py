@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from orchestration.config.keys import weakness
@@ -35,6 +36,7 @@ CACHE_KEY = "INSIGHTS_CACHE_KEY"
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+AS_OF = "INSIGHTS_AS_OF"
 PREFIX = "INSIGHTS_"
 _FERNET_BYTES = 32
 
@@ -56,6 +58,7 @@ VARIABLES = (
     Variable("INSIGHTS_SCHEMA", "plain dbt", "insights"),
     Variable("INSIGHTS_THREADS", "plain dbt", "4"),
     Variable("INSIGHTS_CLAIM", "dbt, from insights build"),
+    Variable(AS_OF, "insights build, reconcile, rebuild, purge", "today"),
     Variable("INSIGHTS_INCIDENT_LOG", "tests and benchmarks", "../shared/data/incident_event_log.zip"),
     Variable(AIRFLOW_DATABASE, "Airflow's scheduler and webserver"),
     Variable(AIRFLOW_DATABASE_BEFORE, "Airflow, as the name of the same variable before 2.3"),
@@ -79,6 +82,7 @@ def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None
 def variable_problems(environ: Mapping[str, str]) -> list[Problem]:
     """Return the problems of the variables that are set."""
     rules = (_environment, _unknown, _schemes, _exports, _keys, _airflow)
+    rules = (_environment, _unknown, _schemes, _exports, _day, _airflow)
     return [problem for rule in rules for problem in rule(environ)]
 
 
@@ -121,6 +125,25 @@ def _keys(environ: Mapping[str, str]) -> Iterator[Problem]:
         key = environ.get(name, "").encode(errors="surrogateescape")
         if key and (weak := weakness(key)):
             yield Problem("error", weak, "environment", key=name, value=MASK)
+
+
+def _day(environ: Mapping[str, str]) -> Iterator[Problem]:
+    value = environ.get(AS_OF)
+    if not value:
+        return
+    if not _is_day(value):
+        yield _problem(AS_OF, value, "must be a date such as 2026-01-31")
+        return
+    if environ.get("INSIGHTS_ENV") in ("staging", "prod"):
+        says = "every load counts as of this day and not of today; unset this variable unless that is intended"
+        yield Problem("warning", says, "environment", key=AS_OF, value=shown("", value))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _airflow(environ: Mapping[str, str]) -> Iterator[Problem]:

@@ -42,6 +42,15 @@ create table if not exists {ops}.purge_log (
 comment on table {ops}.purge_log is
 'One row for each time a relation was purged; the greatest cutoff of a class is never gone back behind.';
 
+create table if not exists {ops}.test_results (
+    test_name text primary key,
+    status text not null check (status in ('pass', 'warn', 'fail', 'error')),
+    failures bigint not null,
+    invocation_id text not null,
+    logged_at timestamptz not null default clock_timestamp()
+);
+comment on table {ops}.test_results is 'One row for each data test: the newest result of it in this warehouse.';
+
 create table if not exists {ops}.profiles (
     profile_code text primary key,
     default_visibility text not null,
@@ -223,6 +232,7 @@ grant select on {ops}.cache_key to {etl}, {ro};
 grant select, insert, update on {ops}.purge_log to {etl};
 grant select, insert, update on {ops}.source_counts to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
+grant select, insert, update, delete on {ops}.test_results to {etl};
 grant select, insert, update, delete on {ops}.review_deliveries to {etl};
 grant select on {ops}.export_audit to {etl};
 grant insert (

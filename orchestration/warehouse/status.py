@@ -1,27 +1,57 @@
-"""Reads the state of the warehouse: rows per mart, rejected and flagged rows by reason, drift of the source."""
+"""Reads the state of the warehouse: the age of each mart, failed tests, rejected and flagged rows, drift."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 from psycopg import sql
 
+from orchestration.config.cron import latest_time
+from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_rows import rows_behind
 
 
 @dataclass(frozen=True)
+class MartStatus:
+    """One relation of the schema of the marts: its rows, the horizon (exclusive) and the time (UTC) of its newest load.
+
+    Both are None for a relation that no load writes, such as a seed. `is_late` is None unless a DAG builds the relation
+    on a schedule in this environment.
+    """
+
+    name: str
+    rows: int
+    data_up_to: date | None
+    loaded_at: datetime | None
+    is_late: bool | None
+
+
+@dataclass(frozen=True)
+class DataTests:
+    """The newest result of each data test: their number, the newest time (UTC); of failed ones (test, rows, time)."""
+
+    count: int
+    logged_at: datetime | None
+    failed: list[tuple[str, int, datetime]]
+
+
+@dataclass(frozen=True)
 class Status:
     """The state of the warehouse.
 
-    `marts` is (name, rows); `rejected` and `flagged` are (relation, finding, rows); `drift` is (column, drift, type);
-    `behind` is (operational table, rows, rows before `cutoff`), where `cutoff` is that of raw events; it is empty, and
-    `source_error` says why, if the operational tables cannot be read.
+    `rejected` and `flagged` are (relation, finding, rows); `drift` is (column, drift, type); `behind` is (operational
+    table, rows, rows before `cutoff`), where `cutoff` is that of raw events; it is empty, and `source_error` says why,
+    if the operational tables cannot be read.
     """
 
-    as_of: str
-    marts: list[tuple[str, int]]
+    environment: str
+    read_at: datetime
+    marts: list[MartStatus]
+    tests: DataTests
     rejected: list[tuple[str, str, int]]
     flagged: list[tuple[str, str, int]]
     drift: list[tuple[str, str, str]]
@@ -29,20 +59,34 @@ class Status:
     behind: list[tuple[str, int, int]]
     source_error: str | None
 
+    @property
+    def late(self) -> list[str]:
+        """The names of the marts that are late."""
+        return [mart.name for mart in self.marts if mart.is_late]
 
-def read_status(db: Database) -> Status:
-    """Return the state of the warehouse; raises NotPreparedError or NotBuiltError if nothing has been built."""
-    names = db.rows("select tablename from pg_tables where schemaname = %s order by tablename", [db.names.marts_schema])
-    as_of = db.value(sql.SQL("select max(as_of)::text from {}").format(db.ops("load_log")))
+    @property
+    def is_in_order(self) -> bool:
+        """Whether no mart is late and no test failed."""
+        return not self.late and not self.tests.failed
+
+
+def read_status(db: Database, dags: Mapping[str, str]) -> Status:
+    """Return the state of the warehouse; `dags` has the key of the scheduled DAG that builds a mart, by its name.
+
+    Raises NotPreparedError or NotBuiltError if nothing has been built.
+    """
     findings = sql.SQL(
         "select relation_name, finding, sum(row_count)::bigint from {} where is_loaded = %s group by 1, 2 order by 1, 2"
     ).format(db.ops("data_quality"))
     drift = sql.SQL("select table_name || '.' || column_name, drift, actual_type from {} order by 1")
     cutoff = db.value(sql.SQL("select {}('raw_event', '-infinity', 0)::text").format(db.ops("retention_cutoff")))
     behind, source_error = _behind(db, cutoff)
+    now = db.value("select now()").astimezone(UTC)
     return Status(
-        as_of=as_of or "never",
-        marts=[(name, db.value(sql.SQL("select count(*) from {}").format(db.mart(name)))) for (name,) in names],
+        environment=db.settings.environment,
+        read_at=now,
+        marts=_marts(db, {name: due_day(db.settings, dag, now) for name, dag in dags.items()}),
+        tests=_tests(db),
         rejected=db.rows(findings, [False]),
         flagged=db.rows(findings, [True]),
         drift=db.rows(drift.format(db.ops("source_drift"))),
@@ -50,6 +94,46 @@ def read_status(db: Database) -> Status:
         behind=behind,
         source_error=source_error,
     )
+
+
+def due_day(settings: Settings, dag: str, now: datetime) -> date | None:
+    """Return the day up to which the marts of a DAG should hold data by now; None before its first scheduled time.
+
+    A run at 02:00 UTC counts what happened before that day, and may take `etl.late_after_minutes`.
+    """
+    moment = latest_time(settings.dags[dag].schedule, now - timedelta(minutes=settings.insights.etl.late_after_minutes))
+    return moment.date() if moment else None
+
+
+def _marts(db: Database, due: Mapping[str, date | None]) -> list[MartStatus]:
+    names = db.rows(
+        "select relname from pg_catalog.pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'p', 'm')"
+        " order by relname",
+        [db.names.marts_schema],
+    )
+    query = sql.SQL(
+        "select distinct on (relation_name) relation_name, horizon, logged_at from {}"
+        " order by relation_name, load_log_id desc"
+    ).format(db.ops("load_log"))
+    loads = {name: (horizon, logged_at.astimezone(UTC)) for name, horizon, logged_at in db.rows(query)}
+    marts = []
+    for (name,) in names:
+        up_to, loaded_at = loads.get(name, (None, None))
+        day = due.get(name)
+        is_late = (up_to is None or up_to < day) if day else None
+        rows = db.value(sql.SQL("select count(*) from {}").format(db.mart(name)))
+        marts.append(MartStatus(name, rows, up_to, loaded_at, is_late))
+    return marts
+
+
+def _tests(db: Database) -> DataTests:
+    relation = db.ops("test_results")
+    count, logged_at = db.rows(sql.SQL("select count(*), max(logged_at) from {}").format(relation))[0]
+    query = sql.SQL(
+        "select test_name, failures, logged_at from {} where status in ('fail', 'error') order by test_name"
+    ).format(relation)
+    failed = [(name, failures, at.astimezone(UTC)) for name, failures, at in db.rows(query)]
+    return DataTests(count, logged_at.astimezone(UTC) if logged_at else None, failed)
 
 
 def _behind(db: Database, cutoff: str) -> tuple[list[tuple[str, int, int]], str | None]:

@@ -182,7 +182,7 @@ def test_a_load_with_the_wrong_day_has_a_way_back(
     assert result.succeeded, result.output
     assert prepared.value(FACTS) == 0
     with connect(prepared.etl_url, autocommit=True) as connection:
-        behind = read_status(Database(prepared.settings, connection)).behind
+        behind = read_status(Database(prepared.settings, connection), {}).behind
     assert ("tasks", 20018, 20018) in behind
 
     page = (PROJECT / "docs/operations.md").read_text("utf-8").split("## A load with the wrong day\n")[1]

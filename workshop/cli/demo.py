@@ -21,18 +21,23 @@ from orchestration.cli.texts import say
 def demo(incident_log: Path | None) -> None:
     """Build and test a whole warehouse on private services.
 
-    A repeated run takes seconds and changes nothing.
+    A repeated run takes seconds and changes nothing. A warehouse that was loaded or purged as of a later day than the
+    demo's is built again from its operational tables.
 
     Example: workshop demo --from incident_event_log.zip
     """
     from orchestration.config.files import load_settings
     from workshop import demo as job
+    from workshop.demo_steps import next_steps
 
     chosen = job.prepare_demo(load_settings(), incident_log)
     with step("starting PostgreSQL and Redis"):
         job.start_services(chosen)
     with step("filling the operational tables"):
         contents = job.fill_source(chosen)
+    if day := job.later_day(chosen):
+        with step(f"removing a warehouse as of {day}, after {chosen.as_of}"):
+            job.remove_warehouse(chosen)
     with step("insights init"):
         job.prepare_database(chosen)
     with step("insights build") as progress:
@@ -41,7 +46,5 @@ def demo(incident_log: Path | None) -> None:
     say(f"The operational database holds {contents}.")
     print_status(job.summary(chosen))
     say("Where to look next", bold=True)
-    say(f"  psql '{chosen.warehouse_url}'")
-    say(f"  export INSIGHTS_WAREHOUSE_URL='{chosen.warehouse_url}'   # for ./dev insights status, build, ...")
-    say("  ./dev docs     the lineage and every description, as one page for a browser")
-    say("  ./dev clean    stops the services and removes everything")
+    for command, what in next_steps(chosen):
+        say(f"  {command}   # {what}")

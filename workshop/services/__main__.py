@@ -6,7 +6,9 @@ clean                   stop all three and remove their data
 needs-wheels            print `yes` when PostgreSQL or Redis is not installed and must come from wheels, else `no`
 exec DATABASE -- PROGRAM ...
                         run a program with PG* variables, INSIGHTS_ADMIN_URL and INSIGHTS_WAREHOUSE_URL for a database,
-                        which is created if it is missing; example: exec demo -- psql
+                        which is created if it is missing, and with the day, cache and export folder of a demo's;
+                        example: exec demo -- psql
+demo-of URL             print the database of the demo that a warehouse URL leads to; nothing for any other URL
 """
 
 import os
@@ -31,6 +33,11 @@ def main(arguments: Sequence[str]) -> int:
         case ["needs-wheels"]:
             installed = installed_postgres() and installed_redis()
             sys.stdout.write("no\n" if installed else "yes\n")
+            return 0
+        case ["demo-of", url]:
+            from workshop.demo_variables import demo_of  # noqa: PLC0415 - see run_with_database
+
+            sys.stdout.write(f"{demo_of(state_root(PROJECT), url, ETL_ROLE) or ''}\n")
             return 0
         case ["exec", database, "--", *command] if command:
             return run_with_database(database, command)
@@ -70,7 +77,10 @@ def run_with_database(database: str, command: Sequence[str]) -> int:
 
     Creates the database if it is missing. Stops the server afterwards unless it was already running.
     """
-    postgres = LocalPostgres(state_root(PROJECT))
+    from workshop.demo_variables import DAYS, demo_variables  # noqa: PLC0415 - the sample is not needed to stop servers
+
+    state = state_root(PROJECT)
+    postgres = LocalPostgres(state)
     was_running = postgres.is_running()
     postgres.start()
     try:
@@ -83,6 +93,7 @@ def run_with_database(database: str, command: Sequence[str]) -> int:
             "PGDATABASE": database,
             "INSIGHTS_ADMIN_URL": postgres.url(database, SUPERUSER),
             "INSIGHTS_WAREHOUSE_URL": postgres.url(database, ETL_ROLE),
+            **(demo_variables(state, database, ETL_ROLE) if database in DAYS else {}),
         }
         return subprocess.run(command, env=environment, check=False).returncode
     finally:

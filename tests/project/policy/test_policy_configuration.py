@@ -40,6 +40,7 @@ CONFIGURATION: dict[str, Any] = {
         "max_batch_size": 10000,
         "concurrency": 4,
         "overlap_hours": 6,
+        "late_after_minutes": 60,
         "max_vanished_share": 0.2,
         "min_vanished_rows": 20,
     },

@@ -13,7 +13,7 @@ from support.warehouse import Warehouse
 from orchestration.config.files import Settings
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialize
-from workshop.demo import INCIDENTS_AS_OF
+from workshop.demo_variables import INCIDENTS_AS_OF
 from workshop.services import LocalPostgres
 
 pytestmark = [

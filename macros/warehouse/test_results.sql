@@ -1,0 +1,28 @@
+{#- on-run-end: keeps the newest result of each data test of this project, for `insights status`. A role that may not write it, and a
+    database that `insights init` has not prepared for this release, keep none: a run does not fail because of it. -#}
+{% macro log_tests(results) %}
+    {% if not execute %}{{ return('') }}{% endif %}
+    {% set tests = {} %}
+    {% for result in results if result.node.resource_type == 'test' and result.node.package_name == project_name %}
+        {% if result.status in ('fail', 'error') or (result.status in ('pass', 'warn') and result.node.name not in tests) %}
+            {% do tests.update({result.node.name: result}) %}
+        {% endif %}
+    {% endfor %}
+    {% set relation = source('insights_ops', 'test_results') %}
+    {% set is_writable %}
+        select coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('{{ relation }}'), 'insert'), false)
+    {% endset %}
+    {% if not tests or not run_query(is_writable).rows[0][0] %}{{ return('') }}{% endif %}
+    {% set known = [] %}
+    {% for node in graph.nodes.values() if node.resource_type == 'test' %}{% do known.append(dbt.string_literal(node.name)) %}{% endfor %}
+    {% if claim_number() %}{{ prove_claim() }};{% endif %}
+    delete from {{ relation }} where test_name not in ({{ known | join(', ') }});
+    insert into {{ relation }} (test_name, status, failures, invocation_id)
+    values
+        {%- for name, result in tests.items() %}
+        ({{ dbt.string_literal(name) }}, '{{ result.status }}', {{ result.failures or 0 }}, '{{ invocation_id }}')
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    on conflict (test_name) do update
+    set status = excluded.status, failures = excluded.failures, invocation_id = excluded.invocation_id, logged_at = excluded.logged_at
+{% endmacro %}
