@@ -30,7 +30,6 @@ AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
-EXPORT_KEY_BYTES = 32  # minimum: the output length of HMAC-SHA256 (RFC 2104)
 READER_PASSWORD = "INSIGHTS_READER_PASSWORD"  # noqa: S105 -- the name of a variable
 CACHE_KEY = "INSIGHTS_CACHE_KEY"
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
@@ -81,8 +80,7 @@ def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None
 
 def variable_problems(environ: Mapping[str, str]) -> list[Problem]:
     """Return the problems of the variables that are set."""
-    rules = (_environment, _unknown, _schemes, _exports, _keys, _airflow)
-    rules = (_environment, _unknown, _schemes, _exports, _day, _airflow)
+    rules = (_environment, _unknown, _schemes, _exports, _keys, _day, _airflow)
     return [problem for rule in rules for problem in rule(environ)]
 
 
