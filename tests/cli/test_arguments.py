@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import pytest
+from support.command import Fails
 
-from orchestration.cli import main
-
+pytest_plugins = ["support.command"]
 NOT_TEXT = os.fsdecode(b"caf\xe9")
 
 
@@ -38,20 +37,9 @@ NOT_TEXT = os.fsdecode(b"caf\xe9")
         (["build", "--project-dir", "."], 1, "Remove --project-dir: the place where Insights is installed decides"),
     ],
 )
-def test_an_argument_that_cannot_be_used_is_refused(
-    arguments: list[str],
-    code: int,
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/nothing_listens_here")
-    monkeypatch.setattr(sys, "argv", ["insights", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    out, err = capfd.readouterr()
-    assert (end.value.code, out) == (code, "")
-    assert says in err and "Traceback" not in err
+def test_an_argument_that_cannot_be_used_is_refused(arguments: list[str], code: int, says: str, fails: Fails) -> None:
+    nowhere = "postgresql://etl@127.0.0.1:1/nothing_listens_here"
+    assert says in fails(*arguments, code=code, INSIGHTS_WAREHOUSE_URL=nowhere)
 
 
 def test_only_options_that_insights_sets_are_refused() -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from support.command import Fails
 from support.config_project import ConfigProject
 from support.warehouse import Warehouse
 
-from orchestration.cli import main
 from orchestration.config.files import load_settings
 
+pytest_plugins = ["support.command"]
 DATES = ("--from", "2026-01-01", "--to", "2026-01-31")
 EXPORT = ("--org", "x", *DATES, "--format", "csv", "--user", "x", "--output", "x.csv")
 COMMANDS = [
@@ -32,19 +32,9 @@ COMMANDS = [
 @pytest.mark.services
 @pytest.mark.parametrize(("arguments", "work"), COMMANDS, ids=lambda value: "" if isinstance(value, str) else value[0])
 def test_a_command_that_writes_or_sends_is_refused(
-    arguments: list[str],
-    work: str,
-    prepared: Warehouse,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    arguments: list[str], work: str, prepared: Warehouse, fails: Fails
 ) -> None:
-    monkeypatch.setenv("INSIGHTS_ENV", "offline")
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
-    monkeypatch.setattr(sys, "argv", ["insights", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    out, err = capfd.readouterr()
-    assert (end.value.code, out) == (1, ""), err
+    err = fails(*arguments, INSIGHTS_ENV="offline", INSIGHTS_WAREHOUSE_URL=prepared.etl_url)
     assert err.startswith(f"Error: {work} are disabled in offline. Set INSIGHTS_ENV"), err
 
 

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -32,13 +31,6 @@ def _everything(warehouse: Warehouse) -> dict[str, dict[UUID, str]]:
     return {relation: contents(warehouse, relation) for relation in incremental()}
 
 
-def _wait_for(warehouse: Warehouse, condition: str) -> None:
-    deadline = time.monotonic() + 300
-    while not warehouse.value(condition):
-        assert time.monotonic() < deadline, f"waited in vain for: {condition}"
-        time.sleep(0.1)
-
-
 def _start(warehouse: Warehouse, *arguments: str) -> subprocess.Popen[bytes]:
     """Start `insights build` in its own process group, which the test can kill."""
     return subprocess.Popen(
@@ -59,9 +51,8 @@ def test_a_killed_run_loses_and_doubles_nothing(built: Warehouse) -> None:
         other.execute("lock table insights.fact_tasks in share row exclusive mode")
         process = _start(built, "--as-of", NEXT_DAY.isoformat(), *selected)
         waits = "select exists (select from pg_locks where relation = 'insights.fact_tasks'::regclass and not granted)"
-        _wait_for(built, waits)
-        _wait_for(
-            built,
+        built.wait_for(waits)
+        built.wait_for(
             f"select max(load_log_id) > {marks['dim_tasks']} from insights_ops.load_log"
             " where relation_name = 'dim_tasks'",
         )

@@ -7,6 +7,7 @@ from contextlib import nullcontext, suppress
 from datetime import date
 
 import pytest
+from support.command import Fails
 from support.contents import contents, difference, incremental, reviews
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse
@@ -23,6 +24,7 @@ from orchestration.warehouse.source_guard import Confirmed, check_source_rows
 from orchestration.warehouse.status import read_status
 from workshop.sample.load import SAMPLE_AS_OF
 
+pytest_plugins = ["support.command"]
 pytestmark = pytest.mark.services
 
 EMPTIED = "truncate learning_group_memberships, wellbeing_checkins"  # 903 and 2,008 rows of the sample
@@ -125,18 +127,12 @@ def test_a_build_that_is_refused_writes_nothing_and_a_confirmed_one_builds(built
 
 
 @pytest.mark.parametrize("command", [["build"], ["reconcile"], ["rebuild", "--yes"]])
-def test_every_command_that_loads_checks_the_source(
-    built: Warehouse, command: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_every_command_that_loads_checks_the_source(built: Warehouse, command: list[str], fails: Fails) -> None:
     check(built)
     built.execute(EMPTIED)
     loads = built.value(LOADS)
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
-    monkeypatch.setattr(sys, "argv", ["insights", *command, "--as-of", str(NEXT_DAY)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 1
-    assert capfd.readouterr().err.startswith("Error: Since the last load, more than 20% of the rows have vanished")
+    err = fails(*command, "--as-of", str(NEXT_DAY), INSIGHTS_WAREHOUSE_URL=built.etl_url)
+    assert err.startswith("Error: Since the last load, more than 20% of the rows have vanished")
     assert built.value(LOADS) == loads
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
+from support.command import Fails
 
-from orchestration.cli import main
 from orchestration.config.files import Settings
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialize
 from workshop.operational import create_operational_schema
 from workshop.services import LocalPostgres, remove_state, state_root
 
+pytest_plugins = ["support.command"]
 pytestmark = pytest.mark.services
 
 
@@ -47,18 +47,12 @@ def standby(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Ite
     ],
 )
 def test_a_command_on_a_standby_ends_with_one_message(
-    standby: LocalPostgres,
-    arguments: list[str],
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    standby: LocalPostgres, arguments: list[str], says: str, fails: Fails
 ) -> None:
-    monkeypatch.setenv("INSIGHTS_ADMIN_URL", standby.url("orgo", "postgres"))
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", standby.url("orgo", "orgo_insights_etl"))
-    monkeypatch.setattr(sys, "argv", ["insights", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    out, err = capfd.readouterr()
-    assert (end.value.code, out) == (1, ""), err
-    assert err.startswith("Error: ") and "Traceback" not in err
+    err = fails(
+        *arguments,
+        INSIGHTS_ADMIN_URL=standby.url("orgo", "postgres"),
+        INSIGHTS_WAREHOUSE_URL=standby.url("orgo", "orgo_insights_etl"),
+    )
+    assert err.startswith("Error: ")
     assert says in " ".join(err.split())
