@@ -1,5 +1,5 @@
 {#- The review case that a pattern requests (source contract, section 5), without its id. That of an ANONYMISED pattern has no
-    location, no ids and no source text. -#}
+    location, no ids and no source text, and its pattern_id is opaque. -#}
 {% macro review_case() -%}
     jsonb_strip_nulls(jsonb_build_object(
         'organization_id', firing.organization_id,
@@ -17,7 +17,7 @@
         'metadata', jsonb_strip_nulls(jsonb_build_object(
             'origin', 'insights',
             'visibility', firing.visibility,
-            'pattern_id', firing.pattern_id,
+            'pattern_id', {{ review_reference('firing.pattern_id') }},
             'cadence', firing.cadence,
             'review_date', firing.review_date,
             'episode_start', firing.episode_start,
@@ -42,6 +42,25 @@
 
 {#- Whether the review case may contain texts and ids of the source. -#}
 {% macro is_open() -%} firing.visibility <> 'ANONYMISED' {%- endmacro %}
+
+{#- The id of the review case that a pattern requests (decision D7). -#}
+{% macro review_case_id() -%}
+    {%- set id -%}
+    cast(md5(cast(jsonb_build_array(firing.pattern_id, firing.episode_start, firing.severity) as text)) as uuid)
+    {%- endset -%}
+    {{ review_reference(id) }}
+{%- endmacro %}
+
+{#- An id of a review case. The ids of patterns are hashes of organization, domain, label and location, which are few enough to be tried:
+    those of an ANONYMISED pattern leave as keyed hashes (decision D156). -#}
+{% macro review_reference(id) -%}
+    case when {{ is_open() }} then {{ id }} else {{ opaque_id(id) }} end
+{%- endmacro %}
+
+{#- The keyed hash of an id. Unit tests override it, because each database has its own key. -#}
+{% macro opaque_id(id) -%}
+    {{ target.schema }}_ops.opaque_id(cast({{ id }} as text))
+{%- endmacro %}
 
 {#- The label of an ANONYMISED pattern: without the role of its cases, which is source text. -#}
 {% macro anonymous_review_label() -%}

@@ -49,7 +49,7 @@ firing as (
 
 final as (
     select
-        cast(md5(cast(jsonb_build_array(firing.pattern_id, firing.episode_start, firing.severity) as text)) as uuid) as case_id,
+        {{ review_case_id() }} as case_id,
         firing.organization_id,
         firing.pattern_id,
         firing.cadence,

@@ -221,6 +221,28 @@ language sql stable parallel safe set search_path = pg_catalog, pg_temp as $$
 $$;
 comment on function {ops}.retention_cutoff(text, date, integer) is 'The first event date that a class of retention keeps.';
 
+-- Made once and never changed: other keys give other ids. It belongs to backups of the database, and to nothing else.
+create table if not exists {ops}.secret_keys (
+    purpose text primary key,
+    secret bytea not null check (length(secret) = 32),
+    created_at timestamptz not null default clock_timestamp()
+);
+comment on table {ops}.secret_keys is 'One row for each key that must not leave the database.';
+insert into {ops}.secret_keys (purpose, secret)
+select 'review_cases', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+where not exists (select from {ops}.secret_keys where purpose = 'review_cases');
+
+-- The keyed hash of a text, so that nobody without the key finds the text by trying. Two rounds with a key of fixed length, because
+-- PostgreSQL has no HMAC. The key stays in the table: it is in no statement and in no log.
+create or replace function {ops}.opaque_id(value text) returns uuid
+language sql stable set search_path = pg_catalog, pg_temp as $$
+    select cast(left(encode(sha256(k.secret || sha256(k.secret || convert_to(value, 'UTF8'))), 'hex'), 32) as uuid)
+    from {ops}.secret_keys as k
+    where k.purpose = 'review_cases'
+$$;
+comment on function {ops}.opaque_id(text) is 'The id that stands for a text in what leaves the warehouse; it cannot be traced back.';
+
+grant select on {ops}.secret_keys to {etl};
 grant select, insert on {ops}.load_log to {etl};
 grant select, insert, update, delete on {ops}.claims to {etl};
 grant usage on sequence {ops}.claim_numbers to {etl};

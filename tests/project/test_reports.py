@@ -55,7 +55,7 @@ CHANGES_AND_A_PURGE = f"""
 
 # The model as it was before its select changed, the reader's rights with it.
 ANOTHER_SELECT = f"""
-    drop materialized view insights.report_task_volume;
+    drop materialized view insights.report_task_volume cascade;
     create materialized view insights.report_task_volume as
     select created_date_key as day, organization_id, current_status as status, source as type, priority, severity,
         visibility, 1 as task_count

@@ -25,7 +25,7 @@ CATALOG = """
     from pg_class as c
     where c.relnamespace::regnamespace::text in ('insights', 'bi') and c.relkind in ('r', 'm', 'v')
     union all
-    select format('%s.%s %s', attrelid::regclass, attname, attacl)
+    select format('%s.%s %s', attrelid::regclass, attname, array(select a::text from unnest(attacl) as a order by 1))
     from pg_attribute
     inner join pg_class as c on attrelid = c.oid
     where relnamespace = 'insights'::regnamespace and relkind in ('r', 'm', 'v') and attnum > 0 and not attisdropped
@@ -135,7 +135,7 @@ def test_tables_of_a_former_release_are_changed_in_place(built: Warehouse) -> No
 def test_what_cannot_be_kept_is_not_dropped_but_named(built: Warehouse) -> None:
     built.execute(
         "alter table insights.dim_labels alter column code type varchar(200);"
-        "drop materialized view insights.report_task_volume;"
+        "drop materialized view insights.report_task_volume cascade;"
         "create materialized view insights.report_task_volume as select 1 as task_count;"
         "comment on materialized view insights.report_task_volume is 'Grain: of a former release';"
         "alter materialized view insights.report_task_volume owner to orgo_insights_etl;"
