@@ -126,9 +126,8 @@ def test_an_as_of_that_cannot_be_is_refused_before_anything_is_built(prepared: W
 
 def _relations(warehouse: Warehouse) -> list[str]:
     rows = warehouse.rows(
-        "select schemaname || '.' || relname from pg_stat_user_tables where schemaname like 'insights%'"
-        " and schemaname <> 'insights_ops' union all select schemaname || '.' || viewname from pg_views"
-        " where schemaname like 'insights%'"
+        "select oid::regclass::text from pg_class where relkind in ('r', 'v', 'm')"
+        " and relnamespace::regnamespace::text like 'insights%' and relnamespace <> 'insights_ops'::regnamespace"
     )
     return [name for (name,) in rows]
 

@@ -216,7 +216,7 @@ def test_status_says_why_the_source_cannot_be_read_and_shows_the_rest(
             main()
         written = capfd.readouterr()
         assert not written.err
-        assert "Warehouse as of 2026-01-01" in written.out and "fact_tasks" in written.out
+        assert "Marts in dev" in written.out and "fact_tasks" in written.out
         said = next(line for line in written.out.splitlines() if line.startswith("source cannot be read: "))
         assert says in said
         assert "Rejected (insights_ops.rejects)" in written.out
