@@ -65,7 +65,9 @@ linked_tasks as (
         -- Decision D138: a sensitive requester who was removed still counts.
         tasks.is_about_sensitive_person
         or (tasks.requester_person_id is null and sensitive_before.task_id is not null) as is_about_sensitive_person,
-        {{ visibility_rank('tasks.visibility') }} as visibility_rank
+        {{ visibility_rank('tasks.visibility') }} as visibility_rank,
+        cases.own_visibility is not null
+        and {{ visibility_rank('tasks.visibility') }} > {{ visibility_rank('cases.own_visibility') }} as is_stricter
     from {{ ref('int_tasks_checked') }} as tasks
     inner join cases on tasks.case_id = cases.case_id and tasks.organization_id = cases.organization_id
     left join sensitive_before
@@ -80,6 +82,9 @@ case_tasks as (
         -- Decision D5: the most frequent type; among equals, the first in C order.
         mode() within group (order by type collate "C") as domain,
         array_agg(distinct source_key order by source_key) as source_keys,
+        -- Decision D163: without tasks that are stricter than their case.
+        mode() within group (order by type collate "C") filter (where not is_stricter) as visible_domain,
+        array_agg(distinct source_key order by source_key) filter (where not is_stricter) as visible_source_keys,
         max(visibility_rank) as visibility_rank,
         bool_or(is_about_sensitive_person) as is_about_sensitive_person
     from linked_tasks
@@ -116,10 +121,9 @@ joined as (
         requested_cases.case_id is not null as is_requested,
         coalesce(case_reviews.review_count, 0) as review_count,
         coalesce(case_tasks.domain, 'generic') as domain,
-        coalesce(
-            case_tasks.source_keys,
-            array[coalesce('reference:' || nullif(trim(cases.source_reference), ''), 'channel:' || cases.source_type)]
-        ) as source_keys,
+        coalesce(case_tasks.source_keys, {{ own_source_keys('cases') }}) as source_keys,
+        coalesce(case_tasks.visible_domain, 'generic') as visible_domain,
+        coalesce(case_tasks.visible_source_keys, {{ own_source_keys('cases') }}) as visible_source_keys,
         coalesce(case_tasks.linked_task_count, 0) as linked_task_count,
         coalesce(case_escalations.escalation_count, 0) as escalation_count,
         greatest(
@@ -147,6 +151,8 @@ final as (
         domain,
         location_text as location,
         source_keys,
+        visible_domain,
+        visible_source_keys,
         is_own_review or is_requested as is_own_review,
         title,
         status,

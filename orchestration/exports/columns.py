@@ -48,7 +48,7 @@ def row_columns(definition: Definition, scope: Scope, *, is_masked: bool) -> lis
     """
     found = []
     for name, (part, column) in definition.columns.items():
-        value: sql.Composable = sql.Identifier(part.name, name)
+        value: sql.Composable = sql.Identifier(part.name, column.name)
         join: sql.Composable | None = None
         reference = definition.references.get(name)
         if reference:

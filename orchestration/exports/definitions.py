@@ -77,9 +77,9 @@ class Reference:
 class Definition:
     """One export. The first of `parts` is the relation whose column `date` the requested range restricts.
 
-    An export of rows has `columns` by name, in order, each with its part; `references` are those that refer to rows of
-    another export. An aggregate has `measures` for each month and combination of `dimensions`; `group_size` is an SQL
-    aggregate that counts the members of a cell.
+    An export of rows has `columns` by name in the file, in order, each with its part; `references` are those that refer
+    to rows of another export. An aggregate has `measures` for each month and combination of `dimensions`; `group_size`
+    is an SQL aggregate that counts the members of a cell.
     """
 
     name: str
@@ -142,7 +142,7 @@ def definition(exposure: Exposure, models: Mapping[str, dict[str, Any]]) -> Defi
         raise where.wrong("from", f"{first.name} has no visibility")
     plain = Definition(exposure.name, exposure.description, declared.kind, (first, *others), declared.date)
     if isinstance(declared, RowsExport):
-        return replace(plain, columns=_leaving(where, plain.parts, declared.columns))
+        return replace(plain, columns=_leaving(where, plain.parts, declared.columns, declared.instead))
     return _with_cells(where, plain, declared)
 
 
@@ -170,8 +170,10 @@ def _column(where: Declaration, path: str, part: str, column: dict[str, Any]) ->
     return Column(column["name"], column["data_type"], pii)
 
 
-def _leaving(where: Declaration, parts: tuple[Part, ...], names: list[str]) -> dict[str, tuple[Part, Column]]:
-    """Return the listed columns, each with the first part that has it."""
+def _leaving(
+    where: Declaration, parts: tuple[Part, ...], names: list[str], instead: Mapping[str, str]
+) -> dict[str, tuple[Part, Column]]:
+    """Return the listed columns, each with the first part that has it and the column that has its values."""
     found: dict[str, tuple[Part, Column]] = {}
     for name in names:
         part = next((part for part in parts if name in part.columns), None)
@@ -180,6 +182,16 @@ def _leaving(where: Declaration, parts: tuple[Part, ...], names: list[str]) -> d
         if name in found:
             raise where.wrong("columns", f"{name} is listed twice")
         found[name] = part, part.columns[name]
+    for name, other in instead.items():
+        if name not in found:
+            raise where.wrong(f"instead.{name}", f"{name} is not in columns")
+        part, column = found[name]
+        same = part.columns.get(other)
+        if same is None or (same.data_type, same.pii) != (column.data_type, column.pii):
+            raise where.wrong(
+                f"instead.{name}", f"{other} is not a column of {part.name} with the type and pii of {name}"
+            )
+        found[name] = part, same
     return found
 
 

@@ -26,6 +26,9 @@ class RowsExport(Export):
 
     kind: Literal["rows"]
     columns: Annotated[list[Text], Field(min_length=1)] = Field(description="The exported columns, in order.")
+    instead: dict[Text, Text] = Field(
+        default_factory=dict, description="Exported columns whose values another column of the same relation has."
+    )
     refers: dict[Text, Text] = Field(
         default_factory=dict, description="Columns that refer to rows of another export, each with `export.column`."
     )

@@ -41,6 +41,7 @@ NEVER_READ = {
 PII = {
     ("dim_cases", "source_keys"),
     ("dim_cases", "title"),
+    ("dim_cases", "visible_source_keys"),
     ("dim_persons", "external_reference"),
     ("dim_persons", "full_name"),
 }
@@ -194,6 +195,8 @@ def test_reader_sees_nothing_outside_the_marts_and_writes_nothing(warehouse: War
     # Dashboards say of which load they are, and up to when.
     readable = ["load_log_id", "relation_name", "as_of", "horizon", "logged_at"]
     shown = [f"select {', '.join(readable)} from insights_ops.load_log", "select count(*) from insights_ops.load_log"]
+    # Dashboards seal their cache.
+    shown += ["select count(*) from insights_ops.cache_key"]
     # `insights patterns` asks which reviews were made.
     statements += ["select invocation_id from insights_ops.made_reviews", "select * from insights_ops.made_reviews"]
     shown += ["select cadence, review_date, as_of from insights_ops.made_reviews"]

@@ -40,6 +40,8 @@ final as (
         lifecycle.domain,
         lifecycle.location,
         lifecycle.source_keys,
+        lifecycle.visible_domain,
+        lifecycle.visible_source_keys,
         lifecycle.is_own_review,
         lifecycle.title,
         lifecycle.status,

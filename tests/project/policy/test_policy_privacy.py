@@ -62,6 +62,7 @@ def test_every_column_of_a_mart_that_looks_personal_is_designated() -> None:
         **dict.fromkeys(IDS_OF_PERSONS, "key"),
         "dim_cases.source_keys": "identifier",
         "dim_cases.title": "free_text",
+        "dim_cases.visible_source_keys": "identifier",
         "dim_persons.external_reference": "identifier",
         "dim_persons.full_name": "name",
     }
