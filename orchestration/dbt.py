@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +33,7 @@ OWN_OPTIONS = {
     "--vars": "config/insights/config.yaml and --as-of",
     "--profiles-dir": "INSIGHTS_WAREHOUSE_URL",
     "--profile": "INSIGHTS_WAREHOUSE_URL",
-    "--project-dir": "the place where Insights is installed",
+    "--project-dir": "`insights --project-dir`, before the command, or the place where Insights is installed",
     "--target-path": "the environment variable DBT_TARGET_PATH",
 }
 # Options of dbt with which a warehouse would hold wrong rows, and why.
@@ -203,6 +204,7 @@ def process_environment(settings: Settings, url: str | None, claim: int | None =
             "INSIGHTS_CLAIM": str(claim or ""),
             "PGAPPNAME": LOADING if claim else READING,
             "DBT_TARGET_PATH": str(target_path()),
+            "DBT_LOG_PATH": str(log_path()),
             "INSIGHTS_PATTERN_CONFIG_PATH": "",  # its thresholds are among the variables of the command
         },
     )
@@ -210,8 +212,24 @@ def process_environment(settings: Settings, url: str | None, claim: int | None =
 
 
 def target_path() -> Path:
-    """Return the folder of dbt's artifacts: DBT_TARGET_PATH, else `target` in the project."""
-    return Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target")
+    """Return the folder of dbt's artifacts: DBT_TARGET_PATH, else `target` below `generated_path`."""
+    return Path(os.environ.get("DBT_TARGET_PATH") or generated_path() / "target")
+
+
+def log_path() -> Path:
+    """Return the folder of dbt's log: DBT_LOG_PATH, else `logs` below `generated_path`."""
+    return Path(os.environ.get("DBT_LOG_PATH") or generated_path() / "logs")
+
+
+def generated_path() -> Path:
+    """Return the folder for generated files: the project if it is a writable checkout, else one in the user's cache.
+
+    The cache is XDG_CACHE_HOME, else ~/.cache; each project has its own folder there.
+    """
+    if (PROJECT / "pyproject.toml").exists() and os.access(PROJECT, os.W_OK):
+        return PROJECT
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "orgo-insights" / hashlib.sha256(os.fsencode(PROJECT)).hexdigest()[:12]
 
 
 def as_of_variable(as_of: date | None) -> dict[str, str]:

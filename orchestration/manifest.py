@@ -5,9 +5,8 @@ It is not dbt's own `manifest.json`, because every dbt command rewrites that in 
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,9 +17,12 @@ from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import FailedError, MisconfiguredError
 
-# The inputs of the manifest.
+# The inputs of the manifest. Their digest is the first key of the file: both are replaced together, and the digest is
+# read without the rest.
 FOLDERS = ("models", "macros", "snapshots", "seeds", "tests", "profiles")
 FILES = ("dbt_project.yml", "selectors.yml")
+DIGEST = "orgo_insights_digest"
+_HEAD_BYTES = 200
 # Resource types of nodes that are relations.
 KINDS = ("model", "snapshot", "seed")
 
@@ -61,18 +63,31 @@ def manifest_file() -> Path:
 def manifest_problem(project: Path = PROJECT) -> str | None:
     """Return why the manifest is unusable, with the command that makes it; None if it exists and is current.
 
-    It checks modification times only.
+    It compares contents, because a copied file or a new checkout has another time of modification (decision D167).
     """
     file, remedy = manifest_file(), "Run: insights manifest"
     try:
-        written = file.stat().st_mtime
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD_BYTES)
     except FileNotFoundError:
         return f"dbt's manifest {file} is missing. {remedy}"
-    sources = [path for folder in FOLDERS for path in (project / folder).rglob("*") if path.suffix in (".yml", ".sql")]
-    newest = max([*(project / name for name in FILES), *sources], key=lambda path: path.stat().st_mtime)
-    if newest.stat().st_mtime > written:
-        return f"dbt's manifest {file} is older than {newest.relative_to(project)}. {remedy}"
+    if not head.startswith(_head(_digest(project))):
+        return f"dbt's manifest {file} was not made from the files that are in {project} now. {remedy}"
     return None
+
+
+def _digest(project: Path) -> str:
+    """Return a digest of the names and contents of the manifest's inputs."""
+    found = [path for folder in FOLDERS for path in (project / folder).rglob("*") if path.suffix in (".yml", ".sql")]
+    digest = hashlib.sha256()
+    for path in sorted([*(project / name for name in FILES), *found]):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(project)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _head(digest: str) -> bytes:
+    return json.dumps({DIGEST: digest})[:-1].encode()
 
 
 def write_manifest(settings: Settings) -> Path:
@@ -82,13 +97,13 @@ def write_manifest(settings: Settings) -> Path:
     """
     file = manifest_file()
     work = file.parent / "work"  # kept, because dbt's partial parsing takes half the time
-    started = time.time()
+    digest = _digest(PROJECT)  # before dbt reads the files, so that a change meanwhile makes the manifest outdated
     lines: list[str] = []
     run = dbt.run(settings, ["parse", "--quiet", "--target-path", str(work)], on_line=lines.append)
     if run.exit_code:
         raise FailedError(f"dbt cannot parse the project:\n{''.join(lines)}")
     made = work / "manifest.json"
-    os.utime(made, (started, started))  # a file that changed while dbt was reading counts as newer
+    made.write_bytes(_head(digest) + b", " + made.read_bytes()[1:])
     made.replace(file)
     return file
 
@@ -109,7 +124,7 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
 def current_manifest() -> dict[str, Any]:
     """Return the manifest that `insights manifest` has written.
 
-    Raises MisconfiguredError if it is missing or older than the project.
+    Raises MisconfiguredError if it is missing or was made from other files.
     """
     if problem := manifest_problem():
         raise MisconfiguredError(problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -12,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from orchestration.errors import MisconfiguredError
+
 PROGRAM = Path(__file__).with_name("dbt_process.py")
+DBT_MODULES = {"dbt.cli": "dbt-core", "dbt.adapters.postgres": "dbt-postgres"}
 # Seconds that dbt has to cancel its statements before it is killed.
 GRACE = 30
 # Signals that would end this process without running its `finally` blocks; an interrupt raises KeyboardInterrupt.
@@ -27,6 +31,7 @@ def run_dbt(
     If SIGINT, SIGTERM, SIGHUP or an exception of `on_line` interrupts the wait, dbt cancels its statements and ends
     before the exception leaves this function. If this process is killed, dbt is killed too.
     """
+    check_dbt()
     watched, held = os.pipe()
     try:
         with _stopping_raises():
@@ -49,6 +54,24 @@ def run_dbt(
     finally:
         os.close(held)
         os.close(watched)
+
+
+def check_dbt() -> None:
+    """Raise MisconfiguredError unless this Python can import dbt with its adapter for PostgreSQL."""
+    lacking = [package for module, package in DBT_MODULES.items() if not _is_there(module)]
+    if lacking:
+        raise MisconfiguredError(
+            f"{sys.executable} cannot import dbt: {' and '.join(lacking)} must be installed for this Python, which runs"
+            f" insights. A dbt of another Python or environment is not used. Run: {sys.executable} -m pip install"
+            " --no-deps --require-hashes -r requirements/runtime.txt"
+        )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it is in does not exist
+        return False
 
 
 def _stop(child: subprocess.Popen[str]) -> None:

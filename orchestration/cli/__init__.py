@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from orchestration.cli import build, prepare, show
-from orchestration.cli.config import config
+from orchestration.cli.config import config as config_group
 from orchestration.cli.dashboard import dashboard, dashboards
 from orchestration.cli.entry import run
 from orchestration.cli.export import export, exports
@@ -19,8 +21,13 @@ from orchestration.cli.warm import warm
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="orgo-insights")
-def commands() -> None:
+@click.option("--project-dir", help="Folder of the dbt project and configuration. [env: INSIGHTS_PROJECT_DIR]")
+@click.option("--config", help="Another config.yaml, or a folder like config/. [env: INSIGHTS_CONFIG]")
+def commands(project_dir: str | None, config: str | None) -> None:
     """Build, test and use a star schema of Orgo's operational tables."""
+    # Variables, because the processes of a command read them too. Modules that read them are imported by the commands.
+    given = {"INSIGHTS_PROJECT_DIR": project_dir, "INSIGHTS_CONFIG": config}
+    os.environ.update({name: value for name, value in given.items() if value})
 
 
 for command in (
@@ -41,7 +48,7 @@ for command in (
     dashboards,
     dashboard,
     warm,
-    config,
+    config_group,
 ):
     commands.add_command(command)
 

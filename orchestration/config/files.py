@@ -27,7 +27,7 @@ from orchestration.config.rules import REVIEWS, invariants
 from orchestration.config.settings import Settings
 from orchestration.config.shape import validate
 from orchestration.config.tokens import ENVIRONMENTS, Environment, PerEnvironment
-from orchestration.config.variables import variable_problems
+from orchestration.config.variables import CONFIG, PROJECT_DIR, variable_problems
 from orchestration.config.yaml_reader import Document, read_yaml
 
 __all__ = [
@@ -45,7 +45,18 @@ __all__ = [
 
 Model = TypeVar("Model", bound=BaseModel)
 
-PROJECT = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def _project() -> Path:
+    """Return the dbt project: INSIGHTS_PROJECT_DIR, else the checkout of this package, else the copy in the wheel."""
+    named = os.environ.get(PROJECT_DIR)
+    checkout = _PACKAGE.parent
+    return Path(named).absolute() if named else checkout if (checkout / MARKER).exists() else _PACKAGE / "project"
+
+
+MARKER = "dbt_project.yml"
+PROJECT = _project()
 CONFIG_FILE = Path("config/insights/config.yaml")
 DAGS_FILE = Path("config/insights/dags.yaml")
 PROFILES_FILE = Path("config/organization_profiles.yaml")
@@ -77,7 +88,7 @@ def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> 
     environ = os.environ if environ is None else environ
     problems, environment = variable_problems(environ), _environment(environ)
     environ = {**environ, "INSIGHTS_ENV": environment}
-    documents = {file: read_yaml(project / file, str(file)) for file in (CONFIG_FILE, DAGS_FILE, PROFILES_FILE)}
+    documents = _documents(project, environ)
     if override := read_override(environ):
         apply_override(documents[CONFIG_FILE], override)
         problems += [*override.problems, *_disagreements(override, environment)]
@@ -92,6 +103,22 @@ def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> 
         return Checked(settings, problems + _broken(settings, environ))
     part = Settings.in_part(environment, places, config, dags, profiles)
     return Checked(None, problems + _broken(part, environ))
+
+
+def _documents(project: Path, environ: Mapping[str, str]) -> dict[Path, Document]:
+    """Return the three files; INSIGHTS_CONFIG takes precedence over those of the project.
+
+    It names config.yaml, or a folder like config/, whose missing files are the project's.
+    """
+    found = {file: (project / file, str(file)) for file in (CONFIG_FILE, DAGS_FILE, PROFILES_FILE)}
+    if named := environ.get(CONFIG):
+        place = Path(named)
+        if place.is_dir():
+            own = {file: place / file.relative_to("config") for file in found}
+            found |= {file: (path, str(path)) for file, path in own.items() if path.exists()}
+        else:
+            found[CONFIG_FILE] = (place, named)
+    return {file: read_yaml(path, name) for file, (path, name) in found.items()}
 
 
 def dbt_variables(settings: Settings) -> dict[str, Any]:

@@ -36,11 +36,15 @@ EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 AS_OF = "INSIGHTS_AS_OF"
+CONFIG = "INSIGHTS_CONFIG"
+PROJECT_DIR = "INSIGHTS_PROJECT_DIR"
 PREFIX = "INSIGHTS_"
 _FERNET_BYTES = 32
 
 VARIABLES = (
     Variable("INSIGHTS_ENV", "everything", "dev"),
+    Variable(CONFIG, "everything", "the files of the project"),
+    Variable(PROJECT_DIR, "everything", "the checkout, else the project in the wheel"),
     Variable("INSIGHTS_WAREHOUSE_URL", "loads, reviews, reports-api"),
     Variable("INSIGHTS_REDIS_URL", "dashboards", "none: no cache"),
     Variable(CACHE_KEY, "dashboards", "the key that insights init has made", is_secret=True),
@@ -80,7 +84,7 @@ def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None
 
 def variable_problems(environ: Mapping[str, str]) -> list[Problem]:
     """Return the problems of the variables that are set."""
-    rules = (_environment, _unknown, _schemes, _exports, _keys, _day, _airflow)
+    rules = (_environment, _places, _unknown, _schemes, _exports, _keys, _day, _airflow)
     return [problem for rule in rules for problem in rule(environ)]
 
 
@@ -89,6 +93,16 @@ def _environment(environ: Mapping[str, str]) -> Iterator[Problem]:
     if value and value not in ENVIRONMENTS:
         says = f"must be one of {', '.join(ENVIRONMENTS)}.{nearest(value, ENVIRONMENTS)}".rstrip(".")
         yield _problem("INSIGHTS_ENV", value, says)
+
+
+def _places(environ: Mapping[str, str]) -> Iterator[Problem]:
+    config, project = environ.get(CONFIG), environ.get(PROJECT_DIR)
+    if config and not Path(config).exists():
+        says = f"does not exist (seen from {Path.cwd()}); name config.yaml or a folder with insights/config.yaml"
+        yield _problem(CONFIG, config, says)
+    if project and not (Path(project) / "dbt_project.yml").exists():
+        says = f"has no dbt_project.yml (seen from {Path.cwd()}); name the folder of a checkout of Orgo Insights"
+        yield _problem(PROJECT_DIR, project, says)
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[Problem]:

@@ -36,7 +36,7 @@ Parameters `accept_vanished` and `accept_cutoff`: confirm a load that was refuse
 def build_dags(settings: Settings) -> list[DAG]:
     """Return the DAGs of the inventory, scheduled if they are enabled in the ENVIRONMENT of the settings.
 
-    Raises MisconfiguredError if dbt's manifest is missing or older than the project.
+    Raises MisconfiguredError if dbt's manifest is missing or was made from other files.
     """
     manifest = current_manifest()
     return [_build(settings, key, manifest) for key in settings.dags]

@@ -34,7 +34,11 @@ NOT_TEXT = os.fsdecode(b"caf\xe9")
             1,
             "Remove --defer: models would be built from tables of another place.",
         ),
-        (["build", "--project-dir", "."], 1, "Remove --project-dir: the place where Insights is installed decides"),
+        (
+            ["build", "--project-dir", "."],
+            1,
+            "Remove --project-dir: `insights --project-dir`, before the command, or the place where Insights is",
+        ),
     ],
 )
 def test_an_argument_that_cannot_be_used_is_refused(arguments: list[str], code: int, says: str, fails: Fails) -> None:

@@ -13,7 +13,7 @@ from support.airflow import airflow_dags
 
 from orchestration.cli import commands
 from orchestration.config.files import PROJECT, check
-from orchestration.manifest import manifest_file, manifest_problem
+from orchestration.manifest import FILES, FOLDERS, manifest_file, manifest_problem
 
 
 @pytest.fixture
@@ -51,17 +51,39 @@ def test_a_missing_manifest_is_said_with_the_command(
     assert f"{tmp_path}/nothing/parsed/manifest.json is missing. Run: insights manifest" in message
 
 
-def test_a_stale_manifest_is_said_with_the_file_that_is_newer(
+def test_a_manifest_of_other_files_is_an_import_error(
     folder: Path, tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
     manifest_file().parent.mkdir()
-    shutil.copy(manifest, manifest_file())
-    assert manifest_problem() is None
-    newest = max((PROJECT / "models").rglob("*.sql"), key=lambda file: file.stat().st_mtime).stat().st_mtime
-    os.utime(manifest_file(), (newest - 1, newest - 1))
+    made = manifest.read_bytes()
+    manifest_file().write_bytes(made.replace(b'digest": "', b'digest": "0', 1))
     (message,) = airflow_dags.bag(folder).import_errors.values()
-    assert re.search(r"is older than [\w/.]+\.(sql|yml)\. Run: insights manifest", message)
+    assert re.search(r"was not made from the files that are in [\w/.-]+ now\. Run: insights manifest", message)
+
+
+def test_contents_decide_and_not_times_of_files(
+    tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    manifest_file().parent.mkdir()
+    shutil.copyfile(manifest, manifest_file())
+    os.utime(manifest_file(), (0, 0))
+    copy = tmp_path / "copy"
+    for name in FOLDERS:
+        shutil.copytree(PROJECT / name, copy / name, copy_function=shutil.copyfile)
+    for name in FILES:
+        shutil.copyfile(PROJECT / name, copy / name)
+    assert (manifest_problem(), manifest_problem(copy)) == (None, None)
+    changed = copy / "models/ops/rejects.sql"
+    text = changed.read_text("utf-8")
+    changed.write_text(text.replace("select", "SELECT", 1), "utf-8")
+    os.utime(changed, (0, 0))
+    assert "Run: insights manifest" in str(manifest_problem(copy))
+    changed.write_text(text, "utf-8")
+    assert manifest_problem(copy) is None
+    changed.rename(changed.with_name("refused.sql"))
+    assert "Run: insights manifest" in str(manifest_problem(copy))
 
 
 def test_the_command_makes_the_manifest(tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:

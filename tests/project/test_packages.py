@@ -7,15 +7,21 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support.warehouse import Warehouse
 
+from orchestration import supervision
 from orchestration.cli import commands
 from orchestration.config.files import PROJECT
+from orchestration.errors import MisconfiguredError
+from orchestration.manifest import FILES as MANIFEST_FILES
 
 WORKSHOP_COMMANDS = {"demo", "airflow", "load-incidents"}
 
@@ -25,7 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a wheel of the product, built from the files that git knows."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "project"
-    listed = ["git", "ls-files", "orchestration", "workshop", "pyproject.toml", "README.md", "LICENSE"]
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split():
         target = copy / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,23 +52,132 @@ def test_a_wheel_of_the_product_holds_no_workshop(wheel: Path) -> None:
     assert "workshop" not in packages
 
 
-def test_the_installed_wheel_runs_without_the_workshop(wheel: Path, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Installed:
+    """The wheel in a new environment, and an empty folder in which its command runs."""
+
+    python: Path
+    folder: Path
+
+    @property
+    def package(self) -> Path:
+        (packages,) = (self.python.parents[1] / "lib").glob("python*/site-packages")
+        return packages / "orchestration"
+
+    def run(self, *command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "DBT_"))}
+        environment |= {"XDG_CACHE_HOME": str(self.folder.parent / "cache"), **variables}
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def insights(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.run(self.python.with_name("insights"), *arguments, **variables)
+
+    def files(self) -> dict[Path, bytes]:
+        found = (path for path in self.package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        return {path: path.read_bytes() for path in found}
+
+
+@pytest.fixture
+def installed(wheel: Path, tmp_path: Path) -> Installed:
     venv.create(tmp_path / "venv", with_pip=False)
-    python = tmp_path / "venv/bin/python"
-    _pip("--python", str(python), "install", "--no-deps", "--no-index", str(wheel))
-    (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    made = Installed(tmp_path / "venv/bin/python", tmp_path / "elsewhere")
+    made.folder.mkdir()
+    _pip("--python", str(made.python), "install", "--no-deps", "--no-index", str(wheel))
     # The libraries of this environment, without its editable installs: a .pth file is not read in a folder of another.
-    (packages / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n", "utf-8")
+    (made.package.parent / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n", "utf-8")
+    return made
 
-    def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
-    shown = run(python.with_name("insights"), "--help")
+def test_the_installed_wheel_runs_without_the_workshop(installed: Installed) -> None:
+    shown = installed.insights("--help")
     assert (shown.returncode, shown.stderr) == (0, "")
     listed = set(re.findall(r"^  ([a-z][a-z-]+) ", shown.stdout, re.M))
     assert listed == set(commands.commands)
-    assert "No module named 'workshop'" in run(python, "-c", "import workshop").stderr
+    assert "No module named 'workshop'" in installed.run(installed.python, "-c", "import workshop").stderr
+
+
+def test_the_wheel_holds_the_project_as_it_is_in_the_repository(installed: Installed) -> None:
+    project = installed.package / "project"
+    folders = ("config", "dags", "macros", "models", "profiles", "seeds", "snapshots")
+    listed = [
+        "git",
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "--",
+        *folders,
+        *MANIFEST_FILES,
+        "tests/*.sql",
+    ]
+    names = subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split()
+    held = {
+        str(path.relative_to(project)): content
+        for path, content in installed.files().items()
+        if project in path.parents
+    }
+    assert held == {name: (PROJECT / name).read_bytes() for name in names}
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    there = {
+        str(file.parent.relative_to(PROJECT)).replace("/", ".") for file in PROJECT.glob("orchestration/**/__init__.py")
+    }
+    assert set(declared) == there | {"orchestration.project"}
+
+
+@pytest.mark.services
+def test_the_installed_wheel_builds_in_another_folder(installed: Installed, prepared: Warehouse) -> None:
+    before = installed.files()
+    checked = installed.insights("config", "check")
+    assert checked.returncode == 0, checked.stdout
+    variables = {"INSIGHTS_WAREHOUSE_URL": prepared.etl_url, "INSIGHTS_AS_OF": "2026-01-01"}
+    built = installed.insights(
+        "build", "--select", "path:seeds", "staging", "--indirect-selection", "buildable", **variables
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert prepared.value("select count(*) from insights.tokens") > 0
+    listed = installed.insights("dashboards")
+    assert (listed.returncode, "overview" in listed.stdout) == (0, True), listed.stderr
+    assert installed.files() == before
+    assert list(installed.folder.iterdir()) == []
+    (generated,) = (installed.folder.parent / "cache/orgo-insights").iterdir()
+    assert {path.name for path in generated.iterdir()} == {"target", "logs"}
+
+
+def test_another_configuration_and_project_are_used_or_it_is_said_what_is_wrong(installed: Installed) -> None:
+    own = installed.folder / "own.yaml"
+    text = (PROJECT / "config/insights/config.yaml").read_text("utf-8")
+    own.write_text(text.replace("concurrency: 4", "concurrency: 3"), "utf-8")
+    line = text[: text.index("concurrency: 4")].count("\n") + 1
+    shown = installed.insights("--config", "own.yaml", "config", "show").stdout
+    assert f"insights.etl.concurrency = 3  # own.yaml:{line}\n" in shown
+    assert (
+        f"insights.etl.concurrency = 3  # own.yaml:{line}\n"
+        in installed.insights("config", "show", INSIGHTS_CONFIG="own.yaml").stdout
+    )
+    folder = installed.folder / "etc"
+    (folder / "insights").mkdir(parents=True)
+    own.rename(folder / "insights/config.yaml")
+    shown = installed.insights("--config", "etc", "config", "show").stdout
+    assert f"insights.etl.concurrency = 3  # etc/insights/config.yaml:{line}\n" in shown
+    missing = installed.insights("--config", "none.yaml", "config", "check")
+    assert missing.returncode == 1
+    assert f'INSIGHTS_CONFIG is "none.yaml": does not exist (seen from {installed.folder})' in missing.stdout
+    missing = installed.insights("--project-dir", "none", "config", "check")
+    assert missing.returncode == 1
+    assert 'INSIGHTS_PROJECT_DIR is "none": has no dbt_project.yml' in missing.stdout
+    assert installed.insights("--project-dir", str(PROJECT), "config", "check").returncode == 0
+
+
+def test_a_python_without_dbt_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    supervision.check_dbt()
+    monkeypatch.setattr(supervision, "DBT_MODULES", {"no_dbt.cli": "dbt-core", "dbt.adapters.none": "dbt-postgres"})
+    with pytest.raises(
+        MisconfiguredError, match="cannot import dbt: dbt-core and dbt-postgres must be installed for this"
+    ):
+        supervision.run_dbt(["--version"], {})
 
 
 def test_the_product_imports_nothing_of_the_workshop() -> None:
