@@ -68,7 +68,7 @@ def test_raw_retention_holds_the_yearly_window_where_the_yearly_review_runs(proj
 def test_raw_retention_holds_the_monthly_window_in_staging_too(project: ConfigProject) -> None:
     project.edit(RAW, "raw_event_retention_days: { dev: 730, staging: 179, prod: 730 }")
     said = [text.split(" is ")[0] + text[text.rindex(" (in ") :] for text in project.said()]
-    assert said == [f"{CONFIG}:49: insights.retention.raw_event_retention_days.staging (in staging)"]
+    assert said == [f"{CONFIG}:51: insights.retention.raw_event_retention_days.staging (in staging)"]
     project.edit("staging: 179", "staging: 180")
     assert project.said() == []
 
