@@ -8,6 +8,7 @@ from functools import partial
 
 from orchestration.config.addresses import is_unencrypted
 from orchestration.config.expansion import expand
+from orchestration.config.exposure import EVERY_ROLE, exposures
 from orchestration.config.masking import shown
 from orchestration.config.problems import KeyPath, Problem, closest, dotted, nearest
 from orchestration.config.rule import Rule, fits, path
@@ -18,7 +19,6 @@ from orchestration.flows import FLOWS
 NAME_LENGTH = 63
 SUFFIX = "_snapshots"  # the longest of those in warehouse/names.py
 _ACCESS: KeyPath = ("insights", "access")
-EVERY_ROLE = "*"
 AS_ROWS = ("PUBLIC", "INTERNAL")
 EVERY_OTHER_DOMAIN = "*"
 LONGEST_DOMAIN = 255  # characters; reports cut longer types, and the domain is part of a key (decision D131)
@@ -51,6 +51,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         Rule(_exports_keep_rows_back, (path("insights.exports.allowed_visibilities"),)),
         Rule(_dags_have_flows, (("dags",),)),
         Rule(_dag_ids_differ, (("dags",),)),
+        *exposures(),
     ]
 
 

@@ -10,6 +10,8 @@ LONGEST = 100
 
 _SECRET_KEY = re.compile(r"(?:^|_)(?:token|password|passwd|secret|credentials?|fernet_key|api_key|access_key)$", re.I)
 _IN_URL = re.compile(r"(://[^\s/@:]*):.*@", re.S)
+_PASSWORD_IN_URL = re.compile(r"://[^\s/@:]*:[^@]+@", re.S)
+_REFERENCE = re.compile(r"\$\{\w+\}")
 _IN_PARAMETERS = re.compile(r"((?:pass\w*|pwd|token|secret|\w*api_key)\s*=\s*)(?:'[^']*'|[^&\s'\"]+)", re.I)
 
 
@@ -21,6 +23,12 @@ def is_secret_key(key: str) -> bool:
 def mask(text: str) -> str:
     """Return the text with its passwords masked."""
     return _IN_PARAMETERS.sub(rf"\1{MASK}", _IN_URL.sub(rf"\1:{MASK}@", text))
+
+
+def has_password(text: str) -> bool:
+    """Return whether a URL or a connection string has a password or token that is no `${NAME}`."""
+    without = _REFERENCE.sub("", text)
+    return bool(_PASSWORD_IN_URL.search(without) or _IN_PARAMETERS.search(without))
 
 
 def shown(key: str, value: object, longest: int | None = LONGEST) -> str:

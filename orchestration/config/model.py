@@ -29,6 +29,17 @@ from orchestration.config.tokens import (
 FORMAT_VERSION = "3.0"
 
 
+class ReaderLimits(Section):
+    """`insights.warehouse.reader_limits`: what `insights init` lets the read-only role use of the server (D151)."""
+
+    connections: Count = Field(default=40, description="Maximum number of connections of the role, of all processes.")
+    statement_seconds: Count = Field(default=300, description="Time limit of a statement, in seconds.")
+    idle_in_transaction_seconds: Count = Field(
+        default=600, description="Time limit of a transaction that waits for its client, in seconds."
+    )
+    temp_file_mb: Count = Field(default=2048, description="Maximum size of the temporary files of a session, in MB.")
+
+
 class Warehouse(Section):
     """`insights.warehouse`: where the star schema is."""
 
@@ -40,6 +51,7 @@ class Warehouse(Section):
     max_reader_connections: Count = Field(
         default=8, description="Maximum number of connections of one process that answers dashboards."
     )
+    reader_limits: ReaderLimits = ReaderLimits()
 
 
 class Source(Section):

@@ -14,43 +14,12 @@ from orchestration.warehouse import foreign, profiles, row_security
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.privileges import check_privileges, grant_defaults
+from orchestration.warehouse.roles import SEARCH_PATH, create_roles, limit_reader, spare_connections
 from orchestration.warehouse.transaction_lock import transaction_lock
 from orchestration.warehouse.translation import Messages
 
 LOCK_NAME = "orgo-insights-init"
 MINIMUM_SERVER_VERSION = 150000
-# Set on the roles, because a database or server that is tuned for an application may set them otherwise. Results depend
-# on the first group. The second would end a load, which has limits of its own.
-BOTH_ROLES = {
-    "timezone": "UTC",
-    "datestyle": "ISO, MDY",
-    "intervalstyle": "postgres",
-    "default_transaction_isolation": "read committed",
-    "standard_conforming_strings": "on",
-    "transform_null_equals": "off",
-}
-# Names that are not qualified mean objects of PostgreSQL, never those that somebody has put into `public` (D150).
-SEARCH_PATH = sql.SQL("pg_catalog, pg_temp")
-WRITER_ONLY = {
-    # A policy that hides rows of the source is an error then. Hidden rows would look deleted (decision D129).
-    "row_security": "off",
-    "default_transaction_read_only": "off",
-    "statement_timeout": "0",
-    # For locks that a load needs and another writer holds; readers hold up none of them (decision D137).
-    "lock_timeout": "10min",
-    "idle_in_transaction_session_timeout": "0",
-    "idle_session_timeout": "0",
-    # The statement of a load whose process was killed ends within this time (decision D136).
-    "client_connection_check_interval": "5s",
-    # The check sees only connections that the kernel knows to be closed. With these, it knows of a machine or network
-    # that is gone within a minute, and the claims of the session are free.
-    "tcp_keepalives_idle": "30s",
-    "tcp_keepalives_interval": "10s",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "60s",
-    # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
-    "jit": "off",
-}
 # Seconds to wait for another `insights init`, which takes about one.
 PATIENCE = 30
 MESSAGES: Messages = {
@@ -71,13 +40,20 @@ _OPEN_SCHEMAS = """
 
 @dataclass
 class InitReport:
-    """The changes of `initialize`, the missing nullable columns of the contract, and the schemas open to everybody."""
+    """The changes of `initialize`, and what an administrator should know.
+
+    `missing_columns` are nullable columns of the contract; `open_schemas` are schemas in which every role may create
+    objects; `unset_limits` are the limits of the read-only role that this user may not set; `spare_connections` is the
+    number of the server's connections that the read-only role leaves to others.
+    """
 
     roles_created: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     moved_aside: dict[str, str] = field(default_factory=dict)
     missing_columns: list[str] = field(default_factory=list)
     open_schemas: list[str] = field(default_factory=list)
+    unset_limits: list[str] = field(default_factory=list)
+    spare_connections: int = 0
     profiles_changed: int = 0
 
 
@@ -105,7 +81,8 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         _check_server(connection)
         report.missing_columns = _check_source(db)
         _check_policies(db)
-        _create_roles(db, report)
+        report.roles_created = create_roles(db)
+        report.unset_limits = limit_reader(db)
         _create_schemas(db)
         cleared = foreign.clear(db, move_aside=move_aside)
         report.dropped, report.moved_aside = cleared.dropped, cleared.moved
@@ -117,6 +94,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         grant_defaults(db)
         check_privileges(db)
         report.profiles_changed = profiles.synchronize(db)
+        report.spare_connections = spare_connections(db)
         report.open_schemas = [name for (name,) in db.rows(_OPEN_SCHEMAS)]
     return report
 
@@ -207,19 +185,6 @@ def _check_policies(db: Database) -> None:
             f"Row-level security hides rows of {', '.join(name for (name,) in rows)} from {etl}, and hidden rows would"
             f" look deleted. Let it read every row, as a superuser: {statement.as_string(db.connection)};"
         )
-
-
-def _create_roles(db: Database, report: InitReport) -> None:
-    warehouse = db.settings.insights.warehouse
-    for role in (warehouse.write_user, warehouse.read_only_user):
-        if not db.rows("select 1 from pg_roles where rolname = %s", [role]):
-            db.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
-            report.roles_created.append(role)
-    for role, values in ((warehouse.write_user, BOTH_ROLES | WRITER_ONLY), (warehouse.read_only_user, BOTH_ROLES)):
-        for name, value in values.items():
-            statement = sql.SQL("alter role {} set {} to {}")
-            db.execute(statement.format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value)))
-        db.execute(sql.SQL("alter role {} set search_path to {}").format(sql.Identifier(role), SEARCH_PATH))
 
 
 def _create_schemas(db: Database) -> None:

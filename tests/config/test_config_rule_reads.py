@@ -39,12 +39,21 @@ def spoiled(tmp_path: Path) -> ConfigProject:
         "default_profile_key": "nobodys",
         "overrides_by_domain": {"maintenance": "clinic", "*": "default"},
     }
-    insights["warehouse"] |= {"type": "bigquery", "read_only_user": "one", "write_user": "one", "schema": "s" * 60}
+    insights["warehouse"] |= {
+        "type": "bigquery",
+        "read_only_user": "pg_one",
+        "write_user": "pg_one",
+        "schema": "s" * 60,
+    }
+    insights["warehouse"] |= {"max_reader_connections": 9, "reader_limits": {"connections": 8}}
+    insights["warehouse"]["connection_url"] = "postgresql://etl:pw@h/orgo"
+    insights["cache"]["url"] = "redis://:pw@h"
+    insights["reviews"] |= {"url": "http://core.example.org/?token=pw", "token": "pw"}
     insights["source"] = {"schema": "s" * 60}
     insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1}
-    insights["access"] |= {"restricted_roles": ["a"], "internal_roles": ["b"], "public_roles": ["c"]}
-    insights["exports"]["allowed_visibilities"] = ["RESTRICTED"]
-    insights["reviews"] |= {"url": "http://core.example.org/cases", "token": "t"}
+    insights["access"] |= {"restricted_roles": ["a", "*"], "internal_roles": ["b"], "public_roles": ["c"]}
+    insights["access"]["anonymised_roles"] = ["*"]
+    insights["exports"] |= {"allowed_visibilities": ["RESTRICTED"], "pii_masking_enabled": False}
     for dag in dags["etl_dags"].values():
         dag["id"] = "insights_same"
     dags["etl_dags"]["hourly"] = dags["etl_dags"].pop("daily_dimensions_sync")

@@ -32,6 +32,12 @@ CONFIGURATION: dict[str, Any] = {
         "read_only_user": "orgo_insights_ro",
         "write_user": "orgo_insights_etl",
         "max_reader_connections": 8,
+        "reader_limits": {
+            "connections": 40,
+            "statement_seconds": 300,
+            "idle_in_transaction_seconds": 600,
+            "temp_file_mb": 2048,
+        },
     },
     "source": {"schema": "public"},
     "etl": {

@@ -33,7 +33,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:23: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
+        "{file}:25: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
     ),
     (
         CONFIG,

@@ -1,0 +1,84 @@
+"""Rules for values that show data to everybody, give a role the rights of a superuser, or keep a secret in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from orchestration.config.expansion import REFERENCE
+from orchestration.config.masking import has_password, shown
+from orchestration.config.problems import KeyPath, Problem, dotted
+from orchestration.config.rule import Rule, path
+from orchestration.config.rules import finding
+from orchestration.config.settings import Settings
+
+EVERY_ROLE = "*"
+# The superuser that initdb creates, and administrators of managed services. PostgreSQL's own names begin with pg_.
+ADMINISTRATORS = {
+    *("postgres", "rdsadmin", "rds_superuser", "cloudsqladmin", "cloudsqlsuperuser", "azuresu", "azure_pg_admin"),
+}
+
+_MASKING = path("insights.exports.pii_masking_enabled")
+_USERS = tuple(path(f"insights.warehouse.{name}") for name in ("read_only_user", "write_user"))
+_STRICT_ROLES = tuple(path(f"insights.access.{name}") for name in ("restricted_roles", "anonymised_roles"))
+_PROCESS, _ROLE = path("insights.warehouse.max_reader_connections"), path("insights.warehouse.reader_limits")
+# The values that the settings keep as the file has them, with the variable that the shipped file reads instead.
+_SECRETS = {
+    path("insights.warehouse.connection_url"): "INSIGHTS_WAREHOUSE_URL",
+    path("insights.cache.url"): "INSIGHTS_REDIS_URL",
+    path("insights.reviews.url"): "INSIGHTS_CORE_API_URL",
+    path("insights.reviews.token"): "INSIGHTS_CORE_API_TOKEN",
+}
+
+
+def exposures() -> list[Rule]:
+    """Return the rules that find values which show too much, allow too much, or are secrets."""
+    return [
+        Rule(_personal_columns_are_masked, (_MASKING,)),
+        *(Rule(partial(_is_no_administrator, where), (where,)) for where in _USERS),
+        *(Rule(partial(_is_not_every_role, where), (where,)) for where in _STRICT_ROLES),
+        Rule(_one_process_fits, (_PROCESS, (*_ROLE, "connections"))),
+        *(Rule(partial(_is_no_secret, where, name), (where,)) for where, name in _SECRETS.items()),
+    ]
+
+
+def _personal_columns_are_masked(settings: Settings) -> Iterator[Problem]:
+    if settings.environment == "prod" and not settings.insights.exports.pii_masking_enabled:
+        says = "exports of prod contain names, titles and references of persons as they are; write true"
+        yield finding(settings, "warning", _MASKING, "false", says)
+
+
+def _is_no_administrator(where: KeyPath, settings: Settings) -> Iterator[Problem]:
+    role: str = getattr(settings.insights.warehouse, str(where[-1]))
+    if role in ADMINISTRATORS or role.startswith("pg_"):
+        says = (
+            "is an administrator of the server or a role of PostgreSQL, which the grants of insights init do not"
+            f" restrict; name a role of its own, such as orgo_insights_{'etl' if where[-1] == 'write_user' else 'ro'}"
+        )
+        yield finding(settings, "error", where, role, says)
+
+
+def _is_not_every_role(where: KeyPath, settings: Settings) -> Iterator[Problem]:
+    roles: list[str] = getattr(settings.insights.access, str(where[-1]))
+    visibility = "RESTRICTED" if where[-1] == "restricted_roles" else "ANONYMISED"
+    for index, role in enumerate(roles):
+        if role == EVERY_ROLE:
+            says = f"shows {visibility} analytics to every role of every organization; name the codes of the roles"
+            yield finding(settings, "warning", (*where, index), shown("", role), says)
+
+
+def _one_process_fits(settings: Settings) -> Iterator[Problem]:
+    warehouse = settings.insights.warehouse
+    if warehouse.max_reader_connections > (most := warehouse.reader_limits.connections):
+        says = f"must be at most reader_limits.connections ({most}), the limit of all processes together"
+        yield finding(settings, "error", _PROCESS, warehouse.max_reader_connections, says)
+
+
+def _is_no_secret(where: KeyPath, variable: str, settings: Settings) -> Iterator[Problem]:
+    section = getattr(settings.insights, str(where[1]))
+    text: str = getattr(section, str(where[2]))
+    is_secret = bool(REFERENCE.sub("", text)) if where[-1] == "token" else has_password(text)
+    if is_secret:
+        says = f'a secret in a file is read by everybody who reads the repository; write "${{{variable}}}"'
+        says += f" and export {variable}, and change the secret"
+        yield finding(settings, "warning", where, shown(dotted(where), text), says)
