@@ -63,7 +63,7 @@ def manifest_file() -> Path:
 def manifest_problem(project: Path = PROJECT) -> str | None:
     """Return why the manifest is unusable, with the command that makes it; None if it exists and is current.
 
-    It compares contents, because a copied file or a new checkout has another time of modification (decision D167).
+    It compares contents, because a copied file or a new checkout has another time of modification (decision D160).
     """
     file, remedy = manifest_file(), "Run: insights manifest"
     try:

@@ -52,7 +52,7 @@
 {%- endmacro %}
 
 {#- An id of a review case. The ids of patterns are hashes of organization, domain, label and location, which are few enough to be tried:
-    those of an ANONYMISED pattern leave as keyed hashes (decision D156). -#}
+    those of an ANONYMISED pattern leave as keyed hashes (decision D153). -#}
 {% macro review_reference(id) -%}
     case when {{ is_open() }} then {{ id }} else {{ opaque_id(id) }} end
 {%- endmacro %}

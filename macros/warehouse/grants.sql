@@ -1,6 +1,6 @@
 {#- post-hook of every mart: the read-only role may select every column that `meta.pii` does not withhold. A `key`, the id
     of a person, is readable here and masked in exports; `none` only looks personal. Logins of single
-    organizations may read the same columns, restricted to the rows of their organization (decision D155). The hook runs in the
+    organizations may read the same columns, restricted to the rows of their organization (decision D152). The hook runs in the
     transaction that writes the table, so readers never see a table without its grants. -#}
 {% macro grant_without_pii() %}
     {% set readable = [] %}

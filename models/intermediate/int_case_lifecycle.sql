@@ -82,7 +82,7 @@ case_tasks as (
         -- Decision D5: the most frequent type; among equals, the first in C order.
         mode() within group (order by type collate "C") as domain,
         array_agg(distinct source_key order by source_key) as source_keys,
-        -- Decision D163: without tasks that are stricter than their case.
+        -- Decision D157: without tasks that are stricter than their case.
         mode() within group (order by type collate "C") filter (where not is_stricter) as visible_domain,
         array_agg(distinct source_key order by source_key) filter (where not is_stricter) as visible_source_keys,
         max(visibility_rank) as visibility_rank,

@@ -6,7 +6,7 @@
     <the answer>
 
 A reader verifies the seal and that the question is its own, and applies its own limits of age. Only a process that has
-the key can write what passes: access to Redis is not enough (decision D161).
+the key can write what passes: access to Redis is not enough (decision D155).
 """
 
 from __future__ import annotations

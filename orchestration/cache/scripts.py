@@ -7,7 +7,7 @@
 # The limit counts the names in the index. When it is exceeded, names of expired or evicted entries are removed first.
 # Then the least recently requested entries leave, with another hundredth of the limit, so that the next writes need not
 # scan the index again. Each owner, the name up to its first colon, keeps as many as any other, or all that it has if
-# that is less (decision D162); of what cannot be divided, the most recently requested stays.
+# that is less (decision D156); of what cannot be divided, the most recently requested stays.
 WRITE = """
 for place, kind in ipairs({'string', 'zset', 'string'}) do
     local found = redis.call('TYPE', KEYS[place])['ok']

@@ -1,7 +1,7 @@
 """The schema of config/insights/config.yaml (specification, section 3.1, and the keys of decision D2).
 
 A key that the specification names has no default and must be in the file. Every other key has a default here, so that a
-file from before the key exists still works (decision D165).
+file from before the key exists still works (decision D158).
 """
 
 from __future__ import annotations

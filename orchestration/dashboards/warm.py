@@ -120,7 +120,7 @@ def candidates(reader: Reader, settings: Settings, names: Sequence[str]) -> list
 
 
 def _shares(questions: Sequence[Question], most: int) -> Counter[str]:
-    """Return how many questions each organization may have: as many as any other, or all if it has fewer (D162).
+    """Return how many questions each organization may have: as many as any other, or all if it has fewer (D156).
 
     What cannot be divided goes to the organizations that come first.
     """

@@ -97,7 +97,7 @@ create table if not exists {ops}.export_audit (
     check ((reason is not null) = (event in ('failed', 'refused'))),
     check (event <> 'finished' or num_nulls(row_count, byte_count, sha256) = 0)
 );
--- The HMAC of a constant with the key of the masks (decision D160); NULL where nothing was masked.
+-- The HMAC of a constant with the key of the masks (decision D154); NULL where nothing was masked.
 alter table {ops}.export_audit add column if not exists masking_key_id text;
 create unique index if not exists export_audit_start on {ops}.export_audit (export_id) where event = 'started';
 create unique index if not exists export_audit_end on {ops}.export_audit (export_id) where event <> 'started';
@@ -114,7 +114,7 @@ insert into {ops}.cache_key (key)
 select sha256(convert_to(concat(gen_random_uuid(), gen_random_uuid(), gen_random_uuid()), 'UTF8'))
 on conflict do nothing;
 comment on table {ops}.cache_key is
-'The key that seals the entries of the cache where INSIGHTS_CACHE_KEY is not set (decision D161).';
+'The key that seals the entries of the cache where INSIGHTS_CACHE_KEY is not set (decision D155).';
 
 -- One row for each claim that was ever taken: the writer's, the review sender's, those of exports (decision D148).
 create sequence if not exists {ops}.claim_numbers as bigint;

@@ -1,4 +1,4 @@
-"""Readers: logins that see the rows of one organization in the marts, and nothing else (decision D155)."""
+"""Readers: logins that see the rows of one organization in the marts, and nothing else (decision D152)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from psycopg import errors, sql
 
 from orchestration.errors import ConflictError, MisconfiguredError, NotFoundError, RefusedError
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.init import BOTH_ROLES
 from orchestration.warehouse.organizations import organization_id
+from orchestration.warehouse.roles import BOTH_ROLES
 from orchestration.warehouse.row_security import readers_group
 from orchestration.warehouse.translation import Messages
 

@@ -1,4 +1,4 @@
-"""Row-level security of the marts: the objects behind it, and its policies on relations that exist (decision D155)."""
+"""Row-level security of the marts: the objects behind it, and its policies on relations that exist (decision D152)."""
 
 from __future__ import annotations
 

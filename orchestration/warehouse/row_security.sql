@@ -1,4 +1,4 @@
--- Row-level security of the marts for readers, the logins that see the rows of one organization (decision D155). {ops} is the
+-- Row-level security of the marts for readers, the logins that see the rows of one organization (decision D152). {ops} is the
 -- schema of bookkeeping, {etl} the role that loads, {readers} the group of all readers; {ro_name} and {readers_name} are names
 -- as texts. Every statement is idempotent.
 

@@ -146,7 +146,7 @@ def test_no_entry_is_served_past_its_hard_limit(
     reader: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # A process that starts without a warehouse cannot get the key from there (decision D161).
+    # A process that starts without a warehouse cannot get the key from there (decision D155).
     monkeypatch.setenv("INSIGHTS_CACHE_KEY", KEY.decode())
     outcome(reader)
     aged(admin, reader, 901)

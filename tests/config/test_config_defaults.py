@@ -1,4 +1,4 @@
-"""What the specification does not name has a default: its own config.yaml is complete (decision D165)."""
+"""What the specification does not name has a default: its own config.yaml is complete (decision D158)."""
 
 from __future__ import annotations
 
