@@ -47,6 +47,9 @@ DRIFT = [
     ("wellbeing_checkins", "related_task_id", "missing"),
 ]
 
+# Keyed hashes of two databases are equal only with one key.
+ONE_KEY = "update insights_ops.secret_keys set secret = sha256('one key')"
+
 _numbers = count()
 
 
@@ -96,7 +99,9 @@ def _deployed(server: LocalPostgres, settings: Settings, name: str, user: str) -
         create_deployed_schema(connection)
         fill(connection, legal_rows())
     with connect(server.url(name, user)) as connection:
-        return Warehouse(name, server, settings), initialize(connection, settings)
+        report = initialize(connection, settings)
+        connection.execute(ONE_KEY)
+    return Warehouse(name, server, settings), report
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +114,7 @@ def pair(server: LocalPostgres, settings: Settings) -> Pair:
         delete_like_deployed(connection)
         fill(connection, legal_rows())
         initialize(connection, settings)
+        connection.execute(ONE_KEY)
     built = contract.build(*NO_TESTS)
     assert built.succeeded, built.output[-2000:]
     return Pair(deployed, contract, report, deployed.build())
