@@ -41,7 +41,9 @@ def add(organization: str, admin_url: str | None) -> None:
         id_ = db.organization(organization)
         slug = readers.slug_of(db, id_)
         password = _password()
-        row_security.restrict(db, relations(read_manifest(db.settings)))
+        found = relations(read_manifest(db.settings)).values()
+        marts = {r.identifier: r.meta.get("shared") for r in found if r.schema == db.names.marts_schema}
+        row_security.restrict(db, marts)
         role, is_new = readers.add(admin, id_, slug, password)
     if is_new:
         say(f"Created the login {role}; it sees the rows of {slug} ({id_}).")

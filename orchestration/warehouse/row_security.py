@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 
 from psycopg import sql
 
 from orchestration.config.files import Settings
 from orchestration.errors import BusyError
-from orchestration.manifest import Relation
 from orchestration.warehouse.database import Database
 
 _LONGEST_NAME = 63  # bytes of a name in PostgreSQL; SqlName is ASCII
@@ -42,20 +42,15 @@ def prepare(db: Database) -> None:
         db.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(group)))
 
 
-def restrict(db: Database, relations: dict[str, Relation]) -> None:
+def restrict(db: Database, marts: Mapping[str, str | None]) -> None:
     """Give the stored marts and seeds their policies, as the role that owns them; loads do so for what they write.
 
-    Raises BusyError if sessions that read a relation hold it for some seconds.
+    `marts` are names of relations in the schema of the marts, each with its `meta.shared`. Raises BusyError if sessions
+    that read a relation hold it for some seconds.
     """
-    held = []
     statement = sql.SQL("select {}(to_regclass(%s), %s)").format(db.ops("restrict_rows"))
-    for relation in relations.values():
-        name = sql.Identifier(relation.schema, relation.identifier)
-        if relation.schema != db.names.marts_schema or not db.exists(name):
-            continue
-        shared = relation.meta.get("shared")
-        if not db.value(statement, [name.as_string(db.connection), shared]):
-            held.append(relation.name)
+    stored = {name: db.mart(name).as_string(db.connection) for name in marts if db.exists(db.mart(name))}
+    held = [name for name, relation in stored.items() if not db.value(statement, [relation, marts[name]])]
     if held:
         raise BusyError(
             f"Other sessions read {', '.join(held)}, so row-level security could not be set. Run the command again when"

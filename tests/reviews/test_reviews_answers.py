@@ -7,14 +7,13 @@ import html
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from support.config_project import ConfigProject
 from support.http_servers import Handler, Server, serving
 from support.reviews.core_services import Behavior, CoreServices, accept, answer, make_certificate
 from support.reviews.review_outbox import TOKEN, Outbox, configured
@@ -27,12 +26,6 @@ from orchestration.reviews.redaction import without_secrets
 from orchestration.reviews.send import SendReport
 
 pytest_plugins = ["support.reviews.review_sessions"]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> ConfigProject:
-    """Return a copy of the project's configuration."""
-    return ConfigProject.copy_to(tmp_path)
 
 
 def interim(*heads: str, then: Behavior) -> Behavior:
@@ -272,30 +265,3 @@ def test_a_proxy_that_is_not_supported(monkeypatch: pytest.MonkeyPatch, value: s
 
 
 # A token without encryption
-
-ADDRESSES: dict[str, bool] = {
-    "http://core.example.org/cases": True,
-    "HTTP://10.0.0.7/": True,
-    "https://core.example.org/cases": False,
-    "http://127.0.0.1:8000/": False,
-    "http://[::1]/": False,
-    "http://localhost/": False,
-}
-
-
-@pytest.mark.parametrize("url", ADDRESSES)
-def test_http_with_a_token_is_warned_about(project: ConfigProject, url: str) -> None:
-    def warns(**given: str) -> bool:
-        return any("cross the network unencrypted" in text for text in project.said("warning", **given))
-
-    assert warns(INSIGHTS_CORE_API_URL=url, INSIGHTS_CORE_API_TOKEN=TOKEN) == ADDRESSES[url]
-    assert not warns(INSIGHTS_CORE_API_URL=url)
-    assert (core_services.CoreServices(url, TOKEN, 1).warning is not None) == ADDRESSES[url]
-    assert core_services.CoreServices(url, None, 1).warning is None
-
-
-def test_http_through_a_proxy_is_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    make: Callable[[], str | None] = lambda: core_services.CoreServices("http://127.0.0.1:1/", TOKEN, 1).warning  # noqa: E731
-    assert make() is None
-    monkeypatch.setenv("http_proxy", "http://proxy.example.org:3128")
-    assert make() == core_services.UNENCRYPTED
