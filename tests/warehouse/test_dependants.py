@@ -184,7 +184,7 @@ def test_a_view_over_staging_is_named_when_the_contract_has_other_columns(built:
     built.execute(FORMER_FUNCTION)
     refused = built.build("--select", "stg_roles", *NO_TESTS)
     assert not refused.succeeded
-    assert "and these relations read it: of_others of postgres. Drop them" in refused.output
+    assert "and these relations read it: public.of_others of postgres. Drop them" in refused.output
     assert built.value("select former from of_others") == "x"
     built.execute("drop view of_others")
     load = built.build("--select", "stg_roles", *NO_TESTS)
