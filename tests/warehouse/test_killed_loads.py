@@ -24,6 +24,13 @@ INSIGHTS = str(Path(sys.executable).with_name("insights"))
 SELECTED = ("--as-of", NEXT_DAY.isoformat(), "--select", "+fact_tasks", "--exclude-resource-type", "test", "unit_test")
 # What a shell does to a command in the background: dbt must still take the interrupt that is passed on to it.
 IN_BACKGROUND = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+# A run of the tests that was itself started with nohup or in the background must not pass on that it ignores signals.
+IN_FOREGROUND = (
+    sys.executable,
+    "-c",
+    "import os, signal, sys; [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT)];"
+    " os.execv(sys.argv[1], sys.argv[1:])",
+)
 WAITING = "select exists (select from pg_locks where relation = 'insights.fact_tasks'::regclass and not granted)"
 SESSIONS = f"select not exists (select from pg_stat_activity where application_name = '{LOADING}')"  # noqa: S608
 
@@ -32,8 +39,8 @@ SESSIONS = f"select not exists (select from pg_stat_activity where application_n
     ("number", "shell", "exit_code"),
     [
         (signal.SIGTERM, IN_BACKGROUND, 143),
-        (signal.SIGHUP, (), 129),
-        (signal.SIGINT, (), 130),
+        (signal.SIGHUP, IN_FOREGROUND, 129),
+        (signal.SIGINT, IN_FOREGROUND, 130),
         (signal.SIGKILL, (), -signal.SIGKILL),
     ],
 )
