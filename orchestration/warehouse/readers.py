@@ -17,13 +17,7 @@ from orchestration.warehouse.roles import BOTH_ROLES
 from orchestration.warehouse.row_security import readers_group
 from orchestration.warehouse.translation import Messages
 
-# Defaults that keep a careless query from holding up others; a session can change all but the number of connections.
-READER_ONLY = {
-    "default_transaction_read_only": "on",
-    "statement_timeout": "5min",
-    "idle_in_transaction_session_timeout": "5min",
-}
-MAX_CONNECTIONS = 4
+MAX_CONNECTIONS = 4  # of one reader
 MESSAGES: Messages = {
     RefusedError: "This user may not change readers: {detail}. Give --admin-url (or INSIGHTS_ADMIN_URL) of the user"
     " that ran insights init, or of a superuser.",
@@ -156,7 +150,14 @@ def _write_role(admin: Database, role: str, password: str, *, exists: bool) -> N
         )
     )
     admin.execute(sql.SQL("comment on role {} is {}").format(name, sql.Literal(_mark(admin))))
-    for setting, value in (BOTH_ROLES | READER_ONLY).items():
+    # Defaults that keep a careless query from holding up others; a session can change all but the number of connections.
+    limits = admin.settings.insights.warehouse.reader_limits
+    reader_only = {
+        "default_transaction_read_only": "on",
+        "statement_timeout": f"{limits.statement_seconds}s",
+        "idle_in_transaction_session_timeout": f"{limits.idle_in_transaction_seconds}s",
+    }
+    for setting, value in (BOTH_ROLES | reader_only).items():
         statement = sql.SQL("alter role {} set {} to {}")
         admin.execute(statement.format(name, sql.Identifier(setting), sql.Literal(value)))
     # Relations of the marts need no schema, and nothing that others created elsewhere is found by its bare name.
