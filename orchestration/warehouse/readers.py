@@ -150,7 +150,7 @@ def _write_role(admin: Database, role: str, password: str, *, exists: bool) -> N
         )
     )
     admin.execute(sql.SQL("comment on role {} is {}").format(name, sql.Literal(_mark(admin))))
-    # Defaults that keep a careless query from holding up others; a session can change all but the number of connections.
+    # Defaults against careless queries; a session can change all but the number of connections.
     limits = admin.settings.insights.warehouse.reader_limits
     reader_only = {
         "default_transaction_read_only": "on",
