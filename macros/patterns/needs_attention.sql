@@ -49,7 +49,7 @@
             cases.label_role,
             coalesce(cases.location, '') as location,
             cases.severity,
-            cases.visibility,
+            coalesce(cases.pattern_visibility, cases.visibility) as visibility,
             cases.opened_at
         from {{ ref('dim_cases') }} as cases
         inner join rules

@@ -26,7 +26,7 @@ cases as (
         cases.label_subcategory,
         cases.label_role,
         array_position(array[{{ enum_tokens('task_severity') }}], cases.severity) as severity_rank,
-        {{ visibility_rank('cases.visibility') }} as visibility_rank,
+        {{ visibility_rank('coalesce(cases.pattern_visibility, cases.visibility)') }} as visibility_rank,
         cases.source_keys,
         cases.opened_at,
         cases.severity in ('MAJOR', 'CRITICAL') or risk_cases.case_id is not null as is_high_risk

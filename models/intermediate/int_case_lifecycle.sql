@@ -1,6 +1,7 @@
 {{ config(
     materialized='table',
     meta={'feeds': ['dim_cases', 'fact_cases']},
+    pre_hook="{{ compare_no_row_with_all() }}",
     post_hook=['analyze {{ this }}', '{{ log_load() }}']
 ) }}
 {%- set window = load_window() %}
@@ -124,6 +125,7 @@ joined as (
         coalesce(case_tasks.source_keys, {{ own_source_keys('cases') }}) as source_keys,
         coalesce(case_tasks.visible_domain, 'generic') as visible_domain,
         coalesce(case_tasks.visible_source_keys, {{ own_source_keys('cases') }}) as visible_source_keys,
+        case_tasks.visibility_rank as task_visibility_rank,
         coalesce(case_tasks.linked_task_count, 0) as linked_task_count,
         coalesce(case_escalations.escalation_count, 0) as escalation_count,
         greatest(
@@ -163,6 +165,12 @@ final as (
         case when status in ({{ closed_tokens('case_status') }}) then updated_at end as closed_at,
         {{ deadline_after('opened_at', 'reactivity_time') }} as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
+        -- Decision D170: stricter tasks that decide what patterns count make the case as strict as they are.
+        case
+            when domain <> visible_domain or source_keys <> visible_source_keys
+                then {{ visibility_of_rank('greatest(visibility_rank, task_visibility_rank)') }}
+            else {{ visibility_of_rank('visibility_rank') }}
+        end as pattern_visibility,
         cast(linked_task_count as integer) as linked_task_count,
         cast(escalation_count as integer) as escalation_count,
         cast(review_count as integer) as review_count,

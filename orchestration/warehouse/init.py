@@ -91,6 +91,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         _take_over_own_relations(db)
         _take_over_own_functions(db)
         _grant_source(db)
+        _analyze_source(db)
         grant_defaults(db)
         check_privileges(db)
         report.profiles_changed = profiles.synchronize(db)
@@ -268,3 +269,15 @@ def _grant_source(db: Database) -> None:
         )
         names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in columns)
         db.execute(sql.SQL("grant select ({}) on {} to {}").format(names, db.source(table.name), etl))
+
+
+def _analyze_source(db: Database) -> None:
+    """Give statistics to operational tables that have none, as after a restore; the plans of a load depend on them."""
+    for table in contract_tables():
+        lacks_them = db.value(
+            "select reltuples < 0 and relkind in ('r', 'p', 'm') and pg_has_role(relowner, 'USAGE')"
+            " from pg_class where oid = to_regclass(%s)",
+            [db.source(table.name).as_string(db.connection)],
+        )
+        if lacks_them:
+            db.execute(sql.SQL("analyze {}").format(db.source(table.name)))

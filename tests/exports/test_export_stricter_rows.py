@@ -59,3 +59,51 @@ def test_no_export_changes_with_the_stricter_tasks_of_a_case(
     assert sum(map(len, after.values())) > 1000
     for name, rows in before.items():
         assert after[name] == rows, name
+
+
+# Cases of patterns that may leave, whose domain only tasks have that are stricter than the pattern.
+TELLING_CASES = """
+    select p.pattern_id, c.case_id
+    from (
+        select organization_id, pattern_id, visibility, unnest(case_ids) as case_id from insights.pattern_weekly
+        union all
+        select organization_id, pattern_id, visibility, unnest(case_ids) from insights.pattern_monthly
+        union all
+        select organization_id, pattern_id, visibility, unnest(case_ids) from insights.pattern_yearly
+    ) as p
+    inner join insights.dim_cases as c on p.case_id = c.case_id and p.organization_id = c.organization_id
+    where p.visibility in ('PUBLIC', 'INTERNAL') and exists (
+        select 1 from tasks as t
+        where t.case_id = c.case_id and t.visibility::text in ('RESTRICTED', 'ANONYMISED')
+        and t.type = c.domain and not exists (
+            select 1 from tasks as o
+            where o.case_id = c.case_id and o.type = t.type and o.visibility::text in ('PUBLIC', 'INTERNAL')
+        )
+    )
+"""
+
+
+def test_no_pattern_that_leaves_has_its_domain_from_stricter_tasks(built: Warehouse) -> None:
+    def patterns_as_strict_as_tasks() -> int:
+        return int(
+            built.value(
+                "select count(*) from insights.pattern_yearly as p where p.visibility = 'RESTRICTED' and not exists ("
+                "select 1 from insights.dim_cases as c where c.case_id = any(p.case_ids)"
+                " and c.visibility not in ('PUBLIC', 'INTERNAL'))"
+            )
+        )
+
+    assert built.rows(TELLING_CASES) == []
+    before = patterns_as_strict_as_tasks()
+    # All PUBLIC and INTERNAL cases with tasks become cases of a domain that only a RESTRICTED task of theirs has.
+    built.execute(
+        "update cases set metadata = jsonb_build_object('visibility', 'INTERNAL'),"
+        " updated_at = '2025-12-31 23:59:00+00' where id in"
+        " (select case_id from insights.fact_cases where visibility in ('PUBLIC', 'INTERNAL'));"
+        "update tasks set type = 'clinic', visibility = 'RESTRICTED', updated_at = '2025-12-31 23:59:00+00'"
+        " where case_id in (select id from cases where metadata ->> 'visibility' = 'INTERNAL')"
+    )
+    result = built.build("--exclude-resource-type", "test", "unit_test")
+    assert result.succeeded, result.output
+    assert patterns_as_strict_as_tasks() > before
+    assert built.rows(TELLING_CASES) == []

@@ -68,7 +68,7 @@ def event_of(
         parts=parse_label(label),
         location=None if case["location"] in (None, {}, "") else printed(case["location"]),
         severity=case["severity"],
-        visibility=visibility_of(case, tasks, persons, default_visibility),
+        visibility=pattern_visibility_of(case, tasks, persons, default_visibility),
         sources=sources_of(case, tasks, persons),
         is_risky=has_risk_label or case["severity"] in ("MAJOR", "CRITICAL"),
         closed_at=None if case["status"] in UNRESOLVED else max(case["created_at"], case["updated_at"]),
@@ -125,6 +125,18 @@ def visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default:
     if any(persons.get(person, {}).get("confidentiality_level") != "normal" for person in requesters):
         found = max(found, "RESTRICTED", key=VISIBILITIES.index)
     return found
+
+
+def pattern_visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default: str) -> str:
+    """Return the visibility with which a case counts: its tasks' if its stricter tasks change what counts (D170)."""
+    found = visibility_of(case, tasks, persons, default)
+    if from_metadata(case, "visibility") is None:
+        return found
+    own = visibility_of(case, [], persons, default)
+    open_tasks = [t for t in tasks if VISIBILITIES.index(t["visibility"]) <= VISIBILITIES.index(own)]
+    if all(of(tasks) == of(open_tasks) for of in (domain_of, lambda some: sources_of(case, some, persons))):
+        return found
+    return max([found, *(str(task["visibility"]) for task in tasks)], key=VISIBILITIES.index)
 
 
 def from_metadata(case: Row, key: str) -> str | None:
