@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 
 from orchestration.config.files import PROJECT
 
-OWN = ("test", "lint", "format", "setup", "lock", "stop", "clean")  # the other commands hand their arguments on
+# The other commands hand their arguments on.
+OWN = ("test", "lint", "format", "setup", "lock", "audit", "stop", "clean")
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def test_help_of_a_command_prints_its_lines_and_does_nothing(checkout: Path, com
     assert {path: path.stat().st_mtime_ns for path in checkout.rglob("*")} == before
 
 
-@pytest.mark.parametrize("command", [name for name in OWN if name != "test"])
+@pytest.mark.parametrize("command", [name for name in OWN if name not in ("test", "audit")])
 def test_an_unknown_argument_is_refused_before_anything_is_done(checkout: Path, command: str) -> None:
     done = dev(checkout, command, "--whole")
     assert done.returncode == 1
@@ -62,6 +67,39 @@ def test_clean_says_what_it_removes_and_needs_a_yes(checkout: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert not (checkout / "target").exists()
     assert (checkout / "workshop").exists()
+
+
+class Advisories(BaseHTTPRequestHandler):
+    """A list of vulnerabilities in the format of OSV: one in docs/security.md, and one that nobody knows of."""
+
+    known: ClassVar = {"apache-airflow": "CVE-2024-25142", "jinja2": "CVE-2099-0001"}
+    asked: ClassVar[set[str]] = set()
+
+    def do_POST(self) -> None:
+        package = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["package"]["name"]
+        self.asked.add(package)
+        found = [{"id": self.known[package], "summary": "Planted.", "affected": []}] if package in self.known else []
+        answer = json.dumps({"vulns": found} if found else {}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+def test_audit_reports_what_the_security_page_does_not_answer() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Advisories) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        done = dev(PROJECT, "audit", "-s", "osv", "--osv-url", f"http://127.0.0.1:{server.server_port}/v1/query")
+        server.shutdown()
+    assert done.returncode == 1, done.stderr
+    assert "CVE-2099-0001" in done.stdout
+    assert "CVE-2024-25142" not in done.stdout
+    locked = {  # a line with a marker may be for another platform
+        name
+        for file in (PROJECT / "requirements").glob("*.txt")
+        for name in re.findall(r"^([a-z0-9-]+)==[^ ]+ \\$", file.read_text("utf-8"), re.M)
+    }
+    assert locked - Advisories.asked == set()
 
 
 def test_every_command_of_the_script_is_in_its_help() -> None:
