@@ -17,7 +17,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestration.cli.tables import table_lines
 from orchestration.errors import InsightsError
 from workshop.services import LocalAirflow, LocalPostgres, LocalRedis, remove_state, state_root
 from workshop.services.binaries import installed_postgres, installed_redis
@@ -63,13 +62,13 @@ def control(command: str) -> list[str]:
     if command == "clean":
         remove_state(state)
         return []
-    return table_lines(
-        [
-            ("PostgreSQL", _running_word(postgres), postgres.url("postgres", SUPERUSER)),
-            ("Redis", _running_word(redis), redis.url()),
-            ("Airflow", _running_word(airflow), airflow.url),
-        ]
-    )
+    shown = [
+        ("PostgreSQL", _running_word(postgres), postgres.url("postgres", SUPERUSER)),
+        ("Redis", _running_word(redis), redis.url()),
+        ("Airflow", _running_word(airflow), airflow.url),
+    ]
+    # By hand: the table helper needs click, and `./dev` runs this before anything is installed.
+    return [f"  {name:<12}{word:<9}{url}" for name, word, url in shown]
 
 
 def run_with_database(database: str, command: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -100,6 +101,14 @@ def test_audit_reports_what_the_security_page_does_not_answer() -> None:
         for name in re.findall(r"^([a-z0-9-]+)==[^ ]+ \\$", file.read_text("utf-8"), re.M)
     }
     assert locked - Advisories.asked == set()
+
+
+@pytest.mark.parametrize("command", ["needs-wheels", "stop", "status", "clean"])
+def test_the_services_need_no_installed_package(checkout: Path, command: str) -> None:
+    # -S: without site-packages, as on a machine where nothing but Python is installed.
+    python = [str(getattr(sys, "_base_executable")), "-S", "-B", "-m", "workshop.services", command]  # noqa: B009
+    done = subprocess.run(python, cwd=checkout, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_command_of_the_script_is_in_its_help() -> None:
