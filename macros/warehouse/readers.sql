@@ -5,7 +5,7 @@
         from pg_depend as d
         inner join pg_rewrite as r on d.objid = r.oid
         {%- if column %}
-        inner join pg_attribute as a on d.refobjid = a.attrelid and d.refobjsubid = a.attnum and a.attname = '{{ column }}'
+        inner join pg_attribute as a on d.refobjid = a.attrelid and d.refobjsubid = a.attnum and a.attname = {{ sql_text(column) }}
         {%- endif %}
         where
             d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass

@@ -110,6 +110,11 @@ def _check_server(connection: psycopg.Connection) -> None:
             f"The database {connection.info.dbname} has the encoding {encoding}; UTF8 is needed. Copy it with pg_dump"
             " into a database that was created with: create database ... encoding 'UTF8' template template0"
         )
+    if set(connection.info.dbname) & set("'\""):
+        raise MisconfiguredError(
+            f"The name of the database {connection.info.dbname} contains a quotation mark, which dbt cannot read."
+            " Rename it: alter database ... rename to ..."
+        )
 
 
 def _check_source(db: Database) -> list[str]:
