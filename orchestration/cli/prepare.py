@@ -9,9 +9,6 @@ import click
 from orchestration.cli import options
 from orchestration.cli.texts import say
 
-# Connections of a load beside those of dbt's threads: dbt's own, the claim, and the check of the source.
-EXTRA_CONNECTIONS = 3
-
 
 @click.command(epilog="Example: insights init --admin-url postgresql://postgres@db.example.org/orgo")
 @options.admin_url
@@ -43,7 +40,8 @@ def init(admin_url: str | None, move_aside: bool) -> None:
         )
     for statement in report.unset_limits:
         say(f"This user may not limit the temporary files of dashboards. As a superuser, run: {statement}")
-    if report.spare_connections < (wanted := settings.insights.etl.concurrency + EXTRA_CONNECTIONS):
+    etl = settings.insights.etl
+    if report.spare_connections < (wanted := etl.concurrency + etl.extra_connections):
         say(
             f"Dashboards may leave {max(0, report.spare_connections)} of the server's connections to others, and a load"
             f" takes {wanted}. Lower insights.warehouse.reader_limits.connections in config/insights/config.yaml, or"

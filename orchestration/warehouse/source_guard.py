@@ -14,8 +14,6 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import check_source
 from orchestration.warehouse.source_rows import SourceRows, cutoffs, source_rows
 
-# A load may move the retention cutoff past at most this share of the rows that were not behind it.
-MAX_SHARE_BEHIND_CUTOFF = 0.5
 # Every row of an organization that is missing from this table is rejected, however few organizations there are.
 OWNERS = "organizations"
 # A table of one row may lose it: that is an ordinary deletion.
@@ -82,7 +80,7 @@ def _check_cutoff(found: Sequence[SourceRows], cutoff: str, etl: Etl) -> None:
     """Raise RefusedError if the load would move the cutoff past most of the rows that are not behind it yet."""
     kept_before, kept = sum(rows.kept_before for rows in found), sum(rows.kept for rows in found)
     behind = kept_before - kept
-    if behind < etl.min_vanished_rows or behind <= MAX_SHARE_BEHIND_CUTOFF * kept_before:
+    if behind < etl.min_vanished_rows or behind <= etl.max_share_behind_cutoff * kept_before:
         return
     tables = ", ".join(rows.table for rows in found if rows.kept_before)
     raise RefusedError(
