@@ -201,10 +201,8 @@ def process_environment(settings: Settings, url: str | None, claim: int | None =
     """
     environment = child_environment(
         url,
-        {
-            "INSIGHTS_ENV": settings.environment,
-            "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
-            "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
+        profile_variables(settings)
+        | {
             "INSIGHTS_CLAIM": str(claim or ""),
             "PGAPPNAME": LOADING if claim else READING,
             "DBT_TARGET_PATH": str(target_path()),
@@ -213,6 +211,15 @@ def process_environment(settings: Settings, url: str | None, claim: int | None =
         },
     )
     return {name: value for name, value in environment.items() if name not in IGNORED_VARIABLES}
+
+
+def profile_variables(settings: Settings) -> dict[str, str]:
+    """Return the variables that dbt's profile (profiles/profiles.yml) reads from the configuration."""
+    return {
+        "INSIGHTS_ENV": settings.environment,
+        "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
+        "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
+    }
 
 
 def target_path() -> Path:

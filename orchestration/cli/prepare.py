@@ -54,12 +54,14 @@ def init(admin_url: str | None, move_aside: bool) -> None:
 def env() -> None:
     """Print the connection as shell variables for a plain dbt.
 
-    The variables are those of libpq (PGHOST, PGUSER and so on) for INSIGHTS_WAREHOUSE_URL.
+    The variables are those of libpq (PGHOST, PGUSER and so on) for the server to which INSIGHTS_WAREHOUSE_URL leads
+    now, with the password, and those of dbt's profile.
     """
     from orchestration.config.files import load_settings
-    from orchestration.warehouse.connection import libpq_environment
+    from orchestration.dbt import profile_variables
+    from orchestration.warehouse.connection import connection_variables
 
     settings = load_settings()
-    variables = libpq_environment(settings.warehouse_url) | {"INSIGHTS_ENV": settings.environment}
+    variables = connection_variables(settings.warehouse_url) | profile_variables(settings)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
