@@ -1,4 +1,4 @@
-{#- A query of the relations that read a relation, or one column of it, at any remove: reader, is_own (whether this project made it), object_name. -#}
+{#- A query of the relations that read a relation, or one column of it, directly or through others: reader, is_own (whether this project made it), object_name. -#}
 {% macro readers_of(relation, column=none) %}
     with recursive readers as (
         select r.ev_class as oid

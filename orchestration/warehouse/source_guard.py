@@ -61,7 +61,7 @@ def _known(db: Database) -> dict[str, int]:
 
 
 def _vanished(totals: Mapping[str, int], known: Mapping[str, int], etl: Etl) -> str | None:
-    """Return a sentence about the tables that have lost too many rows, whichever organizations these belonged to."""
+    """Return a sentence about the tables that have lost too many rows, of all organizations together."""
     lost = [table for table, now in totals.items() if _has_vanished(table, known.get(table, 0), now, etl)]
     if not lost:
         return None

@@ -82,7 +82,7 @@ def test_a_load_connects_while_dashboards_use_all_of_their_connections(limited: 
         assert limited.build("--select", "dim_dates", command="run").succeeded
 
 
-def test_init_tells_how_many_connections_are_left(prepared: Warehouse) -> None:
+def test_init_reports_how_many_connections_are_left(prepared: Warehouse) -> None:
     # A server of 60 connections, three of which are reserved for superusers.
     assert prepared.value("show max_connections") == "60"
     assert init(prepared, prepared.settings).spare_connections == 60 - 3 - 40
