@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +159,14 @@ def writing(settings: Settings, url: str | None) -> Iterator[int]:
 
 
 def _check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any], confirmed: Confirmed) -> None:
-    """Check the rows of the source for a load with these variables of dbt; raises like `check_source_rows`."""
-    as_of = variables.get("as_of")
+    """Check the rows of the source for a load with these variables of dbt; raises like `check_source_rows`.
+
+    The day is that of the load: the variable `as_of`, else today (UTC), as in the macro `as_of`.
+    """
+    given = variables.get("as_of")
+    as_of = date.fromisoformat(given) if given else datetime.now(UTC).date()
     with connect(url, autocommit=True) as connection:
-        check_source_rows(Database(settings, connection), date.fromisoformat(as_of) if as_of else None, confirmed)
+        check_source_rows(Database(settings, connection), as_of, confirmed)
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
@@ -197,10 +201,8 @@ def process_environment(settings: Settings, url: str | None, claim: int | None =
     """
     environment = child_environment(
         url,
-        {
-            "INSIGHTS_ENV": settings.environment,
-            "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
-            "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
+        profile_variables(settings)
+        | {
             "INSIGHTS_CLAIM": str(claim or ""),
             "PGAPPNAME": LOADING if claim else READING,
             "DBT_TARGET_PATH": str(target_path()),
@@ -209,6 +211,15 @@ def process_environment(settings: Settings, url: str | None, claim: int | None =
         },
     )
     return {name: value for name, value in environment.items() if name not in IGNORED_VARIABLES}
+
+
+def profile_variables(settings: Settings) -> dict[str, str]:
+    """Return the variables that dbt's profile (profiles/profiles.yml) reads from the configuration."""
+    return {
+        "INSIGHTS_ENV": settings.environment,
+        "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
+        "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
+    }
 
 
 def target_path() -> Path:

@@ -8,7 +8,7 @@
 {%- endmacro %}
 
 {% macro sql_list(texts) -%}
-    {%- for text in texts %}'{{ text | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor -%}
+    {%- for text in texts %}{{ sql_text(text) }}{{ ', ' if not loop.last }}{% endfor -%}
 {%- endmacro %}
 
 {#- The current token for a stored one: trimmed, in the case of the enum, with historical tokens mapped. Unknown tokens are kept.
@@ -21,7 +21,7 @@
     case
         when {{ column }} in ({{ sql_list(tokens) }}) then {{ column }}
         {%- for row in historical | selectattr('enum', 'equalto', enum) %}
-        when {{ changed }} = {{ sql_list([row.historical_token]) }} then {{ sql_list([row.token]) }}
+        when {{ changed }} = {{ sql_text(row.historical_token) }} then {{ sql_text(row.token) }}
         {%- endfor %}
         else {{ changed }}
     end

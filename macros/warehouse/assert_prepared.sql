@@ -16,7 +16,7 @@
     {% set ops = target.schema ~ '_ops' %}
     {% set names = [] %}
     {% for node in graph.nodes.values() if node.resource_type in ('model', 'seed') and node.schema == target.schema %}
-        {% do names.append(dbt.string_literal(node.alias)) %}
+        {% do names.append(sql_text(node.alias)) %}
     {% endfor %}
     {% set query %}
         select

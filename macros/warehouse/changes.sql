@@ -2,6 +2,7 @@
     rows), statement, and read_column, a column whose readers must be dropped first. The order of columns may differ. A column that the
     other table lacks stays, empty, as long as a view reads it; indexes that the project did not make stay unless they are unique. -#}
 {% macro changes_of_table(table, made) %}
+    {%- set name = table.include(database=false) -%}{#- a database's name may contain what `format` or a replacement interprets -#}
     with columns as (
         select
             a.attrelid,
@@ -41,7 +42,7 @@
             1 as step,
             case
                 when conname is null then format('drop index %s', index_name)
-                else format('alter table {{ table }} drop constraint %I', conname)
+                else format('alter table {{ name }} drop constraint %I', conname)
             end as statement,
             null as read_column
         from indexes as i
@@ -52,7 +53,7 @@
         select
             2,
             format(
-                'alter table {{ table }} %s',
+                'alter table {{ name }} %s',
                 case
                     when s.attname is null then format('add column %I %s', w.attname, w.type_name)
                     when w.attname is null and s.is_read then format('alter column %I drop not null', s.attname)
@@ -72,7 +73,7 @@
         union all
         select
             3,
-            format('alter table {{ table }} alter column %I set not null', w.attname),
+            format('alter table {{ name }} alter column %I set not null', w.attname),
             null
         from wanted as w
         left join stored as s on w.attname = s.attname
@@ -81,8 +82,8 @@
         select
             4,
             case
-                when indisprimary then format('alter table {{ table }} add primary key %s', substring(definition from '\(.*\)'))
-                else regexp_replace(definition, ' INDEX \S+ ON \S+ ', ' INDEX ON {{ table }} ')
+                when indisprimary then format('alter table {{ name }} add primary key %s', substring(definition from '\(.*\)'))
+                else regexp_replace(definition, ' INDEX \S+ ON \S+ ', ' INDEX ON {{ name }} ')
             end,
             null
         from indexes as i

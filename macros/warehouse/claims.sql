@@ -1,4 +1,4 @@
-{#- The number of the writer lock that `insights build` and its like hold for this run; '' in a plain dbt, which holds none. -#}
+{#- The number of the writer lock that `insights build`, or another command that writes, holds for this run; '' in a plain dbt, which holds none. -#}
 {% macro claim_number() -%}
     {{- return(env_var('INSIGHTS_CLAIM', '') if execute else '') -}}
 {%- endmacro %}

@@ -10,5 +10,5 @@
     revoke all on {{ this }} from {{ var('read_only_user') }};
     grant select ({{ readable | join(', ') }}) on {{ this }} to {{ var('read_only_user') }};
     {% set shared = (config.get('meta') or {}).get('shared') -%}
-    select {{ target.schema }}_ops.restrict_rows('{{ this }}', {{ dbt.string_literal(shared) if shared else 'null' }})
+    select {{ target.schema }}_ops.restrict_rows({{ sql_text(this) }}, {{ sql_text(shared) if shared else 'null' }})
 {% endmacro %}

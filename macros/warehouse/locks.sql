@@ -45,7 +45,7 @@
 {% endmacro %}
 
 {#- A text as a literal of SQL; a name may contain a quote. -#}
-{% macro sql_text(text) -%} '{{ text | string | replace("'", "''") }}' {%- endmacro %}
+{% macro sql_text(text) -%} {{ dbt.string_literal(dbt.escape_single_quotes(text | string)) }} {%- endmacro %}
 
 {#- dbt calls this when the source of a snapshot has gained columns. -#}
 {% macro postgres__create_columns(relation, columns) %}

@@ -1,11 +1,11 @@
-{#- A query of the relations that read a relation, or one column of it, at any remove: reader, is_own (whether this project made it), object_name. -#}
+{#- A query of the relations that read a relation, or one column of it, directly or through others: reader, is_own (whether this project made it), object_name. -#}
 {% macro readers_of(relation, column=none) %}
     with recursive readers as (
         select r.ev_class as oid
         from pg_depend as d
         inner join pg_rewrite as r on d.objid = r.oid
         {%- if column %}
-        inner join pg_attribute as a on d.refobjid = a.attrelid and d.refobjsubid = a.attnum and a.attname = '{{ column }}'
+        inner join pg_attribute as a on d.refobjid = a.attrelid and d.refobjsubid = a.attnum and a.attname = {{ sql_text(column) }}
         {%- endif %}
         where
             d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass

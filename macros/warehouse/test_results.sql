@@ -10,17 +10,17 @@
     {% endfor %}
     {% set relation = source('insights_ops', 'test_results') %}
     {% set is_writable %}
-        select coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('{{ relation }}'), 'insert'), false)
+        select coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass({{ sql_text(relation) }}), 'insert'), false)
     {% endset %}
     {% if not tests or not run_query(is_writable).rows[0][0] %}{{ return('') }}{% endif %}
     {% set known = [] %}
-    {% for node in graph.nodes.values() if node.resource_type == 'test' %}{% do known.append(dbt.string_literal(node.name)) %}{% endfor %}
+    {% for node in graph.nodes.values() if node.resource_type == 'test' %}{% do known.append(sql_text(node.name)) %}{% endfor %}
     {% if claim_number() %}{{ prove_claim() }};{% endif %}
     delete from {{ relation }} where test_name not in ({{ known | join(', ') }});
     insert into {{ relation }} (test_name, status, failures, invocation_id)
     values
         {%- for name, result in tests.items() %}
-        ({{ dbt.string_literal(name) }}, '{{ result.status }}', {{ result.failures or 0 }}, '{{ invocation_id }}')
+        ({{ sql_text(name) }}, '{{ result.status }}', {{ result.failures or 0 }}, '{{ invocation_id }}')
         {{- ',' if not loop.last }}
         {%- endfor %}
     on conflict (test_name) do update

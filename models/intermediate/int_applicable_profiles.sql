@@ -11,8 +11,8 @@ profiles as (
 domains as (
     {%- for domain, profile_code in var('overrides_by_domain').items() %}
     select
-        {{ sql_list([domain]) }} as domain,
-        {{ sql_list([profile_code]) }} as profile_code
+        {{ sql_text(domain) }} as domain,
+        {{ sql_text(profile_code) }} as profile_code
     union all
     {%- endfor %}
     select
@@ -27,7 +27,7 @@ resolved as (
         case
             when domains.profile_code is not null then domains.profile_code
             when own_profile.profile_code is not null then own_profile.profile_code
-            else {{ sql_list([default_profile_key()]) }}
+            else {{ sql_text(default_profile_key()) }}
         end as profile_code,
         case
             when domains.profile_code is not null then 'domain_profile'

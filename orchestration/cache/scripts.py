@@ -1,19 +1,28 @@
 """Lua scripts that Redis runs atomically, so that no client sees a partial write and a killed one leaves none."""
 
+# Removes a key of another type, which others have written.
+_CLEAR = """
+local function clear(key, kind)
+    local found = redis.call('TYPE', key)['ok']
+    if found ~= 'none' and found ~= kind then
+        redis.call('UNLINK', key)
+    end
+end
+"""
+
 # KEYS: entry, index, load. ARGV: bytes, milliseconds to live, maximum of entries, sealed load, name, now, NX or ''.
-# Keys of another type, which others have written, are removed first. The known load never decreases while its key
-# lives. It expires with the entries, so that the smaller load ids of a restored warehouse are accepted in the end.
+# The known load never decreases while its key lives. It expires with the entries, so that the smaller load ids of a
+# restored warehouse are accepted in the end.
 #
 # The limit counts the names in the index. When it is exceeded, names of expired or evicted entries are removed first.
 # Then the least recently requested entries leave, with another hundredth of the limit, so that the next writes need not
 # scan the index again. Each owner, the name up to its first colon, keeps as many as any other, or all that it has if
 # that is less (decision D156); of what cannot be divided, the most recently requested stays.
-WRITE = """
+WRITE = (
+    _CLEAR
+    + """
 for place, kind in ipairs({'string', 'zset', 'string'}) do
-    local found = redis.call('TYPE', KEYS[place])['ok']
-    if found ~= 'none' and found ~= kind then
-        redis.call('UNLINK', KEYS[place])
-    end
+    clear(KEYS[place], kind)
 end
 local prefix = string.sub(KEYS[1], 1, #KEYS[1] - #ARGV[5])
 local function load_in(text)
@@ -80,6 +89,7 @@ for place = #alive, 1, -1 do
 end
 return 1
 """
+)
 
 # KEYS: the lease. ARGV: a token, milliseconds. A lease that lasts longer than any may is not one.
 TAKE = """
@@ -92,18 +102,17 @@ return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
 
 # KEYS: a lease, or a load. ARGV: the token of its holder, or the value that is not to be believed.
 RELEASE = """
-if redis.call('TYPE', KEYS[1])['ok'] == 'string' and redis.call('GET', KEYS[1]) == ARGV[1] then
+if redis.pcall('GET', KEYS[1]) == ARGV[1] then
     return redis.call('DEL', KEYS[1])
 end
 return 0
 """
 
 # KEYS: counters. ARGV: each outcome with its number. A counter that is no number begins again.
-COUNT = """
-local found = redis.call('TYPE', KEYS[1])['ok']
-if found ~= 'none' and found ~= 'hash' then
-    redis.call('UNLINK', KEYS[1])
-end
+COUNT = (
+    _CLEAR
+    + """
+clear(KEYS[1], 'hash')
 for place = 1, #ARGV, 2 do
     if type(redis.pcall('HINCRBY', KEYS[1], ARGV[place], ARGV[place + 1])) == 'table' then
         redis.call('HSET', KEYS[1], ARGV[place], ARGV[place + 1])
@@ -111,14 +120,14 @@ for place = 1, #ARGV, 2 do
 end
 return 1
 """
+)
 
 # KEYS: requests of a day. ARGV: seconds to keep them, maximum of them, then each question with its number. Numbers that
 # no count reaches leave.
-COUNT_REQUESTS = """
-local found = redis.call('TYPE', KEYS[1])['ok']
-if found ~= 'none' and found ~= 'zset' then
-    redis.call('UNLINK', KEYS[1])
-end
+COUNT_REQUESTS = (
+    _CLEAR
+    + """
+clear(KEYS[1], 'zset')
 for place = 3, #ARGV, 2 do
     redis.call('ZINCRBY', KEYS[1], ARGV[place + 1], ARGV[place])
 end
@@ -128,3 +137,4 @@ redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[2] - 1)
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 return 1
 """
+)

@@ -9,9 +9,6 @@ import click
 from orchestration.cli import options
 from orchestration.cli.texts import say
 
-# Connections of a load beside those of dbt's threads: dbt's own, the claim, and the check of the source.
-EXTRA_CONNECTIONS = 3
-
 
 @click.command(epilog="Example: insights init --admin-url postgresql://postgres@db.example.org/orgo")
 @options.admin_url
@@ -43,7 +40,8 @@ def init(admin_url: str | None, move_aside: bool) -> None:
         )
     for statement in report.unset_limits:
         say(f"This user may not limit the temporary files of dashboards. As a superuser, run: {statement}")
-    if report.spare_connections < (wanted := settings.insights.etl.concurrency + EXTRA_CONNECTIONS):
+    etl = settings.insights.etl
+    if report.spare_connections < (wanted := etl.concurrency + etl.extra_connections):
         say(
             f"Dashboards may leave {max(0, report.spare_connections)} of the server's connections to others, and a load"
             f" takes {wanted}. Lower insights.warehouse.reader_limits.connections in config/insights/config.yaml, or"
@@ -56,12 +54,14 @@ def init(admin_url: str | None, move_aside: bool) -> None:
 def env() -> None:
     """Print the connection as shell variables for a plain dbt.
 
-    The variables are those of libpq (PGHOST, PGUSER and so on) for INSIGHTS_WAREHOUSE_URL.
+    The variables are those of libpq (PGHOST, PGUSER and so on) for the server to which INSIGHTS_WAREHOUSE_URL leads
+    now, with the password, and those of dbt's profile.
     """
     from orchestration.config.files import load_settings
-    from orchestration.warehouse.connection import libpq_environment
+    from orchestration.dbt import profile_variables
+    from orchestration.warehouse.connection import connection_variables
 
     settings = load_settings()
-    variables = libpq_environment(settings.warehouse_url) | {"INSIGHTS_ENV": settings.environment}
+    variables = connection_variables(settings.warehouse_url) | profile_variables(settings)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")

@@ -30,9 +30,15 @@ FORMAT_VERSION = "3.0"
 
 
 class ReaderLimits(Section):
-    """`insights.warehouse.reader_limits`: what `insights init` lets the read-only role use of the server (D151)."""
+    """`insights.warehouse.reader_limits`: what readers may use of the server (D151).
+
+    `insights init` sets the limits on the read-only role, `insights reader add` those of sessions on a login.
+    """
 
     connections: Count = Field(default=40, description="Maximum number of connections of the role, of all processes.")
+    login_connections: Count = Field(
+        default=4, description="Maximum number of connections of the login of one organization (`insights reader`)."
+    )
     statement_seconds: Count = Field(default=300, description="Time limit of a statement, in seconds.")
     idle_in_transaction_seconds: Count = Field(
         default=600, description="Time limit of a transaction that waits for its client, in seconds."
@@ -67,6 +73,11 @@ class Etl(Section):
     default_batch_size: Count = Field(description="Rows in one batch of a purge.")
     max_batch_size: Count = Field(description="Maximum number of rows in one batch, with rows that go with them.")
     concurrency: Count = Field(description="Number of dbt threads.")
+    extra_connections: Count = Field(
+        default=3,
+        description="Connections of a load in addition to those of the threads; `insights init` warns if the read-only"
+        " role leaves fewer than both.",
+    )
     overlap_hours: Count = Field(default=6, description="Hours before the last load whose changes are read again.")
     late_after_minutes: Count = Field(
         default=60, description="Minutes after the scheduled time of a DAG at which a mart without its load is late."
@@ -78,6 +89,9 @@ class Etl(Section):
         default=20,
         description="Number of vanished rows of a table below which no load stops, unless the table is empty now or"
         " it is `organizations`.",
+    )
+    max_share_behind_cutoff: Share = Field(
+        default=0.5, description="Share of the rows in retention that a load may put out of retention unconfirmed."
     )
 
 

@@ -136,15 +136,23 @@ def connection_error(error: psycopg.Error) -> InsightsError:
 def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a dbt process: that of this process, `url` (if any) in libpq's variables, and `extra`.
 
-    libpq decides what a URL leaves open or gives several of, such as host, password and TLS, from variables, service
-    and password files and the answers of the servers. dbt needs one value of each, so this connects once and takes
-    libpq's choice. The key of exports is removed, because dbt does not need it. Raises like `connect`.
+    The key of exports is removed, because dbt does not need it. Raises like `connection_variables`.
     """
     inherited = {k: v for k, v in os.environ.items() if k != EXPORT_KEY}
     if url:
         inherited = {k: v for k, v in inherited.items() if k not in VARIABLES.values()}
-        inherited |= libpq_environment(url) | _choice_of_libpq(url)
+        inherited |= connection_variables(url)
     return inherited | {"DO_NOT_TRACK": "1"} | dict(extra)
+
+
+def connection_variables(url: str) -> dict[str, str]:
+    """Return the variables of libpq with which dbt connects as this package does with `url`.
+
+    libpq decides what a URL leaves open or gives several of, such as host, password and TLS, from variables, service
+    and password files and the answers of the servers. dbt needs one value of each, so this connects once and takes
+    libpq's choice (decision D147). Raises like `libpq_environment` and `connect`.
+    """
+    return libpq_environment(url) | _choice_of_libpq(url)
 
 
 def _choice_of_libpq(url: str) -> dict[str, str]:

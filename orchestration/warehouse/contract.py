@@ -28,16 +28,16 @@ class ContractTable:
     columns: dict[str, ContractColumn]
 
 
-def contract_tables(project: Path = PROJECT) -> list[ContractTable]:
+def contract_tables() -> list[ContractTable]:
     """Return the tables of the source `orgo` (source contract, section 1)."""
-    document = yaml.safe_load((project / SOURCES_FILE).read_text(encoding="utf-8"))
+    document = yaml.safe_load((PROJECT / SOURCES_FILE).read_text(encoding="utf-8"))
     (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
     return [ContractTable(t["name"], {c["name"]: _column(c) for c in t["columns"]}) for t in orgo["tables"]]
 
 
-def mart_names(project: Path = PROJECT) -> list[str]:
+def mart_names() -> list[str]:
     """Return the sorted names of the relations that dbt builds in the schema of the marts: marts and seeds."""
-    files = [*(project / "models" / "marts").rglob("*.sql"), *(project / "seeds").rglob("*.csv")]
+    files = [*(PROJECT / "models" / "marts").rglob("*.sql"), *(PROJECT / "seeds").rglob("*.csv")]
     return sorted(file.stem for file in files)
 
 

@@ -111,6 +111,11 @@ def _check_server(connection: psycopg.Connection) -> None:
             f"The database {connection.info.dbname} has the encoding {encoding}; UTF8 is needed. Copy it with pg_dump"
             " into a database that was created with: create database ... encoding 'UTF8' template template0"
         )
+    if set(connection.info.dbname) & set("'\""):
+        raise MisconfiguredError(
+            f"The name of the database {connection.info.dbname} contains a quotation mark, which dbt cannot read."
+            " Rename it: alter database ... rename to ..."
+        )
 
 
 def _check_source(db: Database) -> list[str]:
@@ -223,19 +228,19 @@ def _take_over_own_relations(db: Database) -> None:
             n.nspname = any(%(schemas)s)
             and c.relkind in ('r', 'v', 'm')
             and r.rolname <> %(etl)s
-            and (n.nspname <> %(marts)s or obj_description(c.oid, 'pg_class') like 'Grain:%%')
+            and (n.nspname <> %(marts)s or obj_description(c.oid, 'pg_class') like %(own)s)
         """,
         {
             "schemas": [name for name in db.names.schemas if name != db.names.ops_schema],
             "etl": etl,
             "marts": db.names.marts_schema,
+            "own": foreign.OWN_MARK,
         },
     )
-    kinds = {"r": "table", "v": "view", "m": "materialized view"}
     for schema, name, kind in rows:
         db.execute(
             sql.SQL("alter {} {} owner to {}").format(
-                sql.SQL(kinds[kind]), sql.Identifier(schema, name), sql.Identifier(etl)
+                sql.SQL(foreign.KINDS[kind]), sql.Identifier(schema, name), sql.Identifier(etl)
             )
         )
 

@@ -203,6 +203,13 @@ language sql stable parallel safe set search_path = pg_catalog, pg_temp as $$
 $$;
 comment on function {ops}.purge_cutoff(text) is 'The highest cutoff that a class was ever purged with.';
 
+-- The marts whose loads read raw events: facts and their dimensions. A test compares them with the manifest.
+create or replace function {ops}.raw_event_relations() returns text[]
+language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+    select array['dim_cases', 'dim_tasks', 'fact_cases', 'fact_tasks', 'fact_wellbeing_checkins']
+$$;
+comment on function {ops}.raw_event_relations() is 'The marts whose loads move the cutoff of raw events.';
+
 -- The first event date that a retention class keeps. It never moves back: an older horizon or a longer retention does not
 -- restore rows before a cutoff that a purge, or for raw events a load of the facts or their dimensions, has used (decisions
 -- D8, D29). A load of anything else reads no raw events and moves nothing.
@@ -214,8 +221,7 @@ language sql stable parallel safe set search_path = pg_catalog, pg_temp as $$
         (
             select max(cutoff) from {ops}.load_log
             where
-                wanted_class = 'raw_event'
-                and relation_name in ('dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases', 'fact_wellbeing_checkins')
+                wanted_class = 'raw_event' and relation_name = any({ops}.raw_event_relations())
         )
     )
 $$;

@@ -17,7 +17,6 @@ from orchestration.warehouse.roles import BOTH_ROLES
 from orchestration.warehouse.row_security import readers_group
 from orchestration.warehouse.translation import Messages
 
-MAX_CONNECTIONS = 4  # of one reader
 MESSAGES: Messages = {
     RefusedError: "This user may not change readers: {detail}. Give --admin-url (or INSIGHTS_ADMIN_URL) of the user"
     " that ran insights init, or of a superuser.",
@@ -144,14 +143,14 @@ def _write_role(admin: Database, role: str, password: str, *, exists: bool) -> N
     name = sql.Identifier(role)
     # The server gets and logs a verifier, never the password.
     verifier = admin.connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    limits = admin.settings.insights.warehouse.reader_limits
     admin.execute(
         sql.SQL("{} role {} login inherit connection limit {} password {}").format(
-            sql.SQL("alter" if exists else "create"), name, sql.Literal(MAX_CONNECTIONS), sql.Literal(verifier)
+            sql.SQL("alter" if exists else "create"), name, sql.Literal(limits.login_connections), sql.Literal(verifier)
         )
     )
     admin.execute(sql.SQL("comment on role {} is {}").format(name, sql.Literal(_mark(admin))))
     # Defaults against careless queries; a session can change all but the number of connections.
-    limits = admin.settings.insights.warehouse.reader_limits
     reader_only = {
         "default_transaction_read_only": "on",
         "statement_timeout": f"{limits.statement_seconds}s",

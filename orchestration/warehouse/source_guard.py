@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 from psycopg import sql
 
@@ -12,10 +12,8 @@ from orchestration.config.model import Etl
 from orchestration.errors import RefusedError
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import check_source
-from orchestration.warehouse.source_rows import SourceRows, cutoffs, source_rows
+from orchestration.warehouse.source_rows import SourceRows, cutoffs, row_counts, source_rows
 
-# A load may move the retention cutoff past at most this share of the rows that were not behind it.
-MAX_SHARE_BEHIND_CUTOFF = 0.5
 # Every row of an organization that is missing from this table is rejected, however few organizations there are.
 OWNERS = "organizations"
 # A table of one row may lose it: that is an ordinary deletion.
@@ -30,17 +28,18 @@ class Confirmed:
     cutoff: bool = False
 
 
-def check_source_rows(db: Database, as_of: date | None, confirmed: Confirmed) -> None:
+def check_source_rows(db: Database, as_of: date, confirmed: Confirmed) -> None:
     """Compare the rows of the operational tables with those at the start of the last load, then store their numbers.
 
-    It makes one pass over each operational table. `as_of` is by default today (UTC), as in dbt. Raises RefusedError,
-    and stores nothing, if too many rows have vanished or would be left behind the retention cutoff, unless that is
-    confirmed; also raises like `check_source`.
+    It makes one pass over each operational table. `as_of` is the day of the load. Raises RefusedError, and stores
+    nothing, if too many rows have vanished or would be left behind the retention cutoff, unless that is confirmed; also
+    raises like `check_source`.
     """
     check_source(db)
-    before, after = cutoffs(db, as_of or datetime.now(UTC).date())
+    before, after = cutoffs(db, as_of)
     found, known, etl = source_rows(db, before, after), _known(db), db.settings.insights.etl
-    if not confirmed.vanished and (lost := _vanished(found, known, etl)):
+    totals = {rows.table: rows.total for rows in found}
+    if not confirmed.vanished and (lost := _vanished(totals, known, etl)):
         raise RefusedError(
             f"{lost} No relation was changed, because a missing row counts as deleted. Likely reasons: a policy"
             " (row-level security) on the table or on the table behind a view, a truncated table, an unfinished"
@@ -49,32 +48,32 @@ def check_source_rows(db: Database, as_of: date | None, confirmed: Confirmed) ->
         )
     if not confirmed.cutoff:
         _check_cutoff(found, after, etl)
-    _store(db, found)
+    _store(db, totals)
 
 
 def vanished_rows(db: Database) -> str | None:
     """Return a sentence that names the tables that have lost too many rows since the last load; None if none has."""
-    return _vanished(source_rows(db, "-infinity", "-infinity"), _known(db), db.settings.insights.etl)
+    return _vanished(row_counts(db), _known(db), db.settings.insights.etl)
 
 
 def _known(db: Database) -> dict[str, int]:
     return dict(db.rows(sql.SQL("select table_name, row_count from {}").format(db.ops("source_counts"))))
 
 
-def _vanished(found: Sequence[SourceRows], known: Mapping[str, int], etl: Etl) -> str | None:
-    """Return a sentence about the tables that have lost too many rows, whichever organizations these belonged to."""
-    lost = [rows for rows in found if _has_vanished(rows, known.get(rows.table, 0), etl)]
+def _vanished(totals: Mapping[str, int], known: Mapping[str, int], etl: Etl) -> str | None:
+    """Return a sentence about the tables that have lost too many rows, of all organizations together."""
+    lost = [table for table, now in totals.items() if _has_vanished(table, known.get(table, 0), now, etl)]
     if not lost:
         return None
-    tables = ", ".join(f"{rows.table} (before: {known[rows.table]}, now: {rows.total})" for rows in lost)
+    tables = ", ".join(f"{table} (before: {known[table]}, now: {totals[table]})" for table in lost)
     return f"Since the last load, more than {etl.max_vanished_share:.0%} of the rows have vanished from: {tables}."
 
 
-def _has_vanished(rows: SourceRows, before: int, etl: Etl) -> bool:
-    vanished = before - rows.total
-    if not rows.total:
-        return before >= (1 if rows.table == OWNERS else FEWEST_ROWS)
-    fewest = FEWEST_ROWS if rows.table == OWNERS else etl.min_vanished_rows
+def _has_vanished(table: str, before: int, now: int, etl: Etl) -> bool:
+    vanished = before - now
+    if not now:
+        return before >= (1 if table == OWNERS else FEWEST_ROWS)
+    fewest = FEWEST_ROWS if table == OWNERS else etl.min_vanished_rows
     return vanished >= fewest and vanished > etl.max_vanished_share * before
 
 
@@ -82,7 +81,7 @@ def _check_cutoff(found: Sequence[SourceRows], cutoff: str, etl: Etl) -> None:
     """Raise RefusedError if the load would move the cutoff past most of the rows that are not behind it yet."""
     kept_before, kept = sum(rows.kept_before for rows in found), sum(rows.kept for rows in found)
     behind = kept_before - kept
-    if behind < etl.min_vanished_rows or behind <= MAX_SHARE_BEHIND_CUTOFF * kept_before:
+    if behind < etl.min_vanished_rows or behind <= etl.max_share_behind_cutoff * kept_before:
         return
     tables = ", ".join(rows.table for rows in found if rows.kept_before)
     raise RefusedError(
@@ -93,12 +92,12 @@ def _check_cutoff(found: Sequence[SourceRows], cutoff: str, etl: Etl) -> None:
     )
 
 
-def _store(db: Database, found: Sequence[SourceRows]) -> None:
+def _store(db: Database, totals: Mapping[str, int]) -> None:
     statement = sql.SQL(
         """
         insert into {} as stored (table_name, row_count) values (%s, %s)
         on conflict (table_name) do update set row_count = excluded.row_count, counted_at = excluded.counted_at
         """
     ).format(db.ops("source_counts"))
-    for rows in found:
-        db.execute(statement, [rows.table, rows.total])
+    for table, total in totals.items():
+        db.execute(statement, [table, total])

@@ -38,11 +38,10 @@ def cutoffs(db: Database, as_of: date) -> tuple[str, str]:
         select
             {cutoff}('raw_event', '-infinity', 0)::text,
             {cutoff}('raw_event', greatest(%(as_of)s::date, (
-                select max(horizon) from {log}
-                where relation_name in ('dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases', 'fact_wellbeing_checkins')
+                select max(horizon) from {log} where relation_name = any({relations}())
             )), %(days)s)::text
         """
-    ).format(cutoff=db.ops("retention_cutoff"), log=db.ops("load_log"))
+    ).format(cutoff=db.ops("retention_cutoff"), log=db.ops("load_log"), relations=db.ops("raw_event_relations"))
     (before, after) = db.rows(query, {"as_of": as_of, "days": days})[0]
     return before, after
 
@@ -50,6 +49,11 @@ def cutoffs(db: Database, as_of: date) -> tuple[str, str]:
 def source_rows(db: Database, before: str, after: str) -> list[SourceRows]:
     """Return the rows of every operational table, with one pass over each."""
     return [SourceRows(table.name, *_count(db, table.name, before, after)) for table in contract_tables()]
+
+
+def row_counts(db: Database) -> dict[str, int]:
+    """Return the number of rows of every operational table."""
+    return {table.name: _total(db, table.name) for table in contract_tables()}
 
 
 def rows_behind(db: Database, cutoff: str) -> list[tuple[str, int, int]]:
@@ -62,13 +66,16 @@ def _count(db: Database, table: str, before: str, after: str) -> tuple[int, int,
     """Return the rows of a table, and those from each of two UTC dates on."""
     column = DATED.get(table)
     if column is None or _type(db, table, column) not in COMPARABLE:
-        total = db.value(sql.SQL("select count(*) from {}").format(db.source(table)))
-        return total, 0, 0
+        return _total(db, table), 0, 0
     # Literals, which postgres_fdw passes on, so that the other server counts.
     query = sql.SQL("select count(*), count(*) filter (where {c} >= {a}), count(*) filter (where {c} >= {b}) from {t}")
     a, b = (sql.SQL("{}::timestamptz").format(sql.Literal(_midnight(day))) for day in (before, after))
     (total, first, second) = db.rows(query.format(c=sql.Identifier(column), a=a, b=b, t=db.source(table)))[0]
     return total, first, second
+
+
+def _total(db: Database, table: str) -> int:
+    return int(db.value(sql.SQL("select count(*) from {}").format(db.source(table))))
 
 
 def _type(db: Database, table: str, column: str) -> str | None:

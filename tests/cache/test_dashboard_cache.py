@@ -58,7 +58,7 @@ def test_no_cut_or_changed_entry_is_believed() -> None:
         assert changed_header != text
         foreign.append(_sealed(f"{changed_header}\n{text}\n0123456789".encode()))
     foreign.append(_sealed(raw.split(b"\n")[1]))
-    # These have the seal of another key, or none: whoever can write to Redis knows all but the key.
+    # These have the seal of another key, or none: a client that can write to Redis knows all but the key.
     content = raw.split(b"\n", 1)[1]
     foreign += [b"3 " + _seal(content, b"x" * 32) + b"\n" + content, b"3 " + b"0" * 32 + b"\n" + content]
     foreign.append(b"2 %08x\n" % zlib.crc32(content) + content)

@@ -44,7 +44,7 @@ DESCRIPTIONS = {
 
 ENVIRONMENTS = ["dev", "staging", "prod", "offline"]
 
-# The steps that write marts, besides every dbt command.
+# The steps that write marts, in addition to every dbt command.
 WRITERS = {"purge", "reconcile"}
 
 

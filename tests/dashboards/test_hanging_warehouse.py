@@ -89,7 +89,7 @@ def test_a_server_that_hangs_in_the_middle_of_a_statement(warehouse: Warehouse, 
     assert outcome(reader) == "misses"
 
 
-def test_a_reader_without_an_answer_is_told_of_the_limit(warehouse: Warehouse) -> None:
+def test_without_an_answer_the_error_names_the_limit(warehouse: Warehouse) -> None:
     reader = open_reader(warehouse, cache__compute_seconds=1)
     reader.organizations()
     with connect_as(warehouse.admin_url) as other, other.transaction():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from difflib import get_close_matches
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,18 @@ def test_every_key_of_the_configuration_is_explained(pages: dict[str, str]) -> N
     assert keys & {"dev", "hospital", "maintenance"} == set()
     page = pages["docs/configuration.md"]
     assert [key for key in sorted(keys) if not re.search(rf"`[\w.]*\b{key}`", page)] == []
+
+
+def test_examples_of_the_configuration_name_the_lines_of_the_file(pages: dict[str, str]) -> None:
+    """A mistake that an example shows may be in the key itself."""
+    lines = (PROJECT / "config/insights/config.yaml").read_text("utf-8").splitlines()
+    page = pages["docs/configuration.md"]
+    shown = re.findall(r"insights\.([\w.]+) = .*  # config/insights/config\.yaml:(\d+)", page)
+    shown += [(key, line) for line, key in re.findall(r"config/insights/config\.yaml:(\d+): insights\.([\w.]+)", page)]
+    assert len(shown) > 4
+    for key, line in shown:
+        (written,) = re.findall(r"^ +(\w+):", lines[int(line) - 1])
+        assert get_close_matches(written, key.split(".")[-2:]), (key, line, written)
 
 
 def test_the_table_of_kinds_agrees_with_the_seed(pages: dict[str, str]) -> None:

@@ -126,6 +126,6 @@ def disposable_copy(template: str, name: str, postgres: LocalPostgres, settings:
 
 
 def drop_database(postgres: LocalPostgres, name: str) -> None:
-    """Drop a database, whoever is connected to it; a run of all tests would fill the disk otherwise."""
+    """Drop a database, even if sessions are connected to it; a run of all tests would fill the disk otherwise."""
     with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

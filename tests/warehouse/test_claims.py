@@ -158,7 +158,7 @@ def test_no_role_but_that_of_the_loads_can_keep_a_build_waiting(built: Warehouse
         assert built.build("--select", "dim_dates", *NO_TESTS).succeeded
 
 
-def test_a_claim_is_free_when_its_session_has_ended_whoever_has_its_number_now(prepared: Warehouse) -> None:
+def test_a_claim_is_free_when_its_session_has_ended_even_if_another_has_its_number_now(prepared: Warehouse) -> None:
     with prepared.locked():
         pass
     with connect_as(prepared.etl_url) as other, prepared.locked() as mine:

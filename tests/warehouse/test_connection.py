@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from support.plain_dbt import plain_dbt
 from support.tls_server import ADMIN_PASSWORD, TlsServer
 from support.warehouse import Warehouse
 
-from orchestration.config.files import PROJECT
+from orchestration.config.files import PROJECT, Settings
+from orchestration.dbt import process_environment
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import child_environment, libpq_environment
 from workshop.operational import create_operational_schema
@@ -98,7 +100,7 @@ def test_a_child_gets_the_variables_that_libpq_used_for_the_url_and_no_others(
 
 @pytest.mark.services
 def test_dbt_connects_to_the_server_that_libpq_chooses(
-    prepared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Warehouse, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     socket, name = str(prepared.postgres.socket_dir), prepared.name
     (tmp_path / "services").write_text(f"[orgo]\nhost={socket}\ndbname={name}\nuser=orgo_insights_etl\n")
@@ -120,6 +122,10 @@ def test_dbt_connects_to_the_server_that_libpq_chooses(
                 "PGDATABASE": name,
                 "PGUSER": "orgo_insights_etl",
             }, url
+            shown = subprocess.run([*map(str, _insights("env"))], capture_output=True, text=True, check=True).stdout
+            exported = dict(shlex.split(line)[1].split("=", 1) for line in shown.splitlines())
+            assert exported.items() <= process_environment(settings, url).items(), url
+            assert {"PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "INSIGHTS_SCHEMA", "INSIGHTS_THREADS"} <= set(exported)
             command = _insights("build", "--as-of", "2026-01-01", "--select", "stg_roles")
             done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from support.small_scenario import NEXT_DAY
-from support.warehouse import Warehouse, connect_as
+from support.warehouse import Warehouse, connect_as, disposable_copy
+
+from orchestration.config.files import Settings
+from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
@@ -130,6 +133,20 @@ def test_tables_of_a_former_release_are_changed_in_place(built: Warehouse) -> No
     again = built.build("--select", *CHANGED, *NO_TESTS)
     assert again.succeeded, again.output
     assert built.value("select count(*) from bi.cases") == built.value("select count(*) from insights.dim_cases")
+
+
+def test_tables_are_changed_in_place_whatever_the_name_of_the_database(
+    postgres: LocalPostgres, settings: Settings, built_sample: str
+) -> None:
+    with disposable_copy(built_sample, r"100 %I of \0", postgres, settings) as warehouse:
+        wanted = warehouse.rows(SHAPES, ["dim_dates"])
+        warehouse.execute(
+            "alter table insights.dim_dates drop column year, add column other text;"
+            "create unique index on insights.dim_dates (other, month)"
+        )
+        load = warehouse.build("--select", "dim_dates", *NO_TESTS)
+        assert load.succeeded, load.output
+        assert warehouse.rows(SHAPES, ["dim_dates"]) == wanted
 
 
 def test_what_cannot_be_kept_is_not_dropped_but_named(built: Warehouse) -> None:

@@ -14,10 +14,10 @@ import pytest
 from support.contents import contents, incremental, rebuilt, reports, reviews, row_of
 from support.plain_dbt import libpq_variables, plain_dbt
 from support.policy import manifest, nodes
-from support.warehouse import Warehouse
+from support.warehouse import Warehouse, disposable_copy
 
 from orchestration.config.files import Settings
-from orchestration.errors import InsightsError
+from orchestration.errors import InsightsError, MisconfiguredError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.contract import mart_names
 from orchestration.warehouse.init import InitReport, initialize
@@ -159,6 +159,18 @@ def test_an_older_server_is_refused(orgo: Warehouse) -> None:
     refused = pytest.raises(InsightsError, match=r"The server is PostgreSQL 14; 15 or later is needed\.")
     with OldServer.connect(orgo.admin_url) as connection, refused:
         initialize(connection, orgo.settings)
+
+
+@pytest.mark.parametrize("name", ["orgo's", 'orgo "new"'])
+def test_a_name_that_dbt_cannot_read_is_refused(
+    postgres: LocalPostgres, settings: Settings, prepared_sample: str, name: str
+) -> None:
+    with (
+        disposable_copy(prepared_sample, name, postgres, settings) as warehouse,
+        connect(warehouse.admin_url) as connection,
+        pytest.raises(MisconfiguredError, match=f"The name of the database {name} contains a quotation mark"),
+    ):
+        initialize(connection, settings)
 
 
 # What Orgo's own migrations would make: other columns, a sequence, an index, a view that depends on a table.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -156,6 +157,9 @@ def test_a_day_that_puts_most_rows_out_of_retention_is_confirmed(prepared: Wareh
     with pytest.raises(RefusedError, match=f"would put {rows} of {rows} rows") as refusal:
         check(prepared, FAR_AWAY)
     assert "from before 2026-06-02" in str(refusal.value) and "--accept-cutoff" in str(refusal.value)
+    etl = prepared.settings.insights.etl.model_copy(update={"max_share_behind_cutoff": 1.0})
+    insights = prepared.settings.insights.model_copy(update={"etl": etl})
+    check(replace(prepared, settings=replace(prepared.settings, insights=insights)), FAR_AWAY)
     check(prepared, FAR_AWAY, cutoff=True)
     check(prepared)
 

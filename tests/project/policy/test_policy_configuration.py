@@ -34,6 +34,7 @@ CONFIGURATION: dict[str, Any] = {
         "max_reader_connections": 8,
         "reader_limits": {
             "connections": 40,
+            "login_connections": 4,
             "statement_seconds": 300,
             "idle_in_transaction_seconds": 600,
             "temp_file_mb": 2048,
@@ -45,10 +46,12 @@ CONFIGURATION: dict[str, Any] = {
         "default_batch_size": 1000,
         "max_batch_size": 10000,
         "concurrency": 4,
+        "extra_connections": 3,
         "overlap_hours": 6,
         "late_after_minutes": 60,
         "max_vanished_share": 0.2,
         "min_vanished_rows": 20,
+        "max_share_behind_cutoff": 0.5,
     },
     "cache": {
         "backend": "redis",

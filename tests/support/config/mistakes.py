@@ -12,9 +12,8 @@ MISTAKES = [
         "    concurrency: 4",
         "    concurency: 4",
         "{file}:{line}: insights.etl.concurency: this key is unknown. Did you mean concurrency? Known here:"
-        " owner_email, default_batch_size, max_batch_size, concurrency, overlap_hours,"
-        " late_after_minutes,"
-        " max_vanished_share, min_vanished_rows",
+        " owner_email, default_batch_size, max_batch_size, concurrency, extra_connections, overlap_hours,"
+        " late_after_minutes, max_vanished_share, min_vanished_rows, max_share_behind_cutoff",
     ),
     (
         CONFIG,
@@ -33,7 +32,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:25: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
+        "{file}:30: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
     ),
     (
         CONFIG,

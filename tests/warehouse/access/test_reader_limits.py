@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from support.warehouse import Warehouse, connect_as
 
-from orchestration.config.files import Settings
+from orchestration.cli import commands
+from orchestration.config.files import CONFIG_FILE, PROJECT, Settings
 from orchestration.errors import MisconfiguredError, UnavailableError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
@@ -79,10 +82,32 @@ def test_a_load_connects_while_dashboards_use_all_of_their_connections(limited: 
         assert limited.build("--select", "dim_dates", command="run").succeeded
 
 
-def test_init_tells_how_many_connections_are_left(prepared: Warehouse) -> None:
+def test_init_reports_how_many_connections_are_left(prepared: Warehouse) -> None:
     # A server of 60 connections, three of which are reserved for superusers.
     assert prepared.value("show max_connections") == "60"
     assert init(prepared, prepared.settings).spare_connections == 60 - 3 - 40
+
+
+def test_init_warns_if_dashboards_leave_too_few_connections_for_a_load(
+    prepared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSIGHTS_CONFIG", str(tmp_path / "config.yaml"))
+    text = (PROJECT / CONFIG_FILE).read_text("utf-8")
+
+    def printed(connections: int) -> str:
+        changed = text.replace("      connections: 40\n", f"      connections: {connections}\n")
+        (tmp_path / "config.yaml").write_text(changed, "utf-8")
+        done = CliRunner().invoke(commands, ["init", "--admin-url", prepared.admin_url])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    try:
+        # Of the 57 that are not reserved, a load takes 4 for its threads and 3 more.
+        assert "connections to others" not in printed(50)
+        assert "Dashboards may leave 6 of the server's connections to others, and a load takes 7. Lower" in printed(51)
+        assert "Dashboards may leave 0 of the server's connections to others" in printed(70)
+    finally:
+        init(prepared, prepared.settings)
 
 
 def test_who_may_not_limit_temporary_files_gets_the_statement(prepared: Warehouse) -> None:

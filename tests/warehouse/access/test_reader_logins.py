@@ -26,6 +26,7 @@ def test_a_login_is_made_once_listed_and_removed_with_its_rights(built: Warehous
     assert (listed.role, str(listed.organization_id), listed.slug, listed.has_login) == (role, id_, slug, True)
     verifier = built.value("select rolpassword from pg_authid where rolname = %s", role)
     assert verifier.startswith("SCRAM-SHA-256$")
+    assert built.value("select rolconnlimit from pg_roles where rolname = %s", role) == 4
     with connect_as(built.postgres.url(built.name, role)) as session:
         assert session.execute("select count(*) > 0 from fact_tasks").fetchone() == (True,)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
