@@ -17,7 +17,8 @@
     {%- for name, column in contract_columns(table).items() -%}{%- do columns.append(name ~ ' ' ~ column.data_type) -%}{%- endfor -%}
     {#- Without the database's name, so that a copy of the database under another name works. -#}
     {%- set relation = source('orgo', table) -%}
-    {%- set body = source_select(table) | replace(relation | string, relation.include(database=false) | string) -%}
+    {%- set read = without_repeated_rows(table) if repeated_rows(table) else source_select(table) -%}
+    {%- set body = read | replace(relation | string, relation.include(database=false) | string) -%}
     {%- set create -%}
         function {{ source_function(table) }}() returns table ({{ columns | join(', ') }})
         language sql stable {{ 'parallel safe' if 'try_cast' not in body }}

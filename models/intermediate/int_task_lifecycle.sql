@@ -1,6 +1,7 @@
 {{ config(
     materialized='table',
     meta={'feeds': ['dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases']},
+    pre_hook="{{ compare_no_row_with_all() }}",
     post_hook=['analyze {{ this }}', '{{ log_load() }}']
 ) }}
 {%- set window = load_window() %}

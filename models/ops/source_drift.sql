@@ -1,4 +1,9 @@
 {{ config(unique_key=['table_name', 'column_name']) }}
+{%- set repeated = [] %}
+{%- for table in (graph.get('sources', {}).values() | selectattr('source_name', 'equalto', 'orgo') | map(attribute='name') if execute else []) %}
+    {%- set rows = repeated_rows(table) %}
+    {%- if rows %}{% do repeated.append((table, identity_of(table), rows)) %}{% endif %}
+{%- endfor %}
 
 with contract (table_name, column_name, contract_type, is_deployed_only) as (
     values
@@ -18,6 +23,14 @@ actual as (
     where n.nspname = '{{ var("source_schema") }}' and a.attnum > 0 and not a.attisdropped
 ),
 
+repeated (table_name, column_name, row_count) as (
+    values
+    {%- for table, column, rows in repeated %}
+    ('{{ table }}', '{{ column }}', {{ rows }}),
+    {%- endfor %}
+    (null, null, 0)
+),
+
 final as (
     select
         contract.table_name,
@@ -27,12 +40,16 @@ final as (
         case
             when actual.column_name is null then 'missing'
             when not actual.is_readable then 'not_readable'
+            when repeated.row_count is not null then 'repeated'
             else 'other_type'
-        end as drift
+        end as drift,
+        repeated.row_count as repeated_rows
     from contract
     left join actual on contract.table_name = actual.table_name and contract.column_name = actual.column_name
+    left join repeated on contract.table_name = repeated.table_name and contract.column_name = repeated.column_name
     where
-        (actual.column_name is null and not contract.is_deployed_only)
+        repeated.row_count is not null
+        or (actual.column_name is null and not contract.is_deployed_only)
         or not actual.is_readable
         or actual.actual_type <> contract.contract_type
 )

@@ -1,0 +1,37 @@
+{#- The column whose values identify the rows of an operational table: its id, else its organization; none if several columns do. -#}
+{% macro identity_of(table) %}
+    {% set columns = contract_columns(table) %}
+    {{ return(['id', 'organization_id'] | select('in', columns) | first | default(none)) }}
+{% endmacro %}
+
+{#- How many rows of an operational table have the identity of another row, or none. A view, a foreign table or a materialized view may have
+    such rows. They are counted, in one pass, only where no unique index rules them out. -#}
+{% macro repeated_rows(table) %}
+    {% set identity = identity_of(table) %}
+    {% if not execute or not identity %}{{ return(0) }}{% endif %}
+    {% set is_unique %}
+        select exists (
+            select 1
+            from pg_index as i
+            inner join pg_attribute as a on i.indrelid = a.attrelid and i.indkey[0] = a.attnum
+            where
+                i.indrelid = to_regclass({{ sql_text(source('orgo', table)) }})
+                and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
+                and a.attname = '{{ identity }}' and a.attnotnull
+        ) as is_unique
+    {% endset %}
+    {% if identity not in drifted_columns(table) and run_query(is_unique).rows[0]['is_unique'] %}{{ return(0) }}{% endif %}
+    {% set counted = 'select count(*) - count(distinct ' ~ identity ~ ') as repeated from (' ~ source_select(table) ~ ') as readable' %}
+    {{ return(run_query(counted).rows[0]['repeated'] | int) }}
+{% endmacro %}
+
+{#- A select of the rows of an operational table, without those that repeat the identity of another row or have none: the newest counts. -#}
+{% macro without_repeated_rows(table) -%}
+    {%- set identity = identity_of(table) -%}
+    {%- set moment = ['updated_at', 'created_at'] | select('in', contract_columns(table)) | first -%}
+        select distinct on ({{ identity }}) *
+        from ({{ source_select(table) }}
+        ) as readable
+        where {{ identity }} is not null
+        order by {{ identity }}, {{ moment ~ ' desc nulls last, ' if moment }}cast(readable as text)
+{%- endmacro %}

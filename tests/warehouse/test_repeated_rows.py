@@ -1,0 +1,73 @@
+"""Tables of the source whose rows nothing keeps apart: views, copies without keys, foreign tables."""
+
+# ruff: noqa: S608 -- tables and columns are those of the contract
+
+from __future__ import annotations
+
+import pytest
+from support.contents import contents, incremental
+from support.warehouse import Warehouse
+
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.contract import contract_tables
+from orchestration.warehouse.init import initialize
+
+pytestmark = pytest.mark.services
+
+IDENTITIES = {t.name: "id" if "id" in t.columns else "organization_id" for t in contract_tables()}
+del IDENTITIES["learning_group_memberships"]  # a person may be twice in a group
+
+
+def repeat_rows(warehouse: Warehouse) -> None:
+    """Turn each table into a view in which three rows are there twice, and one row more has no identity."""
+    for table, identity in IDENTITIES.items():
+        warehouse.execute(f"alter table {table} rename to stored_{table}")
+        columns = warehouse.rows(
+            "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped",
+            f"stored_{table}",
+        )
+        moment = next((m for m in ("updated_at", "created_at") if (m,) in columns), None)
+
+        def some(
+            changed: dict[str, str],
+            rows: int,
+            table: str = table,
+            identity: str = identity,
+            columns: list[tuple[str]] = columns,
+        ) -> str:
+            listed = ", ".join(changed.get(name, name) for (name,) in columns)
+            return f"(select {listed} from stored_{table} order by {identity} limit {rows})"
+
+        older = some({moment: f"{moment} - interval '1 hour'"} if moment else {}, 3)
+        nameless = some({identity: "cast(null as uuid)"}, 1)
+        warehouse.execute(f"create view {table} as select * from stored_{table} union all {older} union all {nameless}")
+    with connect(warehouse.admin_url) as connection:
+        initialize(connection, warehouse.settings)
+
+
+def test_repeated_rows_and_rows_without_identity_are_left_out_and_counted(
+    prepared: Warehouse, built: Warehouse
+) -> None:
+    repeat_rows(prepared)
+    result = prepared.build("--exclude-resource-type", "unit_test")
+    assert result.succeeded, result.output[-3000:]
+    for relation in incremental():
+        assert contents(prepared, relation) == contents(built, relation) != {}, relation
+    counted = prepared.rows(
+        "select table_name, column_name, repeated_rows from insights_ops.source_drift"
+        " where drift = 'repeated' order by 1"
+    )
+    assert counted == sorted((table, identity, 4) for table, identity in IDENTITIES.items())
+
+    second = prepared.build("--exclude-resource-type", "test", "unit_test")
+    assert second.succeeded, second.output[-3000:]
+    assert contents(prepared, "insights.dim_tasks") == contents(built, "insights.dim_tasks")
+
+
+def test_tables_with_keys_are_not_counted_and_read_as_they_are(built: Warehouse) -> None:
+    assert built.value("select count(*) from insights_ops.source_drift where drift = 'repeated'") == 0
+    bodies = built.rows(
+        "select prosrc from pg_proc where pronamespace = 'insights_staging'::regnamespace and proname like 'read_%'"
+    )
+    assert len(bodies) == len(contract_tables())
+    assert not any("distinct on" in body for (body,) in bodies)
