@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -159,7 +160,10 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], on_line: Call
         if on_line:
             on_line(line)
 
-    exit_code = run_dbt(arguments, environment, keep if on_line else None)
+    # dbt writes colors into files and pipes too; a user's DBT_USE_COLORS stays.
+    is_plain = on_line or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
+    given = {"DBT_USE_COLORS": "false", **environment} if is_plain else environment
+    exit_code = run_dbt(arguments, given, keep if on_line else None)
     return DbtRun(exit_code, target_path(), started, tuple(last))
 
 
