@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 # The application name of dbt's sessions: in a load, and without the writer lock.
 LOADING, READING = "orgo-insights-load", "orgo-insights-dbt"
 NOTHING = Confirmed()
+LAST_LINES = 40  # of dbt's output, which hold its message if it ran no model
 # Options of dbt that `complete` sets, and what decides their values.
 OWN_OPTIONS = {
     "--target": "INSIGHTS_ENV",
@@ -66,10 +70,15 @@ TYPE_OPTIONS = {"--resource-type", "--resource-types", "--exclude-resource-type"
 
 @dataclass(frozen=True)
 class DbtRun:
-    """A finished dbt command: its exit code (0 is success), and the folder of its artifacts."""
+    """A finished dbt command: its exit code (0 is success), the folder of its artifacts, when it started (Unix time).
+
+    `output` is the end of its output, if that was passed line by line.
+    """
 
     exit_code: int
     target: Path
+    started: float
+    output: tuple[str, ...]
 
     def rows_written(self) -> dict[str, int]:
         """Return the rows written by each model that wrote any, as reported by the database."""
@@ -93,7 +102,7 @@ def run(
     which then cancels its statements.
     """
     arguments = complete(settings, command, variables or {})
-    return DbtRun(run_dbt(arguments, process_environment(settings, url), on_line), target_path())
+    return _run(arguments, process_environment(settings, url), on_line)
 
 
 def write(  # noqa: PLR0913 - all but two are optional, and given by name
@@ -114,7 +123,7 @@ def write(  # noqa: PLR0913 - all but two are optional, and given by name
         if confirmed is not None:
             _check_rows(settings, url, variables or {}, confirmed)
         arguments = complete(settings, command, variables or {})
-        return DbtRun(run_dbt(arguments, process_environment(settings, url, claim), on_line), target_path())
+        return _run(arguments, process_environment(settings, url, claim), on_line)
 
 
 def build(
@@ -134,13 +143,28 @@ def build(
 
         def command(*options: str) -> DbtRun:
             given = complete(settings, ["build", *options, *arguments], variables or {})
-            return DbtRun(run_dbt(given, process_environment(settings, url, claim), None), target_path())
+            return _run(given, process_environment(settings, url, claim), None)
 
         _check_rows(settings, url, variables or {}, confirmed)
         if any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments):
             return command(*NO_UNIT_TESTS)
         built = command("--exclude-resource-type", "test", "unit_test")
         return built if built.exit_code else command("--resource-type", "test")
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], on_line: Callable[[str], None] | None) -> DbtRun:
+    started, last = time.time(), deque[str](maxlen=LAST_LINES)
+
+    def keep(line: str) -> None:
+        last.append(line)
+        if on_line:
+            on_line(line)
+
+    # dbt writes colors into files and pipes too; a user's DBT_USE_COLORS stays.
+    is_plain = on_line or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
+    given = {"DBT_USE_COLORS": "false", **environment} if is_plain else environment
+    exit_code = run_dbt(arguments, given, keep if on_line else None)
+    return DbtRun(exit_code, target_path(), started, tuple(last))
 
 
 @contextmanager

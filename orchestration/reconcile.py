@@ -9,7 +9,7 @@ from psycopg import sql
 
 from orchestration import dbt
 from orchestration.config.files import Settings
-from orchestration.errors import FailedError
+from orchestration.dbt_failures import failure
 from orchestration.flows import FACTS
 from orchestration.manifest import Relation, marts, read_manifest, relations
 from orchestration.warehouse.connection import connect
@@ -32,8 +32,8 @@ def reconcile(
 ) -> dict[str, Written]:
     """Run an incremental load, then one that reads every source row; the rows that the second writes were missed.
 
-    Returns the repaired relations. Raises FailedError if a load fails and, before a relation is changed, like
-    `check_source_rows`. dbt's output goes to `on_line`, if given.
+    Returns the repaired relations. Raises FailedError or UnavailableError if a load fails and, before a relation
+    is changed, like `check_source_rows`. dbt's output goes to `on_line`, if given.
     """
 
     def load(*, scan_all: bool) -> None:
@@ -41,9 +41,7 @@ def reconcile(
         check = None if scan_all else confirmed
         run = dbt.write(settings, COMMAND, url=url, variables=variables, on_line=on_line, confirmed=check)
         if run.exit_code:
-            raise FailedError(
-                f"dbt failed with exit code {run.exit_code}; its messages are above. Nothing is half-written."
-            )
+            raise failure(run).extended("Nothing is half-written.")
 
     repairable = _repairable(settings)
     load(scan_all=False)

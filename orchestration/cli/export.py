@@ -10,14 +10,14 @@ import click
 
 from orchestration.cli import options
 from orchestration.cli.progress import progress
-from orchestration.cli.tables import show_table
-from orchestration.cli.texts import say
+from orchestration.cli.tables import say_left_out, show_table
+from orchestration.cli.texts import moment, say
 
 if TYPE_CHECKING:
     from orchestration.exports.audit import Attempt
 
 AUDIT_HEADER = (
-    *("at (UTC)", "state", "export", "organization", "from", "to"),
+    *("at", "state", "export", "organization", "from", "to"),
     *("format", "rows", "masked", "key id", "requested by", "output", "reason"),
 )
 
@@ -102,14 +102,16 @@ def audit(organization: str | None, limit: int) -> None:
     The outcome is finished, failed, refused, running or aborted.
     """
     from orchestration.config.files import load_settings
-    from orchestration.exports.audit import newest_attempts
+    from orchestration.exports.audit import count_attempts, newest_attempts
     from orchestration.warehouse.database import Database
 
     settings = load_settings()
     with Database.open(settings) as db:
         attempts = newest_attempts(db, limit, organization)
+        total = count_attempts(db, organization)
     if attempts:
         show_table(map(_cells, attempts), header=AUDIT_HEADER, is_fitted=False)
+        say_left_out(total, len(attempts))
     else:
         say("There are no export attempts.")
 
@@ -117,7 +119,7 @@ def audit(organization: str | None, limit: int) -> None:
 def _cells(found: Attempt) -> tuple[object, ...]:
     """Return the cells of an attempt, one for each name of AUDIT_HEADER; `rows` is NULL until it has finished."""
     return (
-        f"{found.logged_at:%Y-%m-%d %H:%M:%S}",
+        moment(found.logged_at),
         found.state,
         found.export_name,
         found.organization,

@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from orchestration.cli import options
-from orchestration.cli.tables import show_table
+from orchestration.cli.tables import say_left_out, show_table
 from orchestration.cli.texts import say
 
 LONGEST_SENTENCE = 1000  # columns, in an explanation
@@ -36,7 +36,8 @@ def patterns() -> None:
 @click.option("--cadence", "cadences", multiple=True, type=options.LateChoice(_cadences), help="Only these reviews.")
 @click.option("--kind", "kinds", multiple=True, type=options.LateChoice(_kinds), help="Only these kinds of pattern.")
 @click.option("--org", "organization", help="Only this organization, by slug or id.")
-def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organization: str | None) -> None:
+@options.limit("Number of patterns of each review.")
+def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organization: str | None, limit: int) -> None:
     """List the patterns of each cadence's newest review.
 
     The largest pattern comes first; + marks a pattern whose episode begins with this review.
@@ -53,7 +54,8 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
     for review in reviews:
         say(f"The {review.cadence} review of {review.date}", bold=True)
         if review.patterns:
-            show_table(map(line_of, review.patterns), header=HEADER, is_fitted=False)
+            show_table(map(line_of, review.patterns[:limit]), header=HEADER, is_fitted=False)
+            say_left_out(len(review.patterns), limit)
         else:
             say("  No matching pattern is stored.")
     say(f"{without_case:,} tasks belong to no case and are therefore in no pattern.", err=True)
@@ -62,7 +64,8 @@ def list_patterns(cadences: tuple[str, ...], kinds: tuple[str, ...], organizatio
 @patterns.command(epilog="Example: insights patterns explain 0b54ec5e-9c5f-5d2f-8a52-6d3a3f3c2c11")
 @click.argument("pattern_id", type=click.UUID)
 @options.review_date
-def explain(pattern_id: UUID, review_date: date | None) -> None:
+@options.limit("Number of cases.")
+def explain(pattern_id: UUID, review_date: date | None, limit: int) -> None:
     """Explain a pattern: its cases, rule, threshold and settings.
 
     PATTERN_ID is an id of `insights patterns list`.
@@ -74,4 +77,7 @@ def explain(pattern_id: UUID, review_date: date | None) -> None:
     settings = load_settings()
     with Database.open(settings) as db:
         row = find_pattern(db, pattern_id, review_date)
+    total, row["case_ids"] = len(row["case_ids"]), row["case_ids"][:limit]
     show_table(explanation(row), is_fitted=False, longest=LONGEST_SENTENCE)
+    if row["visibility"] != "ANONYMISED":
+        say_left_out(total, limit)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli import options
-from orchestration.cli.tables import show_table
-from orchestration.cli.texts import say
+from orchestration.cli.tables import say_left_out, show_table
+from orchestration.cli.texts import moment, say
 
 if TYPE_CHECKING:
     from orchestration.warehouse.database import Database
@@ -52,7 +52,8 @@ def add(organization: str, admin_url: str | None) -> None:
 
 
 @reader.command("list", epilog="Example: insights reader list")
-def show() -> None:
+@options.limit("Number of logins.")
+def show(limit: int) -> None:
     """List the logins of single organizations."""
     from orchestration.config.files import load_settings
     from orchestration.warehouse.database import Database
@@ -66,14 +67,15 @@ def show() -> None:
                 r.role,
                 r.slug or "(gone)",
                 r.organization_id,
-                f"{r.added_at:%Y-%m-%d %H:%M %Z}",
+                moment(r.added_at),
                 "yes" if r.has_login else "no",
             )
-            for r in found
+            for r in found[:limit]
         ),
         header=("login", "organization", "id", "added", "can log in"),
         is_fitted=False,
     )
+    say_left_out(len(found), limit)
 
 
 @reader.command(epilog="Example: insights reader remove st-mary")

@@ -10,6 +10,7 @@ from uuid import UUID
 import click
 
 from orchestration.cli import options
+from orchestration.cli.tables import say_left_out
 from orchestration.cli.texts import say, say_json
 from orchestration.errors import FailedError
 
@@ -74,6 +75,7 @@ def show(status: str | None, limit: int) -> None:
         say(f"    organization {row.organization_id}  pattern {row.pattern_id}")
         if delivery.answer:
             say(f"    {delivery.answer}")
+    say_left_out(counts[status] if status else sum(counts.values()), len(rows))
 
 
 @reviews.command(epilog="Example: insights reviews retry --all-failed")

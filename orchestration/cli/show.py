@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli.tables import show_table
-from orchestration.cli.texts import say, say_json, warn
+from orchestration.cli.texts import moment, say, say_json, warn
 
 if TYPE_CHECKING:
     from orchestration.warehouse.status import Status
@@ -67,9 +67,9 @@ def print_status(found: Status) -> None:
     """Print the state of the warehouse as short tables; what needs attention goes to standard error too."""
     late = {True: "late", False: "no", None: "-"}
     show_table(
-        ((m.name, m.rows, m.data_up_to, m.loaded_at and _moment(m.loaded_at), late[m.is_late]) for m in found.marts),
+        ((m.name, m.rows, m.data_up_to, m.loaded_at and moment(m.loaded_at), late[m.is_late]) for m in found.marts),
         header=("mart", "rows", "data before (UTC)", "loaded (UTC)", "late"),
-        title=f"Marts in {found.environment}, {_moment(found.read_at)}",
+        title=f"Marts in {found.environment}, {moment(found.read_at)}",
     )
     _print_tests(found)
     if found.source_error:
@@ -95,14 +95,10 @@ def _print_tests(found: Status) -> None:
     if tests.logged_at is None:
         say("No data test has run here since the table insights_ops.test_results exists.")
         return
-    say(f"{tests.count} data tests, the latest {_moment(tests.logged_at)}: {len(tests.failed)} failed.")
+    say(f"{tests.count} data tests, the latest {moment(tests.logged_at)}: {len(tests.failed)} failed.")
     if tests.failed:
-        rows = ((name, failures, _moment(at)) for name, failures, at in tests.failed)
+        rows = ((name, failures, moment(at)) for name, failures, at in tests.failed)
         show_table(rows, header=("test", "rows", "when (UTC)"), title="Failed tests (insights_ops.test_results)")
-
-
-def _moment(when: datetime) -> str:
-    return when.isoformat(" ", "seconds")
 
 
 def _json(value: object) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
+from datetime import UTC, datetime
 from itertools import accumulate, takewhile
 
 import click
@@ -35,9 +37,16 @@ def cut(text: object, longest: int = LONGEST_TEXT) -> str:
 
 
 def say(text: str, *, bold: bool = False, color: str | None = None, err: bool = False) -> None:
-    """Print one line with control characters escaped."""
+    """Print one line with control characters escaped; bold and color only on a terminal, and not with NO_COLOR."""
     line = printable(text)
-    click.echo(click.style(line, bold=bold, fg=color) if bold or color else line, err=err)
+    is_styled = (bold or color) and not os.environ.get("NO_COLOR")
+    # click removes the styles where the stream is not a terminal.
+    click.echo(click.style(line, bold=bold, fg=color) if is_styled else line, err=err)
+
+
+def moment(when: datetime) -> str:
+    """Return a time in UTC with its zone, whatever the zone of the session that read it."""
+    return when.astimezone(UTC).isoformat(" ", "seconds")
 
 
 def say_json(document: str) -> None:

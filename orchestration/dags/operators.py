@@ -14,10 +14,12 @@ from orchestration import dbt
 from orchestration.config.files import load_settings
 from orchestration.dags.clock import run_as_of
 from orchestration.dags.confirmations import run_confirmed
+from orchestration.dags.failures import failing_at_once
 from orchestration.dags.gate import WRITER_POOL
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import warm
-from orchestration.errors import RefusedError
+from orchestration.dbt_failures import failure
+from orchestration.errors import NotBuiltError
 from orchestration.reconcile import reconcile
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
@@ -56,24 +58,23 @@ class DbtOperator(WriterOperator):
         self.command = [*command]
         self.unique_id = unique_id
 
+    @failing_at_once()
     def execute(self, context: Context) -> dict[str, int]:
-        """Run the command; returns the rows written by each model. Raises AirflowException if dbt fails."""
+        """Run the command; returns the rows written by each model.
+
+        Its error names the models and tests that failed. It is final unless one of them can succeed in a retry.
+        """
         settings = load_settings()
-        try:
-            run = dbt.write(
-                settings,
-                [*self.command, "--no-use-colors"],
-                url=settings.warehouse_url,
-                variables=dbt.as_of_variable(run_as_of(context)),
-                on_line=self.log_line,
-                confirmed=run_confirmed(context) if self.checks_rows else None,
-            )
-        except RefusedError as error:  # a retry would be refused too
-            raise AirflowFailException(str(error)) from error
+        run = dbt.write(
+            settings,
+            [*self.command, "--no-use-colors"],
+            url=settings.warehouse_url,
+            variables=dbt.as_of_variable(run_as_of(context)),
+            on_line=self.log_line,
+            confirmed=run_confirmed(context) if self.checks_rows else None,
+        )
         if run.exit_code:
-            raise AirflowException(
-                f"dbt {self.command[0]} failed with exit code {run.exit_code}; its messages are above."
-            )
+            raise failure(run)
         return run.rows_written()
 
 
@@ -82,15 +83,11 @@ class ReconcileOperator(WriterOperator):
 
     ui_color = "#d7e8c9"
 
+    @failing_at_once()
     def execute(self, context: Context) -> dict[str, int]:
         """Load and repair; returns the number of repaired rows in each relation."""
         settings = load_settings()
-        try:
-            report = reconcile(
-                settings, settings.warehouse_url, run_as_of(context), self.log_line, run_confirmed(context)
-            )
-        except RefusedError as error:  # a retry would be refused too
-            raise AirflowFailException(str(error)) from error
+        report = reconcile(settings, settings.warehouse_url, run_as_of(context), self.log_line, run_confirmed(context))
         for relation, keys in report.items():
             self.log.warning("%s: %s rows repaired, e.g. %s", relation, keys.total, ", ".join(keys.examples))
         if not report:
@@ -103,6 +100,7 @@ class PurgeOperator(WriterOperator):
 
     ui_color = "#f2c9c9"
 
+    @failing_at_once()
     def execute(self, context: Context) -> dict[str, int]:
         """Delete the rows; returns the number of deleted rows in each relation."""
         settings = load_settings()
@@ -121,6 +119,7 @@ class SendReviewsOperator(BaseOperator):
 
     ui_color = "#c9dcff"
 
+    @failing_at_once()
     def execute(self, context: Context) -> dict[str, int]:
         """Send pending review cases; returns the numbers of sent, failed and pending cases."""
         settings = load_settings()
@@ -148,10 +147,11 @@ class LoadLogOperator(BaseOperator):
         super().__init__(**kwargs)
         self.relations = sorted(relations)
 
+    @failing_at_once()
     def execute(self, context: Context) -> dict[str, str]:
         """Log the newest loads; returns `loaded_through` (ISO 8601) of each.
 
-        Raises AirflowException if one is missing.
+        Raises AirflowFailException if one is missing: the steps before this one have succeeded.
         """
         settings = load_settings()
         with Database.open(settings) as db:
@@ -159,7 +159,7 @@ class LoadLogOperator(BaseOperator):
         for name, load in loads.items():
             self.log.info("%-28s as of %s, changes up to %s", name, load.as_of, load.loaded_through)
         if missing := missing_loads(loads, self.relations, run_as_of(context)):
-            raise AirflowException(missing)
+            raise NotBuiltError(missing)
         return {name: load.loaded_through.isoformat() for name, load in loads.items()}
 
 
@@ -168,6 +168,7 @@ class WarmOperator(BaseOperator):
 
     ui_color = "#fbe3a9"
 
+    @failing_at_once()
     def execute(self, context: Context) -> dict[str, int]:
         """Fill the cache; returns the number of answers of each dashboard that were found in it.
 

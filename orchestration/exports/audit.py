@@ -129,6 +129,15 @@ def newest_attempts(db: Database, limit: int, organization: str | None) -> list[
     return [_attempt(row, gone) for row in db.records(query)]
 
 
+def count_attempts(db: Database, organization: str | None) -> int:
+    """Return the number of attempts of an organization (a slug or an id), or of all."""
+    query = sql.SQL(
+        "select count(distinct export_id) from {table}"
+        " where {given}::text is null or organization = {given} or organization_id = {of}::uuid"
+    ).format(table=db.ops("export_audit"), given=organization and _kept(organization), of=_id_of(db, organization))
+    return int(db.saying(MESSAGES).value(query))
+
+
 def previous_key_id(db: Database, organization_id: UUID) -> str | None:
     """Return the id of the key that masked the newest finished export of an organization; None if there is none."""
     query = sql.SQL(

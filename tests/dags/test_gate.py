@@ -21,6 +21,15 @@ pytestmark = pytest.mark.services
 
 _seconds = count()
 
+# The load log as a view over what fails with PostgreSQL's error of a conflict.
+CONFLICT = """
+alter table insights_ops.load_log rename to load_log_table;
+create function public.conflict() returns setof insights_ops.load_log_table language plpgsql as
+$$ begin raise exception using errcode = '2BP01', message = 'a conflict'; end $$;
+create view insights_ops.load_log as select * from public.conflict();
+grant select on insights_ops.load_log to orgo_insights_etl;
+"""
+
 
 @pytest.fixture
 def gate_says(airflow: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[str], str]:
@@ -50,6 +59,23 @@ def test_a_server_that_does_not_answer_is_waited_for(gate_says: Callable[[str], 
             assert "Waited 0 s. The database ended a statement that took too long" in gate_says(prepared.etl_url)
     finally:
         prepared.execute("alter role orgo_insights_etl reset statement_timeout")
+
+
+def test_a_lock_is_waited_for(gate_says: Callable[[str], str], prepared: Warehouse) -> None:
+    prepared.execute("alter role orgo_insights_etl set lock_timeout = '200ms'")
+    try:
+        with connect_as(prepared.admin_url) as holder, holder.transaction():
+            holder.execute("lock table insights_ops.load_log in access exclusive mode")
+            assert "Waited 0 s. Another session holds what this needs" in gate_says(prepared.etl_url)
+    finally:
+        prepared.execute("alter role orgo_insights_etl reset lock_timeout")
+
+
+def test_a_conflict_fails_at_once(gate_says: Callable[[str], str], prepared: Warehouse) -> None:
+    prepared.execute(CONFLICT)
+    said = gate_says(prepared.etl_url)
+    assert "Other objects depend on this (a conflict)." in said
+    assert "Waited" not in said
 
 
 def test_vanished_rows_fail_at_once(gate_says: Callable[[str], str], prepared: Warehouse) -> None:

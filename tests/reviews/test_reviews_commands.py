@@ -139,8 +139,9 @@ def test_list_counts_and_shows_the_newest(outbox: Outbox, insights: Insights) ->
     failed = f"{case_ids[1]}  failed, 12 attempts  weekly 2026-01-05  MAJOR\n{of}    500 cannot store this\n"
     sent = f"{case_ids[0]}  sent, 1 attempt  weekly 2026-01-05  MAJOR\n{of}    201 made\n"
     counts = "2 pending, 1 failed, 1 sent\n"
+    more = "  and 3 more; --limit 4 shows all\n"
     assert insights("reviews", "list") == Done(0, counts + untried + pending + failed + sent, "")
-    assert insights("reviews", "list", "--limit", "1") == Done(0, counts + untried, "")
+    assert insights("reviews", "list", "--limit", "1") == Done(0, counts + untried + more, "")
     assert insights("reviews", "list", "--status", "failed") == Done(0, counts + failed, "")
     assert insights("reviews", "list", "--status", "pending") == Done(0, counts + untried + pending, "")
     outbox.request(0)

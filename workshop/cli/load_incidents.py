@@ -15,6 +15,7 @@ from orchestration.cli.texts import say
 
 if TYPE_CHECKING:
     from workshop.incidents import ImportResult
+    from workshop.incidents.columns import DateFormat
 
 
 @click.command("load-incidents")
@@ -26,16 +27,24 @@ if TYPE_CHECKING:
 )
 @click.option("--schema", default="public", show_default=True, help="Schema of the operational tables.")
 @click.option(
+    "--date-format",
+    type=click.Choice(["day-first", "month-first"]),
+    help="Order of day and month. Default: what the dates of the file decide.",
+)
+@click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for the rejected rows (csv). Default: FILE's name with .rejected.csv, in this folder.",
 )
-def load_incidents(file: Path, database_url: str | None, schema: str, report: Path | None) -> None:
+def load_incidents(
+    file: Path, database_url: str | None, schema: str, date_format: DateFormat | None, report: Path | None
+) -> None:
     """Import a ServiceNow incident log into a database.
 
     FILE is an incident audit log (csv, or a zip of one). The import into the operational tables is one transaction. A
     second import of the same file changes nothing; a newer log updates existing incidents. Rejected rows are written
-    to the report; the command fails only if it rejects every row.
+    to the report; the command fails if it rejects every row. It writes nothing if the dates do not decide whether the
+    day or the month comes first; --date-format then does.
 
     Example: workshop load-incidents incident_event_log.zip --database-url postgresql:///orgo
     """
@@ -46,7 +55,12 @@ def load_incidents(file: Path, database_url: str | None, schema: str, report: Pa
     report = report or Path(f"{file.stem}.rejected.csv")
     with live_line(sys.stderr) as show, connect(database_url) as connection:
         result = import_incidents(
-            connection, file, report=report, schema=schema, progress=lambda step, share: show(f"{step} {share:4.0%}")
+            connection,
+            file,
+            report=report,
+            schema=schema,
+            dates=date_format,
+            progress=lambda step, share: show(f"{step} {share:4.0%}"),
         )
     show_table(
         ((name, count.loaded, count.merged, count.rejected) for name, count in result.tables.items()),

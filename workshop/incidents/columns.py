@@ -1,5 +1,8 @@
 """The columns of a ServiceNow incident audit log and the format of their values."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 COLUMNS = (
     "number",
     "incident_state",
@@ -51,15 +54,19 @@ FINAL = ("opened_at", "closed_code", "resolved_by", "resolved_at", "closed_at")
 # Columns that an update can change. number and sys_updated_at are left out: they identify the event's task and time.
 HISTORY = tuple(column for column in COLUMNS if column not in {*FINAL, "number", "sys_updated_at"})
 
-MOMENT_FORMAT = "a time of day as d/m/yyyy HH:MM, day first, UTC"
+DateFormat = Literal["day-first", "month-first"]
+MOMENT_FORMATS: Mapping[DateFormat, str] = {
+    "day-first": "a time of day as d/m/yyyy HH:MM, day first, UTC",
+    "month-first": "a time of day as m/d/yyyy HH:MM, month first, UTC",
+}
 COUNT_FORMAT = "a whole number from 0 to 999999999"
 STATE_FORMAT = "New, Active, Awaiting <something>, Resolved or Closed"
 
 
-def expected(column: str) -> str:
+def expected(column: str, dates: DateFormat) -> str:
     """Return a description of the values that `column` accepts, for the report."""
     if column in MOMENTS:
-        return MOMENT_FORMAT
+        return MOMENT_FORMATS[dates]
     if column in COUNTS:
         return COUNT_FORMAT
     return STATE_FORMAT if column == "incident_state" else "the number of the incident, such as INC0000045"

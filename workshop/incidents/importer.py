@@ -11,6 +11,8 @@ from psycopg.rows import TupleRow
 
 from orchestration.errors import BadInputError, ConflictError, InsightsError, NotPreparedError
 from orchestration.warehouse.translation import translating
+from workshop.incidents.columns import DateFormat
+from workshop.incidents.dates import date_format
 from workshop.incidents.errors import IncidentFileError
 from workshop.incidents.fitting import fit
 from workshop.incidents.history import add_earlier_rows, stage_events
@@ -75,18 +77,20 @@ class ImportResult:
     ignored_columns: tuple[str, ...]
 
 
-def import_incidents(
+def import_incidents(  # noqa: PLR0913 - all but three are optional, and given by name
     connection: Connection[TupleRow],
     file: Path,
     *,
     report: Path,
     schema: str = "public",
+    dates: DateFormat | None = None,
     progress: Progress = lambda step, share: None,
 ) -> ImportResult:
     """Import the incident log `file` (csv, or a zip of one) into the operational tables of `schema`.
 
     The import runs in one transaction, which it commits, so `connection` must not be in a transaction. `report` (csv)
-    receives every rejected row once the import is committed. Nothing was written if it raises: IncidentFileError
+    receives every rejected row once the import is committed. `dates` is the format of the dates; by default, the dates
+    of the file must decide it. Nothing was written if it raises: IncidentFileError
     for the file, BadInputError for the report, NotPreparedError if tables or columns are missing, or the translated
     error of the database.
     """
@@ -97,7 +101,7 @@ def import_incidents(
         _create_report(unfinished)
         with translating(_REFUSED), open_log(file) as log, connection.transaction(), connection.cursor() as cursor:
             _prepare(cursor, schema)
-            result = _load(cursor, log, progress)
+            result = _load(cursor, log, dates, progress)
             _write_report(cursor, log.name, unfinished)
         unfinished.replace(report)
     finally:
@@ -128,13 +132,13 @@ def _prepare(cursor: Cursor[TupleRow], schema: str) -> None:
     create_functions(cursor)
 
 
-def _load(cursor: Cursor[TupleRow], log: IncidentLog, progress: Progress) -> ImportResult:
+def _load(cursor: Cursor[TupleRow], log: IncidentLog, dates: DateFormat | None, progress: Progress) -> ImportResult:
     copy_log(cursor, log, lambda share: progress(READING, share))
     rows = _count(cursor, "select count(*) from incident_raw")
     if rows == 0:
         raise IncidentFileError(f"{log.name} has a header and no rows; an incident log must have one row per update")
     progress(CHECKING, 0)
-    check_rows(cursor)
+    check_rows(cursor, date_format(cursor, log.name, dates))
     add_earlier_rows(cursor)
     progress(STAGING, 0)
     stage_names(cursor)

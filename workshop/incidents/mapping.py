@@ -51,6 +51,12 @@ create or replace function pg_temp.incident_moment(value text) returns timestamp
 $$
 """,
     r"""
+create or replace function pg_temp.incident_moment_month_first(value text) returns timestamptz
+language sql stable as $$
+    select pg_temp.incident_moment(regexp_replace(value, '^(\d+)/(\d+)/', '\2/\1/'))
+$$
+""",
+    r"""
 create or replace function pg_temp.incident_count(value text) returns int language sql immutable as $$
     select case when value ~ '^\d{1,9}$' then value::int end
 $$

@@ -12,7 +12,7 @@ from operator import itemgetter
 from psycopg import Copy, Cursor, sql
 from psycopg.rows import TupleRow
 
-from workshop.incidents.columns import COLUMNS, COUNTS, MOMENTS, REQUIRED, expected
+from workshop.incidents.columns import COLUMNS, COUNTS, MOMENTS, REQUIRED, DateFormat, expected
 from workshop.incidents.source import IncidentLog, Record
 
 CHUNK = 2_000  # rows in memory at a time
@@ -117,12 +117,12 @@ def copy_log(cursor: Cursor[TupleRow], log: IncidentLog, progress: Callable[[flo
             progress(log.position / max(log.size, 1))
 
 
-def check_rows(cursor: Cursor[TupleRow]) -> None:
+def check_rows(cursor: Cursor[TupleRow], dates: DateFormat) -> None:
     """Create incident_rows (accepted rows), incident_repeats and incident_rejects from incident_raw."""
-    cursor.execute(_rows_statement())
+    cursor.execute(_rows_statement(dates))
     faults = sql.SQL("jsonb_build_object({})").format(
         sql.SQL(", ").join(
-            sql.Literal(text) for column in (*REQUIRED, *COUNTS, *MOMENTS) for text in (column, expected(column))
+            sql.Literal(text) for column in (*REQUIRED, *COUNTS, *MOMENTS) for text in (column, expected(column, dates))
         )
     )
     cursor.execute(_REJECTS.format(expected=faults))
@@ -132,8 +132,9 @@ def check_rows(cursor: Cursor[TupleRow]) -> None:
         cursor.execute(statement)
 
 
-def _rows_statement() -> sql.Composed:
-    parsers = dict.fromkeys(MOMENTS, "incident_moment") | dict.fromkeys(COUNTS, "incident_count")
+def _rows_statement(dates: DateFormat) -> sql.Composed:
+    moment = "incident_moment" if dates == "day-first" else "incident_moment_month_first"
+    parsers = dict.fromkeys(MOMENTS, moment) | dict.fromkeys(COUNTS, "incident_count")
     named = {column: sql.Identifier(column) for column in COLUMNS}
     written = {column: sql.Identifier(f"written_{column}") for column in parsers}
     comma = sql.SQL(", ")

@@ -12,6 +12,7 @@ from support.warehouse import Warehouse
 
 from orchestration.warehouse.init import initialize
 from workshop.incidents import ImportResult, import_incidents
+from workshop.incidents.columns import DateFormat
 from workshop.operational import create_operational_schema
 
 TABLES = (
@@ -45,8 +46,15 @@ def imported(warehouse: Warehouse, log: Path, report: Path) -> Warehouse:
     return warehouse
 
 
-def load(database: Database, file: Path, report: Path | None = None, schema: str = "public") -> ImportResult:
-    return import_incidents(database, file, report=report or file.with_name("rejected.csv"), schema=schema)
+def load(
+    database: Database,
+    file: Path,
+    report: Path | None = None,
+    schema: str = "public",
+    dates: DateFormat | None = None,
+) -> ImportResult:
+    report = report or file.with_name("rejected.csv")
+    return import_incidents(database, file, report=report, schema=schema, dates=dates)
 
 
 def rows(database: Database, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -69,7 +69,7 @@ def test_an_unreadable_row_is_rejected(
     orgo: Database, tmp_path: Path, broken: Row, rejection: Rejection | None
 ) -> None:
     first, second, last = GOOD
-    result = load(orgo, write_csv(tmp_path / "log.csv", [first, second | broken, last]))
+    result = load(orgo, write_csv(tmp_path / "log.csv", [first, second | broken, last]), dates="day-first")
     rejected = [] if rejection is None else [report_row(3, rejection)]
     assert report_rows(tmp_path / "rejected.csv") == rejected
     assert (result.rows, result.tables["task_events"]) == (3, TableCount(3 - len(rejected), 0, 0, 0, len(rejected)))
