@@ -141,6 +141,9 @@ class Exports(Section):
 
     max_rows_per_export: PerEnvironment = Field(description="Maximum number of rows; a larger export is refused.")
     max_parallel_exports_per_user: PerEnvironment = Field(description="Maximum number of parallel exports of one user.")
+    max_rows_per_user_per_day: PerEnvironment | None = Field(
+        default=None, description="Maximum number of rows that one user exports on one UTC day; null is no limit."
+    )
     pii_masking_enabled: Switch = Field(description="Whether personal columns are masked.")
     allowed_visibilities: list[Visibility] = Field(
         description="Visibilities of rows that may be exported: PUBLIC, INTERNAL."

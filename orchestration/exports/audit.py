@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
@@ -53,13 +54,18 @@ class Trail:
     facts: dict[str, Any] = field(default_factory=dict)
     last: Event | None = None
 
-    def write(self, event: Event, reason: str | None = None) -> None:
-        """Write an event with all facts so far; raises InsightsError if that fails."""
+    def write(self, event: Event, reason: str | None = None, check: Callable[[Database], None] | None = None) -> None:
+        """Write an event with all facts so far; raises InsightsError if that fails.
+
+        `check` runs first, in the transaction of the event; the event is not written if it raises.
+        """
         values = {**self._given(), **self.facts, "export_id": self.export_id, "event": event, "reason": reason}
         query = sql.SQL("insert into {} ({}) values ({})")
         columns = sql.SQL(", ").join(map(sql.Identifier, values))
         places = sql.SQL(", ").join(map(sql.Placeholder, values))
-        with Database.open(self.settings, messages=MESSAGES) as db:
+        with Database.open(self.settings, messages=MESSAGES) as db, db.connection.transaction():
+            if check:
+                check(db)
             db.execute(query.format(db.ops("export_audit"), columns, places), values)
         self.last = event
 

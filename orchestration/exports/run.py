@@ -15,6 +15,7 @@ from orchestration.exports.definitions import Definition
 from orchestration.exports.masking import key_blocks, key_id, send_blocks
 from orchestration.exports.output import Output, Written
 from orchestration.exports.query import Query, build_query, read_load, visible_as_rows
+from orchestration.exports.quota import quota_check
 from orchestration.exports.relations import Scope
 from orchestration.exports.request import Request, check_user, find_definition
 from orchestration.exports.sidecar import sidecar
@@ -101,7 +102,7 @@ def _export(db: Database, definitions: dict[str, Definition], trail: Trail, prog
         trail.facts |= {"row_count": rows, "masked_columns": query.masked_columns, "masking_key_id": used}
         sink = open_sink(settings, request.output, request.file_format)
         try:
-            trail.write("started")
+            trail.write("started", check=quota_check(organization_id, user_id, rows, _daily_limit(settings)))
             written = _stream(db, query, request.file_format, sink, _steps(progress, rows))
             if progress:
                 progress(rows, rows)
@@ -165,6 +166,11 @@ def _stream(db: Database, query: Query, file_format: str, sink: Sink, step: Call
 
 def _steps(progress: Progress | None, rows: int) -> Callable[[int], None]:
     return (lambda done: progress(done, rows)) if progress else (lambda _done: None)
+
+
+def _daily_limit(settings: Settings) -> int | None:
+    limit = settings.insights.exports.max_rows_per_user_per_day
+    return None if limit is None else limit.of(settings.environment)
 
 
 def _limit(settings: Settings, name: str) -> int:

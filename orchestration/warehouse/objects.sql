@@ -101,6 +101,8 @@ create table if not exists {ops}.export_audit (
 alter table {ops}.export_audit add column if not exists masking_key_id text;
 create unique index if not exists export_audit_start on {ops}.export_audit (export_id) where event = 'started';
 create unique index if not exists export_audit_end on {ops}.export_audit (export_id) where event <> 'started';
+-- What a user has exported today (decision D161).
+create index if not exists export_audit_user on {ops}.export_audit (lower(requested_by), logged_at) where event = 'started';
 comment on table {ops}.export_audit is
 'What became of every try to export: a row when bytes begin to leave, and one for how it ended or why it was refused.';
 

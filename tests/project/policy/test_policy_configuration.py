@@ -80,6 +80,7 @@ CONFIGURATION: dict[str, Any] = {
     "exports": {
         "max_rows_per_export": {"dev": 100000, "staging": 100000, "prod": 50000},
         "max_parallel_exports_per_user": {"dev": 5, "staging": 3, "prod": 2},
+        "max_rows_per_user_per_day": None,
         "pii_masking_enabled": True,
         "allowed_visibilities": ["PUBLIC", "INTERNAL"],
         "min_group_size": 5,

@@ -20,6 +20,7 @@ import pytest
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings, load_settings
+from orchestration.config.tokens import PerEnvironment
 from orchestration.errors import InsightsError
 from orchestration.exports.definitions import Definition, definitions
 from orchestration.exports.request import Request
@@ -93,8 +94,7 @@ class ExportSession:
         """Return the session with other values below `insights.exports`; a number holds for every environment."""
         for name, value in exports.items():
             if isinstance(value, int) and not isinstance(value, bool) and name.startswith("max_"):
-                kind = type(getattr(self.settings.insights.exports, name))
-                exports[name] = kind(dev=value, staging=value, prod=value, offline=value)
+                exports[name] = PerEnvironment(dev=value, staging=value, prod=value, offline=value)
         insights = self.settings.insights
         changed = insights.model_copy(update={"exports": insights.exports.model_copy(update=exports)})
         return replace(self, settings=replace(self.settings, insights=changed))
