@@ -19,8 +19,8 @@ from orchestration.errors import FailedError, MisconfiguredError
 
 # The inputs of the manifest. Their digest is the first key of the file: both are replaced together, and the digest is
 # read without the rest.
-FOLDERS = ("models", "macros", "snapshots", "seeds", "tests", "profiles")
-FILES = ("dbt_project.yml", "selectors.yml")
+FOLDERS = ("models", "macros", "snapshots", "seeds", "tests")
+FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml")
 DIGEST = "orgo_insights_digest"
 _HEAD_BYTES = 200
 # Resource types of nodes that are relations.
