@@ -15,7 +15,7 @@
     {% endif %}
     {% set ops = target.schema ~ '_ops' %}
     {% set names = [] %}
-    {% for node in graph.nodes.values() if node.resource_type in ('model', 'seed') and node.schema == target.schema %}
+    {% for node in graph.nodes.values() if is_own(node) and node.resource_type in ('model', 'seed') and node.schema == target.schema %}
         {% do names.append(dbt.string_literal(node.alias)) %}
     {% endfor %}
     {% set query %}
