@@ -68,6 +68,9 @@ class Etl(Section):
     max_batch_size: Count = Field(description="Maximum number of rows in one batch, with rows that go with them.")
     concurrency: Count = Field(description="Number of dbt threads.")
     overlap_hours: Count = Field(default=6, description="Hours before the last load whose changes are read again.")
+    source_stale_hours: Count = Field(
+        default=48, description="Hours without a change of tasks after which `dbt source freshness` warns."
+    )
     late_after_minutes: Count = Field(
         default=60, description="Minutes after the scheduled time of a DAG at which a mart without its load is late."
     )
