@@ -50,7 +50,7 @@ where not exists (
 {%- endif %}
 {%- endmacro %}
 
-{#- Whether `dbt show` shows an incremental mart that is stored: it then prints the stored rows, not those that the next load would write. -#}
+{#- Whether `dbt show` shows an incremental mart that is stored: then it prints the stored rows, not those of the next load. -#}
 {% macro is_shown() -%}
     {{- return(flags.WHICH == 'show' and is_incremental()) -}}
 {%- endmacro %}
