@@ -213,7 +213,7 @@ def _options(argument: str) -> list[str]:
 
 def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:
     """Return a dbt command with the options for the project, the target and the variables of the configuration."""
-    places = ["--profiles-dir", str(PROJECT / "profiles"), "--project-dir", str(PROJECT)]
+    places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT)]
     given = json.dumps(dbt_variables(settings) | dict(variables))
     return [*command, *places, "--target", settings.environment, "--vars", given]
 

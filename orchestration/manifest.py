@@ -19,12 +19,14 @@ from orchestration.errors import FailedError, MisconfiguredError
 
 # The inputs of the manifest. Their digest is the first key of the file: both are replaced together, and the digest is
 # read without the rest.
-FOLDERS = ("models", "macros", "snapshots", "seeds", "tests", "profiles")
-FILES = ("dbt_project.yml", "selectors.yml")
+FOLDERS = ("models", "macros", "snapshots", "seeds", "tests")
+FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml")
 DIGEST = "orgo_insights_digest"
 _HEAD_BYTES = 200
 # Resource types of nodes that are relations.
 KINDS = ("model", "snapshot", "seed")
+# The name of the dbt project. Other packages may be installed beside it; their nodes are not part of Insights.
+PACKAGE = "orgo_insights"
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def read_manifest(settings: Settings) -> dict[str, Any]:
     """
     if manifest_problem() is None:
         manifest = _load()
-        if settings.insights.warehouse.schema_name in {node["schema"] for node in manifest["nodes"].values()}:
+        if settings.insights.warehouse.schema_name in {node["schema"] for node in nodes(manifest)}:
             return manifest
     write_manifest(settings)
     return _load()
@@ -131,16 +133,21 @@ def current_manifest() -> dict[str, Any]:
     return _load()
 
 
+def nodes(manifest: Mapping[str, Any], kind: str = "nodes") -> list[dict[str, Any]]:
+    """Return the nodes of this project, or its `sources` or `exposures`, without those of other dbt packages."""
+    return [node for node in manifest[kind].values() if node["package_name"] == PACKAGE]
+
+
 def relations(manifest: Mapping[str, Any]) -> dict[str, Relation]:
-    """Return every relation of the manifest by name.
+    """Return every relation of this project by name.
 
     A relation that is both a model and a source, which reads the rows of the previous load, is returned as the model.
     """
     found = [
         Relation(s["name"], s["schema"], s["identifier"], s["config"]["meta"], s["original_file_path"])
-        for s in manifest["sources"].values()
+        for s in nodes(manifest, "sources")
     ]
-    found += [_relation(node) for node in manifest["nodes"].values() if node["resource_type"] in KINDS]
+    found += [_relation(node) for node in nodes(manifest) if node["resource_type"] in KINDS]
     return {relation.name: relation for relation in found}
 
 
@@ -148,7 +155,7 @@ def marts(manifest: Mapping[str, Any], *, dag: str | None = None, folder: str = 
     """Return the sorted names of the marts below a folder of models/marts, restricted to those of a DAG, if given."""
     return sorted(
         node["name"]
-        for node in manifest["nodes"].values()
+        for node in nodes(manifest)
         if node["resource_type"] == "model"
         and node["original_file_path"].startswith(f"models/marts/{folder}")
         and (dag is None or dag in node["config"]["tags"])
@@ -175,7 +182,7 @@ def exposures(manifest: Mapping[str, Any], key: str) -> dict[str, Exposure]:
             frozenset(unique_id.rpartition(".")[2] for unique_id in node["depends_on"]["nodes"]),
             node["original_file_path"],
         )
-        for node in manifest["exposures"].values()
+        for node in nodes(manifest, "exposures")
         if key in node["config"]["meta"]
     }
 

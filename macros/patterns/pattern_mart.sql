@@ -28,5 +28,5 @@ reviewed as materialized (
 
 {{ with_episodes(cadence, 'reviewed') }}
 
-select * from final
+select * from {{ this if is_shown() else 'final' }}
 {%- endmacro %}

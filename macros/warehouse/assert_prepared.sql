@@ -15,7 +15,7 @@
     {% endif %}
     {% set ops = target.schema ~ '_ops' %}
     {% set names = [] %}
-    {% for node in graph.nodes.values() if node.resource_type in ('model', 'seed') and node.schema == target.schema %}
+    {% for node in graph.nodes.values() if is_own(node) and node.resource_type in ('model', 'seed') and node.schema == target.schema %}
         {% do names.append(sql_text(node.alias)) %}
     {% endfor %}
     {% set query %}
@@ -45,6 +45,11 @@
     {% endif %}
     {% if run_query("select date '" ~ as_of() ~ "' > " ~ ops ~ ".latest_as_of() as is_future").rows[0]['is_future'] %}
         {{ exceptions.raise_compiler_error("as_of " ~ as_of() ~ " is in the future; the latest that can be is tomorrow (UTC).") }}
+    {% endif %}
+    {% if is_empty_run() and run_query('select exists (select from ' ~ ops ~ '.load_log) as is_loaded').rows[0]['is_loaded'] %}
+        {{ exceptions.raise_compiler_error(
+            "--empty would remove the rows of this warehouse, which holds loads. Use it on a scratch database, after: insights init"
+        ) }}
     {% endif %}
     {% if found['foreign_relations'] %}
         {{ exceptions.raise_compiler_error(

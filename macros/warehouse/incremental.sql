@@ -9,7 +9,7 @@
             ~ " If that is meant: insights rebuild --yes"
         ) }}
     {% endif %}
-    {% if is_incremental() %}{{ return('') }}{% endif %}
+    {% if is_incremental() or is_empty_run() %}{{ return('') }}{% endif %}
     {% set delta = (config.get('meta') or {}).get('delta') %}
     {% if delta %}
         {% set query %}
@@ -30,6 +30,7 @@
 
 {#- Last lines of every incremental mart: the candidates that differ from the stored row, so that a second build writes nothing. -#}
 {% macro only_changed(candidates) -%}
+    {%- if is_shown() -%}{{ return('select * from ' ~ this) }}{%- endif -%}
     {%- set columns = compared_columns() -%}
 select
     {{ candidates }}.*,
@@ -47,6 +48,11 @@ where not exists (
         is not distinct from row({{ candidates }}.{{ columns | join(', ' ~ candidates ~ '.') }})
 )
 {%- endif %}
+{%- endmacro %}
+
+{#- Whether `dbt show` shows an incremental mart that is stored: then it prints the stored rows, not those of the next load. -#}
+{% macro is_shown() -%}
+    {{- return(flags.WHICH == 'show' and is_incremental()) -}}
 {%- endmacro %}
 
 {#- The columns of the model's key, its `unique_key`. None of them is NULL in an incremental mart, or the row would be written again by

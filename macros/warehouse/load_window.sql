@@ -44,8 +44,9 @@
 
 {#- post-hook: adds one row to the load log, in the transaction that writes the relation, so a killed run leaves the old watermark. A
     model with `meta.delta` loads the rows of its delta table, so it logs that table's window; a report with `meta.load_of` logs the
-    window of the fact that it reads. -#}
+    window of the fact that it reads. A dry run with `--empty` loads nothing. -#}
 {% macro log_load() %}
+    {% if is_empty_run() %}{{ return('') }}{% endif %}
     {% set meta = config.get('meta') or {} %}
     {% set delta = meta.get('delta') or meta.get('load_of') %}
     insert into {{ source('insights_ops', 'load_log') }}

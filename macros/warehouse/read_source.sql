@@ -62,6 +62,7 @@
         {%- else %} *
         {%- endfor %}
         from {{ source('orgo', table) }}
+        {%- if is_empty_run() and model.resource_type != 'unit_test' %} where false {%- endif %}
 {%- endmacro %}
 
 {% macro missing_column(table, name, column) -%}

@@ -3,13 +3,14 @@
     and its place in publications. Here the rows are replaced in the table that exists, in one transaction; readers see the previous rows
     until it commits (decision D137). -#}
 {% materialization table, adapter='postgres' %}
+    {% if not is_own(model) %}{{ return(dbt.materialization_table_default()) }}{% endif %}
     {{ return(rewrite_table(load_cached_relation(this))) }}
 {% endmaterialization %}
 
 {#- An incremental table that is built from nothing again is rewritten too; everything else is dbt's own. -#}
 {% materialization incremental, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
-    {% if existing is not none and existing.is_table and should_full_refresh() %}
+    {% if is_own(model) and existing is not none and existing.is_table and should_full_refresh() %}
         {{ return(rewrite_table(existing)) }}
     {% endif %}
     {{ return(dbt.materialization_incremental_default()) }}

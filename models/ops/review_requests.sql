@@ -85,4 +85,4 @@ select
     visibility,
     payload || jsonb_build_object('case_id', case_id) as payload,
     requested_at
-from final
+from {{ this if is_shown() else 'final' }}

@@ -130,6 +130,7 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
         "default_profile_key": insights.patterns.default_profile_key,
         "overrides_by_domain": dict(insights.patterns.overrides_by_domain),
         "overlap_hours": insights.etl.overlap_hours,
+        "source_stale_hours": insights.etl.source_stale_hours,
         "patterns": {name: getattr(insights.patterns, name).model_dump() for name in REVIEWS},
         **{name: per_environment(getattr(insights.retention, name)) for name in type(insights.retention).model_fields},
     }

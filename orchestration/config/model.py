@@ -79,6 +79,9 @@ class Etl(Section):
         " role leaves fewer than both.",
     )
     overlap_hours: Count = Field(default=6, description="Hours before the last load whose changes are read again.")
+    source_stale_hours: Count = Field(
+        default=48, description="Hours without a change of tasks after which `dbt source freshness` warns."
+    )
     late_after_minutes: Count = Field(
         default=60, description="Minutes after the scheduled time of a DAG at which a mart without its load is late."
     )

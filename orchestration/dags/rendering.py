@@ -45,7 +45,7 @@ def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> Db
             PROJECT, manifest_path=manifest_file(), project_name="orgo_insights", install_dbt_deps=False
         ),
         # Cosmos requires both for its own operators, which are not used here.
-        profile_config=ProfileConfig("orgo_insights", "dev", profiles_yml_filepath=PROJECT / "profiles/profiles.yml"),
+        profile_config=ProfileConfig("orgo_insights", "dev", profiles_yml_filepath=PROJECT / "profiles.yml"),
         execution_config=ExecutionConfig(),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,

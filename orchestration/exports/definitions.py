@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from orchestration.config.files import Settings
 from orchestration.exports.meta import EXPORT, AggregateExport, Kind, RowsExport
-from orchestration.manifest import Exposure, exposures, read_manifest
+from orchestration.manifest import Exposure, exposures, nodes, read_manifest
 from orchestration.meta import Declaration
 
 Pii = Literal["identifier", "name", "free_text", "birth_date", "key", "none"]
@@ -107,7 +107,7 @@ def definitions(manifest: dict[str, Any]) -> dict[str, Definition]:
 
     Raises MisconfiguredError, with file, export and key, for an invalid declaration.
     """
-    models = {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
+    models = {n["name"]: n for n in nodes(manifest) if n["resource_type"] == "model"}
     found = exposures(manifest, "export")
     plain = {name: definition(exposure, models) for name, exposure in found.items()}
     return {name: referring(found[name], plain) for name in plain}

@@ -152,7 +152,7 @@ def test_every_variable_that_the_code_reads_is_in_the_table_and_the_table_in_the
         *PROJECT.glob("orchestration/**/*.py"),
         *PROJECT.glob("workshop/**/*.py"),
         *PROJECT.glob("macros/**/*.sql"),
-        *PROJECT.glob("profiles/*"),
+        PROJECT / "profiles.yml",
         *PROJECT.glob("models/**/*.*"),
     ]
     places += [*PROJECT.glob("config/**/*.yaml"), PROJECT / "dev"]

@@ -22,7 +22,7 @@ REVIEWS = ["insights_weekly_pattern_review", "insights_monthly_trend_report", "i
 def _ls(*arguments: str) -> list[dict[str, Any]]:
     """Return the result of `dbt ls --output json`, run in this process on the parsed project."""
     command = ["ls", "--output", "json", "--output-keys", "unique_id", "name", "resource_type", "tags"]
-    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT / "profiles")]
+    folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     types = chain.from_iterable(("--resource-type", kind) for kind in ("model", "snapshot", "test"))
     done = dbtRunner(manifest=in_process.parsed("dev", "insights")).invoke(
         [*command, *arguments, *types, *folders, "--quiet"]

@@ -98,7 +98,7 @@ def test_the_installed_wheel_runs_without_the_workshop(installed: Installed) -> 
 
 def test_the_wheel_holds_the_project_as_it_is_in_the_repository(installed: Installed) -> None:
     project = installed.package / "project"
-    folders = ("config", "dags", "macros", "models", "profiles", "seeds", "snapshots")
+    folders = ("config", "dags", "macros", "models", "seeds", "snapshots")
     listed = [
         "git",
         "ls-files",

@@ -50,7 +50,7 @@ def test_a_recipe_touches_these_files_only(title: str) -> None:
 
 def test_dbt_and_airflow_find_what_was_added(copy: Copy) -> None:
     assert "nightly_reconcile" in copy.run("insights", "config", "show")
-    listed = copy.run("dbt", "ls", "--profiles-dir", "profiles", "--selector", "events_reports", "--quiet")
+    listed = copy.run("dbt", "ls", "--selector", "events_reports", "--quiet")
     assert "orgo_insights.marts.reports.report_open_cases" in listed.splitlines()
     found = copy.run(
         "python",

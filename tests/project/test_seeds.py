@@ -56,7 +56,7 @@ class Project:
         target = self.folder / "target"
         given = json.dumps({"as_of": str(SAMPLE_AS_OF)} | variables)
         subprocess.run(
-            [DBT, *arguments, "--profiles-dir", "profiles", "--target-path", target, "--vars", given, "--quiet"],
+            [DBT, *arguments, "--target-path", target, "--vars", given, "--quiet"],
             cwd=self.folder,
             env=dbt.process_environment(warehouse.settings, warehouse.etl_url),
             stdout=subprocess.PIPE,

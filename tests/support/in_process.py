@@ -43,7 +43,7 @@ def run(
 @cache
 def parsed(environment: str, schema: str) -> Manifest:
     """Return the project, parsed under the present environment variables; it holds no value of a dbt variable."""
-    places = ["--profiles-dir", str(PROJECT / "profiles"), "--project-dir", str(PROJECT), "--target", environment]
+    places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), "--target", environment]
     done = dbtRunner().invoke(["parse", *places, "--quiet"])
     assert isinstance(done.result, Manifest), (schema, done.exception)
     return done.result

@@ -1,4 +1,4 @@
-"""Runs dbt without the command `insights`, with libpq's variables and a profiles folder."""
+"""Runs dbt without the command `insights`, with libpq's variables."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def libpq_variables(postgres: LocalPostgres, database: str, user: str) -> dict[s
 
 
 def plain_dbt(variables: Mapping[str, str], *arguments: str) -> DbtResult:
-    """Run `dbt ARGUMENTS --profiles-dir profiles` in the project's folder, with these environment variables."""
+    """Run `dbt ARGUMENTS` in the project's folder, with these environment variables."""
     done = subprocess.run(
-        [DBT, *arguments, "--profiles-dir", "profiles"],
+        [DBT, *arguments],
         cwd=PROJECT,
         env=os.environ | dict(variables),
         stdout=subprocess.PIPE,

@@ -169,7 +169,7 @@ def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer) -
     wrapped = run(_insights("build", "--as-of", "2026-01-01", "--select", "stg_roles"), INSIGHTS_WAREHOUSE_URL=url)
     assert wrapped.returncode == 0, wrapped.stdout[-2000:]
 
-    script = 'eval "$(insights env)" && exec dbt build --profiles-dir profiles --select stg_label_definitions'
+    script = 'eval "$(insights env)" && exec dbt build --select stg_label_definitions'
     plain = run(["bash", "-euc", script], INSIGHTS_WAREHOUSE_URL=url)
     assert plain.returncode == 0, plain.stdout[-2000:]
 

@@ -1,0 +1,67 @@
+"""The tools of dbt work in the folder of the project: `build --empty`, `show`, `source freshness`, `deps`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.plain_dbt import libpq_variables, plain_dbt
+from support.warehouse import Warehouse
+
+pytestmark = pytest.mark.services
+
+AS_OF = ("--vars", "{as_of: 2026-01-01}")
+
+
+def _variables(warehouse: Warehouse) -> dict[str, str]:
+    return libpq_variables(warehouse.postgres, warehouse.name, "orgo_insights_etl")
+
+
+def test_an_empty_build_is_a_dry_run_of_every_model(prepared: Warehouse) -> None:
+    done = plain_dbt(_variables(prepared), "build", "--empty", "--exclude-resource-type", "unit_test", *AS_OF)
+    assert done.succeeded, done.output[-3000:]
+    assert prepared.value("select count(*) from public.tasks") > 0
+    assert prepared.rows("select count(*), (select count(*) from insights.dim_persons) from insights.fact_tasks") == [
+        (0, 0)
+    ]
+    # It is no load: the next one reads everything.
+    assert prepared.value("select count(*) from insights_ops.load_log") == 0
+    assert prepared.build("--select", "+fact_tasks", "--exclude-resource-type", "test").succeeded
+    assert prepared.value("select count(*) from insights.fact_tasks") > 0
+    # Where something is loaded, rows would be lost.
+    refused = plain_dbt(_variables(prepared), "build", "--empty", "--select", "dim_persons", *AS_OF)
+    assert not refused.succeeded
+    assert "--empty would remove the rows of this warehouse" in refused.output
+
+
+def test_show_prints_the_rows_of_a_mart(built: Warehouse) -> None:
+    for mart in ("fact_tasks", "pattern_weekly"):
+        options = ("--select", mart, "--limit", "-1", "--output", "json", "--quiet", *AS_OF)
+        done = plain_dbt(_variables(built), "show", *options)
+        assert done.succeeded, done.output
+        shown = json.loads(done.output[done.output.index("{") :])["show"]
+        assert len(shown) == built.value(f"select count(*) from insights.{mart}") > 0  # noqa: S608 - literals
+
+
+def test_freshness_warns_of_a_source_at_rest(prepared: Warehouse, tmp_path: Path) -> None:
+    found = tmp_path / "sources.json"
+
+    def state() -> dict[str, str]:
+        done = plain_dbt(_variables(prepared), "source", "freshness", "--output", str(found))
+        assert done.succeeded, done.output
+        results = json.loads(found.read_text("utf-8"))["results"]
+        return {result["unique_id"].rpartition(".")[2]: result["status"] for result in results}
+
+    # The sample ends on the first day of 2026; the threshold is `etl.source_stale_hours`, 48.
+    assert state() == {"tasks": "warn", "task_events": "warn", "task_comments": "warn"}
+    prepared.execute(
+        "update tasks set updated_at = now() - interval '47 hours' where id = (select min(id::text)::uuid from tasks)"
+    )
+    assert state() == {"tasks": "pass", "task_events": "warn", "task_comments": "warn"}
+
+
+def test_deps_warns_of_nothing(prepared: Warehouse) -> None:
+    done = plain_dbt(_variables(prepared), "deps")
+    assert done.succeeded, done.output
+    assert "Deprecat" not in done.output
