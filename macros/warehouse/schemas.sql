@@ -1,5 +1,5 @@
 {#- Marts are built in exactly the target's schema, everything else in <schema>_staging, _snapshots and _ops. Another package follows dbt's
-    rule, <schema>_<custom schema>, but never lands among the marts: without a custom schema it gets <schema>_<package> (decision D164). -#}
+    rule, <schema>_<custom schema>, but never lands among the marts: without a custom schema it gets <schema>_<package> (decision D162). -#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {%- set suffix = custom_schema_name or (node.package_name if node and not is_own(node)) -%}
     {{- target.schema ~ '_' ~ suffix | trim if suffix else target.schema -}}

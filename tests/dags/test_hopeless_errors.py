@@ -53,7 +53,7 @@ def project(tmp_path: Path, prepared: Warehouse, monkeypatch: pytest.MonkeyPatch
     """Return the folder for the models of a small project, which the steps run on a prepared database."""
     (tmp_path / "dbt_project.yml").write_text(PROJECT_FILE)
     (tmp_path / "models").mkdir()
-    shutil.copytree(PROJECT / "profiles", tmp_path / "profiles")
+    shutil.copy(PROJECT / "profiles.yml", tmp_path)
     (tmp_path / "models" / "fine.sql").write_text("select null::int as n")
     monkeypatch.setattr(dbt, "PROJECT", tmp_path)
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)

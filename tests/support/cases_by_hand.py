@@ -128,7 +128,7 @@ def visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default:
 
 
 def pattern_visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default: str) -> str:
-    """Return the visibility with which a case counts: its tasks' if its stricter tasks change what counts (D170)."""
+    """Return the visibility with which a case counts: its tasks' if its stricter tasks change what counts (D165)."""
     found = visibility_of(case, tasks, persons, default)
     if from_metadata(case, "visibility") is None:
         return found
