@@ -19,7 +19,17 @@ from workshop.services import LocalPostgres, LocalRedis, remove_state, state_roo
 _numbers = count()
 
 # With a process for each core the longest file decides, so it is begun first.
-LONGEST_FIRST = ("test_airflow_service.py", "test_quarter.py", "test_patterns.py", "test_incremental.py")
+LONGEST_FIRST = (
+    "test_airflow_service.py",
+    "test_deployed_schema.py",
+    "test_quarter.py",
+    "test_source_guard.py",
+    "test_killed_loads.py",
+    "test_connection.py",
+    "test_claims.py",
+    "test_patterns.py",
+    "test_incremental.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
-from support.hostile_rows import HostileRow, hostile_rows, insertions, relaxed_schema
-from support.hostile_values import INTEGERS, MOMENTS, TEXTS, UUIDS
+from support.hostile.rows import HostileRow, hostile_rows, insertions, relaxed_schema
+from support.hostile.values import INTEGERS, MOMENTS, TEXTS, UUIDS
 from support.warehouse import DbtResult, Warehouse
 
 from orchestration.cli import commands

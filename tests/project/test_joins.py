@@ -57,7 +57,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "rejects": {"source_row": BY_ID},
     "report_monthly_trends": {"bases": SHARED, "categories": SHARED},
     "review_requests": {"kinds": SHARED, "newest": SHARED, "categories": SHARED, "subcategories": SHARED},
-    "source_drift": {"actual": SHARED, "c": SHARED, "n": SHARED, "t": SHARED},
+    "source_drift": {"actual": SHARED, "repeated": SHARED, "c": SHARED, "n": SHARED, "t": SHARED},
 }
 
 

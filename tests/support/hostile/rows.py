@@ -15,7 +15,7 @@ from functools import cache
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 import yaml
-from support.hostile_values import VALUES
+from support.hostile.values import VALUES
 
 from orchestration.config.files import PROJECT
 from orchestration.warehouse.contract import SOURCES_FILE
