@@ -25,6 +25,15 @@
     {{ return(run_query(counted).rows[0]['repeated'] | int) }}
 {% endmacro %}
 
+{#- The operational tables with such rows, each with their number. -#}
+{% macro repeated_tables() %}
+    {% set found = {} %}
+    {% for node in graph.get('sources', {}).values() if execute and node.source_name == 'orgo' and repeated_rows(node.name) %}
+        {% do found.update({node.name: repeated_rows(node.name)}) %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
 {#- A select of the rows of an operational table, without those that repeat the identity of another row or have none: the newest counts. -#}
 {% macro without_repeated_rows(table) -%}
     {%- set identity = identity_of(table) -%}

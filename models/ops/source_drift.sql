@@ -1,9 +1,5 @@
 {{ config(unique_key=['table_name', 'column_name']) }}
-{%- set repeated = [] %}
-{%- for table in (graph.get('sources', {}).values() | selectattr('source_name', 'equalto', 'orgo') | map(attribute='name') if execute else []) %}
-    {%- set rows = repeated_rows(table) %}
-    {%- if rows %}{% do repeated.append((table, identity_of(table), rows)) %}{% endif %}
-{%- endfor %}
+{%- set repeated = repeated_tables() %}
 
 with contract (table_name, column_name, contract_type, is_deployed_only) as (
     values
@@ -25,8 +21,8 @@ actual as (
 
 repeated (table_name, column_name, row_count) as (
     values
-    {%- for table, column, rows in repeated %}
-    ('{{ table }}', '{{ column }}', {{ rows }}),
+    {%- for table, rows in repeated.items() %}
+    ('{{ table }}', '{{ identity_of(table) }}', {{ rows }}),
     {%- endfor %}
     (null, null, 0)
 ),
