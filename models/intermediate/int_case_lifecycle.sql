@@ -165,10 +165,9 @@ final as (
         case when status in ({{ closed_tokens('case_status') }}) then updated_at end as closed_at,
         {{ deadline_after('opened_at', 'reactivity_time') }} as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
-        -- Decision D165: stricter tasks that decide what patterns count make the case as strict as they are.
+        -- Decision D165: stricter tasks that decide the domain make the case as strict as they are.
         case
-            when domain <> visible_domain or source_keys <> visible_source_keys
-                then {{ visibility_of_rank('greatest(visibility_rank, task_visibility_rank)') }}
+            when domain <> visible_domain then {{ visibility_of_rank('greatest(visibility_rank, task_visibility_rank)') }}
             else {{ visibility_of_rank('visibility_rank') }}
         end as pattern_visibility,
         cast(linked_task_count as integer) as linked_task_count,

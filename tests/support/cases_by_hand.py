@@ -128,13 +128,13 @@ def visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default:
 
 
 def pattern_visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default: str) -> str:
-    """Return the visibility with which a case counts: its tasks' if its stricter tasks change what counts (D165)."""
+    """Return the visibility with which a case counts: its tasks' if its stricter tasks decide its domain (D165)."""
     found = visibility_of(case, tasks, persons, default)
     if from_metadata(case, "visibility") is None:
         return found
     own = visibility_of(case, [], persons, default)
     open_tasks = [t for t in tasks if VISIBILITIES.index(t["visibility"]) <= VISIBILITIES.index(own)]
-    if all(of(tasks) == of(open_tasks) for of in (domain_of, lambda some: sources_of(case, some, persons))):
+    if domain_of(tasks) == domain_of(open_tasks):
         return found
     return max([found, *(str(task["visibility"]) for task in tasks)], key=VISIBILITIES.index)
 
