@@ -18,7 +18,7 @@ from orchestration.config.files import PROJECT
 from workshop.sample.load import SAMPLE_AS_OF
 
 DBT = Path(sys.executable).with_name("dbt")
-PARTS = ("dbt_project.yml", "macros", "models", "profiles", "seeds", "snapshots", "tests/generic", "tests/marts")
+PARTS = ("dbt_project.yml", "macros", "models", "profiles.yml", "seeds", "snapshots", "tests/generic", "tests/marts")
 # A row that is written has another xmin or ctid, and a table that was made again another oid.
 VERSIONS = """
 select tableoid, xmin::text, ctid::text from insights.tokens
