@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from orchestration.config.files import PROJECT, Settings, dbt_variables
 from orchestration.errors import BadInputError
 from orchestration.supervision import run_dbt
 from orchestration.warehouse import profiles
+from orchestration.warehouse.clock import today
 from orchestration.warehouse.connection import child_environment, connect
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_guard import Confirmed, check_source_rows
@@ -188,9 +189,9 @@ def _check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any
     The day is that of the load: the variable `as_of`, else today (UTC), as in the macro `as_of`.
     """
     given = variables.get("as_of")
-    as_of = date.fromisoformat(given) if given else datetime.now(UTC).date()
     with connect(url, autocommit=True) as connection:
-        check_source_rows(Database(settings, connection), as_of, confirmed)
+        db = Database(settings, connection)
+        check_source_rows(db, date.fromisoformat(given) if given else today(db), confirmed)
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
@@ -238,7 +239,7 @@ def process_environment(settings: Settings, url: str | None, claim: int | None =
 
 
 def profile_variables(settings: Settings) -> dict[str, str]:
-    """Return the variables that dbt's profile (profiles/profiles.yml) reads from the configuration."""
+    """Return the variables that dbt's profile (profiles.yml) reads from the configuration."""
     return {
         "INSIGHTS_ENV": settings.environment,
         "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,

@@ -28,8 +28,9 @@
 {#- The operational tables with such rows, each with their number. -#}
 {% macro repeated_tables() %}
     {% set found = {} %}
-    {% for node in graph.get('sources', {}).values() if execute and node.source_name == 'orgo' and repeated_rows(node.name) %}
-        {% do found.update({node.name: repeated_rows(node.name)}) %}
+    {% for node in graph.get('sources', {}).values() if execute and node.source_name == 'orgo' %}
+        {% set rows = repeated_rows(node.name) %}
+        {% if rows %}{% do found.update({node.name: rows}) %}{% endif %}
     {% endfor %}
     {{ return(found) }}
 {% endmacro %}

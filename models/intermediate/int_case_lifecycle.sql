@@ -1,7 +1,7 @@
 {{ config(
     materialized='table',
     meta={'feeds': ['dim_cases', 'fact_cases']},
-    pre_hook="{{ compare_no_row_with_all() }}",
+    pre_hook="{{ avoid_nested_loops() }}",
     post_hook=['analyze {{ this }}', '{{ log_load() }}']
 ) }}
 {%- set window = load_window() %}
@@ -166,10 +166,8 @@ final as (
         {{ deadline_after('opened_at', 'reactivity_time') }} as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
         -- Decision D165: stricter tasks that decide the domain make the case as strict as they are.
-        case
-            when domain <> visible_domain then {{ visibility_of_rank('greatest(visibility_rank, task_visibility_rank)') }}
-            else {{ visibility_of_rank('visibility_rank') }}
-        end as pattern_visibility,
+        {{ visibility_of_rank('greatest(visibility_rank, case when domain <> visible_domain then task_visibility_rank end)') }}
+            as pattern_visibility,
         cast(linked_task_count as integer) as linked_task_count,
         cast(escalation_count as integer) as escalation_count,
         cast(review_count as integer) as review_count,

@@ -1,7 +1,7 @@
 {{ config(
     materialized='table',
     meta={'feeds': ['dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases']},
-    pre_hook="{{ compare_no_row_with_all() }}",
+    pre_hook="{{ avoid_nested_loops() }}",
     post_hook=['analyze {{ this }}', '{{ log_load() }}']
 ) }}
 {%- set window = load_window() %}

@@ -32,10 +32,10 @@ def show_table(
         say(line)
 
 
-def say_left_out(total: int, shown: int, option: str = "--limit") -> None:
-    """Print how many entries of a list are left out, and the option that shows them; nothing if none is."""
+def say_left_out(total: int, shown: int) -> None:
+    """Print how many entries of a list `--limit` leaves out, and the limit that shows them; nothing if none is."""
     if total > shown:
-        say(f"{INDENT}and {total - shown:,} more; {option} {total} shows all")
+        say(f"{INDENT}and {total - shown:,} more; --limit {total} shows all")
 
 
 def table_lines(

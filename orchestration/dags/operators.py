@@ -67,7 +67,7 @@ class DbtOperator(WriterOperator):
         settings = load_settings()
         run = dbt.write(
             settings,
-            [*self.command, "--no-use-colors"],
+            self.command,
             url=settings.warehouse_url,
             variables=dbt.as_of_variable(run_as_of(context)),
             on_line=self.log_line,

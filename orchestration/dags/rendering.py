@@ -20,7 +20,7 @@ from cosmos.dbt.selector import YamlSelectors
 from orchestration.config.files import PROJECT
 from orchestration.dags.operators import DbtOperator
 from orchestration.dbt import NO_UNIT_TESTS
-from orchestration.manifest import manifest_file
+from orchestration.manifest import PACKAGE, manifest_file
 
 # Eager: tests that read other models run too, because the gate of a review has checked that those are loaded.
 BUILD_ONE = ("build", *NO_UNIT_TESTS, "--indirect-selection", "eager", "--select")
@@ -42,10 +42,10 @@ def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> Db
     return DbtTaskGroup(
         group_id=group_id,
         project_config=ProjectConfig(
-            PROJECT, manifest_path=manifest_file(), project_name="orgo_insights", install_dbt_deps=False
+            PROJECT, manifest_path=manifest_file(), project_name=PACKAGE, install_dbt_deps=False
         ),
         # Cosmos requires both for its own operators, which are not used here.
-        profile_config=ProfileConfig("orgo_insights", "dev", profiles_yml_filepath=PROJECT / "profiles.yml"),
+        profile_config=ProfileConfig(PACKAGE, "dev", profiles_yml_filepath=PROJECT / "profiles.yml"),
         execution_config=ExecutionConfig(),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,

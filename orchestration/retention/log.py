@@ -11,7 +11,7 @@ from psycopg import sql
 from orchestration.config.files import Settings
 from orchestration.config.tokens import PerEnvironment
 from orchestration.retention.plan import CLASSES, Retained, RetentionClass
-from orchestration.warehouse.clock import check_as_of
+from orchestration.warehouse.clock import check_as_of, today
 from orchestration.warehouse.database import Database
 
 
@@ -47,11 +47,8 @@ class PurgeLog:
 
 def read_clock(db: Database, as_of: date | None) -> Clock:
     """Return the cutoffs as of a UTC date (default: today); raises BadInputError for a date after tomorrow."""
-    if as_of is None:
-        day: date = db.value("select cast(now() at time zone 'UTC' as date)")
-    else:
-        day = as_of
-        check_as_of(db, day)
+    day = as_of or today(db)
+    check_as_of(db, day)
     rule = sql.SQL("select {}(%s, %s, %s)").format(db.ops("retention_cutoff"))
     return Clock(day, {name: db.value(rule, [name, day, _days(db.settings, name)]) for name in CLASSES})
 

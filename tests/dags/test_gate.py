@@ -50,25 +50,27 @@ def gate_says(airflow: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
     return run
 
 
-def test_a_server_that_does_not_answer_is_waited_for(gate_says: Callable[[str], str], prepared: Warehouse) -> None:
+def test_a_server_that_does_not_answer_is_waited_for(gate_says: Callable[[str], str]) -> None:
     assert "Waited 0 s. Cannot connect to PostgreSQL" in gate_says("postgresql://etl@127.0.0.1:1/orgo")
-    prepared.execute("alter role orgo_insights_etl set statement_timeout = '300ms'")
-    try:
-        with connect_as(prepared.admin_url) as holder, holder.transaction():
-            holder.execute("lock table tasks in access exclusive mode")
-            assert "Waited 0 s. The database ended a statement that took too long" in gate_says(prepared.etl_url)
-    finally:
-        prepared.execute("alter role orgo_insights_etl reset statement_timeout")
 
 
-def test_a_lock_is_waited_for(gate_says: Callable[[str], str], prepared: Warehouse) -> None:
-    prepared.execute("alter role orgo_insights_etl set lock_timeout = '200ms'")
+@pytest.mark.parametrize(
+    ("limit", "table", "says"),
+    [
+        ("statement_timeout", "tasks", "The database ended a statement that took too long"),
+        ("lock_timeout", "insights_ops.load_log", "Another session holds what this needs"),
+    ],
+)
+def test_a_lock_is_waited_for(
+    gate_says: Callable[[str], str], prepared: Warehouse, limit: str, table: str, says: str
+) -> None:
+    prepared.execute(f"alter role orgo_insights_etl set {limit} = '300ms'")
     try:
         with connect_as(prepared.admin_url) as holder, holder.transaction():
-            holder.execute("lock table insights_ops.load_log in access exclusive mode")
-            assert "Waited 0 s. Another session holds what this needs" in gate_says(prepared.etl_url)
+            holder.execute(f"lock table {table} in access exclusive mode".encode())
+            assert f"Waited 0 s. {says}" in gate_says(prepared.etl_url)
     finally:
-        prepared.execute("alter role orgo_insights_etl reset lock_timeout")
+        prepared.execute(f"alter role orgo_insights_etl reset {limit}")
 
 
 def test_a_conflict_fails_at_once(gate_says: Callable[[str], str], prepared: Warehouse) -> None:

@@ -161,10 +161,12 @@ def test_the_sql_of_the_documents_is_valid(built: Warehouse) -> None:
     with connect_as(built.admin_url) as connection:
         # The foreign server of the example is this server itself.
         port = connection.info.port
-        places = {"host '...'": f"host '{built.postgres.socket_dir}', port '{port}'", "dbname 'orgo'": ""}
-        places["dbname 'orgo'"] = f"dbname '{built.name}'"
-        places |= {"user '...', password '...'": "user 'postgres', password_required 'false'"}
-        places["user mapping for orgo_insights_etl"] = "user mapping for postgres"
+        places = {
+            "host '...'": f"host '{built.postgres.socket_dir}', port '{port}'",
+            "dbname 'orgo'": f"dbname '{built.name}'",
+            "user '...', password '...'": "user 'postgres', password_required 'false'",
+            "user mapping for orgo_insights_etl": "user mapping for postgres",
+        }
         for block in _statements():
             text = "\n".join(block.lines)
             for example, value in places.items():

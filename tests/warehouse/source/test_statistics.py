@@ -32,6 +32,7 @@ def test_init_analyzes_the_tables_that_have_none(prepared: Warehouse) -> None:
     prepared.execute("analyze cases")
     analyzed = "select last_analyze from pg_stat_all_tables where relid = 'public.cases'::regclass"
     before = prepared.value(analyzed)
+    assert before is not None
     with connect(prepared.admin_url) as connection:
         initialize(connection, prepared.settings)
     lacking = "select count(*) from pg_class where oid = any(%s::regclass[]) and reltuples < 0"

@@ -71,7 +71,7 @@ def test_clean_says_what_it_removes_and_needs_a_yes(checkout: Path) -> None:
 
 
 class Advisories(BaseHTTPRequestHandler):
-    """A list of vulnerabilities in the format of OSV: one in docs/security.md, and one that nobody knows of."""
+    """A server of vulnerabilities in OSV's format: one that docs/security.md lists, and one that no page lists."""
 
     known: ClassVar = {"apache-airflow": "CVE-2024-25142", "jinja2": "CVE-2099-0001"}
     asked: ClassVar[set[str]] = set()
