@@ -34,8 +34,9 @@
         {% if existing is not none %}{% do drop_unread(existing) %}{% endif %}
         {% do adapter.rename_relation(made, target_relation) %}
     {% endif %}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {#- Comments before grants: an automatic ANALYZE that has the lock comments need waits for the end of a transaction that granted. -#}
     {% do persist_docs(target_relation, model) %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target_relation]}) }}

@@ -89,3 +89,15 @@ def test_a_table_that_must_be_swapped_names_the_reader_in_its_way(built: Warehou
     assert answers
     assert built.build(*selected).succeeded
     assert "former" not in built.value("select row_to_json(o)::text from insights.dim_organizations as o limit 1")
+
+
+def test_a_table_that_is_analyzed_meanwhile_is_no_deadlock(built: Warehouse) -> None:
+    """Autovacuum analyzes at any time, and waits for a transaction that has granted on the table."""
+    waits = "select exists (select from pg_locks where relation = 'insights.report_sla_breaches'::regclass and not granted)"
+    with ThreadPoolExecutor(1) as pool, connect(built.admin_url) as autovacuum:
+        autovacuum.execute("lock table insights.report_sla_breaches in share update exclusive mode")
+        load = pool.submit(built.build, "--select", "report_sla_breaches", *NO_TESTS)
+        built.wait_for(waits)
+        autovacuum.execute("analyze insights.report_sla_breaches")
+        autovacuum.commit()
+        assert load.result().succeeded, load.result().output
