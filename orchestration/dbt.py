@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.config.files import PROJECT, Settings, dbt_variables
+from orchestration.config.variables import AS_OF
 from orchestration.errors import BadInputError
 from orchestration.supervision import run_dbt
 from orchestration.warehouse import profiles
@@ -102,8 +103,7 @@ def run(
     dbt's output goes to standard output, or line by line to `on_line`. A signal or an exception there interrupts dbt,
     which then cancels its statements.
     """
-    arguments = complete(settings, command, variables or {})
-    return _run(arguments, process_environment(settings, url), on_line)
+    return _run(settings, command, variables or {}, process_environment(settings, url, variables=variables), on_line)
 
 
 def write(  # noqa: PLR0913 - all but two are optional, and given by name
@@ -123,8 +123,8 @@ def write(  # noqa: PLR0913 - all but two are optional, and given by name
     with writing(settings, url) as claim:
         if confirmed is not None:
             _check_rows(settings, url, variables or {}, confirmed)
-        arguments = complete(settings, command, variables or {})
-        return _run(arguments, process_environment(settings, url, claim), on_line)
+        environment = process_environment(settings, url, claim, variables)
+        return _run(settings, command, variables or {}, environment, on_line)
 
 
 def build(
@@ -143,8 +143,8 @@ def build(
     with writing(settings, url) as claim:
 
         def command(*options: str) -> DbtRun:
-            given = complete(settings, ["build", *options, *arguments], variables or {})
-            return _run(given, process_environment(settings, url, claim), None)
+            environment = process_environment(settings, url, claim, variables)
+            return _run(settings, ["build", *options, *arguments], variables or {}, environment, None)
 
         _check_rows(settings, url, variables or {}, confirmed)
         if any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments):
@@ -153,7 +153,13 @@ def build(
         return built if built.exit_code else command("--resource-type", "test")
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str], on_line: Callable[[str], None] | None) -> DbtRun:
+def _run(
+    settings: Settings,
+    command: Sequence[str],
+    variables: Mapping[str, Any],
+    environment: Mapping[str, str],
+    on_line: Callable[[str], None] | None,
+) -> DbtRun:
     started, last = time.time(), deque[str](maxlen=LAST_LINES)
 
     def keep(line: str) -> None:
@@ -164,7 +170,7 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], on_line: Call
     # dbt writes colors into files and pipes too; a user's DBT_USE_COLORS stays.
     is_plain = on_line or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
     given = {"DBT_USE_COLORS": "false", **environment} if is_plain else environment
-    exit_code = run_dbt(arguments, given, keep if on_line else None)
+    exit_code = run_dbt(complete(settings, command, variables), given, keep if on_line else None)
     return DbtRun(exit_code, target_path(), started, tuple(last))
 
 
@@ -213,22 +219,30 @@ def _options(argument: str) -> list[str]:
 
 
 def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:
-    """Return a dbt command with the options for the project, the target and the variables of the configuration."""
+    """Return a dbt command with the options for the project, the target and the variables of the configuration.
+
+    `as_of` is left out: `process_environment` has it, because dbt parses the project anew when its variables change.
+    """
     places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT)]
-    given = json.dumps(dbt_variables(settings) | dict(variables))
+    of_this_run = {name: value for name, value in variables.items() if name != "as_of"}
+    given = json.dumps(dbt_variables(settings) | of_this_run)
     return [*command, *places, "--target", settings.environment, "--vars", given]
 
 
-def process_environment(settings: Settings, url: str | None, claim: int | None = None) -> dict[str, str]:
+def process_environment(
+    settings: Settings, url: str | None, claim: int | None = None, variables: Mapping[str, Any] | None = None
+) -> dict[str, str]:
     """Return the environment variables of dbt's process, without those that change what a command builds.
 
-    `claim` is the number of the writer lock, if it is held; each transaction that writes proves it first.
+    `claim` is the number of the writer lock, if it is held; each transaction that writes proves it first. `variables`
+    are those of the command, of which `as_of` is passed here.
     """
     environment = child_environment(
         url,
         profile_variables(settings)
         | {
             "INSIGHTS_CLAIM": str(claim or ""),
+            AS_OF: (variables or {}).get("as_of", ""),
             "PGAPPNAME": LOADING if claim else READING,
             "DBT_TARGET_PATH": str(target_path()),
             "DBT_LOG_PATH": str(log_path()),

@@ -61,7 +61,7 @@ VARIABLES = (
     Variable("INSIGHTS_SCHEMA", "plain dbt", "insights"),
     Variable("INSIGHTS_THREADS", "plain dbt", "4"),
     Variable("INSIGHTS_CLAIM", "dbt, from insights build"),
-    Variable(AS_OF, "insights build, reconcile, rebuild, purge", "today"),
+    Variable(AS_OF, "insights build, reconcile, rebuild, purge, plain dbt", "today"),
     Variable("INSIGHTS_INCIDENT_LOG", "tests and benchmarks", "../shared/data/incident_event_log.zip"),
     Variable(AIRFLOW_DATABASE, "Airflow's scheduler and webserver"),
     Variable(AIRFLOW_DATABASE_BEFORE, "Airflow, as the name of the same variable before 2.3"),

@@ -31,7 +31,7 @@ def run(
 
     arguments = dbt.complete(settings, command, variables)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in dbt.process_environment(settings, url, claim).items():
+        for name, value in dbt.process_environment(settings, url, claim, variables).items():
             patch.setenv(name, value)
         manifest = parsed(settings.environment, settings.insights.warehouse.schema_name)
         _bind(manifest, os.environ["PGDATABASE"])

@@ -98,8 +98,9 @@ def _build_with(warehouse: Warehouse, number: int) -> subprocess.CompletedProces
     script = (
         "import sys; from orchestration import dbt; from orchestration.config.files import load_settings;"
         "from orchestration.supervision import run_dbt; settings = load_settings();"
-        f"environment = dbt.process_environment(settings, settings.warehouse_url, {number});"
-        f"arguments = dbt.complete(settings, ['build', *{SELECTED!r}], {{'as_of': '{NEXT_DAY}'}});"
+        f"variables = {{'as_of': '{NEXT_DAY}'}};"
+        f"environment = dbt.process_environment(settings, settings.warehouse_url, {number}, variables);"
+        f"arguments = dbt.complete(settings, ['build', *{SELECTED!r}], variables);"
         "sys.exit(run_dbt(arguments, environment))"
     )
     return subprocess.run(

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.plain_dbt import libpq_variables, plain_dbt
+from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse
+
+from orchestration import dbt
+from workshop.sample.load import SAMPLE_AS_OF
 
 pytestmark = pytest.mark.services
 
@@ -65,3 +69,18 @@ def test_deps_warns_of_nothing(prepared: Warehouse) -> None:
     done = plain_dbt(_variables(prepared), "deps")
     assert done.succeeded, done.output
     assert "Deprecat" not in done.output
+
+
+def test_another_day_is_loaded_without_parsing_again(
+    built: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    command = ("build", "--select", "dim_dates", "--exclude-resource-type", "test", "unit_test")
+    for as_of, parses in ((SAMPLE_AS_OF, True), (NEXT_DAY, False)):
+        lines: list[str] = []
+        run = dbt.write(
+            built.settings, command, url=built.etl_url, variables=dbt.as_of_variable(as_of), on_line=lines.append
+        )
+        assert run.exit_code == 0, lines
+        assert ("Unable to do partial parsing" in "".join(lines)) is parses
+        assert built.value("select as_of from insights_ops.load_log order by load_log_id desc limit 1") == as_of

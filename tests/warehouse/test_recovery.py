@@ -117,7 +117,7 @@ def test_an_as_of_that_cannot_be_is_refused_before_anything_is_built(prepared: W
         given = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
         sentence = f"as_of {given} is in the future; the latest that can be is tomorrow (UTC)."
     else:
-        given, sentence = as_of, f"The variable as_of is '{as_of}'; it must be a date like 2026-01-31."
+        given, sentence = as_of, f"as_of is '{as_of}'; it must be a date like 2026-01-31."
     result = prepared.build(as_of=given)
     assert not result.succeeded
     assert sentence in result.output
