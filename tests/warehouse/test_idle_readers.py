@@ -93,11 +93,11 @@ def test_a_table_that_must_be_swapped_names_the_reader_in_its_way(built: Warehou
 
 def test_a_table_that_is_analyzed_meanwhile_is_no_deadlock(built: Warehouse) -> None:
     """Autovacuum analyzes at any time, and waits for a transaction that has granted on the table."""
-    waits = "select exists (select from pg_locks where relation = 'insights.report_sla_breaches'::regclass and not granted)"
+    table = "insights.report_sla_breaches"
     with ThreadPoolExecutor(1) as pool, connect(built.admin_url) as autovacuum:
-        autovacuum.execute("lock table insights.report_sla_breaches in share update exclusive mode")
+        autovacuum.execute(f"lock table {table} in share update exclusive mode")
         load = pool.submit(built.build, "--select", "report_sla_breaches", *NO_TESTS)
-        built.wait_for(waits)
-        autovacuum.execute("analyze insights.report_sla_breaches")
+        built.wait_for(f"select exists (select from pg_locks where relation = '{table}'::regclass and not granted)")
+        autovacuum.execute(f"analyze {table}")
         autovacuum.commit()
         assert load.result().succeeded, load.result().output
