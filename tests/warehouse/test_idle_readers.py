@@ -97,7 +97,7 @@ def test_a_table_that_is_analyzed_meanwhile_is_no_deadlock(built: Warehouse) -> 
     with ThreadPoolExecutor(1) as pool, connect(built.admin_url) as autovacuum:
         autovacuum.execute(f"lock table {table} in share update exclusive mode")
         load = pool.submit(built.build, "--select", "report_sla_breaches", *NO_TESTS)
-        built.wait_for(f"select exists (select from pg_locks where relation = '{table}'::regclass and not granted)")
+        built.wait_for(f"select exists (select from pg_locks where relation = '{table}'::regclass and not granted)")  # noqa: S608 - a name of this test
         autovacuum.execute(f"analyze {table}")
         autovacuum.commit()
         assert load.result().succeeded, load.result().output
