@@ -1,6 +1,33 @@
 {#- A month of the trends counts tasks as one of four kinds: opened, closed, backlog or deadline. int_monthly_trends keeps one row per
     kind and pivots them into the columns of the report once. -#}
 
+{#- The date of the oldest row that the stored trends of an organization's month count, for each kind. The trends are added up first,
+    because there are hundreds of rows for each month. -#}
+{% macro oldest_dates(stored) -%}
+        select
+            by_month.organization_id,
+            by_month.month,
+            kinds.kind,
+            kinds.oldest_date
+        from (
+            select
+                organization_id,
+                month,
+                min(opened_oldest_date) as opened_oldest_date,
+                min(closed_oldest_date) as closed_oldest_date,
+                min(backlog_oldest_date) as backlog_oldest_date,
+                min(deadline_oldest_date) as deadline_oldest_date
+            from {{ stored }} as stored
+            group by organization_id, month
+        ) as by_month
+        cross join lateral (
+            values
+                {%- for kind in ['opened', 'closed', 'backlog', 'deadline'] %}
+                ('{{ kind }}', by_month.{{ kind }}_oldest_date){{ ',' if not loop.last }}
+                {%- endfor %}
+        ) as kinds (kind, oldest_date)
+{%- endmacro %}
+
 {#- The stored trends as a row for each kind, with the columns of int_monthly_trends' CTE `measured`. -#}
 {% macro former_trends(stored) -%}
     {%- set kinds = {

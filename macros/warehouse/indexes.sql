@@ -38,3 +38,19 @@
         {% do run_query(statement) %}
     {% endif %}
 {% endmacro %}
+
+{#- Makes the `indexes` of a model that its stored table lacks. dbt makes them only together with the table. -#}
+{% macro add_missing_indexes(relation) %}
+    {% set query %}
+        select string_agg(a.attname, ', ' order by k.place) as columns
+        from pg_index as i
+        cross join unnest(cast(i.indkey as smallint[])) with ordinality as k (number, place)
+        inner join pg_attribute as a on i.indrelid = a.attrelid and k.number = a.attnum
+        where i.indrelid = {{ sql_text(relation) }}::regclass
+        group by i.indexrelid
+    {% endset %}
+    {% set stored = run_query(query).rows | map(attribute='columns') | list %}
+    {% for index in config.get('indexes', []) if index.columns | join(', ') not in stored %}
+        {% do run_query(get_create_index_sql(relation, index)) %}
+    {% endfor %}
+{% endmacro %}

@@ -7,12 +7,14 @@
     {{ return(rewrite_table(load_cached_relation(this))) }}
 {% endmaterialization %}
 
-{#- An incremental table that is built from nothing again is rewritten too; everything else is dbt's own. -#}
+{#- An incremental table that is built from nothing again is rewritten too, and replaces a view of its name. One that stays gets the indexes
+    that its model gained; the rest is dbt's own. -#}
 {% materialization incremental, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
-    {% if is_own(model) and existing is not none and existing.is_table and should_full_refresh() %}
+    {% if is_own(model) and existing is not none and (should_full_refresh() or not existing.is_table) %}
         {{ return(rewrite_table(existing)) }}
     {% endif %}
+    {% if is_own(model) and existing is not none %}{% do add_missing_indexes(existing) %}{% endif %}
     {{ return(dbt.materialization_incremental_default()) }}
 {% endmaterialization %}
 

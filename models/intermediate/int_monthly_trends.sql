@@ -124,14 +124,12 @@ former as (
 -- would be too low or lack locations, so the stored counts are kept.
 settled as (
     select
-        former.organization_id,
-        former.month,
-        former.kind
-    from former
+        counts.organization_id,
+        counts.month,
+        counts.kind
+    from ({{ oldest_dates(stored) }}) as counts
     cross join span
-    where former.month >= span.first_day
-    group by former.organization_id, former.month, former.kind
-    having min(former.oldest_date) < min(span.cutoff)
+    where counts.month >= span.first_day and counts.oldest_date < span.cutoff
 ),
 {% endif %}
 recounted as (

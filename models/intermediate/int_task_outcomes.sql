@@ -31,9 +31,6 @@ from (
     from {{ ref('fact_tasks') }} as facts
     left join {{ ref('dim_tasks') }} as dimensions
         on facts.task_id = dimensions.task_id and facts.organization_id = dimensions.organization_id
-    left join {{ ref('int_applicable_profiles') }} as overrides
-        on facts.organization_id = overrides.organization_id and dimensions.type = overrides.domain
-    left join {{ ref('int_applicable_profiles') }} as profiles
-        on facts.organization_id = profiles.organization_id and coalesce(overrides.domain, '*') = profiles.domain
+    {{ join_profiles('facts', 'dimensions.type') }}
     cross join ({{ latest_load('fact_tasks') }}) as load
 ) as tasks

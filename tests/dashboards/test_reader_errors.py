@@ -64,7 +64,7 @@ def test_each_error_has_its_kind(prepared: Warehouse, built: Warehouse, database
 VOLUME = Asked("task_volume", STORES, OPEN)
 # A report whose rows cannot be computed.
 BROKEN = """
-    alter materialized view insights.report_task_volume rename to volume;
+    alter table insights.report_task_volume rename to volume;
     create view insights.report_task_volume as select * from insights.volume where 1 / (task_count - task_count) > 0;
     grant select on insights.report_task_volume to orgo_insights_ro;
 """

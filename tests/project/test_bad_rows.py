@@ -50,7 +50,7 @@ def test_reports_limit_a_long_type_even_of_a_deleted_task(built: Warehouse) -> N
     volume = "select sum(task_count) from insights.report_task_volume"
     before = built.value(volume)
     # An earlier release loaded the task, then Orgo deleted it.
-    built.execute(f"update insights.dim_tasks set type = {LONG_TYPE} where task_id = {A_TASK}")
+    built.execute(f"update insights.dim_tasks set type = {LONG_TYPE}, loaded_at = now() where task_id = {A_TASK}")
     built.execute(f"set session_replication_role = replica; delete from tasks where id = {A_TASK}")
     result = built.build("--select", "report_task_volume", "report_profile_scores", "report_sla_breaches")
     assert result.succeeded, result.output

@@ -209,16 +209,14 @@ CORRUPTIONS = {
         12,
         # Four organizations: a task too many in one report, one too few in another, and an outcome too many there.
         """
-        update insights.report_sla_breaches as wrong set task_count = task_count + 1
-        where (day, domain, visibility) = (
-            select day, domain, visibility from insights.report_sla_breaches as others
-            where others.organization_id = wrong.organization_id order by day, domain, visibility limit 1
-        );
-        update insights.report_profile_scores as wrong set task_count = task_count - 1, kept_count = kept_count + 2
-        where (domain, visibility) = (
-            select domain, visibility from insights.report_profile_scores as others
-            where others.organization_id = wrong.organization_id order by domain, visibility limit 1
-        );
+        create temporary table first_rows as
+        select distinct on (organization_id) organization_id, day, domain, visibility from insights.report_sla_breaches
+        where domain is not null order by organization_id, day, domain, visibility;
+        update insights.report_sla_breaches as wrong set task_count = task_count - 1, kept_count = kept_count + 2
+        from first_rows as f where row(f.*) = (wrong.organization_id, wrong.day, wrong.domain, wrong.visibility);
+        refresh materialized view insights.report_profile_scores;
+        update insights.report_sla_breaches as wrong set task_count = task_count + 2, kept_count = kept_count - 2
+        from first_rows as f where row(f.*) = (wrong.organization_id, wrong.day, wrong.domain, wrong.visibility);
         """,
     ),
     "assert_trends_count_every_task": Corruption(

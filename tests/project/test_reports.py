@@ -28,6 +28,7 @@ LATER_CUTOFF = date(2025, 1, 1)  # 365 days before it
 LONG_AGO = date(2025, 6, 1)
 MONTHS = [date(2024 + n // 12, n % 12 + 1, 1) for n in range(1, 24)]  # begin after the cutoff, ended by 2026-01-01
 VOLUME = "day, organization_id, status, type, priority, severity, visibility"
+SCORES = "organization_id, domain, visibility"
 GROUP = "month, organization_id, label_base, label_category, domain, location, severity, visibility"
 _numbers = count()
 MEASURES = """
@@ -55,14 +56,14 @@ CHANGES_AND_A_PURGE = f"""
 
 # The model as it was before its select changed, the reader's rights with it.
 ANOTHER_SELECT = f"""
-    drop materialized view insights.report_task_volume cascade;
-    create materialized view insights.report_task_volume as
-    select created_date_key as day, organization_id, current_status as status, source as type, priority, severity,
-        visibility, 1 as task_count
-    from insights.fact_tasks limit 1;
-    create unique index on insights.report_task_volume ({VOLUME});
-    alter materialized view insights.report_task_volume owner to orgo_insights_etl;
-    comment on materialized view insights.report_task_volume is 'Grain: another one.';
+    drop materialized view insights.report_profile_scores cascade;
+    create materialized view insights.report_profile_scores as
+    select organization_id, domain, visibility, profile_code, 1.0::numeric(5, 2) as score, 1 as task_count,
+        1 as decided_count, 1 as kept_count, 1 as missed_count, 1 as undecided_count, 1 as without_deadline_count
+    from insights_staging.int_profile_scores limit 1;
+    create unique index on insights.report_profile_scores ({SCORES});
+    alter materialized view insights.report_profile_scores owner to orgo_insights_etl;
+    comment on materialized view insights.report_profile_scores is 'Grain: another one.';
 """
 
 
@@ -73,10 +74,10 @@ def build(warehouse: Warehouse, *names: str, as_of: date = SAMPLE_AS_OF, **varia
 
 @pytest.fixture(scope="module")
 def reported(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
-    """Return the sample with trends of all months and a report_task_volume built from an older select."""
+    """Return the sample with trends of all months and a report_profile_scores built from an older select."""
     warehouse = Warehouse.copy_of(built_sample, "reported", postgres, settings)
     warehouse.execute(ANOTHER_SELECT)
-    build(warehouse, "int_monthly_trends", "report_monthly_trends", "report_task_volume")
+    build(warehouse, "int_monthly_trends", "report_monthly_trends", "report_task_volume", "report_profile_scores")
     return warehouse
 
 
@@ -120,9 +121,9 @@ def test_task_volume_agrees(reported: Warehouse, tasks: list[by_hand.Task]) -> N
 
 def test_a_changed_select_is_applied_and_readers_keep_their_rights(reported: Warehouse) -> None:
     with connect_as(reported.reader_url) as reader:
-        assert reader.execute("select sum(task_count) > 1 from insights.report_task_volume").fetchone() == (True,)
-    comment = "select obj_description('insights.report_task_volume'::regclass)"
-    assert reported.value(comment).startswith("Grain: one row per day, organization, status")
+        assert reader.execute("select sum(task_count) > 1 from insights.report_profile_scores").fetchone() == (True,)
+    comment = "select obj_description('insights.report_profile_scores'::regclass)"
+    assert reported.value(comment).startswith("Grain: one row per organization, domain and visibility")
     assert reported.value("select count(*) from pg_matviews where schemaname = 'insights'") == 1
 
 
@@ -141,29 +142,33 @@ def test_profile_scores_agree(reported: Warehouse, tasks: list[by_hand.Task]) ->
     found = stored(
         reported,
         "report_profile_scores",
-        "organization_id, domain, visibility",
+        SCORES,
         "score, task_count, kept_count, missed_count, undecided_count, without_deadline_count",
     )
     assert found == by_hand.profile_scores(tasks, SAMPLE_AS_OF)
 
 
 def test_a_second_build_and_a_replay_write_nothing(reported: Warehouse) -> None:
-    before = {name: versions(reported, name) for name in ("report_monthly_trends", "report_task_volume")}
-    build(reported, "+report_monthly_trends", "report_task_volume", as_of=LONG_AGO)
+    reports = ("report_monthly_trends", "report_task_volume", "report_sla_breaches", "report_profile_scores")
+    before = {name: versions(reported, name) for name in reports}
+    build(reported, "+report_monthly_trends", *reports, as_of=LONG_AGO)
     assert {name: versions(reported, name) for name in before} == before
     horizons = "select distinct horizon from insights_ops.load_log where relation_name like 'report_%'"
     assert reported.rows(horizons) == [(SAMPLE_AS_OF,)]
 
 
 def test_readers_do_not_wait_for_a_refresh(own: Warehouse) -> None:
-    count = "select sum(task_count) from insights.report_task_volume where priority = 'LOW'"
+    count = "select sum(task_count) from insights.report_profile_scores where visibility = 'PUBLIC'"
     before = own.value(count)
-    changed = own.value("select count(*) from insights.fact_tasks where priority = 'MEDIUM'")
-    own.execute("update insights.fact_tasks set priority = 'LOW' where priority = 'MEDIUM'")
+    changed = own.value("select sum(task_count) from insights.report_sla_breaches where visibility = 'RESTRICTED'")
+    own.execute(
+        "update insights.report_sla_breaches set visibility = 'PUBLIC', domain = concat('once restricted ', domain)"
+        " where visibility = 'RESTRICTED'"
+    )
     with ThreadPoolExecutor() as pool, connect(own.admin_url) as other:
         # The run refreshes, waits for the load log in the same transaction, and holds all its locks.
         other.execute("lock table insights_ops.load_log in exclusive mode")
-        run = pool.submit(build, own, "report_task_volume")
+        run = pool.submit(build, own, "report_profile_scores")
         locks = _locks_of_a_waiting_refresh(own, run)
         with connect_as(own.reader_url) as reader:
             reader.execute("set lock_timeout = '1s'")
@@ -180,7 +185,7 @@ def _locks_of_a_waiting_refresh(warehouse: Warehouse, run: Any) -> set[str]:
         from pg_locks as waiting
         inner join pg_locks as mine on waiting.pid = mine.pid
         where waiting.relation = 'insights_ops.load_log'::regclass and not waiting.granted
-            and mine.relation = 'insights.report_task_volume'::regclass and mine.granted
+            and mine.relation = 'insights.report_profile_scores'::regclass and mine.granted
     """
     deadline = time.monotonic() + 300
     while True:

@@ -51,7 +51,7 @@ def catalog(warehouse: Warehouse) -> dict[str, dict[str, str]]:
     """Return {schema.relation: {column: type}} of the warehouse's schemas, types as PostgreSQL writes them."""
     rows = warehouse.rows(
         """
-        select n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, null)
+        select n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
         from pg_attribute as a
         inner join pg_class as c on a.attrelid = c.oid
         inner join pg_namespace as n on c.relnamespace = n.oid

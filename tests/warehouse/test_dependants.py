@@ -152,27 +152,27 @@ def test_tables_are_changed_in_place_whatever_the_name_of_the_database(
 def test_what_cannot_be_kept_is_not_dropped_but_named(built: Warehouse) -> None:
     built.execute(
         "alter table insights.dim_labels alter column code type varchar(200);"
-        "drop materialized view insights.report_task_volume cascade;"
-        "create materialized view insights.report_task_volume as select 1 as task_count;"
-        "comment on materialized view insights.report_task_volume is 'Grain: of a former release';"
-        "alter materialized view insights.report_task_volume owner to orgo_insights_etl;"
-        "grant select on insights.report_task_volume to pg_monitor;"
+        "drop materialized view insights.report_profile_scores cascade;"
+        "create materialized view insights.report_profile_scores as select 1 as task_count;"
+        "comment on materialized view insights.report_profile_scores is 'Grain: of a former release';"
+        "alter materialized view insights.report_profile_scores owner to orgo_insights_etl;"
+        "grant select on insights.report_profile_scores to pg_monitor;"
         "create schema bi; create view bi.labels as select code from insights.dim_labels;"
-        "create view bi.volume as select task_count from insights.report_task_volume;"
-        "create view bi.total as select sum(task_count) as total from bi.volume"
+        "create view bi.scores as select task_count from insights.report_profile_scores;"
+        "create view bi.total as select sum(task_count) as total from bi.scores"
     )
-    selected = ("--select", "dim_labels", "report_task_volume", *NO_TESTS)
+    selected = ("--select", "dim_labels", "report_profile_scores", *NO_TESTS)
     refused = built.build(*selected)
     assert not refused.succeeded
     assert "The column code of" in refused.output
     assert "another type now, and these relations read it: bi.labels of postgres. Drop them" in refused.output
     assert "must be replaced, because its query or columns changed" in refused.output
-    assert "read it: bi.total of postgres, bi.volume of postgres. Drop them, run the load again" in refused.output
+    assert "read it: bi.scores of postgres, bi.total of postgres. Drop them, run the load again" in refused.output
     assert built.value("select total from bi.total") == 1
     built.execute("drop schema bi cascade")
     load = built.build(*selected)
     assert load.succeeded, load.output
-    assert built.value("select has_table_privilege('pg_monitor', 'insights.report_task_volume', 'select')")
+    assert built.value("select has_table_privilege('pg_monitor', 'insights.report_profile_scores', 'select')")
 
 
 def test_a_load_of_some_models_drops_none_of_the_others(built: Warehouse) -> None:

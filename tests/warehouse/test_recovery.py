@@ -168,7 +168,7 @@ def test_a_full_refresh_is_refused_and_a_rebuild_is_what_it_says(built: Warehous
 def test_a_mart_is_not_rebuilt_from_a_delta_table_that_holds_only_changes(built: Warehouse) -> None:
     before = contents(built, "insights.fact_tasks")
     assert built.build("--select", "+int_task_lifecycle", *NO_TESTS).succeeded
-    built.execute("drop table insights.fact_tasks cascade")  # and report_task_volume
+    built.execute("drop table insights.fact_tasks cascade")
     refused = built.build("--select", "fact_tasks", *NO_TESTS)
     assert not refused.succeeded
     sentence = "does not exist, and int_task_lifecycle holds only the latest changes."

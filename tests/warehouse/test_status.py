@@ -67,10 +67,10 @@ def test_the_status_of_each_mart(built: Warehouse, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     found = document(0)
     marts = {mart["name"]: mart for mart in found["marts"]}
-    loaded_at = built.value("select logged_at from insights_ops.load_log where relation_name = 'report_task_volume'")
-    assert marts["report_task_volume"] == {
-        "name": "report_task_volume",
-        "rows": built.value("select count(*) from insights.report_task_volume"),
+    loaded_at = built.value("select logged_at from insights_ops.load_log where relation_name = 'report_profile_scores'")
+    assert marts["report_profile_scores"] == {
+        "name": "report_profile_scores",
+        "rows": built.value("select count(*) from insights.report_profile_scores"),
         "data_up_to": "2026-01-01",
         "loaded_at": loaded_at.astimezone(UTC).isoformat(),
         "is_late": None,
@@ -84,7 +84,7 @@ def test_the_status_of_each_mart(built: Warehouse, monkeypatch: pytest.MonkeyPat
     }
     assert (found["environment"], found["is_in_order"], found["late"]) == ("dev", True, [])
     lines = status(0).splitlines()
-    (line,) = [line for line in lines if line.startswith("  report_task_volume ")]
+    (line,) = [line for line in lines if line.startswith("  report_profile_scores ")]
     assert line.split()[2:] == ["2026-01-01", *loaded_at.astimezone(UTC).isoformat(" ", "seconds").split(), "-"]
 
 
@@ -93,7 +93,7 @@ def test_marts_are_late_by_the_schedule_of_their_dag(built: Warehouse, monkeypat
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
     found = document(3)
-    assert {"fact_tasks", "report_task_volume", "pattern_weekly", "dim_roles"} < set(found["late"])
+    assert {"fact_tasks", "report_profile_scores", "pattern_weekly", "dim_roles"} < set(found["late"])
     assert found["is_in_order"] is False
     built.execute("update insights_ops.load_log set horizon = (now() at time zone 'UTC')::date")
     assert document(0)["late"] == []

@@ -3,7 +3,12 @@
     incremental_strategy='merge',
     unique_key=['organization_id', 'task_id'],
     pre_hook="{{ delete_moved_rows(ref('int_task_lifecycle')) }}",
-    indexes=[{'columns': ['organization_id', 'created_at']}, {'columns': ['case_id']}],
+    indexes=[
+        {'columns': ['organization_id', 'created_at']},
+        {'columns': ['case_id']},
+        {'columns': ['deadline_at']},
+        {'columns': ['loaded_at']},
+    ],
     meta={'delta': 'int_task_lifecycle'}
 ) }}
 {{- guard_history() }}

@@ -3,7 +3,7 @@
     incremental_strategy='merge',
     unique_key=['organization_id', 'task_id'],
     pre_hook="{{ delete_moved_rows(ref('int_task_lifecycle')) }}",
-    indexes=[{'columns': ['organization_id', 'created_date_key']}],
+    indexes=[{'columns': ['organization_id', 'created_date_key']}, {'columns': ['loaded_at']}],
     meta={'delta': 'int_task_lifecycle'}
 ) }}
 {{- guard_history() }}

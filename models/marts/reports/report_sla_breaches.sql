@@ -1,7 +1,15 @@
-{{ config(unique_key=['day', 'organization_id', 'domain', 'visibility'], meta={'load_of': 'fact_tasks'}) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    unique_key=['organization_id', 'day', 'domain', 'visibility'],
+    pre_hook="{{ delete_changed_days(also=days_of_changed_outcomes()) }}",
+    meta={'load_of': 'fact_tasks'}
+) }}
 
 with tasks as (
-    select * from {{ ref('int_task_outcomes') }}
+    select outcomes.*
+    from {{ ref('int_task_outcomes') }} as outcomes
+    {{ join_changed_days('outcomes') }}
 ),
 
 final as (
@@ -17,7 +25,11 @@ final as (
         cast(count(is_reactivity_breach) as integer) as reactivity_decided,
         cast(count(*) filter (where is_reactivity_breach) as integer) as reactivity_breaches,
         cast(count(is_completion_breach) as integer) as completion_decided,
-        cast(count(*) filter (where is_completion_breach) as integer) as completion_breaches
+        cast(count(*) filter (where is_completion_breach) as integer) as completion_breaches,
+        cast(count(*) filter (where deadline_outcome = 'kept') as integer) as kept_count,
+        cast(count(*) filter (where deadline_outcome = 'missed') as integer) as missed_count,
+        cast(count(*) filter (where deadline_outcome = 'undecided') as integer) as undecided_count,
+        cast(count(*) filter (where deadline_outcome is null) as integer) as without_deadline_count
     from tasks
     group by created_date_key, organization_id, domain, visibility, profile_code, reactivity_seconds, max_escalation_seconds
 )

@@ -1,28 +1,38 @@
-{%- set key = ['day', 'organization_id', 'status', 'type', 'priority', 'severity', 'visibility'] %}
 {{ config(
-    materialized='materialized_view',
-    unique_key=key,
-    indexes=[{'columns': key, 'unique': true}],
+    materialized='incremental',
+    incremental_strategy='append',
+    unique_key=['organization_id', 'day', 'status', 'type', 'priority', 'severity', 'visibility'],
+    pre_hook="{{ delete_changed_days() }}",
     meta={'load_of': 'fact_tasks'}
 ) }}
 
-select
-    facts.created_date_key as day,
-    facts.organization_id,
-    facts.current_status as status,
-    {{ key_text('tasks.type') }} as type,
-    facts.priority,
-    facts.severity,
-    facts.visibility,
-    cast(count(*) as integer) as task_count
-from {{ ref('fact_tasks') }} as facts
-left join {{ ref('dim_tasks') }} as tasks
-    on facts.task_id = tasks.task_id and facts.organization_id = tasks.organization_id
-group by
-    facts.created_date_key,
-    facts.organization_id,
-    facts.current_status,
-    {{ key_text('tasks.type') }},
-    facts.priority,
-    facts.severity,
-    facts.visibility
+with tasks as (
+    select
+        facts.organization_id,
+        facts.created_date_key,
+        facts.current_status,
+        {{ key_text('dimensions.type') }} as type,
+        facts.priority,
+        facts.severity,
+        facts.visibility
+    from {{ ref('fact_tasks') }} as facts
+    left join {{ ref('dim_tasks') }} as dimensions
+        on facts.task_id = dimensions.task_id and facts.organization_id = dimensions.organization_id
+    {{ join_changed_days('facts') }}
+),
+
+final as (
+    select
+        created_date_key as day,
+        organization_id,
+        current_status as status,
+        type,
+        priority,
+        severity,
+        visibility,
+        cast(count(*) as integer) as task_count
+    from tasks
+    group by created_date_key, organization_id, current_status, type, priority, severity, visibility
+)
+
+select * from final

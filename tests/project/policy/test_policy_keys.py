@@ -27,7 +27,12 @@ def test_every_key_is_written_once_and_proven_once() -> None:
 
 
 def test_no_key_is_null() -> None:
-    lasting = [m for m in models() if m["config"]["materialized"] == "incremental"]
+    # The rows of a changed day are deleted and written, and are not found by their key.
+    lasting = [
+        m
+        for m in models()
+        if m["config"]["materialized"] == "incremental" and m["config"]["incremental_strategy"] != "append"
+    ]
     for model in [*models("models/marts/"), *lasting]:
         nullable = {c for c in _key(model) if not _is_never_null(model["columns"][c], mart=model["name"])}
         assert nullable <= (GROUPED_WITHOUT if model not in lasting else set()), model["name"]

@@ -82,7 +82,7 @@ def test_the_commands_add_list_and_remove_a_login(built: Warehouse, monkeypatch:
     monkeypatch.setenv("INSIGHTS_READER_PASSWORD", PASSWORD)
     # An upgraded warehouse has marts that no load has written since.
     built.execute("drop policy insights_readers on insights.pattern_yearly")
-    built.execute("drop view insights.reader_report_task_volume")
+    built.execute("drop view insights.reader_report_profile_scores")
     code, output = run("add", slug)
     role = reader_of(built, id_)
     assert (code, output) == (0, f"Created the login {role}; it sees the rows of {slug} ({id_}).\n")

@@ -37,7 +37,7 @@ def test_two_readers_see_exactly_their_rows_of_every_mart_after_every_load(wareh
     def check(what: str) -> None:
         seen = {id_: seen_by(warehouse, reader_of(warehouse, id_)) for id_, _ in organizations}
         assert seen == {id_: rows_of(warehouse, id_) for id_, _ in organizations}, what
-        for mart in ("fact_tasks", "report_task_volume", "report_monthly_trends"):
+        for mart in ("fact_tasks", "report_profile_scores", "report_monthly_trends"):
             total = warehouse.value(f"select count(*) from insights.{mart}")
             assert min(counts[mart] for counts in seen.values()) > 0
             assert sum(counts[mart] for counts in seen.values()) < total, what
@@ -50,9 +50,9 @@ def test_two_readers_see_exactly_their_rows_of_every_mart_after_every_load(wareh
     check("after a rebuild")
     # A relation that a later load makes from nothing.
     warehouse.execute(
-        "drop table insights.report_sla_breaches; drop materialized view insights.report_task_volume cascade"
+        "drop table insights.report_task_volume; drop materialized view insights.report_profile_scores cascade"
     )
-    assert warehouse.build("--select", "report_sla_breaches", "report_task_volume", command="run").succeeded
+    assert warehouse.build("--select", "report_task_volume", "report_profile_scores", command="run").succeeded
     check("after relations were made again")
 
 
@@ -68,7 +68,7 @@ def test_every_mart_with_organizations_is_restricted_and_the_others_are_shared(w
         )
     }
     views = {name.removeprefix("reader_") for _, _, name in marts.values() if name.startswith("reader_")}
-    assert views == {"report_task_volume"}
+    assert views == {"report_profile_scores"}
     assert restricted == {mart for mart, (has_organization, _, _) in marts.items() if has_organization} - views
     assert {mart for mart, (has_organization, _, _) in marts.items() if not has_organization} == {
         mart for mart, (_, shared, _) in marts.items() if shared == "all"
@@ -107,7 +107,7 @@ def test_a_reader_sees_nothing_else_and_cannot_become_more(warehouse: Warehouse)
     statements = [f"select count(*) from {relation}" for (relation,) in hidden]
     assert len(statements) > 40
     statements += [f"set role {name}" for name in (stranger, "orgo_insights_ro", "orgo_insights_etl", "postgres")]
-    statements += ["select full_name from insights.dim_persons", "select * from insights.report_task_volume"]
+    statements += ["select full_name from insights.dim_persons", "select * from insights.report_profile_scores"]
     statements += ["set session authorization orgo_insights_ro", "alter role current_user bypassrls"]
     statements += ["set row_security = off; select organization_id from insights.fact_tasks"]
     statements += [
@@ -141,7 +141,7 @@ def test_a_function_of_a_query_sees_no_row_of_another_organization(warehouse: Wa
     own = largest_organizations(warehouse)[0][0]
     with connect_as(warehouse.postgres.url(warehouse.name, reader_of(warehouse, own))) as session:
         session.execute("set default_transaction_read_only = off")
-        for relation in ("fact_tasks", "reader_report_task_volume"):
+        for relation in ("fact_tasks", "reader_report_profile_scores"):
             session.execute(f"select count(*) from insights.{relation} where lent.leak(organization_id)")
     assert warehouse.rows("select distinct organization_id::text from lent.leaks") == [(own,)]
 
@@ -158,11 +158,11 @@ def test_everybody_else_sees_what_the_grants_allow(warehouse: Warehouse) -> None
 
 
 def test_a_load_that_changes_nothing_takes_no_lock_and_writes_no_catalog(warehouse: Warehouse) -> None:
-    version = "select xmin::text from pg_class where oid = 'insights.report_profile_scores'::regclass"
+    version = "select xmin::text from pg_class where oid = 'insights.report_task_volume'::regclass"
     with connect_as(warehouse.etl_url) as session, connect_as(warehouse.reader_url) as reader, reader.transaction():
-        reader.execute("select count(organization_id) from insights.report_profile_scores")
+        reader.execute("select count(organization_id) from insights.report_task_volume")
         before = warehouse.value(version)
-        query = "select insights_ops.restrict_rows('insights.report_profile_scores', null)"
+        query = "select insights_ops.restrict_rows('insights.report_task_volume', null)"
         assert session.execute(query).fetchone() == (True,)
         assert warehouse.value(version) == before
 

@@ -1,0 +1,112 @@
+{#- A report that counts tasks by the day of their creation computes only the days of an organization anew whose tasks have changed since it
+    was loaded (decision D168). This pre-hook finds them, in a temporary table that the model joins, and deletes their rows; readers see
+    the previous rows until the load commits. `also` is a query of further days, with the columns organization_id and day. -#}
+{% macro delete_changed_days(also=none) %}
+    {#- While parsing, dbt reads what this refers to. -#}
+    {% if execute and (not is_incremental() or is_empty_run()) %}{{ return('') }}{% endif %}
+    create temporary table changed_days on commit drop as
+    {{ changed_days() }}
+    {%- if also %}
+    union
+    {{ also }}
+    {%- endif %};
+    analyze changed_days;
+    delete from {{ this }} as report
+    using changed_days as days
+    where report.organization_id = days.organization_id and report.day = days.day
+{% endmacro %}
+
+{#- A join that leaves the tasks of the changed days; all of them in a first load, and in `dbt show`, which runs no hook. -#}
+{% macro join_changed_days(row) -%}
+    {%- if is_incremental() and not is_shown() -%}
+    inner join changed_days as days on {{ row }}.organization_id = days.organization_id and {{ row }}.created_date_key = days.day
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The days with tasks that were written since the report was loaded. All of them if the report lacks a column of its model. -#}
+{% macro changed_days() %}
+    {%- set since = former_load().logged_at if compared_columns() else '-infinity' -%}
+    select
+        organization_id,
+        created_date_key as day
+    from {{ ref('fact_tasks') }}
+    where loaded_at >= '{{ since }}'
+    union
+    select
+        organization_id,
+        {{ utc_date('created_at') }} as day
+    from {{ ref('dim_tasks') }}
+    where loaded_at >= '{{ since }}'
+    union
+    {{ miscounted_days() }}
+{% endmacro %}
+
+{#- The days of which the report counts more tasks, or fewer, than there are: a task that was purged, deleted or moved leaves no other
+    trace. Days are compared only where an organization's number of tasks differs, or the sum of their days or of its squares: only
+    tasks that change places with each other leave all three as they were, and those are written. -#}
+{% macro miscounted_days() -%}
+    select
+        organization_id,
+        day
+    from (
+        with miscounted as (
+            select coalesce(facts.organization_id, report.organization_id) as organization_id
+            from ({{ sums_of_days(ref('fact_tasks'), 'created_date_key', '1') }}) as facts
+            full join ({{ sums_of_days(this, 'day', 'task_count') }}) as report on facts.organization_id = report.organization_id
+            where
+                row(facts.task_count, facts.days, facts.squares)
+                is distinct from row(report.task_count, report.days, report.squares)
+        ),
+
+        facts as ({{ tasks_by_day(ref('fact_tasks'), 'created_date_key', '1') }}),
+
+        report as ({{ tasks_by_day(this, 'day', 'task_count') }})
+
+        select
+            coalesce(facts.organization_id, report.organization_id) as organization_id,
+            coalesce(facts.day, report.day) as day
+        from facts
+        full join report on facts.organization_id = report.organization_id and facts.day = report.day
+        where facts.task_count is distinct from report.task_count
+    ) as compared
+{%- endmacro %}
+
+{#- The number of tasks by day, of the organizations in `miscounted`, from a relation in which a row counts `tasks` of them. -#}
+{% macro tasks_by_day(relation, day, tasks) -%}
+            select
+                organization_id,
+                {{ day }} as day,
+                sum({{ tasks }}) as task_count
+            from {{ relation }}
+            where organization_id in (select miscounted.organization_id from miscounted)
+            group by organization_id, {{ day }}
+{%- endmacro %}
+
+{#- The number of tasks of each organization, the sum of the days they were created on, and that of the squares of these. -#}
+{% macro sums_of_days(relation, day, tasks) -%}
+    {%- set number = '(' ~ day ~ " - date '2000-01-01')" -%}
+                select
+                    organization_id,
+                    sum({{ tasks }}) as task_count,
+                    sum(cast({{ tasks }} as bigint) * {{ number }}) as days,
+                    sum(cast({{ tasks }} as bigint) * {{ number }} * {{ number }}) as squares
+                from {{ relation }}
+                group by organization_id
+{%- endmacro %}
+
+{#- When this model was last loaded, and the horizon of that load. -#}
+{% macro former_load() %}
+    {% if not execute %}{{ return({'logged_at': '-infinity', 'horizon': '0001-01-01'}) }}{% endif %}
+    {% set query %}
+        select
+            cast(coalesce(max(logged_at), '-infinity') as text) as logged_at,
+            cast(coalesce(max(horizon), '0001-01-01') as text) as horizon
+        from (
+            select logged_at, horizon from {{ source('insights_ops', 'load_log') }}
+            where relation_name = '{{ model.name }}'
+            order by load_log_id desc
+            limit 1
+        ) as newest
+    {% endset %}
+    {{ return(run_query(query).rows[0]) }}
+{% endmacro %}

@@ -1,0 +1,44 @@
+{#- A query of the days on which outcomes of tasks have changed since this report was loaded, though no task was written: a time limit or a
+    deadline has passed, or another profile applies. -#}
+{% macro days_of_changed_outcomes() %}
+    {%- if execute and not is_incremental() %}{{ return('') }}{% endif -%}
+    {%- set profiles = ref('int_applicable_profiles') -%}
+    {%- set former = utc_midnight("date '" ~ former_load().horizon ~ "'") -%}
+    {#- Tasks of an age between the two horizons, less the limit: they are of a few days, so they need not be looked at. -#}
+    select
+        profiles.organization_id,
+        cast(passed.day as date) as day
+    from {{ profiles }} as profiles
+    cross join ({{ latest_load('fact_tasks') }}) as load
+    cross join lateral (values (profiles.reactivity_seconds), (profiles.max_escalation_seconds)) as limits (seconds)
+    cross join lateral generate_series(
+        cast({{ utc_date("(" ~ former ~ " - limits.seconds * interval '1 second')") }} as timestamp),
+        cast({{ utc_date("(load.horizon - limits.seconds * interval '1 second')") }} as timestamp),
+        interval '1 day'
+    ) as passed (day)
+    where load.horizon > {{ former }}
+    union
+    select
+        tasks.organization_id,
+        {{ utc_date('tasks.created_at') }} as day
+    from {{ ref('dim_tasks') }} as tasks
+    cross join ({{ latest_load('fact_tasks') }}) as load
+    where tasks.closed_at is null and tasks.deadline_at >= {{ former }} and tasks.deadline_at < load.horizon
+    union
+    select
+        report.organization_id,
+        report.day
+    from {{ this }} as report
+    {{ join_profiles('report', 'report.domain') }}
+    where
+        row(report.profile_code, report.reactivity_seconds, report.max_escalation_seconds)
+        is distinct from row(profiles.profile_code, profiles.reactivity_seconds, profiles.max_escalation_seconds)
+{% endmacro %}
+
+{#- Joins, as `profiles`, the profile that applies to rows of a domain: the override of the domain, else that of the organization. -#}
+{% macro join_profiles(row, domain) -%}
+    left join {{ ref('int_applicable_profiles') }} as overrides
+        on {{ row }}.organization_id = overrides.organization_id and {{ domain }} = overrides.domain
+    left join {{ ref('int_applicable_profiles') }} as profiles
+        on {{ row }}.organization_id = profiles.organization_id and coalesce(overrides.domain, '*') = profiles.domain
+{%- endmacro %}

@@ -1,0 +1,158 @@
+"""Reports compute the days that changed and no others, and equal reports that are built from nothing."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from support.contents import contents, row_of
+from support.small_scenario import NEXT_DAY
+from support.warehouse import Warehouse
+
+pytestmark = pytest.mark.services
+
+BY_DAY = ("report_task_volume", "report_sla_breaches")
+REPORTS = (*BY_DAY, "report_profile_scores")
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+DAYS = "select organization_id, created_date_key from insights.fact_tasks where task_id = any(%s)"
+WRITTEN_DAYS = """
+    select organization_id, created_date_key from insights.fact_tasks where loaded_at >= %s
+    union
+    select organization_id, (created_at at time zone 'UTC')::date from insights.dim_tasks where loaded_at >= %s
+"""
+# Tasks of days that have other tasks too, one for each kind of change; nobody changes them on that day otherwise.
+CHOSEN = """
+    select task_id from (
+        select task_id, row_number() over (partition by organization_id, created_date_key order by task_id) as number
+        from insights.fact_tasks where created_date_key between '2025-03-01' and '2025-10-31'
+    ) as numbered where number = 2 order by task_id limit 6
+"""
+CHANGES = (
+    "update tasks set severity = 'CRITICAL', updated_at = {at} where id = {0}",
+    "update tasks set status = 'COMPLETED', closed_at = {at}, updated_at = {at} where id = {1}",
+    "update tasks set type = 'another', updated_at = {at} where id = {2}",
+    "update tasks set created_at = created_at - interval '40 days', updated_at = {at} where id = {3}",
+    "update tasks set case_id = null, requester_person_id = null, updated_at = {at},"
+    " organization_id = (select min(id::text)::uuid from organizations where id <> tasks.organization_id)"
+    " where id = {4}",
+    # What a purge does, and a hand: no load sees it.
+    "delete from insights.fact_tasks where task_id = {5}; delete from insights.dim_tasks where task_id = {5};"
+    " set session_replication_role = replica; delete from tasks where id = {5}",
+)
+
+
+def _days(warehouse: Warehouse, tasks: list[Any]) -> set[tuple[Any, date]]:
+    return set(warehouse.rows(DAYS, tasks))
+
+
+def _versions(warehouse: Warehouse, report: str) -> dict[tuple[Any, date], set[str]]:
+    """Return the transactions that wrote the rows of each day."""
+    rows = warehouse.rows(
+        f"select organization_id, day, array_agg(distinct xmin::text) from insights.{report} group by 1, 2"  # noqa: S608
+    )
+    return {(organization, day): set(versions) for organization, day, versions in rows}
+
+
+def _rewritten(before: dict[Any, set[str]], after: dict[Any, set[str]]) -> set[Any]:
+    return {day for day in before.keys() | after.keys() if before.get(day) != after.get(day)}
+
+
+def _check_against_a_full_refresh(warehouse: Warehouse, as_of: date, **variables: Any) -> None:
+    grown = {name: contents(warehouse, f"insights.{name}", row_of(f"insights.{name}")) for name in REPORTS}
+    built = warehouse.build("--full-refresh", "--select", *REPORTS, *NO_TESTS, as_of=as_of, **variables)
+    assert built.succeeded, built.output[-2000:]
+    for name in REPORTS:
+        assert contents(warehouse, f"insights.{name}", row_of(f"insights.{name}")) == grown[name], name
+
+
+def test_each_kind_of_change_reaches_the_days_that_it_left_and_entered(built: Warehouse) -> None:
+    chosen = [task for (task,) in built.rows(CHOSEN)]
+    days = _days(built, chosen)
+    assert len(days) == len(chosen) == len(CHANGES)
+    before = {name: _versions(built, name) for name in BY_DAY}
+    given = {"at": "timestamptz '2025-12-31 20:00+00'"}
+    for statement in CHANGES:
+        built.execute(statement.format(*(f"'{task}'" for task in chosen), **given))
+    load = built.build(*NO_TESTS)
+    assert load.succeeded, load.output[-2000:]
+    days |= _days(built, chosen)
+    assert len(days) == len(chosen) + 2  # the day before another creation, and the other organization
+    for name in BY_DAY:
+        assert _rewritten(before[name], _versions(built, name)) == days, name
+    _check_against_a_full_refresh(built, date(2026, 1, 1))
+
+
+def test_a_limit_or_deadline_that_passes_reaches_its_day(built: Warehouse) -> None:
+    # Nobody changes the source, but the clock moves by a day, then by two months.
+    outcomes = (
+        "select organization_id, created_date_key, task_id, deadline_outcome, is_reactivity_breach,"
+        " is_completion_breach from insights_staging.int_task_outcomes"
+    )
+    for as_of in (NEXT_DAY, date(2026, 3, 1)):
+        judged, before = set(built.rows(outcomes)), {name: _versions(built, name) for name in BY_DAY}
+        started = built.value("select clock_timestamp()")
+        load = built.build(*NO_TESTS, as_of=as_of)
+        assert load.succeeded, load.output[-2000:]
+        changed = {row[:2] for row in judged ^ set(built.rows(outcomes))}
+        rewritten = _rewritten(before["report_sla_breaches"], _versions(built, "report_sla_breaches"))
+        assert changed and changed <= rewritten
+        assert len(rewritten) < len(before["report_sla_breaches"]) / 4
+        written = set(built.rows(WRITTEN_DAYS, started, started))
+        assert _rewritten(before["report_task_volume"], _versions(built, "report_task_volume")) == written
+        _check_against_a_full_refresh(built, as_of)
+
+
+def test_another_profile_reaches_every_day_of_its_organization(built: Warehouse) -> None:
+    organization, domain = built.rows(
+        "select organization_id, domain from insights.report_sla_breaches where profile_code <> 'advocacy_group'"
+        " and domain is not null group by 1, 2 order by count(*) desc limit 1"
+    )[0]
+    of_the_domain = set(
+        built.rows(
+            "select organization_id, day from insights.report_sla_breaches where domain = %s"
+            " and profile_code <> 'advocacy_group'",
+            domain,
+        )
+    )
+    before = _versions(built, "report_sla_breaches")
+    override = {
+        "overrides_by_domain": built.settings.insights.patterns.overrides_by_domain | {domain: "advocacy_group"}
+    }
+    load = built.build("--select", "+report_profile_scores", *NO_TESTS, **override)
+    assert load.succeeded, load.output[-2000:]
+    assert _rewritten(before, _versions(built, "report_sla_breaches")) == of_the_domain
+    assert built.value(
+        "select bool_and(profile_code = 'advocacy_group') from insights.report_sla_breaches"
+        " where organization_id = %s and domain = %s",
+        organization,
+        domain,
+    )
+    _check_against_a_full_refresh(built, date(2026, 1, 1), **override)
+
+
+def test_a_new_column_of_a_report_is_filled_on_every_day(built: Warehouse) -> None:
+    before = contents(built, "insights.report_sla_breaches", row_of("insights.report_sla_breaches"))
+    built.execute("drop materialized view insights.report_profile_scores cascade")
+    built.execute("drop view insights_staging.int_profile_scores")
+    built.execute("alter table insights.report_sla_breaches drop column kept_count")
+    load = built.build("--select", "report_sla_breaches", "int_profile_scores", "report_profile_scores", *NO_TESTS)
+    assert load.succeeded, load.output[-2000:]
+    assert contents(built, "insights.report_sla_breaches", row_of("insights.report_sla_breaches")) == before
+
+
+def test_an_index_that_a_model_gained_is_made_on_the_table_that_exists(built: Warehouse) -> None:
+    indexes = (
+        "select substring(indexdef from 'USING .*') from pg_indexes where schemaname = 'insights'"
+        " and tablename = 'fact_tasks' and indexdef not like 'CREATE UNIQUE%%' order by 1"
+    )
+    before = built.rows(indexes)
+    assert ("USING btree (loaded_at)",) in before
+    for (name,) in built.rows(
+        "select indexname from pg_indexes where tablename = 'fact_tasks' and indexdef like '%%(loaded_at)%%'"
+    ):
+        built.execute(f'drop index insights."{name}"')
+    assert built.rows(indexes) != before
+    for _ in range(2):  # and only once
+        assert built.build("--select", "+fact_tasks", *NO_TESTS).succeeded
+        assert built.rows(indexes) == before
