@@ -150,10 +150,10 @@ measured as (
         month,
         {{ group }},
         kind,
-        sum(task_count) as task_count,
+        cast(sum(task_count) as integer) as task_count,
         percentile_cont(0.5) within group (order by seconds) as median_seconds,
         percentile_cont(0.9) within group (order by seconds) as p90_seconds,
-        sum(missed_count) as missed_count,
+        cast(sum(missed_count) as integer) as missed_count,
         min(oldest_date) as oldest_date
     from recounted
     group by month, {{ group }}, kind
@@ -181,7 +181,7 @@ final as (
         {{ trend_count('deadline') }} as deadline_count,
         cast(sum(missed_count) as integer) as missed_count,
         cast(
-            round(sum(missed_count) / nullif(sum(task_count) filter (where kind = 'deadline'), 0), 4) as numeric(5, 4)
+            round(1.0 * sum(missed_count) / nullif(sum(task_count) filter (where kind = 'deadline'), 0), 4) as numeric(5, 4)
         ) as missed_share,
         min(oldest_date) filter (where kind = 'opened') as opened_oldest_date,
         min(oldest_date) filter (where kind = 'closed') as closed_oldest_date,

@@ -116,7 +116,7 @@ def test_another_profile_reaches_every_day_of_its_organization(built: Warehouse)
         )
     )
     before = _versions(built, "report_sla_breaches")
-    override = {
+    override: dict[str, Any] = {
         "overrides_by_domain": built.settings.insights.patterns.overrides_by_domain | {domain: "advocacy_group"}
     }
     load = built.build("--select", "+report_profile_scores", *NO_TESTS, **override)
