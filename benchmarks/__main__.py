@@ -13,7 +13,7 @@ import click
 from benchmarks import build, cache, contention, dags, exports, patterns, purge, startup
 from benchmarks.measure import Comparison
 from benchmarks.picture import picture
-from benchmarks.report import as_json, details, table
+from benchmarks.report import as_json, details, summary, table
 from benchmarks.services import Bench
 from benchmarks.sizes import SIZES
 
@@ -54,7 +54,7 @@ def main(names: tuple[str, ...], sizes: tuple[str, ...], json_path: Path | None,
             for name in names or BENCHMARKS:
                 for compared in BENCHMARKS[name].run(bench):
                     found.append(compared)
-                    click.echo(f"{size}: {compared.benchmark}, {compared.title}", err=True)
+                    click.echo(f"{size}: {summary(compared)}", err=True)
     busy = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     click.echo("\n".join([*table(found), "", *details(found), "", f"{os.cpu_count()} cores, load average {busy}"]))
     if json_path:

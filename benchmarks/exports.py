@@ -99,7 +99,8 @@ def _exported(bench: Bench, case: Case, contents: list[str]) -> Measurement:
         found.rows = rows
     found.figures = {"MiB written": path.stat().st_size / 2**20, "peak memory MiB": memory}
     contents.append(_content(path))
-    path.unlink()
+    for file in path.parent.glob(f"{path.name}*"):  # with its manifest
+        file.unlink()
     return found
 
 

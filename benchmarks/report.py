@@ -19,6 +19,13 @@ VALUES: dict[str, Callable[[Measurement], float]] = {
 }
 
 
+def summary(compared: Comparison) -> str:
+    """Return one line with the processor seconds of both sides."""
+    sides = [statistics.median(one.processor for one in runs) for runs in (compared.work, compared.floor) if runs]
+    seconds = ", floor ".join(f"{side:.2f}" for side in sides)
+    return f"{compared.benchmark}, {compared.title}: processor s {seconds}"
+
+
 def table(found: Iterable[Comparison]) -> Iterator[str]:
     """Yield the lines of a Markdown table: medians of each side, and the ratio of the work to its floor."""
     yield "| benchmark | work, and its floor | tasks | processor s | server s | client s | wall s | rows | buffers |"
