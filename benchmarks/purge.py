@@ -1,168 +1,142 @@
-"""Time `insights purge` against one plain DELETE of the same rows, and the latency of a concurrent reader.
+"""A purge of a month and of a quarter of the history, against a plain DELETE, each with a reader beside it."""
 
-Starts a private PostgreSQL in a temporary folder, fills fact_tasks and dim_tasks with rows of 1,000 days, half of them
-past retention, prints one Markdown table and removes everything afterwards.
-"""
+from __future__ import annotations
 
-import os
-import tempfile
+import statistics
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from functools import partial
 
-import click
 import psycopg
+from psycopg import sql
 
-from orchestration import dbt
-from orchestration.config.files import load_settings
-from orchestration.retention.plan import load_plan
+from benchmarks.errors import BenchmarkError
+from benchmarks.measure import Comparison, Measurement, in_turn
+from benchmarks.services import BUILT, Bench
+from benchmarks.sizes import FIRST_DAY
+from orchestration.retention.plan import Retained, load_plan
 from orchestration.retention.purge import purge
+from orchestration.retention.rows import identifier
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.init import initialize
-from workshop.sample.load import load_sample
-from workshop.services import LocalPostgres, remove_state, state_root
 
-AS_OF = date(2026, 1, 1)
-CUTOFF = "date '2024-01-02'"
-MARTS = ("dim_tasks", "fact_tasks")
-SERVER = {"shared_buffers": "2GB", "max_wal_size": "8GB", "random_page_cost": "1.1", "autovacuum": "off"}
+NAME = "purge"
+HISTORY_DAYS = 700  # see source.fill
+SPANS = {"a month": 30, "a quarter of the history": HISTORY_DAYS // 4}  # longer ones have a day in the future
+# A dashboard's statement, for the organization with the most tasks.
+READ = """
+    select count(*), count(closed_date_key) from insights.fact_tasks
+    where organization_id = %s and created_date_key >= %s
+"""
+LARGEST = "select organization_id from insights.fact_tasks group by 1 order by count(*) desc limit 1"
+PAUSE_SECONDS = 0.01
 
-# Tasks of 100 organizations over 500 days before the cutoff and 500 days from it.
-FILL = f"""
-truncate insights.fact_tasks, insights.dim_tasks;
-create temporary table generated as
-select
-    n,
-    md5(n::text)::uuid as task_id,
-    md5((n % 100)::text)::uuid as organization_id,
-    {CUTOFF} - 500 + (n * 1000 / %(tasks)s)::int as day
-from generate_series(0, %(tasks)s - 1) as n;
-insert into insights.dim_tasks (
-    task_id, organization_id, label, is_label_valid, category, priority, severity, visibility, source, created_at,
-    current_status, quality_flags, loaded_at
-)
-select
-    task_id, organization_id, '11.11.HR', true, 'request', 'HIGH', 'MINOR', 'INTERNAL', 'api', day, 'PENDING', '{{}}',
-    now()
-from generated;
-insert into insights.fact_tasks (
-    id, task_id, organization_id, created_date_key, current_status, priority, severity, source, escalation_count,
-    comment_count, event_count, visibility, loaded_at
-)
-select n, task_id, organization_id, day, 'PENDING', 'HIGH', 'MINOR', 'api', 0, 0, 1, 'INTERNAL', now() from generated;
-"""  # noqa: S608 -- literals of this file
-PLAIN = f"""
-with deleted as (delete from insights.fact_tasks where created_date_key < {CUTOFF} returning task_id)
-delete from insights.dim_tasks using deleted where dim_tasks.task_id = deleted.task_id
-"""  # noqa: S608 -- literals of this file
-READ = f"""
-select count(*), count(closed_date_key) from insights.fact_tasks
-where organization_id = md5('7')::uuid and created_date_key >= {CUTOFF} + 400
-"""  # noqa: S608 -- literals of this file
+Purge = Callable[[psycopg.Connection], None]
 
 
-@dataclass
-class Reader:
-    """Repeat a dashboard's query and record the duration of each in seconds."""
-
-    url: str
-    seconds: list[float] = field(default_factory=list)
-    stopped: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        """Query until `stopped` is set."""
-        with connect(self.url, autocommit=True) as connection:
-            while not self.stopped.is_set():
-                start = time.perf_counter()
-                connection.execute(READ).fetchall()
-                self.seconds.append(time.perf_counter() - start)
-                time.sleep(0.01)
+def run(bench: Bench) -> Iterator[Comparison]:
+    """Yield a comparison for each span; each side has a new copy of the built warehouse."""
+    retention = bench.settings.insights.retention
+    keep = timedelta(days=retention.raw_event_retention_days.of(bench.settings.environment))
+    plan = [r for r in load_plan(bench.settings) if r.retention_class == "raw_event" and r.dated_by is None]
+    for title, days in SPANS.items():
+        cutoff = FIRST_DAY - timedelta(days=HISTORY_DAYS - days)
+        compared = Comparison(NAME, f"purge of {title}", bench.size, "one DELETE a table", is_same=True)
+        work = partial(_purge, bench, plan, cutoff + keep)
+        floor = partial(_delete, plan, cutoff)
+        yield in_turn(
+            compared, bench.size.repeats, partial(_side, bench, plan, work), partial(_side, bench, plan, floor)
+        )
+    bench.drop(NAME)
 
 
-@click.command()
-@click.option("--tasks", default=2_000_000, help="Number of tasks, half of which are deleted.")
-@click.option("--repeats", default=3, help="Number of alternating runs of each side.")
-def main(tasks: int, repeats: int) -> None:
-    """Time the purge and print one Markdown table."""
-    os.environ |= dict.fromkeys(("DBT_TARGET_PATH", "DBT_LOG_PATH"), tempfile.mkdtemp())
-    settings = load_settings()
-    state = state_root(Path(tempfile.mkdtemp()))
-    server = LocalPostgres(state)
-    server.start()
-    try:
-        server.create_database("bench")
-        with connect(server.url("postgres", "postgres"), autocommit=True) as connection:
-            for name, value in SERVER.items():
-                connection.execute(f"alter system set {name} = '{value}'")
-        server.stop()
-        server.start()
-        with connect(server.url("bench", "postgres")) as connection:
-            load_sample(connection)
-            initialize(connection, settings)
-        etl = server.url("bench", settings.insights.warehouse.write_user)
-        run = ["run", "--select", "+dim_tasks", "+fact_tasks", "--quiet"]
-        dbt.write(settings, run, url=etl, variables={"as_of": "2024-01-03"})
-        plan = [retained for retained in load_plan(settings) if retained.relation.name in MARTS]
-        sides: dict[str, Callable[[psycopg.Connection], object]] = {
-            "idle": lambda _: time.sleep(5),
-            "insights purge": lambda connection: purge(Database(settings, connection), plan, AS_OF),
-            "one plain DELETE": lambda connection: connection.execute(PLAIN),
-        }
-        click.echo("| side | s | rows/s | reader, median ms | reader, longest ms |\n| --- | --- | --- | --- | --- |")
-        for repeat in range(repeats):
-            order = list(sides.items())
-            for name, side in order[:1] + order[1:][:: 1 if repeat % 2 else -1]:
-                with connect(etl, autocommit=True) as connection:
-                    _fill(connection, tasks)
-                    reader = server.url("bench", settings.insights.warehouse.read_only_user)
-                    seconds, reads = _timed(reader, side, connection)
-                    if name != "idle":
-                        _check(connection, tasks)
-                rate = f"{tasks / seconds:,.0f}" if name != "idle" else ""
-                median, longest = sorted(reads)[len(reads) // 2] * 1000, max(reads) * 1000
-                click.echo(f"| {name} | {seconds:.1f} | {rate} | {median:.1f} | {longest:.0f} |")
-    finally:
-        server.stop()
-        remove_state(state)
+def _purge(bench: Bench, plan: list[Retained], as_of: date, connection: psycopg.Connection) -> None:
+    purge(Database(bench.settings, connection), plan, as_of)
 
 
-def _fill(connection: psycopg.Connection, tasks: int) -> None:
-    for statement in FILL.split(";\n")[:-1]:
-        connection.execute(statement.replace("%(tasks)s", str(tasks)))
-    connection.execute("drop table generated")
-    connection.execute("vacuum analyze insights.fact_tasks, insights.dim_tasks")
-    with connect(connection.info.dsn.replace(connection.info.user, "postgres"), autocommit=True) as admin:
-        admin.execute("checkpoint")
+def _delete(plan: list[Retained], cutoff: date, connection: psycopg.Connection) -> None:
+    """Delete the rows before the cutoff, and those that go with them, in one transaction."""
+    with connection.transaction():
+        for retained in (r for r in plan if r.date):
+            names = {"relation": identifier(retained.relation), "date": sql.Identifier(retained.date or "")}
+            followers = [r for r in plan if r.goes_with == retained.relation.name and not r.date]
+            key = sql.SQL(", ").join(map(sql.Identifier, retained.key)) if followers else sql.SQL("1")
+            parts = [
+                sql.SQL("gone as (delete from {relation} where {date} < %(cutoff)s returning {key})").format(
+                    **names, key=key
+                )
+            ]
+            parts += [
+                sql.SQL("{} as (delete from {} as f using gone where {})").format(
+                    sql.Identifier(follower.relation.name),
+                    identifier(follower.relation),
+                    sql.SQL(" and ").join(
+                        sql.SQL("{} = {}").format(sql.Identifier("f", column), sql.Identifier("gone", column))
+                        for column in follower.key
+                    ),
+                )
+                for follower in followers
+            ]
+            connection.execute(sql.SQL("with {} select 1").format(sql.SQL(", ").join(parts)), {"cutoff": cutoff})
 
 
-def _timed(
-    reader_url: str, side: Callable[[psycopg.Connection], object], connection: psycopg.Connection
-) -> tuple[float, list[float]]:
-    reader = Reader(reader_url)
-    thread = threading.Thread(target=reader.run)
+def _side(bench: Bench, plan: list[Retained], side: Purge) -> Measurement:
+    """Delete with one side while a reader asks; `rows` are the deleted ones of all relations."""
+    bench.copy(BUILT, NAME)
+    before = _rows(bench, plan)
+    with bench.measured(NAME) as found:
+        with reader(bench.reader_url(NAME)) as seconds, connect(bench.etl_url(NAME), autocommit=True) as connection:
+            started = time.perf_counter()
+            side(connection)
+            spent = time.perf_counter() - started
+        if not seconds:
+            raise BenchmarkError("The reader got no answer.")
+    found.rows = before - _rows(bench, plan)
+    found.figures = {
+        "delete s": spent,
+        "read, median ms": statistics.median(seconds) * 1000,
+        "read, longest ms": max(seconds) * 1000,
+    }
+    return found
+
+
+@contextmanager
+def reader(url: str) -> Iterator[list[float]]:
+    """Repeat a dashboard's statement while the block runs; yields the seconds of each answer."""
+    seconds: list[float] = []
+    errors: list[Exception] = []
+    stopped, begun = threading.Event(), threading.Event()
+
+    def repeat() -> None:
+        try:
+            with connect(url, autocommit=True) as connection:
+                largest = connection.execute(LARGEST).fetchall()[0][0]
+                while not (begun.is_set() and stopped.wait(PAUSE_SECONDS)):
+                    started = time.perf_counter()
+                    connection.execute(READ, [largest, FIRST_DAY - timedelta(days=60)]).fetchall()
+                    seconds.append(time.perf_counter() - started)
+                    begun.set()
+        except Exception as error:
+            errors.append(error)
+            begun.set()
+
+    thread = threading.Thread(target=repeat)
     thread.start()
-    time.sleep(1)
-    reader.seconds.clear()
-    start = time.perf_counter()
-    side(connection)
-    seconds = time.perf_counter() - start
-    reads = list(reader.seconds)
-    reader.stopped.set()
-    thread.join()
-    return seconds, reads
+    try:
+        begun.wait()
+        yield seconds
+    finally:
+        stopped.set()
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
-def _check(connection: psycopg.Connection, tasks: int) -> None:
-    row = connection.execute(
-        "select (select count(*) from insights.fact_tasks), (select count(*) from insights.dim_tasks)"
-    ).fetchone()
-    if row != (tasks // 2, tasks // 2):
-        raise SystemExit(f"{row} rows are left instead of {tasks // 2} each")
-
-
-if __name__ == "__main__":
-    main()
+def _rows(bench: Bench, plan: list[Retained]) -> int:
+    """Return the rows of all relations of the plan."""
+    with connect(bench.admin_url(NAME)) as connection:
+        queries = [sql.SQL("select count(*) from {}").format(identifier(r.relation)) for r in plan]
+        return sum(int(connection.execute(query).fetchall()[0][0]) for query in queries)

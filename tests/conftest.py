@@ -20,6 +20,7 @@ _numbers = count()
 
 # With a process for each core the longest file decides, so it is begun first.
 LONGEST_FIRST = (
+    "test_benchmarks.py",
     "test_airflow_service.py",
     "test_deployed_schema.py",
     "test_quarter.py",

@@ -36,7 +36,7 @@ WRITER_ONLY = {
     "tcp_keepalives_interval": "10s",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "60s",
-    # JIT costs seconds for the long statements of a load, which run once (benchmarks/README.md).
+    # JIT costs seconds for the long statements of a load, which run once.
     "jit": "off",
 }
 # Only a superuser, or a role with the privilege SET on this parameter, may set it.

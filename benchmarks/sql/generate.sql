@@ -1,6 +1,7 @@
--- Fills an empty operational database with valid data for benchmarks. generate.py sets benchmark.tasks,
+-- Fills an empty operational database with valid data for benchmarks. source.py sets benchmark.tasks,
 -- benchmark.organizations and benchmark.as_of and runs the steps in one transaction.
 -- All values come from hashes of row numbers, so the same settings produce the same rows. Task n is the n-th by time.
+-- `offset 0` keeps PostgreSQL from merging a subquery into its user, which would compute a hash once for each use.
 
 -- step: settings
 create temporary table scale on commit drop as
@@ -175,6 +176,7 @@ with numbered as (
         case when n % 2 = 0 then (n + 9) / 10 end as case_n,
         as_of - interval '700 days' + pace * (n - pg_temp.r(n, 6)) as created_at
     from scale, generate_series(1, tasks) as n
+    offset 0
 ),
 
 placed as (
@@ -183,6 +185,7 @@ placed as (
         1 + floor(organizations * pg_temp.r(coalesce(case_n, -n), 7) ^ 2)::bigint as organization_n,
         as_of - created_at as remaining
     from numbered
+    offset 0
 )
 
 select
@@ -308,54 +311,53 @@ where not is_commented;
 
 -- step: events
 -- Four per task: creation, first response (a comment or an owner), start of work, and end or reason for staying open.
+-- The casts are inside VALUES, so that constants are cast once.
 insert into task_events (id, task_id, organization_id, event_type, old_value, new_value, actor_user_id, origin, created_at)
 select
     pg_temp.id('event' || k || '-', n),
     task_id,
     organization_id,
-    event_type::task_event_type,
-    old_value::jsonb,
-    new_value::jsonb,
+    event_type,
+    old_value,
+    new_value,
     actor_id,
     'ui',
     happened_at
 from plan, lateral (
     values
-    (1, 'created', null, '{"status": "PENDING"}', creator_id, created_at),
+    (1, 'created'::task_event_type, null::jsonb, '{"status": "PENDING"}'::jsonb, creator_id, created_at),
     (
         2,
-        case when is_commented then 'comment_added' else 'ownership_changed' end,
+        case when is_commented then 'comment_added'::task_event_type else 'ownership_changed' end,
         null,
         case
-            when is_commented then '{"comment_id": "' || pg_temp.id('comment', n) || '"}'
-            else '{"owner_user_id": "' || worker_id || '"}'
+            when is_commented then jsonb_build_object('comment_id', pg_temp.id('comment', n))
+            else jsonb_build_object('owner_user_id', worker_id)
         end,
         worker_id,
         answered_at
     ),
     (
         3,
-        case when status = 'PENDING' then 'deadline_updated' else 'status_changed' end,
-        case when status = 'PENDING' then '{"due_at": null}' else '{"status": "PENDING"}' end,
-        case when status = 'PENDING' then '{"due_at": "2030-01-01"}' else '{"status": "IN_PROGRESS"}' end,
+        case when status = 'PENDING' then 'deadline_updated'::task_event_type else 'status_changed' end,
+        case when status = 'PENDING' then '{"due_at": null}'::jsonb else '{"status": "PENDING"}' end,
+        case when status = 'PENDING' then '{"due_at": "2030-01-01"}'::jsonb else '{"status": "IN_PROGRESS"}' end,
         worker_id,
         started_at
     ),
     (
         4,
-        case status
-            when 'ESCALATED' then 'escalated'
-            when 'IN_PROGRESS' then 'metadata_updated'
-            when 'PENDING' then 'metadata_updated'
+        case
+            when status = 'ESCALATED' then 'escalated'::task_event_type
+            when status in ('IN_PROGRESS', 'PENDING') then 'metadata_updated'
             else 'status_changed'
         end,
-        case when status not in ('IN_PROGRESS', 'PENDING') then '{"status": "IN_PROGRESS"}' end,
-        '{"status": "' || status || '"}',
+        case when status not in ('IN_PROGRESS', 'PENDING') then '{"status": "IN_PROGRESS"}'::jsonb end,
+        jsonb_build_object('status', status),
         worker_id,
         ended_at
     )
-) as event (k, event_type, old_value, new_value, actor_id, happened_at)
-order by happened_at;
+) as event (k, event_type, old_value, new_value, actor_id, happened_at);
 
 -- step: check-ins and labels
 insert into wellbeing_checkins (id, organization_id, person_id, context, score, tags, created_at, updated_at)

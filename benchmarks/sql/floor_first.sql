@@ -1,16 +1,37 @@
--- A handwritten first build, as a lower bound for dbt: the tables dim_tasks, fact_tasks, dim_cases and fact_cases with their
--- columns, keys and indexes, in the schema `baseline`. It trusts the columns' types, so it maps no old tokens and rejects no rows;
--- it has no tests, logs, documentation or grants. psql variable: as_of, the day after the last event.
+-- A handwritten first build, the floor of dbt's: dim_tasks, fact_tasks, dim_cases and fact_cases with their columns, keys
+-- and indexes, in the schema `floor`. It trusts the columns' types, so it maps no old tokens and rejects no rows; it has no
+-- tests, logs, documentation or grants, and no reviews. psql variable: as_of, the day after the last event.
 \set ON_ERROR_STOP on
-create schema baseline;
-set search_path = baseline, public;
+create schema floor;
+set search_path = floor, public;
 set timezone = 'UTC';
 set jit = off;
 
 create table clock as select :'as_of'::timestamptz as as_of, :'as_of'::timestamptz - interval '730 days' as cutoff;
 
-create function visibility_rank(token text) returns integer language sql immutable parallel safe return
+-- seeds/label_*.csv
+create table label_bases as
+values
+(1, 'CEO'), (2, 'C-level'), (11, 'Department head'), (101, 'Team lead'), (1001, 'Staff'),
+(10, 'Broadcast 10'), (100, 'Broadcast 100'), (1000, 'Broadcast 1000');
+alter table label_bases rename column1 to base;
+alter table label_bases rename column2 to name;
+
+create table label_categories as
+select category, name
+from unnest(array[
+    'Operational', 'Strategic', 'Compliance', 'Customer', 'Training', 'Communication', 'Financial', 'Technical', 'Crisis'
+]) with ordinality as listed (name, category);
+
+create table label_subcategories as
+select subcategory, name
+from unnest(array['Request', 'Update', 'Decision', 'Report', 'Distribution']) with ordinality as listed (name, subcategory);
+
+create function rank_of(token text) returns integer language sql immutable parallel safe return
     coalesce(array_position(array['PUBLIC', 'INTERNAL', 'RESTRICTED', 'ANONYMISED'], token), 3);
+
+create function token_of(rank integer) returns text language sql immutable parallel safe return
+    (array['PUBLIC', 'INTERNAL', 'RESTRICTED', 'ANONYMISED'])[rank];
 
 create function label_is_valid(label text) returns boolean language sql immutable parallel safe return
     label ~ '^(1|2|11|101|1001|10|100|1000)[.][1-9][1-5]([.][^.]*[^. ][^.]*)*$';
@@ -20,6 +41,14 @@ create function seconds_between(start timestamptz, finish timestamptz) returns b
 
 create function hash_id(key uuid) returns bigint language sql immutable parallel safe return
     ('x' || left(md5(key::text), 16))::bit(64)::bigint;
+
+create function is_first_response(event task_events) returns boolean language sql immutable parallel safe return
+    event.event_type in ('ownership_changed', 'comment_added')
+    or (
+        event.event_type = 'status_changed'
+        and coalesce(event.old_value ->> 'status', 'PENDING') = 'PENDING'
+        and event.new_value ->> 'status' <> 'PENDING'
+    );
 
 -- `offset 0` makes PostgreSQL evaluate each LATERAL once per row; lookups in source tables use their indexes.
 create view task_rows as
@@ -38,14 +67,13 @@ select
     subtype,
     priority::text as priority,
     severity::text as severity,
-    case
-        when visibility in ('PUBLIC', 'INTERNAL') and confidentiality_level <> 'normal' then 'RESTRICTED'
-        else visibility::text
-    end as visibility,
+    token_of(greatest(rank_of(visibility::text), case when is_sensitive then 3 end)) as visibility,
+    is_sensitive as is_about_sensitive_person,
     source::text as source,
     assignee_role,
     tasks.created_at,
     ended.closed_at,
+    reactivity_deadline_at as deadline_at,
     status::text as current_status,
     array_remove(
         array[
@@ -58,7 +86,12 @@ select
     ) as quality_flags
 from tasks
 left join person_profiles on tasks.requester_person_id = person_profiles.id
-cross join lateral (select label_is_valid(label) as is_label_valid offset 0) as parsed
+cross join lateral (
+    select
+        label_is_valid(label) as is_label_valid,
+        requester_person_id is not null and confidentiality_level is distinct from 'normal' as is_sensitive
+    offset 0
+) as parsed
 cross join lateral (
     select
         case
@@ -81,10 +114,18 @@ cross join lateral (
 ) as ended
 where tasks.created_at >= (select cutoff from clock) and tasks.created_at < (select as_of from clock);
 
-create table dim_tasks as select *, now() as loaded_at from task_rows;
-alter table dim_tasks add primary key (task_id);
+create view named_tasks as
+select task_rows.*, b.name as label_base_name, c.name as label_category_name, s.name as label_subcategory_name
+from task_rows
+left join label_bases as b on label_base = b.base
+left join label_categories as c on label_category = c.category
+left join label_subcategories as s on label_subcategory = s.subcategory;
+
+create table dim_tasks as select *, now() as loaded_at from named_tasks;
+alter table dim_tasks add primary key (organization_id, task_id);
 create index on dim_tasks (organization_id, created_at);
 create index on dim_tasks (case_id);
+analyze dim_tasks;
 
 create table fact_tasks as
 with events as (
@@ -92,18 +133,7 @@ with events as (
         task_id,
         count(*)::integer as event_count,
         count(*) filter (where event_type = 'escalated')::integer as escalation_count,
-        min(e.created_at) filter (
-            where
-                e.created_at > t.created_at
-                and (
-                    event_type in ('ownership_changed', 'comment_added')
-                    or (
-                        event_type = 'status_changed'
-                        and coalesce(old_value ->> 'status', 'PENDING') = 'PENDING'
-                        and new_value ->> 'status' <> 'PENDING'
-                    )
-                )
-        ) as first_at
+        min(e.created_at) filter (where e.created_at > t.created_at and is_first_response(e)) as first_at
     from task_events as e
     inner join tasks as t on e.task_id = t.id
     where e.created_at < (select as_of from clock)
@@ -143,8 +173,26 @@ left join events on t.task_id = events.task_id
 left join comments on t.task_id = comments.task_id;
 
 alter table fact_tasks add unique (id);
-create unique index on fact_tasks (task_id);
+create unique index on fact_tasks (organization_id, task_id);
 create index on fact_tasks (organization_id, created_date_key);
+analyze fact_tasks;
+
+create view linked_tasks as
+select
+    tasks.case_id,
+    tasks.organization_id,
+    tasks.type,
+    coalesce(
+        'user:' || persons.linked_user_id,
+        'person:' || tasks.requester_person_id,
+        'user:' || tasks.created_by_user_id,
+        'channel:' || tasks.source
+    ) as source_key,
+    rank_of(tasks.visibility::text) as rank,
+    tasks.requester_person_id is not null and confidentiality_level is distinct from 'normal' as is_sensitive
+from tasks
+left join person_profiles as persons on tasks.requester_person_id = persons.id
+where tasks.created_at < (select as_of from clock);
 
 create view case_rows as
 select
@@ -156,6 +204,12 @@ select
     case when is_label_valid then right(split_part(label, '.', 2), 1)::integer end as label_subcategory,
     case when is_label_valid then nullif(substr(label, length(split_part(label, '.', 1)) + 5), '') end as label_role,
     is_label_valid,
+    coalesce(domain, 'generic') as domain,
+    location::text as location,
+    coalesce(source_keys, own_keys) as source_keys,
+    coalesce(visible_domain, 'generic') as visible_domain,
+    coalesce(visible_source_keys, own_keys) as visible_source_keys,
+    false as is_own_review,
     title,
     status::text as status,
     severity::text as severity,
@@ -163,31 +217,51 @@ select
     origin_role,
     cases.created_at as opened_at,
     case when status in ('resolved', 'archived') then cases.updated_at end as closed_at,
-    (array['PUBLIC', 'INTERNAL', 'RESTRICTED', 'ANONYMISED'])[greatest(
-        coalesce(
-            case when metadata ? 'visibility' then visibility_rank(metadata ->> 'visibility') end,
-            tasks_of_case.visibility_rank,
-            visibility_rank(default_visibility)
-        ),
-        case when tasks_of_case.is_sensitive then 3 end
-    )] as visibility,
+    cases.created_at + reactivity_time as deadline_at,
+    token_of(ranked.rank) as visibility,
+    token_of(greatest(
+        ranked.rank, case when coalesce(domain, 'generic') <> coalesce(visible_domain, 'generic') then task_rank end
+    )) as pattern_visibility,
     array_remove(array[case when not is_label_valid then 'label_unparsable' end], null) as quality_flags
 from cases
 left join organization_profiles on cases.organization_id = organization_profiles.organization_id
 left join insights_ops.profiles on organization_profiles.profile_code = profiles.profile_code
-cross join lateral (select label_is_valid(label) as is_label_valid offset 0) as parsed
 cross join lateral (
     select
-        max(visibility_rank(visibility::text)) as visibility_rank,
-        bool_or(confidentiality_level <> 'normal') as is_sensitive
-    from tasks
-    left join person_profiles on tasks.requester_person_id = person_profiles.id
-    where case_id = cases.id and tasks.created_at < (select as_of from clock)
-) as tasks_of_case
+        label_is_valid(label) as is_label_valid,
+        array[coalesce('reference:' || nullif(trim(source_reference), ''), 'channel:' || source_type)] as own_keys,
+        case when metadata ? 'visibility' then rank_of(metadata ->> 'visibility') end as own_rank
+    offset 0
+) as parsed
+cross join lateral (
+    select
+        mode() within group (order by type collate "C") as domain,
+        array_agg(distinct source_key order by source_key) as source_keys,
+        mode() within group (order by type collate "C") filter (where is_visible) as visible_domain,
+        array_agg(distinct source_key order by source_key) filter (where is_visible) as visible_source_keys,
+        max(rank) as task_rank,
+        bool_or(is_sensitive) as is_sensitive
+    from (
+        select *, own_rank is null or rank <= own_rank as is_visible
+        from linked_tasks
+        where case_id = cases.id and linked_tasks.organization_id = cases.organization_id
+    ) as linked
+) as linked
+cross join lateral (
+    select greatest(coalesce(own_rank, task_rank, rank_of(default_visibility)), case when is_sensitive then 3 end) as rank
+    offset 0
+) as ranked
 where cases.created_at >= (select cutoff from clock) and cases.created_at < (select as_of from clock);
 
-create table dim_cases as select *, now() as loaded_at from case_rows;
-alter table dim_cases add primary key (case_id);
+create view named_cases as
+select case_rows.*, b.name as label_base_name, c.name as label_category_name, s.name as label_subcategory_name
+from case_rows
+left join label_bases as b on label_base = b.base
+left join label_categories as c on label_category = c.category
+left join label_subcategories as s on label_subcategory = s.subcategory;
+
+create table dim_cases as select *, now() as loaded_at from named_cases;
+alter table dim_cases add primary key (organization_id, case_id);
 create index on dim_cases (organization_id, opened_at);
 
 create view case_facts as
@@ -209,11 +283,12 @@ cross join lateral (
         count(*)::integer as linked_task_count,
         coalesce(sum(fact_tasks.escalation_count), 0)::integer as escalation_count
     from dim_tasks
-    inner join fact_tasks on dim_tasks.task_id = fact_tasks.task_id
+    inner join fact_tasks
+        on dim_tasks.task_id = fact_tasks.task_id and dim_tasks.organization_id = fact_tasks.organization_id
     where dim_tasks.case_id = c.case_id
 ) as tasks_of_case;
 
 create table fact_cases as select *, now() as loaded_at from case_facts;
 alter table fact_cases add unique (id);
-create unique index on fact_cases (case_id);
+create unique index on fact_cases (organization_id, case_id);
 create index on fact_cases (organization_id, opened_date_key);

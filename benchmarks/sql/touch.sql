@@ -1,4 +1,4 @@
--- Adds the changes of the day before as_of. generate.py sets benchmark.share and benchmark.as_of and runs the steps in
+-- Adds the changes of the day before as_of. source.py sets benchmark.share and benchmark.as_of and runs the steps in
 -- one transaction. 40% of the affected tasks are completed, 30% get a comment, and 30% are new (every third of them in
 -- an existing case, which is updated).
 -- Hashes of ids and the day select the tasks, so the same day produces the same changes.
