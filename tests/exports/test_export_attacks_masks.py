@@ -138,6 +138,7 @@ def test_the_key_in_the_servers_log_and_in_pg_stat_activity(
 def test_the_key_in_dbts_target_folder(session: ExportSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+    monkeypatch.setenv("DBT_LOG_LEVEL_FILE", "debug")
     command = [sys.executable, "-c", "from orchestration.cli import main; main()", "export", "cases", "--org", HOSPITAL]
     command += ["--user", session.user(), "--output", "x", "--from", "2025-01-01", "--to", "2026-01-01"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

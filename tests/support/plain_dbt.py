@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import chain, pairwise
 from pathlib import Path
 
+from support import saved_parse
 from support.warehouse import DbtResult
 
 from orchestration.config.files import PROJECT
@@ -23,6 +25,8 @@ def libpq_variables(postgres: LocalPostgres, database: str, user: str) -> dict[s
 
 def plain_dbt(variables: Mapping[str, str], *arguments: str) -> DbtResult:
     """Run `dbt ARGUMENTS` in the project's folder, with these environment variables."""
+    given = [pair for pair in pairwise(arguments) if pair[0] in ("--vars", "--target", "--profile")]
+    saved_parse.save(variables, *chain.from_iterable(given))
     done = subprocess.run(
         [DBT, *arguments],
         cwd=PROJECT,

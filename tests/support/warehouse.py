@@ -22,6 +22,8 @@ from orchestration.warehouse.writer_lock import writer_lock
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+
 
 @dataclass(frozen=True)
 class DbtResult:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from support.contents import contents
 from support.pooler import Pooler
+from support.saved_parse import save_for_insights
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse, connect_as
 
@@ -46,6 +47,7 @@ HOLDER = "select backend_pid from insights_ops.claims where claim_name = 'writer
 @contextmanager
 def _held_up_build(warehouse: Warehouse) -> Iterator[subprocess.Popen[str]]:
     """Start a build that waits in the transaction that writes fact_tasks, and end the session that holds its lock."""
+    save_for_insights(warehouse.settings, warehouse.etl_url, as_of=NEXT_DAY.isoformat())
     with connect_as(warehouse.admin_url) as other, other.transaction():
         other.execute("lock table insights.fact_tasks in share row exclusive mode")
         build = subprocess.Popen(
@@ -95,6 +97,7 @@ def test_a_build_whose_lock_another_has_taken_writes_no_more(built: Warehouse) -
 
 def _build_with(warehouse: Warehouse, number: int) -> subprocess.CompletedProcess[str]:
     """Run dbt as the process would whose claim has this number."""
+    save_for_insights(warehouse.settings, warehouse.etl_url, as_of=NEXT_DAY.isoformat())
     script = (
         "import sys; from orchestration import dbt; from orchestration.config.files import load_settings;"
         "from orchestration.supervision import run_dbt; settings = load_settings();"
@@ -115,6 +118,7 @@ def _build_with(warehouse: Warehouse, number: int) -> subprocess.CompletedProces
 
 def test_builds_whose_sessions_end_never_write_at_the_same_time(built: Warehouse) -> None:
     """Two builds run at any time, while the sessions that hold the lock end."""
+    save_for_insights(built.settings, built.etl_url, as_of=NEXT_DAY.isoformat())
     command = [INSIGHTS, "build", "--as-of", NEXT_DAY.isoformat(), "--select", *DIMENSIONS, *NO_TESTS]
     environment = os.environ | {"INSIGHTS_WAREHOUSE_URL": built.etl_url}
     running: list[subprocess.Popen[bytes]] = []

@@ -13,8 +13,9 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from support.plain_dbt import plain_dbt
+from support.saved_parse import save_for_insights
 from support.tls_server import ADMIN_PASSWORD, TlsServer
-from support.warehouse import Warehouse
+from support.warehouse import NO_TESTS, Warehouse
 
 from orchestration.config.files import PROJECT, Settings
 from orchestration.dbt import process_environment
@@ -126,7 +127,8 @@ def test_dbt_connects_to_the_server_that_libpq_chooses(
             exported = dict(shlex.split(line)[1].split("=", 1) for line in shown.splitlines())
             assert exported.items() <= process_environment(settings, url).items(), url
             assert {"PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "INSIGHTS_SCHEMA", "INSIGHTS_THREADS"} <= set(exported)
-            command = _insights("build", "--as-of", "2026-01-01", "--select", "stg_roles")
+            save_for_insights(settings, url, as_of="2026-01-01")
+            command = _insights("build", "--as-of", "2026-01-01", "--select", "stg_roles", *NO_TESTS)
             done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr
             assert prepared.value("select to_regclass('insights_staging.stg_roles') is not null") is True

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.contents import contents
+from support.saved_parse import save_for_insights
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse, connect_as
 
@@ -47,6 +48,7 @@ SESSIONS = f"select not exists (select from pg_stat_activity where application_n
 def test_dbt_ends_with_the_command_that_started_it(
     built: Warehouse, number: signal.Signals, shell: tuple[str, ...], exit_code: int
 ) -> None:
+    save_for_insights(built.settings, built.etl_url, as_of=NEXT_DAY.isoformat())
     before = contents(built, "insights.fact_tasks")
     with connect_as(built.admin_url) as other, other.transaction():
         other.execute("lock table insights.fact_tasks in share row exclusive mode")

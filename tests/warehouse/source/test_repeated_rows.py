@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from support.contents import contents, incremental
-from support.warehouse import Warehouse
+from support.warehouse import Warehouse, disposable_copy
 
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.contract import contract_tables
@@ -16,6 +16,17 @@ pytestmark = pytest.mark.services
 
 IDENTITIES = {t.name: "id" if "id" in t.columns else "organization_id" for t in contract_tables()}
 del IDENTITIES["learning_group_memberships"]  # a person may be twice in a group
+
+
+# An eighth of the sample: a later load compares views without statistics row by row, so its time is quadratic.
+FEWER_ROWS = """
+    set local session_replication_role = replica;
+    delete from cases where hashtext(id::text) % 8 <> 0;
+    delete from tasks where case_id not in (select id from cases) or case_id is null and hashtext(id::text) % 8 <> 0;
+    delete from task_events where task_id not in (select id from tasks);
+    delete from task_comments where task_id not in (select id from tasks);
+    delete from wellbeing_checkins where hashtext(id::text) % 8 <> 0;
+"""
 
 
 def repeat_rows(warehouse: Warehouse) -> None:
@@ -45,23 +56,24 @@ def repeat_rows(warehouse: Warehouse) -> None:
         initialize(connection, warehouse.settings)
 
 
-def test_repeated_rows_and_rows_without_identity_are_left_out_and_counted(
-    prepared: Warehouse, built: Warehouse
-) -> None:
-    repeat_rows(prepared)
-    result = prepared.build("--exclude-resource-type", "unit_test")
-    assert result.succeeded, result.output[-3000:]
-    for relation in incremental():
-        assert contents(prepared, relation) == contents(built, relation) != {}, relation
-    counted = prepared.rows(
-        "select table_name, column_name, repeated_rows from insights_ops.source_drift"
-        " where drift = 'repeated' order by 1"
-    )
-    assert counted == sorted((table, identity, 4) for table, identity in IDENTITIES.items())
+def test_repeated_rows_and_rows_without_identity_are_left_out_and_counted(prepared: Warehouse) -> None:
+    prepared.execute(FEWER_ROWS)
+    with disposable_copy(prepared.name, "without_repetition", prepared.postgres, prepared.settings) as plain:
+        assert plain.build("--exclude-resource-type", "test").succeeded
+        repeat_rows(prepared)
+        result = prepared.build("--exclude-resource-type", "unit_test")
+        assert result.succeeded, result.output[-3000:]
+        for relation in incremental():
+            assert contents(prepared, relation) == contents(plain, relation) != {}, relation
+        counted = prepared.rows(
+            "select table_name, column_name, repeated_rows from insights_ops.source_drift"
+            " where drift = 'repeated' order by 1"
+        )
+        assert counted == sorted((table, identity, 4) for table, identity in IDENTITIES.items())
 
-    second = prepared.build("--exclude-resource-type", "test", "unit_test")
-    assert second.succeeded, second.output[-3000:]
-    assert contents(prepared, "insights.dim_tasks") == contents(built, "insights.dim_tasks")
+        second = prepared.build("--exclude-resource-type", "test", "unit_test")
+        assert second.succeeded, second.output[-3000:]
+        assert contents(prepared, "insights.dim_tasks") == contents(plain, "insights.dim_tasks")
 
 
 def test_tables_with_keys_are_not_counted_and_read_as_they_are(built: Warehouse) -> None:

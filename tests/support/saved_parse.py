@@ -1,0 +1,63 @@
+"""Saves the parsed project for dbt in a process of its own, which would otherwise parse it again for each database."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.cli.main import dbtRunner
+from dbt.constants import PARTIAL_PARSE_FILE_NAME
+from dbt.contracts.graph.manifest import Manifest
+from dbt.parser.manifest import ManifestLoader, extended_mashumaro_encoder, extended_mashumuro_decoder
+from support import in_process
+
+from orchestration import dbt
+from orchestration.config.files import PROJECT, Settings, dbt_variables
+
+# The parsed project by what it depends on besides the files: target and schema. `bind` changes the database.
+_parsed: dict[tuple[str, str], bytes] = {}
+
+
+def save_for_insights(settings: Settings, url: str, **variables: Any) -> None:
+    """Save the parsed project for loads by `insights` with this URL and these variables of dbt, such as `as_of`."""
+    given = json.dumps(dbt_variables(settings) | variables)
+    save(dbt.process_environment(settings, url, claim=1), "--vars", given, "--target", settings.environment)
+
+
+def save(environment: Mapping[str, str], *options: str) -> None:
+    """Save the parsed project for a dbt with these environment variables and options (vars, target, profile).
+
+    dbt compares its version, its options, its connection and the files with those of the saved project, and parses what
+    differs. So a wrong argument here costs time and changes no result, and an error is that dbt's to report.
+    """
+    in_process.parsed("dev", "insights")
+    asked: list[tuple[str, str]] = []
+    is_partial_parsable = ManifestLoader.is_partial_parsable
+
+    def adopt(loader: ManifestLoader, saved: Manifest) -> tuple[bool, str | None]:
+        project = loader.root_project
+        asked.append((project.target_name, project.credentials.schema))
+        if asked[-1] not in _parsed:
+            return is_partial_parsable(loader, saved)
+        manifest: Manifest = Manifest.from_msgpack(_parsed[asked[-1]], decoder=extended_mashumuro_decoder)
+        in_process.bind(manifest, project.credentials.database)
+        manifest.state_check = loader.manifest.state_check
+        _file().write_bytes(manifest.to_msgpack(extended_mashumaro_encoder))
+        return True, None
+
+    places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ManifestLoader, "is_partial_parsable", adopt)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        done = dbtRunner().invoke(["parse", *options, *places, "--no-write-json", "--quiet", *in_process.NO_LOGGERS])
+        if done.success and asked and asked[-1] not in _parsed:
+            _parsed[asked[-1]] = _file().read_bytes()
+
+
+def _file() -> Path:
+    return Path(os.environ["DBT_TARGET_PATH"]) / PARTIAL_PARSE_FILE_NAME
