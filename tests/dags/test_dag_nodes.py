@@ -25,7 +25,7 @@ def _ls(*arguments: str) -> list[dict[str, Any]]:
     folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     types = chain.from_iterable(("--resource-type", kind) for kind in ("model", "snapshot", "test"))
     done = dbtRunner(manifest=in_process.parsed("dev", "insights")).invoke(
-        [*command, *arguments, *types, *folders, "--quiet"]
+        [*command, *arguments, *types, *folders, "--quiet", "--no-write-json", *in_process.NO_LOGGERS]
     )
     assert done.success, done.exception
     return [json.loads(line) for line in done.result]  # type: ignore[union-attr]

@@ -268,7 +268,7 @@ def test_each_custom_test_fails_on_its_own_corruption_and_no_other_does(built: W
 
 def _failures(warehouse: Warehouse, *selection: str) -> dict[str, int]:
     """Return the selected data tests that fail, with the number of wrong rows."""
-    result = warehouse.build("--select", *selection, command="test")
+    result = warehouse.build("--select", *selection, "--write-json", command="test")
     written = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "run_results.json").read_text("utf-8"))["results"]
     tests = [r for r in written if r["unique_id"].startswith("test.")]
     assert len(tests) > len(CORRUPTIONS), result.output

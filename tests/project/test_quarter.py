@@ -89,9 +89,7 @@ def hall(postgres: LocalPostgres, settings: Settings) -> tuple[Warehouse, Load]:
         connection.execute("update insights_ops.profiles set updated_at = '2025-01-01'")
 
     def load(as_of: date, *models: str) -> None:
-        result = warehouse.build(
-            "--no-write-json", "--select", *models, "--exclude-resource-type", "test", "unit_test", as_of=as_of
-        )
+        result = warehouse.build("--select", *models, "--exclude-resource-type", "test", "unit_test", as_of=as_of)
         assert result.succeeded, (as_of, result.output)
 
     load(FIRST, "+review_requests", "fact_cases")

@@ -25,7 +25,10 @@ NO_LOGGERS = ("--log-level", "none", "--log-level-file", "none")
 def run(
     settings: Settings, command: list[str], url: str, variables: Mapping[str, Any], claim: int | None = None
 ) -> tuple[bool, str]:
-    """Run dbt like `dbt.run`, in this process; returns whether it succeeded, and its output."""
+    """Run dbt like `dbt.run`, in this process; returns whether it succeeded, and its output.
+
+    Its artifacts are written only with `--write-json`.
+    """
     lines: list[str] = []
 
     def listen(event: Any) -> None:  # dbt's own type does not know the text of a message
@@ -39,7 +42,8 @@ def run(
         manifest = parsed(settings.environment, settings.insights.warehouse.schema_name)
         bind(manifest, os.environ["PGDATABASE"])
         runner = dbtRunner(manifest=manifest, callbacks=[listen])
-        done = runner.invoke([*arguments, "--quiet", "--no-use-colors", *NO_LOGGERS])
+        artifacts = () if "--write-json" in arguments else ("--no-write-json",)
+        done = runner.invoke([*arguments, *artifacts, "--quiet", "--no-use-colors", *NO_LOGGERS])
     return done.success, "".join([*lines, str(done.exception or "")])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from dbt.parser.manifest import ManifestLoader, extended_mashumaro_encoder, exte
 from support import in_process
 
 from orchestration import dbt
-from orchestration.config.files import PROJECT, Settings, dbt_variables
+from orchestration.config.files import PROJECT, Settings
 
 # The parsed project by what it depends on besides the files: target and schema. `bind` changes the database.
 _parsed: dict[tuple[str, str], bytes] = {}
@@ -24,8 +23,7 @@ _parsed: dict[tuple[str, str], bytes] = {}
 
 def save_for_insights(settings: Settings, url: str, **variables: Any) -> None:
     """Save the parsed project for loads by `insights` with this URL and these variables of dbt, such as `as_of`."""
-    given = json.dumps(dbt_variables(settings) | variables)
-    save(dbt.process_environment(settings, url, claim=1), "--vars", given, "--target", settings.environment)
+    save(dbt.process_environment(settings, url, claim=1), *dbt.complete(settings, [], variables))
 
 
 def save(environment: Mapping[str, str], *options: str) -> None:

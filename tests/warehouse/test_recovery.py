@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 from support.contents import contents, incremental, row_changes
+from support.saved_parse import save_for_insights
 from support.small_scenario import NEXT_DAY, event_of_sample
 from support.warehouse import Warehouse, connect_as
 
@@ -49,6 +50,7 @@ def test_a_killed_run_loses_and_doubles_nothing(built: Warehouse) -> None:
     with connect_as(built.admin_url) as other, other.transaction():
         # Readers pass, writers wait: the run gets as far as writing fact_tasks, with dim_tasks loaded.
         other.execute("lock table insights.fact_tasks in share row exclusive mode")
+        save_for_insights(built.settings, built.etl_url, as_of=NEXT_DAY.isoformat())
         process = _start(built, "--as-of", NEXT_DAY.isoformat(), *selected)
         waits = "select exists (select from pg_locks where relation = 'insights.fact_tasks'::regclass and not granted)"
         built.wait_for(waits)

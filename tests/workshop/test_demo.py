@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import redis
 from click.testing import CliRunner
+from support.saved_parse import save_for_insights
 
 from orchestration.cli import commands
 from orchestration.config.files import PROJECT, Settings
@@ -58,6 +59,7 @@ def loaded_as_of(demo: job.Demo) -> set[date]:
 
 @pytest.mark.services
 def test_every_command_of_the_summary_works_and_keeps_the_day(demo: job.Demo) -> None:
+    save_for_insights(demo.settings, demo.warehouse_url, as_of=demo.as_of.isoformat())
     job.build(demo, lambda _done, _total: None)
     steps = [command for command, _what in next_steps(demo)]
     tried = [command for command in steps if not command.startswith("./dev") or RUNNING.match(command)]

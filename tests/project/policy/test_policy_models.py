@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import saved_parse
 from support.documentation import read
 from support.policy import Node, catalog, models
 from support.warehouse import Warehouse
@@ -140,6 +141,7 @@ def test_the_sql_of_a_later_load_is_clean_too(built: Warehouse) -> None:
     branching = [name for name, text in models_sql.items() if re.search(r"{%-? if |{{ '.*' if ", text)]
     assert {"dim_persons", "int_case_lifecycle", "int_monthly_trends"} <= {Path(name).stem for name in branching}
     environment = dbt.process_environment(built.settings, built.etl_url)
+    saved_parse.save(environment, "--target", "dev", "--profile", "orgo_insights")  # as in .sqlfluff
     sqlfluff = [str(Path(sys.executable).with_name("sqlfluff")), "lint", *branching]
     done = subprocess.run(sqlfluff, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -152,7 +154,7 @@ def _config_call(node: Node) -> str:
 
 def _compiled(warehouse: Warehouse, **variables: Any) -> dict[str, Node]:
     """Return every model after `dbt compile`, by name."""
-    result = warehouse.build("--select", "resource_type:model", command="compile", **variables)
+    result = warehouse.build("--select", "resource_type:model", "--write-json", command="compile", **variables)
     assert result.succeeded, result.output
     written = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "manifest.json").read_text("utf-8"))["nodes"]
     return {n["name"]: n for n in written.values() if n["resource_type"] == "model"}

@@ -59,6 +59,7 @@ class Place:
             "INSIGHTS_WAREHOUSE_URL": warehouse.etl_url,
             "DBT_TARGET_PATH": os.environ["DBT_TARGET_PATH"],
             "DBT_LOG_PATH": os.environ["DBT_LOG_PATH"],
+            "DBT_LOG_LEVEL_FILE": "none",
             # Limits the delays between tries, which are minutes in the DAGs.
             "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": str(RETRY_SECONDS),
         }
