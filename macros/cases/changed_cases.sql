@@ -3,45 +3,81 @@
 {% macro changed_cases(window) -%}
     {%- set since = "'" ~ window.loaded_from ~ "'" -%}
     {%- set newest_profile = '(select max(profiles.updated_at) from ' ~ ref('stg_profiles') ~ ' as profiles)' -%}
-    select case_id from {{ ref('stg_cases') }}
-    where {{ few('updated_at >= ' ~ since) }}
+    {%- set stored = stored_mart('fact_cases') -%}
+    -- Cases that changed, or were never loaded, however old their updated_at is (decision D140).
+    select cases.case_id
+    from {{ ref('stg_cases') }} as cases
+    left join {{ stored }} as former on cases.case_id = former.case_id and cases.organization_id = former.organization_id
+    where {{ few('cases.updated_at >= ' ~ since ~ ' or former.case_id is null') }}
     union
     select case_id from {{ ref('int_task_lifecycle') }}
     where case_id is not null
     union
-    select cases.case_id
-    from {{ ref('stg_cases') }} as cases
-    inner join {{ ref('stg_organization_profiles') }} as choices on cases.organization_id = choices.organization_id
-    where choices.updated_at >= {{ since }}
+    -- A profile counts for cases without tasks only.
+    select former.case_id
+    from {{ stored }} as former
+    left join {{ ref('stg_organization_profiles') }} as choices on former.organization_id = choices.organization_id
+    where former.linked_task_count = 0 and (choices.updated_at >= {{ since }} or {{ newest_profile }} >= {{ since }})
     union
-    select case_id from {{ ref('stg_cases') }}
-    where {{ few(newest_profile ~ ' >= ' ~ since) }}
+    {{ cases_with_other_reviews(stored, since) }}
     union
-    -- Cases that a review listed since the last load.
-    select case_id from ({{ stored_review_cases('loaded_at >= ' ~ since) }}) as reviews
+    -- A task that changed and is rejected now is in no delta.
+    select case_id from {{ ref('int_tasks_checked') }}
+    where case_id is not null and {{ few('updated_at >= ' ~ since) }} and not is_accepted
     union
-    -- Cases that were never loaded, however old their updated_at is (decision D140).
-    select cases.case_id
-    from {{ ref('stg_cases') }} as cases
-    left join {{ stored_mart('fact_cases') }} as former
-        on cases.case_id = former.case_id and cases.organization_id = former.organization_id
-    where {{ few('former.case_id is null') }}
-    union
-    {{ cases_that_lost_a_task(window) }}
+    {{ cases_that_lost_a_task(stored, window) }}
 {%- endmacro %}
 
-{#- A case that lost a task is not itself changed; it is detected by comparing its stored count with the number of its tasks. -#}
-{% macro cases_that_lost_a_task(window) -%}
-    select former.case_id
-    from {{ stored_mart('fact_cases') }} as former
-    left join (
+{#- Cases that a review listed since the last load, unless their stored number of reviews is right. -#}
+{% macro cases_with_other_reviews(stored, since) -%}
+    select reviews.case_id
+    from (
         select
             organization_id,
             case_id,
-            count(*) as task_count
-        from {{ ref('int_tasks_checked') }}
-        where case_id is not null and is_accepted and created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
+            count(*) as review_count
+        from ({{ stored_review_cases() }}) as all_reviews
         group by organization_id, case_id
-    ) as tasks on former.organization_id = tasks.organization_id and former.case_id = tasks.case_id
-    where {{ few('former.linked_task_count <> coalesce(tasks.task_count, 0)') }}
+    ) as reviews
+    left join {{ stored }} as former on reviews.case_id = former.case_id and reviews.organization_id = former.organization_id
+    where
+        reviews.case_id in (select new_reviews.case_id from ({{ stored_review_cases('loaded_at >= ' ~ since) }}) as new_reviews)
+        and {{ few('former.review_count is distinct from reviews.review_count') }}
+{%- endmacro %}
+
+{#- A case that lost a task is not itself changed; it is detected by comparing its stored count with the number of its tasks. All tasks
+    of a case are counted first, because the index on case_id alone answers that (decision D169); only where the numbers differ, for
+    example since a task is rejected, the accepted tasks are. -#}
+{% macro cases_that_lost_a_task(stored, window) -%}
+    select recounted.case_id
+    from (
+        select
+            suspects.case_id,
+            suspects.linked_task_count,
+            count(tasks.task_id) as task_count
+        from (
+            select
+                former.organization_id,
+                former.case_id,
+                former.linked_task_count
+            from {{ stored }} as former
+            left join (
+                select
+                    case_id,
+                    count(*) as task_count
+                from {{ ref('int_tasks_checked') }}
+                where case_id is not null
+                group by case_id
+            ) as counts on former.case_id = counts.case_id
+            where {{ few('former.linked_task_count <> coalesce(counts.task_count, 0)') }}
+        ) as suspects
+        left join {{ ref('int_tasks_checked') }} as tasks
+            on
+                suspects.case_id = tasks.case_id
+                and suspects.organization_id = tasks.organization_id
+                and tasks.is_accepted
+                and tasks.created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
+        group by suspects.organization_id, suspects.case_id, suspects.linked_task_count
+    ) as recounted
+    where recounted.linked_task_count <> recounted.task_count
 {%- endmacro %}

@@ -26,6 +26,12 @@
     case when {{ condition }} then 1 else 0 end = 1
 {%- endmacro %}
 
+{#- A condition that most rows meet, such as the same organization of rows that are joined by id. The planner takes two equalities for
+    independent and would estimate one row in as many as there are organizations; for a boolean CASE it estimates half. -#}
+{% macro most(condition) -%}
+    case when {{ condition }} then true else false end
+{%- endmacro %}
+
 {% macro utc_date(moment) -%}
     cast({{ moment }} at time zone 'UTC' as date)
 {%- endmacro %}

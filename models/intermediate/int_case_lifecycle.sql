@@ -1,7 +1,7 @@
 {{ config(
     materialized='table',
     meta={'feeds': ['dim_cases', 'fact_cases']},
-    pre_hook="{{ avoid_nested_loops() }}",
+    pre_hook=["{{ avoid_nested_loops() }}", "{{ keep_changed_keys(changed_cases(load_window())) }}"],
     post_hook=['analyze {{ this }}', '{{ log_load() }}']
 ) }}
 {%- set window = load_window() %}
@@ -16,7 +16,7 @@ with default_profiles as (
 ),
 {% if is_incremental or not execute %}
 changed as (
-    {{ changed_cases(window) }}
+    {{ changed_keys(changed_cases(window)) }}
 ),
 {% endif %}
 cases as (
@@ -70,7 +70,7 @@ linked_tasks as (
         cases.own_visibility is not null
         and {{ visibility_rank('tasks.visibility') }} > {{ visibility_rank('cases.own_visibility') }} as is_stricter
     from {{ ref('int_tasks_checked') }} as tasks
-    inner join cases on tasks.case_id = cases.case_id and tasks.organization_id = cases.organization_id
+    inner join cases on tasks.case_id = cases.case_id and {{ most('tasks.organization_id = cases.organization_id') }}
     left join sensitive_before
         on tasks.task_id = sensitive_before.task_id and tasks.organization_id = sensitive_before.organization_id
     where tasks.is_accepted and tasks.created_at < {{ horizon }}

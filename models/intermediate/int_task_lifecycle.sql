@@ -1,7 +1,7 @@
 {{ config(
     materialized='table',
     meta={'feeds': ['dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases']},
-    pre_hook="{{ avoid_nested_loops() }}",
+    pre_hook=["{{ avoid_nested_loops() }}", "{{ keep_changed_keys(changed_tasks(load_window())) }}"],
     post_hook=['analyze {{ this }}', '{{ log_load() }}']
 ) }}
 {%- set window = load_window() %}
@@ -9,52 +9,13 @@
 {%- set is_incremental = execute and window.loaded_from != '-infinity' %}
 {%- set stored = stored_until_purged('fact_tasks') %}
 
--- Tasks that changed since the last load; a full load does not use them. Relations are read where they are needed, without import
--- CTEs: PostgreSQL materializes a CTE that a query reads twice.
-with changed as ( -- noqa: ST03
-    select task_id from {{ ref('stg_tasks') }}
-    where {{ few("updated_at >= '" ~ window.loaded_from ~ "'") }}
-    union
-    select task_id from {{ ref('stg_task_events') }}
-    where created_at >= '{{ window.loaded_from }}'
-    union
-    select task_id from {{ ref('stg_task_comments') }}
-    where {{ few("updated_at >= '" ~ window.loaded_from ~ "'") }}
-    union
-    select tasks.task_id
-    from {{ ref('stg_tasks') }} as tasks
-    inner join {{ ref('stg_person_profiles') }} as persons on tasks.requester_person_id = persons.person_id
-    where persons.updated_at >= '{{ window.loaded_from }}'
-    {%- if is_incremental or not execute %}
-    union
-    -- A case that moved to another organization; a foreign case is not stored.
-    select tasks.task_id
-    from {{ ref('stg_tasks') }} as tasks
-    inner join {{ ref('stg_cases') }} as cases on tasks.case_id = cases.case_id
-    inner join {{ stored_mart('dim_tasks') }} as former
-        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
-    where
-        {{ few("cases.updated_at >= '" ~ window.loaded_from ~ "'") }}
-        and (former.case_id is null) <> {{ is_foreign('tasks', 'cases') }}
-    union
-    -- A reference that the source cleared (on delete set null), which changes no updated_at.
-    select tasks.task_id
-    from {{ ref('stg_tasks') }} as tasks
-    inner join {{ stored_mart('dim_tasks') }} as former
-        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
-    where {{ few('tasks.case_id is null and former.case_id is not null') }}
-    union
-    select tasks.task_id
-    from {{ ref('stg_tasks') }} as tasks
-    -- A subquery, because PostgreSQL materializes a CTE that is read twice.
-    inner join ({{ stored_sensitive_tasks() }}) as former -- noqa: ST05
-        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
-    where {{ few('tasks.requester_person_id is null and not former.is_flagged') }}
-    union
-    {{ late_tasks(window) }}
-    {%- endif %}
+-- Relations are read where they are needed, without import CTEs: PostgreSQL materializes a CTE that a query reads twice.
+with
+{% if is_incremental or not execute %}
+changed as (
+    {{ changed_keys(changed_tasks(window)) }}
 ),
-
+{% endif %}
 sensitive_before as (
     {{ stored_sensitive_tasks() }}
 ),

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['organization_id', 'checkin_id'],
-    pre_hook="{{ delete_moved_rows(ref('stg_wellbeing_checkins')) }}",
+    pre_hook=["{{ delete_moved_rows(ref('stg_wellbeing_checkins')) }}", "{{ avoid_nested_loops() }}"],
     indexes=[{'columns': ['organization_id', 'date_key']}]
 ) }}
 {{- guard_history() }}

@@ -1,0 +1,43 @@
+{#- A select of the tasks that changed since the last load, or whose inputs changed; a task found by several arms appears once. `window` is
+    the result of load_window. -#}
+{% macro changed_tasks(window) -%}
+    {%- set since = "'" ~ window.loaded_from ~ "'" -%}
+    select task_id from {{ ref('stg_tasks') }}
+    where {{ few('updated_at >= ' ~ since) }}
+    union
+    select task_id from {{ ref('stg_task_events') }}
+    where created_at >= {{ since }}
+    union
+    select task_id from {{ ref('stg_task_comments') }}
+    where {{ few('updated_at >= ' ~ since) }}
+    union
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    inner join {{ ref('stg_person_profiles') }} as persons on tasks.requester_person_id = persons.person_id
+    where persons.updated_at >= {{ since }}
+    union
+    -- A case that moved to another organization; a foreign case is not stored.
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    inner join {{ ref('stg_cases') }} as cases on tasks.case_id = cases.case_id
+    inner join {{ stored_mart('dim_tasks') }} as former
+        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
+    where
+        {{ few('cases.updated_at >= ' ~ since) }}
+        and (former.case_id is null) <> {{ is_foreign('tasks', 'cases') }}
+    union
+    -- A reference that the source cleared (on delete set null), which changes no updated_at.
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    inner join {{ stored_mart('dim_tasks') }} as former
+        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
+    where tasks.case_id is null and former.case_id is not null
+    union
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    inner join ({{ stored_sensitive_tasks() }}) as former
+        on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
+    where tasks.requester_person_id is null and not former.is_flagged
+    union
+    {{ late_tasks(window) }}
+{%- endmacro %}

@@ -1,0 +1,58 @@
+{#- What a watermark cannot see: rows that arrived with an old date or an old updated_at. Stored counts and keys show them (decision D140). -#}
+
+{#- A select of task_id: tasks with more events or comments in the source than in fact_tasks, and tasks that were never loaded. `window`
+    is the result of load_window. Unit tests override it. -#}
+{% macro late_tasks(window) -%}
+    {%- set stored = stored_or_none('fact_tasks') -%}
+    {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") -%}
+    {%- if not stored -%}{{ return('select cast(null as uuid) as task_id where false') }}{%- endif -%}
+    {%- set is_event -%}
+        counted_rows.organization_id = suspects.organization_id
+        and counted_rows.event_type in ({{ enum_tokens('task_event_type') }})
+        and counted_rows.created_at >= {{ calendar_start() }} and counted_rows.created_at < {{ horizon }}
+    {%- endset -%}
+    {{ tasks_with_more_rows(stored, ref('stg_task_events'), 'event_count', is_event) }}
+    union
+    {{ tasks_with_more_rows(stored, ref('stg_task_comments'), 'comment_count', 'counted_rows.created_at < ' ~ horizon) }}
+    union
+    select tasks.task_id
+    from {{ ref('stg_tasks') }} as tasks
+    left join {{ stored }} as former on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
+    where
+        former.task_id is null
+        -- Rows out of retention are not loaded again, so they would be found by every load.
+        and tasks.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+        and tasks.created_at < {{ horizon }}
+{%- endmacro %}
+
+{#- The tasks of `stored` that have more rows in `relation` than the column `counted` says, of those that meet `condition`. All rows of a
+    task are counted first, because the index on task_id alone answers that (decision D169); only where there are more, those that meet
+    the condition are. -#}
+{% macro tasks_with_more_rows(stored, relation, counted, condition) -%}
+    select recounted.task_id
+    from (
+        select
+            suspects.task_id,
+            suspects.stored_count,
+            count(*) as row_count
+        from (
+            select
+                former.task_id,
+                former.organization_id,
+                former.{{ counted }} as stored_count
+            from {{ stored }} as former
+            inner join (
+                select
+                    task_id,
+                    count(*) as row_count
+                from {{ relation }}
+                group by task_id
+            ) as counts on former.task_id = counts.task_id
+            where {{ few('former.' ~ counted ~ ' < counts.row_count') }}
+        ) as suspects
+        inner join {{ relation }} as counted_rows on suspects.task_id = counted_rows.task_id
+        where {{ condition }}
+        group by suspects.task_id, suspects.stored_count
+    ) as recounted
+    where recounted.stored_count < recounted.row_count
+{%- endmacro %}
