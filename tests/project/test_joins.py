@@ -29,7 +29,12 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "dim_roles": {"in:role_id": REJECTED},
     "dim_tasks": {"bases": SHARED, "categories": SHARED, "subcategories": SHARED},
     "int_applicable_profiles": {"own_profile": SHARED, "profiles": SHARED},
-    "int_case_lifecycle": {"case_tasks": OWN_ROWS, "case_escalations": OWN_ROWS, "in:case_id": OWN_ROWS},
+    "int_case_lifecycle": {
+        "case_tasks": OWN_ROWS,
+        "case_escalations": OWN_ROWS,
+        "in:case_id": OWN_ROWS,
+        "counts": BY_ID,
+    },
     "int_entity_labels_checked": {"in:label_id": BY_ID},
     "int_foreign_references": {"learning_groups": INHERITED, "persons": BY_ID, "labels": BY_ID, "entities": BY_ID},
     "int_person_needs": {"learning_groups": INHERITED},
@@ -41,6 +46,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "comments": INHERITED,
         "task_events": OWN_ROWS,
         "task_comments": OWN_ROWS,
+        "counts": BY_ID,
+        "counted_rows": INHERITED,
     },
     "int_tasks_checked": {"cases": BY_ID, "persons": BY_ID, "linked_users": BY_ID, "creators": BY_ID},
     "int_wellbeing_checkins": {

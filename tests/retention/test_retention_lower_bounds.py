@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.policy import manifest, models
+from support.policy import lasting, manifest
 
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
@@ -148,7 +148,7 @@ def test_a_wrong_declaration_is_refused_with_file_relation_and_key(declared: dic
 
 
 def test_every_relation_that_keeps_rows_says_for_how_long() -> None:
-    keeping = [m for m in models() if m["config"]["materialized"] == "incremental"]
+    keeping = lasting()
     assert [m["name"] for m in keeping if "retention" not in m["config"]["meta"]] == []
     planned = {retained.relation.name for retained in retention_plan(relations(manifest()))}
     kept_for_ever = {m["name"] for m in keeping} - planned

@@ -37,6 +37,15 @@ def models(folder: str = "models/") -> list[Node]:
     return [n for n in nodes("model") if n["original_file_path"].startswith(folder)]
 
 
+def lasting(folder: str = "models/") -> list[Node]:
+    """Return the incremental models below a folder that keep rows.
+
+    A report that computes the days that changed keeps none: it follows the facts, and can always be computed again.
+    """
+    incremental = [m for m in models(folder) if m["config"]["materialized"] == "incremental"]
+    return [m for m in incremental if "join_changed_days" not in m["raw_code"]]
+
+
 def sources() -> list[Node]:
     """Return the tables of the sources."""
     return list(manifest()["sources"].values())
