@@ -1,4 +1,4 @@
-"""A purge of a month and of a quarter of the history, against a plain DELETE, each with a reader beside it."""
+"""A purge of a month and of a quarter of the history, against a plain DELETE, each while a reader queries."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Bench:
         return found
 
     def copy(self, template: str, name: str) -> None:
-        """Make the database `name` anew as a copy of `generated` or `built`, each of which is made if it is missing."""
+        """Replace the database `name` by a copy of `generated` or `built`, each of which is made if it is missing."""
         self.generate()
         if template == BUILT:
             self.build()

@@ -1,6 +1,6 @@
 {#- The only clock of a run: an exclusive UTC date. Whatever happened before as_of 00:00 UTC counts. It is the variable `as_of`, else
     INSIGHTS_AS_OF, else today. `insights` sets the latter, which dbt reads when it runs: after a change of a variable, or of anything
-    that it read while parsing, it would parse the project anew. -#}
+    that it read while parsing, it would parse the whole project again. -#}
 {% macro as_of() -%}
     {%- set given = var('as_of', none) or (execute and env_var('INSIGHTS_AS_OF', '')) or run_started_at.strftime('%Y-%m-%d') -%}
     {%- set parts = (given | string).split('-') | map('int') | list -%}

@@ -221,7 +221,7 @@ def _options(argument: str) -> list[str]:
 def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:
     """Return a dbt command with the options for the project, the target and the variables of the configuration.
 
-    `as_of` is left out: `process_environment` has it, because dbt parses the project anew when its variables change.
+    `as_of` is left out: `process_environment` has it, because dbt parses the project again when its variables change.
     """
     places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT)]
     of_this_run = {name: value for name, value in variables.items() if name != "as_of"}

@@ -1,4 +1,4 @@
-{#- A report that counts tasks by the day of their creation computes only the days of an organization anew whose tasks have changed since it
+{#- A report that counts tasks by the day of their creation recomputes only the days of an organization whose tasks have changed since it
     was loaded (decision D168). This pre-hook finds them, in a temporary table that the model joins, and deletes their rows; readers see
     the previous rows until the load commits. `also` is a query of further days, with the columns organization_id and day. -#}
 {% macro delete_changed_days(also=none) %}
