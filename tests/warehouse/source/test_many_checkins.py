@@ -42,8 +42,11 @@ EXPLAINED = {
 }
 
 
-def plans_of_a_build(warehouse: Warehouse) -> list[str]:
-    """Build the check-ins and return the plans of the statements that wrote them."""
+def plan_of_a_build(warehouse: Warehouse) -> str:
+    """Build the check-ins and return the plan of the statement that wrote them.
+
+    Not those of dbt's questions to the catalog, where a nested loop is free to be the best plan.
+    """
     for name, value in EXPLAINED.items():
         warehouse.execute(f"alter role orgo_insights_etl in database {warehouse.name} set {name} = '{value}'")
     log = warehouse.postgres.socket_dir / "log"
@@ -51,19 +54,19 @@ def plans_of_a_build(warehouse: Warehouse) -> list[str]:
     result = warehouse.build("--select", "+fact_wellbeing_checkins", command="run", as_of=SAMPLE_AS_OF)
     assert result.succeeded, result.output
     logged = log.read_bytes()[start:].decode("utf-8", "replace").split(" UTC [")
-    plans = [part for part in logged if "plan:" in part and "fact_wellbeing_checkins" in part and "Join" in part]
-    assert plans
-    return plans
+    writes = re.compile(r'create\s+table \S*"fact_wellbeing_checkins')
+    [plan] = [part for part in logged if "plan:" in part and writes.search(part)]
+    return plan
 
 
 def test_the_first_build_compares_no_check_in_with_all_memberships(prepared: Warehouse) -> None:
     assert prepared.build(command="seed").succeeded
     prepared.execute(ROWS)
-    plans = "".join(plans_of_a_build(prepared))
+    plan = plan_of_a_build(prepared)
     # One pair for each membership of the person: at most a few for each check-in.
-    assert sum(int(rows) for rows in re.findall(r"Rows Removed by Join Filter: (\d+)", plans)) < 20 * CHECKINS
+    assert sum(int(rows) for rows in re.findall(r"Rows Removed by Join Filter: (\d+)", plan)) < 20 * CHECKINS
     # PostgreSQL adds this cost to a nested loop that is switched off, and is left where no other join is possible.
-    costs = re.findall(r"Nested Loop[^(]*\(cost=(\d+\.\d+)", plans)
+    costs = re.findall(r"Nested Loop[^(]*\(cost=(\d+\.\d+)", plan)
     assert costs and min(map(float, costs)) >= 1e10
     loaded = prepared.value("select count(*) from insights.fact_wellbeing_checkins where learning_group_id is null")
     assert loaded >= CHECKINS  # of several open memberships, none is the check-in's
