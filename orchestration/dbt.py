@@ -84,9 +84,17 @@ class DbtRun:
 
     def rows_written(self) -> dict[str, int]:
         """Return the rows written by each model that wrote any, as reported by the database."""
-        results = json.loads((self.target / "run_results.json").read_text(encoding="utf-8"))["results"]
+        results = self._results()
         written = {r["unique_id"].split(".")[-1]: r["adapter_response"].get("rows_affected", 0) for r in results}
         return {name: rows for name, rows in written.items() if rows > 0}
+
+    def nodes(self) -> int:
+        """Return the number of nodes that ran."""
+        return sum(result["unique_id"].split(".")[0] != "operation" for result in self._results())
+
+    def _results(self) -> list[dict[str, Any]]:
+        results: list[dict[str, Any]] = json.loads((self.target / "run_results.json").read_text("utf-8"))["results"]
+        return results
 
 
 def run(

@@ -47,6 +47,11 @@ class Always(Step):
 
 
 @dataclass(frozen=True)
+class Aside(Step):
+    """A step that no later step waits for; its failure fails the run."""
+
+
+@dataclass(frozen=True)
 class Models(Step):
     """One `dbt build`, with tests, for each model of a selector."""
 
@@ -144,6 +149,7 @@ FLOWS = {
         "weekly_pattern_review",
         "builds `pattern_weekly` over `patterns.weekly.window_days`, then its review cases, each with tests.",
         Step("reconcile", "compares every row with its source, and repairs rows that the loads missed."),
+        Aside("recount", "runs every data test over all rows; the review does not wait for it."),
     ),
     "monthly_trend_report": _review(
         "monthly_trend_report",

@@ -1,9 +1,15 @@
-"""The weekly repair: compares every row with its source, because a watermark can miss rows that commit late."""
+"""The weekly repair: compares every row with its source, because a watermark can miss rows that commit late.
+
+And the weekly recount: runs every data test over all rows, because a test of a load looks at what was written since.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from psycopg import sql
 
@@ -11,16 +17,29 @@ from orchestration import dbt
 from orchestration.config.files import Settings
 from orchestration.dbt_failures import failure
 from orchestration.flows import FACTS
-from orchestration.manifest import Relation, marts, read_manifest, relations
+from orchestration.manifest import KINDS, PACKAGE, Relation, marts, nodes, read_manifest, relations
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_guard import Confirmed
 from orchestration.warehouse.written import Written, database_time, written_since
 
-__all__ = ["Written", "reconcile"]
+__all__ = ["Recount", "Written", "reconcile", "recount"]
 
 # With the reference data that the models read, and without tests.
 COMMAND = ("build", "--resource-type", "model", "--resource-type", "seed", "--selector", "reconcile", "--quiet")
+TESTS = ("build", "--resource-type", "test", "--select", f"package:{PACKAGE}", "--quiet")
+
+
+@dataclass(frozen=True)
+class Recount:
+    """A recount that found no wrong row: the number of its data tests, and how long they took in seconds."""
+
+    tests: int
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return a sentence for a person."""
+        return f"{self.tests} data tests passed over all rows, in {self.seconds:.1f} s."
 
 
 def reconcile(
@@ -59,3 +78,34 @@ def _repairable(settings: Settings) -> list[Relation]:
     project = relations(manifest)
     facts = (project[name] for name in marts(manifest, dag=FACTS.dag, folder=FACTS.folder))
     return [relation for relation in facts if relation.materialized == "incremental"]
+
+
+def recount(
+    settings: Settings,
+    url: str,
+    as_of: date | None,
+    on_line: Callable[[str], None] | None = None,
+) -> Recount:
+    """Run every data test over all rows, not only those that were written since it last passed (decision D170).
+
+    Tests of relations that are not built yet are left out. If it fails or ends early, the next run of each test that
+    has not passed looks at all rows again. Raises FailedError with the tests that failed, and like `dbt.write`.
+    """
+    manifest = read_manifest(settings)
+    with connect(url, autocommit=True) as connection:
+        db = Database(settings, connection)
+        missing = _missing(db, manifest)
+        db.execute(sql.SQL("update {} set checked_through = null").format(db.ops("test_results")))
+    left_out = ("--exclude", *missing) if missing else ()
+    started = time.monotonic()
+    run = dbt.write(settings, (*TESTS, *left_out), url=url, variables=dbt.as_of_variable(as_of), on_line=on_line)
+    if run.exit_code:
+        raise failure(run)
+    return Recount(run.nodes(), time.monotonic() - started)
+
+
+def _missing(db: Database, manifest: Mapping[str, Any]) -> list[str]:
+    """Return the names of the relations that the warehouse does not have."""
+    query = "select to_regclass(format('%%I.%%I', %s::text, %s::text)) is null"
+    built = [node for node in nodes(manifest) if node["resource_type"] in KINDS]
+    return sorted(node["name"] for node in built if db.value(query, [node["schema"], node["alias"]]))

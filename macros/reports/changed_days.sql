@@ -57,3 +57,21 @@
     {% endset %}
     {{ return(run_query(query).rows[0]) }}
 {% endmacro %}
+
+{#- The days of an organization that a test of such a report has not seen: those of the tasks written since it last passed. -#}
+{% macro unchecked_days(fact) -%}
+    {%- set node = graph.nodes['model.' ~ project_name ~ '.' ~ fact] %}
+    select
+        organization_id,
+        created_date_key as day
+    from {{ api.Relation.create(schema=node.schema, identifier=node.alias) }}
+    where loaded_at > '{{ unchecked_range(fact).written_after }}'
+{%- endmacro %}
+
+{#- A join that leaves those days; all of them in a test that never passed. -#}
+{% macro join_unchecked_days(fact, row, day) -%}
+    {%- if unchecked_range(fact).written_after != '-infinity' -%}
+    inner join (select distinct * from ({{ unchecked_days(fact) }}) as written) as unchecked
+        on {{ row }}.organization_id = unchecked.organization_id and {{ row }}.{{ day }} = unchecked.day
+    {%- endif -%}
+{%- endmacro %}

@@ -65,12 +65,19 @@ where not exists (
 {#- The same of another model's relation, for tests. -#}
 {% macro key_of(relation) -%}
     {%- if not execute %}{{ return(['key']) }}{% endif -%}
+    {%- set key = key_or_none(relation) -%}
+    {%- if not key %}{{ exceptions.raise_compiler_error(relation ~ " has no unique_key in the config of its model.") }}{% endif -%}
+    {{- return(key) -}}
+{%- endmacro %}
+
+{#- The same; none for a relation without one. -#}
+{% macro key_or_none(relation) -%}
     {%- for node in graph.nodes.values() -%}
         {%- if node.resource_type == 'model' and (node.schema, node.alias) == (relation.schema, relation.identifier) and node.config.unique_key -%}
             {{- return([node.config.unique_key] if node.config.unique_key is string else node.config.unique_key) -}}
         {%- endif -%}
     {%- endfor -%}
-    {{- exceptions.raise_compiler_error(relation ~ " has no unique_key in the config of its model.") -}}
+    {{- return(none) -}}
 {%- endmacro %}
 
 {#- The columns that make two versions of a row differ: all but the time of writing. None when the stored relation lacks one that

@@ -3,17 +3,22 @@
 {% macro postgres__create_indexes(relation) %}
     {%- if not is_own(model) -%}{{ return(default__create_indexes(relation)) }}{%- endif -%}
     {%- set key = key_columns() if model.resource_type == 'model' else [] -%}
-    {%- set filled = [] -%}
-    {%- for column in model.columns.values() if column.constraints | selectattr('type', 'equalto', 'not_null') | list -%}
-        {%- do filled.append(column.name) -%}
-    {%- endfor -%}
-    {%- if key and key | reject('in', filled) | list -%}
+    {%- if key and key | reject('in', filled_columns(model)) | list -%}
         {%- do run_query('create unique index on ' ~ relation ~ ' (' ~ key | join(', ') ~ ') nulls not distinct') -%}
     {%- elif key -%}
         {%- do run_query('alter table ' ~ relation ~ ' add primary key (' ~ key | join(', ') ~ ')') -%}
     {%- endif -%}
     {%- do identify_rows(relation) -%}
     {{- default__create_indexes(relation) -}}
+{% endmacro %}
+
+{#- The names of the columns of a model that are declared as never NULL. -#}
+{% macro filled_columns(node) %}
+    {% set filled = [] %}
+    {% for column in node.columns.values() if column.constraints | selectattr('type', 'equalto', 'not_null') | list %}
+        {% do filled.append(column.name) %}
+    {% endfor %}
+    {{ return(filled) }}
 {% endmacro %}
 
 {#- A table without a primary key identifies its rows by all columns, or a publication that someone adds it to would refuse every load.

@@ -41,12 +41,13 @@ def build(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, dbt_ar
 @options.as_of
 @options.confirmations
 def reconcile(as_of: date | None, accept_vanished: bool, accept_cutoff: bool) -> None:
-    """Load, then repair rows that earlier loads missed.
+    """Load, repair rows that earlier loads missed, then run every data test over all rows.
 
-    Every row is compared with the operational database; each repaired relation is reported.
+    Every row is compared with the operational database. Each repaired relation and the time of the tests are printed.
     """
     from orchestration.config.files import load_settings
     from orchestration.reconcile import reconcile as run_reconcile
+    from orchestration.reconcile import recount
     from orchestration.warehouse.source_guard import Confirmed
 
     settings = load_settings()
@@ -56,6 +57,7 @@ def reconcile(as_of: date | None, accept_vanished: bool, accept_cutoff: bool) ->
         say("No row was missed.")
     for relation, keys in report.items():
         say(f"{relation}: {keys.total} rows repaired, e.g. {', '.join(keys.examples)}")
+    say(str(recount(settings, settings.warehouse_url, as_of)))
 
 
 @click.command(epilog="Example: insights rebuild --yes")

@@ -95,7 +95,12 @@ def _print_tests(found: Status) -> None:
     if tests.logged_at is None:
         say("No data test has run here since the table insights_ops.test_results exists.")
         return
-    say(f"{tests.count} data tests, the latest {moment(tests.logged_at)}: {len(tests.failed)} failed.")
+    whole = (
+        f"each passed over all rows since {moment(tests.recounted_at)}"
+        if tests.recounted_at
+        else "not all over all rows"
+    )
+    say(f"{tests.count} data tests, the latest {moment(tests.logged_at)} ({whole}): {len(tests.failed)} failed.")
     if tests.failed:
         rows = ((name, failures, moment(at)) for name, failures, at in tests.failed)
         show_table(rows, header=("test", "rows", "when (UTC)"), title="Failed tests (insights_ops.test_results)")

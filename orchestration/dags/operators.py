@@ -20,7 +20,7 @@ from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warm import warm
 from orchestration.dbt_failures import failure
 from orchestration.errors import NotBuiltError
-from orchestration.reconcile import reconcile
+from orchestration.reconcile import reconcile, recount
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.reviews.outbox import MESSAGES, pending_requests
@@ -93,6 +93,20 @@ class ReconcileOperator(WriterOperator):
         if not report:
             self.log.info("No row was missed.")
         return {relation: keys.total for relation, keys in report.items()}
+
+
+class RecountOperator(WriterOperator):
+    """Runs the second half of `insights reconcile`: every data test over all rows."""
+
+    ui_color = "#e8e1c9"
+
+    @failing_at_once()
+    def execute(self, context: Context) -> float:
+        """Run the tests; returns the seconds that they took."""
+        settings = load_settings()
+        found = recount(settings, settings.warehouse_url, run_as_of(context), self.log_line)
+        self.log.info("%s", found)
+        return found.seconds
 
 
 class PurgeOperator(WriterOperator):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from airflow.models.baseoperator import BaseOperator, chain
@@ -16,6 +17,7 @@ from orchestration.dags.operators import (
     LoadLogOperator,
     PurgeOperator,
     ReconcileOperator,
+    RecountOperator,
     SendReviewsOperator,
     WarmOperator,
 )
@@ -26,6 +28,7 @@ from orchestration.manifest import marts
 OPERATORS: Mapping[str, type[BaseOperator]] = {
     "purge": PurgeOperator,
     "reconcile": ReconcileOperator,
+    "recount": RecountOperator,
     "send_reviews": SendReviewsOperator,
     "warm": WarmOperator,
 }
@@ -35,14 +38,18 @@ SECOND = timedelta(seconds=1)
 def make_steps(dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> None:
     """Make the tasks of a flow, each after the one before; `manifest` has the marts for its gate and load log.
 
-    The step after one that always runs waits for the step before it too, so that its failure fails the run. It must be
-    called inside the DAG.
+    The step after one that always runs waits for the step before it too, so that its failure fails the run. No step
+    waits for one aside. It must be called inside the DAG.
     """
-    tasks = [_task(step, dag_key, flow, manifest) for step in flow.steps]
-    chain(*tasks)
-    for before, step, after in zip(tasks, flow.steps[1:], tasks[2:], strict=False):
+    tasks = [(step, _task(step, dag_key, flow, manifest)) for step in flow.steps]
+    line = [(step, task) for step, task in tasks if not isinstance(step, flows.Aside)]
+    chain(*(task for _, task in line))
+    for (_, before), (step, _), (_, after) in zip(line, line[1:], line[2:], strict=False):
         if isinstance(step, flows.Always):
             chain(before, after)
+    for (_, before), (step, task) in pairwise(tasks):
+        if isinstance(step, flows.Aside):
+            chain(before, task)
 
 
 def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> BaseOperator | DbtTaskGroup:

@@ -50,6 +50,10 @@ create table if not exists {ops}.test_results (
     logged_at timestamptz not null default clock_timestamp()
 );
 comment on table {ops}.test_results is 'One row for each data test: the newest result of it in this warehouse.';
+-- The newest load (load_log_id) after which the test passed: its next run looks at what was written since. NULL: at everything.
+alter table {ops}.test_results add column if not exists checked_through bigint;
+-- When the test last passed over everything.
+alter table {ops}.test_results add column if not exists recounted_at timestamptz;
 
 create table if not exists {ops}.profiles (
     profile_code text primary key,

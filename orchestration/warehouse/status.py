@@ -32,10 +32,14 @@ class MartStatus:
 
 @dataclass(frozen=True)
 class DataTests:
-    """The newest result of each data test: their number, the newest time (UTC); of failed ones (test, rows, time)."""
+    """The newest result of each data test: their number, the newest time (UTC); of failed ones (test, rows, time).
+
+    `recounted_at` is the time (UTC) since when each of them has passed over all rows; None if one never has.
+    """
 
     count: int
     logged_at: datetime | None
+    recounted_at: datetime | None
     failed: list[tuple[str, int, datetime]]
 
 
@@ -128,12 +132,18 @@ def _marts(db: Database, due: Mapping[str, date | None]) -> list[MartStatus]:
 
 def _tests(db: Database) -> DataTests:
     relation = db.ops("test_results")
-    count, logged_at = db.rows(sql.SQL("select count(*), max(logged_at) from {}").format(relation))[0]
+    count, logged_at, recounted_at = db.rows(
+        sql.SQL(
+            "select count(*), max(logged_at), case when count(*) = count(recounted_at) then min(recounted_at) end"
+            " from {}"
+        ).format(relation)
+    )[0]
     query = sql.SQL(
         "select test_name, failures, logged_at from {} where status in ('fail', 'error') order by test_name"
     ).format(relation)
     failed = [(name, failures, at.astimezone(UTC)) for name, failures, at in db.rows(query)]
-    return DataTests(count, logged_at.astimezone(UTC) if logged_at else None, failed)
+    utc = [at.astimezone(UTC) if at else None for at in (logged_at, recounted_at)]
+    return DataTests(count, utc[0], utc[1], failed)
 
 
 def _behind(db: Database, cutoff: str) -> tuple[list[tuple[str, int, int]], str | None]:

@@ -45,7 +45,7 @@ DESCRIPTIONS = {
 ENVIRONMENTS = ["dev", "staging", "prod", "offline"]
 
 # The steps that write marts, in addition to every dbt command.
-WRITERS = {"purge", "reconcile"}
+WRITERS = {"purge", "reconcile", "recount"}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

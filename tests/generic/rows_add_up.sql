@@ -1,5 +1,5 @@
-{#- Every source row is loaded, rejected or out of retention. Rows that changed since the load are left to the next load; loaded rows
-    that were deleted from the source are not checked. -#}
+{#- Every source row is loaded, rejected or out of retention, of those that loads have looked at since the test last passed. Rows that
+    changed since the load are left to the next load; loaded rows that were deleted from the source are not checked. -#}
 {% test rows_add_up(model, checked, moment, changed_at, source_table) %}
 {%- set key = key_of(model) %}
 {%- set source_id = key | reject('equalto', 'organization_id') | first %}
@@ -15,6 +15,7 @@ source_rows as (
         checked.{{ moment }} >= load.cutoff
         and checked.{{ moment }} < load.horizon
         and checked.{{ changed_at }} < load.loaded_through
+        and {{ is_newly_loaded('checked.' ~ changed_at, model.identifier) }}
 )
 
 select source_rows.*

@@ -16,6 +16,8 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import PROJECT
 
+LOADED = ("fact_tasks", "dim_tasks", "fact_cases", "dim_cases", "fact_wellbeing_checkins", "dim_persons")
+
 
 @dataclass(frozen=True)
 class Corruption:
@@ -255,20 +257,33 @@ def test_custom_tests_pass_on_the_clean_sample(built: Warehouse) -> None:
     assert _failures(built, "test_type:singular", *custom) == {}
 
 
+# As if the next load had written every row and looked at the whole source.
+WRITTEN = """
+    insert into insights_ops.load_log
+    (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment)
+    select relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment
+    from insights_ops.load_log;
+"""
+
+
 @pytest.mark.services
-def test_each_custom_test_fails_on_its_own_corruption_and_no_other_does(built: Warehouse) -> None:
+@pytest.mark.parametrize("recounts", [True, False], ids=["over all rows", "over written rows"])
+def test_each_custom_test_fails_on_its_own_corruption_and_no_other_does(built: Warehouse, *, recounts: bool) -> None:
+    if not recounts:
+        assert _failures(built, "test_type:data") == {}
+        built.execute(WRITTEN + "".join(f"update insights.{name} set loaded_at = now();" for name in LOADED))  # noqa: S608
     built.execute("".join(corruption.statements for corruption in CORRUPTIONS.values()))
 
-    found = _failures(built, "test_type:data")
+    found = _failures(built, "test_type:data", recounts=recounts)
 
     expected = {name: corruption.rows for name, corruption in CORRUPTIONS.items()}
     assert {_custom_test(instance): rows for instance, rows in found.items()} == expected
     assert len(found) == len(expected), f"one corruption, one failing test: {sorted(found)}"
 
 
-def _failures(warehouse: Warehouse, *selection: str) -> dict[str, int]:
+def _failures(warehouse: Warehouse, *selection: str, recounts: bool = True) -> dict[str, int]:
     """Return the selected data tests that fail, with the number of wrong rows."""
-    result = warehouse.build("--select", *selection, "--write-json", command="test")
+    result = warehouse.build("--select", *selection, "--write-json", command="test", recounts=recounts)
     written = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "run_results.json").read_text("utf-8"))["results"]
     tests = [r for r in written if r["unique_id"].startswith("test.")]
     assert len(tests) > len(CORRUPTIONS), result.output

@@ -22,6 +22,14 @@ from orchestration.warehouse.writer_lock import writer_lock
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
+# Not where a test has removed what `insights init` made.
+FORGET_CHECKS = """
+    do $$ begin
+        if to_regclass('insights_ops.test_results') is not null then
+            update insights_ops.test_results set checked_through = null;
+        end if;
+    end $$
+"""
 NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
 
@@ -94,12 +102,20 @@ class Warehouse:
             connection.execute(script)
 
     def build(
-        self, *arguments: str, as_of: date | str = SAMPLE_AS_OF, command: str = "build", **variables: Any
+        self,
+        *arguments: str,
+        as_of: date | str = SAMPLE_AS_OF,
+        command: str = "build",
+        recounts: bool = True,
+        **variables: Any,
     ) -> DbtResult:
         """Run `insights build` with these arguments as the ETL role, with lock, profiles and variables.
 
-        It does so without a process of its own; the tests of processes start theirs.
+        It does so without a process of its own; the tests of processes start theirs. The data tests look at all rows,
+        as they do in a recount, unless `recounts` is false.
         """
+        if recounts and command in ("build", "test"):
+            self.execute(FORGET_CHECKS)
         if command == "build":
             arguments = (*NO_UNIT_TESTS, *arguments)
         given = {"as_of": str(as_of)} | variables

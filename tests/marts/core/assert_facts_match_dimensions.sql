@@ -1,23 +1,17 @@
 -- Every fact has a dimension row and vice versa, and the columns that both have are equal.
-select coalesce(facts.task_id, dimensions.task_id) as row_key
-from {{ ref('fact_tasks') }} as facts
-full outer join {{ ref('dim_tasks') }} as dimensions
-    on facts.task_id = dimensions.task_id and facts.organization_id = dimensions.organization_id
+{%- set task_columns = ['organization_id', 'current_status', 'priority', 'severity', 'source', 'visibility'] %}
+{%- set case_columns = ['organization_id', 'status', 'severity', 'visibility'] %}
+{%- for one, other, key, columns in [
+    ('fact_tasks', 'dim_tasks', 'task_id', task_columns),
+    ('dim_tasks', 'fact_tasks', 'task_id', task_columns),
+    ('fact_cases', 'dim_cases', 'case_id', case_columns),
+    ('dim_cases', 'fact_cases', 'case_id', case_columns),
+] %}
+{{ 'union' if not loop.first }}
+select one.{{ key }} as row_key
+from {{ ref(one) }} as one
+left join {{ ref(other) }} as other on one.{{ key }} = other.{{ key }} and one.organization_id = other.organization_id
 where
-    row(facts.organization_id, facts.current_status, facts.priority, facts.severity, facts.source, facts.visibility)
-    is distinct from row(
-        dimensions.organization_id,
-        dimensions.current_status,
-        dimensions.priority,
-        dimensions.severity,
-        dimensions.source,
-        dimensions.visibility
-    )
-union all
-select coalesce(facts.case_id, dimensions.case_id) as row_key
-from {{ ref('fact_cases') }} as facts
-full outer join {{ ref('dim_cases') }} as dimensions
-    on facts.case_id = dimensions.case_id and facts.organization_id = dimensions.organization_id
-where
-    row(facts.organization_id, facts.status, facts.severity, facts.visibility)
-    is distinct from row(dimensions.organization_id, dimensions.status, dimensions.severity, dimensions.visibility)
+    {{ is_unchecked(one, 'one') }}
+    and row(one.{{ columns | join(', one.') }}) is distinct from row(other.{{ columns | join(', other.') }})
+{%- endfor %}

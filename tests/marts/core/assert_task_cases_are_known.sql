@@ -10,7 +10,8 @@ cross join load
 left join {{ ref('dim_cases') }} as loaded_cases
     on tasks.case_id = loaded_cases.case_id and tasks.organization_id = loaded_cases.organization_id
 where
-    cases.is_accepted
+    {{ is_unchecked('dim_tasks', 'tasks') }}
+    and cases.is_accepted
     and cases.opened_at >= load.cutoff
     and cases.opened_at < load.horizon
     and loaded_cases.case_id is null

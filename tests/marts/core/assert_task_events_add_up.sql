@@ -15,7 +15,8 @@ cross join load
 left join {{ ref('fact_tasks') }} as facts on events.task_id = facts.task_id and events.organization_id = facts.organization_id
 left join {{ ref('stg_tasks') }} as tasks on events.task_id = tasks.task_id
 where
-    events.created_at < least(load.horizon, load.loaded_through)
+    {{ is_newly_loaded('events.created_at', 'fact_tasks') }}
+    and events.created_at < least(load.horizon, load.loaded_through)
     and facts.task_id is null
     and coalesce(tasks.created_at >= load.cutoff and tasks.created_at < load.horizon, true)
     and not {{ is_foreign('events', 'tasks') }}

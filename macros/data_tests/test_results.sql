@@ -1,0 +1,48 @@
+{#- on-run-end: keeps the newest result of each data test of this project, for `insights status` and for the next run of the test. A role
+    that may not write it, and a database that `insights init` has not prepared for this release, keep none: a run does not fail
+    because of it. A test that passed under the writer lock has seen every load until now; one that had seen none has looked at all
+    rows. -#}
+{% macro log_tests(results) %}
+    {% if not execute %}{{ return('') }}{% endif %}
+    {% set tests = {} %}
+    {% for result in results if result.node.resource_type == 'test' and result.node.package_name == project_name %}
+        {% if result.status in ('fail', 'error') or (result.status in ('pass', 'warn') and result.node.name not in tests) %}
+            {% do tests.update({result.node.name: result}) %}
+        {% endif %}
+    {% endfor %}
+    {% set relation = source('insights_ops', 'test_results') %}
+    {% set is_writable %}
+        select coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass({{ sql_text(relation) }}), 'insert'), false)
+    {% endset %}
+    {% if not tests or not remembers_checks() or not run_query(is_writable).rows[0][0] %}{{ return('') }}{% endif %}
+    {% set known = [] %}
+    {% for node in graph.nodes.values() if node.resource_type == 'test' %}{% do known.append(sql_text(node.name)) %}{% endfor %}
+    {% if claim_number() %}{{ prove_claim() }};{% endif %}
+    delete from {{ relation }} where test_name not in ({{ known | join(', ') }});
+    insert into {{ relation }} as stored (test_name, status, failures, invocation_id, checked_through, recounted_at)
+    select
+        test_name,
+        status,
+        failures,
+        '{{ invocation_id }}',
+        loads.checked_through,
+        case when loads.checked_through is not null then now() end
+    from (
+        values
+        {%- for name, result in tests.items() %}
+        ({{ sql_text(name) }}, '{{ result.status }}', {{ result.failures or 0 }})
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    ) as results (test_name, status, failures)
+    left join (
+        select max(load_log_id) as checked_through from {{ source('insights_ops', 'load_log') }}
+    ) as loads on results.status = 'pass' and {{ 'true' if claim_number() else 'false' }}
+    on conflict (test_name) do update
+    set
+        status = excluded.status,
+        failures = excluded.failures,
+        invocation_id = excluded.invocation_id,
+        logged_at = excluded.logged_at,
+        checked_through = coalesce(excluded.checked_through, stored.checked_through),
+        recounted_at = coalesce(case when stored.checked_through is null then excluded.recounted_at end, stored.recounted_at)
+{% endmacro %}
