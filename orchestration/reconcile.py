@@ -86,7 +86,7 @@ def recount(
     as_of: date | None,
     on_line: Callable[[str], None] | None = None,
 ) -> Recount:
-    """Run every data test over all rows, not only those that were written since it last passed (decision D170).
+    """Run every data test over all rows, not only those that were written since it last passed (decision D173).
 
     Tests of relations that are not built yet are left out. If it fails or ends early, the next run of each test that
     has not passed looks at all rows again. Raises FailedError with the tests that failed, and like `dbt.write`.

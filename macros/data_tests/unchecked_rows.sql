@@ -1,5 +1,5 @@
 {#- A data test looks at the rows that were written since it last passed, so that its cost follows the change; one that failed, or that
-    `insights reconcile` has reset, keeps its range and looks at everything that it has not yet passed (decision D170).
+    `insights reconcile` has reset, keeps its range and looks at everything that it has not yet passed (decision D173).
 
     written_after  rows of the relation that were written after this moment have not been checked; -infinity if none has
     changed_from   rows of the source that changed since then were looked at by a load that has not been checked

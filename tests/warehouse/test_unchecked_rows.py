@@ -1,4 +1,4 @@
-"""A data test looks at what was written since it last passed; a recount runs it over all rows (decision D170)."""
+"""A data test looks at what was written since it last passed; a recount runs it over all rows (decision D173)."""
 
 from __future__ import annotations
 
