@@ -31,8 +31,8 @@ from orchestration.dashboards.question import (
 from orchestration.dashboards.warehouse import Warehouse
 from orchestration.errors import BadInputError, InsightsError, UnavailableError
 from orchestration.manifest import read_manifest
+from orchestration.warehouse.ids import canonical_id
 from orchestration.warehouse.names import Names
-from orchestration.warehouse.organizations import organization_id
 
 SLUGS_KEPT, SLUG_SECONDS = 10_000, 60.0  # slugs whose id a process remembers, and for how many seconds
 REQUESTS_KEPT = 4096  # questions whose key a process remembers
@@ -191,7 +191,7 @@ class Reader:
 
     def _organization(self, text: str) -> str:
         """Return the id of a slug, remembered for a minute, or the given id; the statement checks that it exists."""
-        known = organization_id(text)
+        known = canonical_id(text)
         if known:
             return known
         with self._lock:
