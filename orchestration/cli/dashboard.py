@@ -78,6 +78,9 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
         return
     say(_origin(answer), err=True)
     for panel, content in json.loads(answer.entry.body).items():
+        if "missing" in content:
+            say(f"{panel}: its model {content['missing']} is not built yet.", bold=True)
+            continue
         rows = content["rows"]
         title = f"{panel}, up to {content['horizon']}"
         show_table([list(row.values()) for row in rows], header=list(rows[0]) if rows else [], title=title)

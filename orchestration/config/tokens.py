@@ -54,7 +54,8 @@ CalendarDate = Annotated[str, AfterValidator(_calendar_date)]
 class Section(BaseModel):
     """A mapping that allows no unknown keys and no conversion between types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # A validator is built with the file's model that contains the section, not for each class when it is imported.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def _number_or_mapping(schema: dict[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""The operators of the steps: each loads the configuration and calls the same function as the command line."""
+"""The operators of the steps: each loads the configuration and calls the same function as the command line.
+
+What one kind of step needs is imported when it runs: Airflow parses the DAG file again and again (decision D172).
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,8 @@ from orchestration.dags.clock import run_as_of
 from orchestration.dags.confirmations import run_confirmed
 from orchestration.dags.failures import failing_at_once
 from orchestration.dags.gate import WRITER_POOL
-from orchestration.dashboards.reader import Reader
-from orchestration.dashboards.warm import warm
 from orchestration.dbt_failures import failure
 from orchestration.errors import NotBuiltError
-from orchestration.reconcile import reconcile, recount
-from orchestration.retention.plan import load_plan
-from orchestration.retention.purge import purge
-from orchestration.reviews.outbox import MESSAGES, pending_requests
-from orchestration.reviews.send import core_services, send_reviews
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import missing_loads, newest_loads
 
@@ -86,6 +82,8 @@ class ReconcileOperator(WriterOperator):
     @failing_at_once()
     def execute(self, context: Context) -> dict[str, int]:
         """Load and repair; returns the number of repaired rows in each relation."""
+        from orchestration.reconcile import reconcile
+
         settings = load_settings()
         report = reconcile(settings, settings.warehouse_url, run_as_of(context), self.log_line, run_confirmed(context))
         for relation, keys in report.items():
@@ -103,6 +101,8 @@ class RecountOperator(WriterOperator):
     @failing_at_once()
     def execute(self, context: Context) -> float:
         """Run the tests; returns the seconds that they took."""
+        from orchestration.reconcile import recount
+
         settings = load_settings()
         found = recount(settings, settings.warehouse_url, run_as_of(context), self.log_line)
         self.log.info("%s", found)
@@ -117,6 +117,9 @@ class PurgeOperator(WriterOperator):
     @failing_at_once()
     def execute(self, context: Context) -> dict[str, int]:
         """Delete the rows; returns the number of deleted rows in each relation."""
+        from orchestration.retention.plan import load_plan
+        from orchestration.retention.purge import purge
+
         settings = load_settings()
         plan = load_plan(settings)
         with Database.open(settings) as db:
@@ -136,6 +139,9 @@ class SendReviewsOperator(BaseOperator):
     @failing_at_once()
     def execute(self, context: Context) -> dict[str, int]:
         """Send pending review cases; returns the numbers of sent, failed and pending cases."""
+        from orchestration.reviews.outbox import MESSAGES, pending_requests
+        from orchestration.reviews.send import core_services, send_reviews
+
         settings = load_settings()
         core = core_services(settings)
         with Database.open(settings, messages=MESSAGES) as db:
@@ -188,6 +194,9 @@ class WarmOperator(BaseOperator):
 
         Raises AirflowException if one was not.
         """
+        from orchestration.dashboards.reader import Reader
+        from orchestration.dashboards.warm import warm
+
         settings = load_settings()
         with closing(Reader.open(settings)) as reader:
             report = warm(reader, settings)

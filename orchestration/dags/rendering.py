@@ -41,9 +41,7 @@ def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> Db
 
     return DbtTaskGroup(
         group_id=group_id,
-        project_config=ProjectConfig(
-            PROJECT, manifest_path=manifest_file(), project_name=PACKAGE, install_dbt_deps=False
-        ),
+        project_config=_project(),
         # Cosmos requires both for its own operators, which are not used here.
         profile_config=ProfileConfig(PACKAGE, "dev", profiles_yml_filepath=PROJECT / "profiles.yml"),
         execution_config=ExecutionConfig(),
@@ -56,6 +54,13 @@ def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> Db
             node_converters={DbtResourceType.MODEL: task},
         ),
     )
+
+
+def _project() -> ProjectConfig:
+    project = ProjectConfig(PROJECT, project_name=PACKAGE, install_dbt_deps=False)
+    # As an argument it would become an ObjectStoragePath, which imports the file systems of all of Airflow's providers.
+    project.manifest_path = manifest_file()
+    return project
 
 
 def dbt_task(task_id: str, command: str, selector: str, *, checks_rows: bool = False) -> BaseOperator:

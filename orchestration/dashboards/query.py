@@ -7,6 +7,7 @@ restricted to the organization and the requested visibilities, and to its limit.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -33,6 +34,10 @@ SHOWN = """
     ) as shown),
     'left_out', (select greatest(count(*) - {limit}, 0) from {name})
 )"""
+# A panel whose model does not exist (decision D170).
+MISSING = """
+{key}::text, json_build_object('horizon', null, 'rows', json_build_array(), 'left_out', 0, 'missing', {model}::text)
+"""
 STATEMENT = """
 with {panels}
 select
@@ -51,13 +56,24 @@ class Statement:
     digest: str
 
 
-def statement(dashboard: Dashboard, form: Form, names: Names) -> Statement:
-    """Return the statement for one form of a dashboard on the warehouse with these names."""
+def statement(dashboard: Dashboard, form: Form, names: Names, missing: Collection[str] = ()) -> Statement:
+    """Return the statement for one form of a dashboard on the warehouse with these names.
+
+    Panels of the models in `missing` say so instead of rows; at least one panel must have another model.
+    """
     load_log = names.ops(LOAD_LOG)
-    parts = [_panel(dashboard, name, panel, form, load_log) for name, panel in dashboard.meta.panels.items()]
+    panels: list[sql.Composable] = []
+    shown: list[sql.Composable] = []
+    for name, panel in dashboard.meta.panels.items():
+        if panel.model in missing:
+            shown.append(sql.SQL(MISSING).format(key=sql.Literal(name), model=sql.Literal(panel.model)))
+        else:
+            rows, entry = _panel(dashboard, name, panel, form, load_log)
+            panels.append(rows)
+            shown.append(entry)
     text = sql.SQL(STATEMENT).format(
-        panels=sql.SQL(",").join(rows for rows, _ in parts),
-        shown=sql.SQL(",").join(shown for _, shown in parts),
+        panels=sql.SQL(",").join(panels),
+        shown=sql.SQL(",").join(shown),
         load_log=load_log,
         organizations=sql.Identifier(*dashboard.relations[ORGANIZATIONS]),
     )

@@ -31,8 +31,8 @@ from orchestration.dashboards.question import (
 from orchestration.dashboards.warehouse import Warehouse
 from orchestration.errors import BadInputError, InsightsError, UnavailableError
 from orchestration.manifest import read_manifest
+from orchestration.warehouse.ids import canonical_id
 from orchestration.warehouse.names import Names
-from orchestration.warehouse.organizations import organization_id
 
 SLUGS_KEPT, SLUG_SECONDS = 10_000, 60.0  # slugs whose id a process remembers, and for how many seconds
 REQUESTS_KEPT = 4096  # questions whose key a process remembers
@@ -55,12 +55,7 @@ class Reader:
         )
         self.seals = Seals(lambda: settings.cache_key or warehouse.cache_key(), cache.pause_seconds)
         self.answers = Answers(self.store, self.seals, cache.compute_seconds)
-        names = Names.of(settings)
-        self._statements: dict[tuple[str, Form], Statement] = {}
-        for name, dashboard in self.dashboards.items():
-            self._statements[name, "plain"] = statement(dashboard, "plain", names)
-            if dashboard.has_anonymised_form:
-                self._statements[name, "anonymised"] = statement(dashboard, "anonymised", names)
+        self._statement = lru_cache(maxsize=None)(self._new_statement)
         self._requests = lru_cache(REQUESTS_KEPT)(self._request)
         self._lock = threading.Lock()
         self._slugs: dict[str, tuple[str, float]] = {}
@@ -97,7 +92,7 @@ class Reader:
         if asked.is_anonymised:
             form, min_group_size = "anonymised", self._settings.insights.exports.min_group_size
             if not dashboard.has_anonymised_form:
-                having = ", ".join(sorted(n for n, f in self._statements if f == "anonymised"))
+                having = ", ".join(sorted(n for n, d in self.dashboards.items() if d.has_anonymised_form))
                 raise BadInputError(f"Dashboard {dashboard.name} has no anonymised form. These have one: {having}.")
             if asked.visibilities is not None:
                 raise BadInputError("The anonymised form counts every visibility; leave out --visibility.")
@@ -109,8 +104,11 @@ class Reader:
             form=form,
             visibilities=sees,
             min_group_size=min_group_size,
-            definition=self._statements[dashboard.name, form].digest,
+            definition=self._statement(dashboard.name, form).digest,
         )
+
+    def _new_statement(self, name: str, form: Form) -> Statement:
+        return statement(self.dashboards[name], form, Names.of(self._settings))
 
     def request(self, question: Question) -> Request:
         """Return the request to the cache: key, lifetime and maximum number of keys of the dashboard."""
@@ -130,7 +128,7 @@ class Reader:
 
     def compute_all(self, questions: Sequence[Question]) -> list[Entry]:
         """Query the warehouse for several questions in one round trip; raises InsightsError if one of them fails."""
-        asked = [(self.dashboards[q.dashboard], self._statements[q.dashboard, q.form], q) for q in questions]
+        asked = [(self.dashboards[q.dashboard], self._statement(q.dashboard, q.form), q) for q in questions]
         return self._warehouse.answer_all(asked)
 
     def keep(self, entries: Sequence[tuple[Question, Entry]]) -> list[str | None]:
@@ -191,7 +189,7 @@ class Reader:
 
     def _organization(self, text: str) -> str:
         """Return the id of a slug, remembered for a minute, or the given id; the statement checks that it exists."""
-        known = organization_id(text)
+        known = canonical_id(text)
         if known:
             return known
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,10 +13,11 @@ from orchestration.cache.entries import Entry
 from orchestration.config.files import Settings
 from orchestration.dashboards.definitions import ORGANIZATIONS, Dashboard
 from orchestration.dashboards.pool import ReaderPool
-from orchestration.dashboards.query import Statement, bound
-from orchestration.dashboards.question import Question
+from orchestration.dashboards.query import Statement, bound, statement
+from orchestration.dashboards.question import Form, Question
 from orchestration.errors import NotBuiltError, NotPreparedError, RefusedError, TimedOutError, UnavailableError
 from orchestration.warehouse.database import Database, no_organization
+from orchestration.warehouse.names import Names
 from orchestration.warehouse.translation import Messages, translating
 
 NEVER_BUILT = "The reports are not built yet, or not readable. Run: insights init, then insights build."
@@ -42,26 +43,36 @@ class Warehouse:
             settings.insights.cache.compute_seconds,
         )
 
-    def answer(self, dashboard: Dashboard, statement: Statement, question: Question) -> Entry:
-        """Compute the answer to one question; raises like `answer_all`."""
-        return self.answer_all([(dashboard, statement, question)])[0]
-
     def answer_all(self, asked: Sequence[tuple[Dashboard, Statement, Question]]) -> list[Entry]:
-        """Compute the answers to several questions in one round trip.
+        """Compute the answers to several questions in one transaction.
 
-        `seconds` of each entry is an equal share of the total time. Raises NotFoundError for an unknown organization,
-        NotBuiltError for reports that were never built, and UnavailableError if the database does not respond, or not
-        within `cache.compute_seconds`.
+        A panel whose model does not exist says so; the others have their rows (decision D170). `seconds` of each entry
+        is an equal share of the total time. Raises NotFoundError for an unknown organization, NotBuiltError if no model
+        of a dashboard exists, and UnavailableError if the database does not respond, or not within
+        `cache.compute_seconds`.
         """
         started, now = time.monotonic(), time.time()
-        with self._transaction(len(asked)) as db, db.connection.pipeline():
-            cursors = [
-                db.connection.execute(statement.text, bound(dashboard, question), prepare=False)
-                for dashboard, statement, question in asked
-            ]
-            rows = [cursor.fetchone() for cursor in cursors]
+        with self._transaction(len(asked)) as db:
+            missing = _missing_models(db, [dashboard for dashboard, _, _ in asked])
+            with db.connection.pipeline():
+                cursors = [
+                    db.connection.execute(
+                        self._without(missing, dashboard, whole, question.form).text,
+                        bound(dashboard, question),
+                        prepare=False,
+                    )
+                    for dashboard, whole, question in asked
+                ]
+                rows = [cursor.fetchone() for cursor in cursors]
         seconds = (time.monotonic() - started) / max(1, len(asked))
         return [_entry(question, row, now, seconds) for (_, _, question), row in zip(asked, rows, strict=True)]
+
+    def _without(self, missing: set[str], dashboard: Dashboard, whole: Statement, form: Form) -> Statement:
+        """Return the statement of a dashboard without missing models; `whole`, which fails, if it has no other."""
+        models = {panel.model for panel in dashboard.meta.panels.values()}
+        if models <= missing or not models & missing:
+            return whole
+        return statement(dashboard, form, Names.of(self._settings), missing)
 
     def organization_of(self, given: str) -> str:
         """Return the id of the one organization with this slug or id; raises like `Database.organization`."""
@@ -95,6 +106,16 @@ class Warehouse:
             connection.execute("set transaction read only")
             connection.execute("select set_config('statement_timeout', %s, true)", [f"{seconds}s"], prepare=False)
             yield Database(self._settings, connection, MESSAGES)
+
+
+def _missing_models(db: Database, asked: Iterable[Dashboard]) -> set[str]:
+    """Return the models of these dashboards that have no relation in the warehouse."""
+    places = {name: place for dashboard in asked for name, place in dashboard.relations.items()}
+    query = (
+        "select name from unnest(%s::text[], %s::text[]) as model (name, relation) where to_regclass(relation) is null"
+    )
+    relations = [sql.Identifier(*place).as_string(db.connection) for place in places.values()]
+    return {name for (name,) in db.connection.execute(query, [list(places), relations], prepare=False)}
 
 
 def _entry(question: Question, row: tuple[Any, ...] | None, now: float, seconds: float) -> Entry:

@@ -24,7 +24,7 @@ from orchestration.errors import (
 from orchestration.exports.request import Request
 from orchestration.exports.slots import running
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.organizations import organization_id
+from orchestration.warehouse.ids import canonical_id
 from orchestration.warehouse.translation import Messages
 
 Event = Literal["started", "finished", "failed", "refused"]
@@ -161,7 +161,7 @@ def _id_of(db: Database, given: str | None) -> str | None:
     try:
         return str(db.organization(given))
     except (NotFoundError, ConflictError, NotBuiltError):
-        return organization_id(given)
+        return canonical_id(given)
 
 
 def _attempt(row: dict[str, Any], gone: set[UUID]) -> Attempt:

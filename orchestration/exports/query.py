@@ -49,21 +49,28 @@ class Query:
 
     def count(self, db: Database, at_most: int) -> int:
         """Return the number of rows, or `at_most` if there are more."""
+        return int(db.value(self.count_statement(at_most)))
+
+    def count_statement(self, at_most: int) -> sql.Composed:
+        """Return the query of `count`."""
         query = sql.SQL("select count(*) from (select 1 from {source}{where} limit {limit}) as counted")
-        return int(db.value(query.format(source=self.source, where=self.where, limit=at_most)))
+        return query.format(source=self.source, where=self.where, limit=at_most)
 
     def copy_statement(self, file_format: str) -> sql.Composed:
         """Return the COPY that writes the rows in a format (csv, csv.gz, jsonl)."""
+        return (_JSON_LINES if file_format == "jsonl" else _CSV).format(query=self.rows(file_format))
+
+    def rows(self, file_format: str) -> sql.Composed:
+        """Return the query whose rows COPY writes in a format."""
         is_csv = file_format != "jsonl"
         columns = [
             sql.SQL("{} as {}").format(safe_in_spreadsheets(c) if is_csv else c.value, sql.Identifier(c.name))
             for c in self.columns
         ]
         joins = sql.SQL("").join(c.join for c in self.columns if c.join)
-        query = sql.SQL("select {} from {}{}{}{}").format(
+        return sql.SQL("select {} from {}{}{}{}").format(
             sql.SQL(", ").join(columns), self.source, joins, self.where, self.order
         )
-        return (_CSV if is_csv else _JSON_LINES).format(query=query)
 
 
 def read_load(db: Database, definition: Definition) -> Load:

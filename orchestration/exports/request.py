@@ -11,6 +11,7 @@ from psycopg import sql
 from orchestration.errors import BadInputError, NotFoundError
 from orchestration.exports.definitions import Definition
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.ids import canonical_id
 
 FORMATS = ("csv", "csv.gz", "jsonl")
 
@@ -50,8 +51,9 @@ def check_user(db: Database, organization_id: UUID, given: str) -> UUID:
 
     The message is the same for every reason, so that it does not reveal users of other organizations.
     """
-    query = "select user_id from {} where user_id::text = lower(%s) and organization_id = %s and status = 'active'"
-    found: UUID | None = db.value(sql.SQL(query).format(db.staging("stg_user_accounts")), [given, organization_id])
+    query = "select user_id from {} where user_id = %s::uuid and organization_id = %s and status = 'active'"
+    statement = sql.SQL(query).format(db.staging("stg_user_accounts"))
+    found: UUID | None = db.value(statement, [canonical_id(given), organization_id])
     if found is None:
         raise NotFoundError(f"The organization has no active user {given}; --user must be the id of one.")
     return found

@@ -15,8 +15,8 @@ from psycopg.rows import dict_row
 from orchestration.config.files import Settings
 from orchestration.errors import ConflictError, NotFoundError
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.ids import canonical_id
 from orchestration.warehouse.names import Names
-from orchestration.warehouse.organizations import organization_id
 from orchestration.warehouse.translation import Messages, translating
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
@@ -100,7 +100,7 @@ class Database:
         to a new one (decision D144). Raises NotFoundError if there is none, ConflictError if several have the slug, and
         NotBuiltError if organizations were never loaded.
         """
-        id_ = organization_id(given)
+        id_ = canonical_id(given)
         query = sql.SQL("select organization_id, status from {} where slug = %s or organization_id = %s::uuid")
         statement = query.format(self.mart("dim_organizations"))
         with self.errors():

@@ -45,10 +45,15 @@ def newest_loads(db: Database, relations: Collection[str]) -> dict[str, Load]:
     """
     query = sql.SQL(
         """
-        select distinct on (relation_name) relation_name, as_of, horizon, loaded_through
-        from {}
-        where relation_name = any(%s)
-        order by relation_name, load_log_id desc
+        select newest.*
+        from unnest(%s::text[]) as asked (relation_name)
+        cross join lateral (
+            select relation_name, as_of, horizon, loaded_through
+            from {} as log
+            where log.relation_name = asked.relation_name
+            order by load_log_id desc
+            limit 1
+        ) as newest
         """
     ).format(db.ops("load_log"))
     return {name: Load(*row) for name, *row in db.rows(query, [list(relations)])}

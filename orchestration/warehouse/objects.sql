@@ -14,6 +14,7 @@ create table if not exists {ops}.load_log (
     logged_at timestamptz not null default clock_timestamp()
 );
 create index if not exists load_log_relation on {ops}.load_log (relation_name, load_log_id desc);
+create index if not exists load_log_cutoff on {ops}.load_log (relation_name, cutoff);
 comment on table {ops}.load_log is
 'One row for each time a relation was loaded; the newest row of a relation is its watermark.';
 
@@ -225,9 +226,12 @@ language sql stable parallel safe set search_path = pg_catalog, pg_temp as $$
         horizon - days,
         {ops}.purge_cutoff(wanted_class),
         (
-            select max(cutoff) from {ops}.load_log
-            where
-                wanted_class = 'raw_event' and relation_name = any({ops}.raw_event_relations())
+            select max(newest.cutoff)
+            from unnest({ops}.raw_event_relations()) as r (relation_name)
+            cross join lateral (
+                select max(l.cutoff) as cutoff from {ops}.load_log as l where l.relation_name = r.relation_name
+            ) as newest
+            where wanted_class = 'raw_event'
         )
     )
 $$;

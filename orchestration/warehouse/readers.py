@@ -12,7 +12,7 @@ from psycopg import errors, sql
 
 from orchestration.errors import ConflictError, MisconfiguredError, NotFoundError, RefusedError
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.organizations import organization_id
+from orchestration.warehouse.ids import canonical_id
 from orchestration.warehouse.roles import BOTH_ROLES
 from orchestration.warehouse.row_security import readers_group
 from orchestration.warehouse.translation import Messages
@@ -81,7 +81,7 @@ def remove(admin: Database, db: Database, given: str) -> str:
     Raises NotFoundError if the organization has no login, and ConflictError if the role remains because it owns objects
     or has rights that others gave it; it can then neither log in nor see rows.
     """
-    known = organization_id(given)
+    known = canonical_id(given)
     organization = UUID(known) if known else db.organization(given)
     role = _stored(admin, organization)
     if role is None:

@@ -1,11 +1,18 @@
-"""`--help` answers at once: what a command needs is imported when it runs."""
+"""Commands and the DAG file start at once: what a command or a step needs is imported when it runs."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from support.warehouse import Warehouse
+
+from orchestration.config.files import PROJECT, Settings
+from orchestration.manifest import DIGEST, read_manifest
+from workshop.services import LocalRedis
 
 HEAVY = {"airflow", "boto3", "cosmos", "dbt", "psycopg", "pydantic", "redis", "yaml"}
 PROGRAM = """
@@ -45,3 +52,68 @@ def test_help_imports_nothing_heavy(package: str, arguments: list[str]) -> None:
 def test_help_that_lists_tokens_imports_the_module_that_has_them() -> None:
     # The same look at the modules does find what is imported.
     assert "psycopg" in imported("orchestration", "patterns", "list", "--help")
+
+
+CACHED = """
+import sys
+from orchestration.cli import commands
+commands.main({arguments!r}, standalone_mode=False)
+print("MODULES", *sys.modules, file=sys.stderr)
+"""
+# What a cached answer needs: the command line, the configuration, Redis, and PostgreSQL for the id of a slug.
+OF_A_DASHBOARD = {"click", "orchestration", "psycopg", "pydantic", "redis", "yaml"}
+
+
+@pytest.mark.services
+def test_a_cached_dashboard_imports_no_tool(built: Warehouse, redis_server: LocalRedis) -> None:
+    arguments = ["dashboard", "task_volume", "--org", "sample-hospital", "--as", "teacher"]
+    arguments += ["--visibility", "PUBLIC", "--visibility", "INTERNAL"]
+    variables = {"INSIGHTS_WAREHOUSE_URL": built.reader_url, "INSIGHTS_REDIS_URL": redis_server.url()}
+    command = [sys.executable, "-c", CACHED.format(arguments=arguments)]
+    for origin in ("computed and stored in the cache", "from the cache"):
+        done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=True)
+        assert done.stderr.startswith(origin)
+    modules = {name.partition(".")[0] for name in done.stderr.partition("MODULES ")[2].split()}
+    assert modules >= OF_A_DASHBOARD
+    assert not modules & (HEAVY - OF_A_DASHBOARD)
+
+
+PARSED = """
+import sys
+from airflow.models.dagbag import DagBag
+before = {*sys.modules}
+bag = DagBag(sys.argv[1], include_examples=False)
+assert bag.dags and not bag.import_errors, bag.import_errors
+print(*sorted({*sys.modules} - before))
+"""
+# Clients and tools that only a running step needs, and what Airflow imports to look for file systems of its providers.
+OF_A_STEP = {"boto3", "dbt", "flask_appbuilder", "psycopg_pool", "redis"}
+
+
+def test_the_dag_file_imports_what_no_step_has_begun_to_need(settings: Settings, tmp_path: Path) -> None:
+    read_manifest(settings)
+    variables = {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
+        "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path / 'airflow.db'}",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+    }
+    command = [sys.executable, "-c", PARSED, str(PROJECT / "dags")]
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=True)
+    modules = {name.partition(".")[0] for name in done.stdout.split()}
+    assert {"cosmos", "orchestration"} <= modules
+    assert not modules & OF_A_STEP
+
+
+def test_the_manifest_has_only_what_is_read(settings: Settings) -> None:
+    manifest = read_manifest(settings)
+    assert list(manifest) == [DIGEST, "nodes", "sources", "exposures", "selectors"]
+    kinds = {node["resource_type"] for node in manifest["nodes"].values()}
+    assert kinds == {"model", "seed", "snapshot"}
+    fields = {field for node in manifest["nodes"].values() for field in node}
+    assert "columns" in fields
+    assert not fields & {"raw_code", "compiled_code", "unrendered_config", "checksum"}
+    columns = [column for node in manifest["nodes"].values() for column in node["columns"].values()]
+    assert {field for column in columns for field in column} == {"name", "data_type", "config"}
