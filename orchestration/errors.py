@@ -5,6 +5,7 @@
     |- RefusedError            operator    no                   403
     |  `- AccessRefusedError   client      no                   403 (orchestration.dashboards.access)
     |- TokenError              client      no                   401 (orchestration.api.tokens)
+    |- TooManyRequestsError    client      yes                  429 (orchestration.api.limits)
     |- NotFoundError           client      no                   404
     |- ConflictError           client      no                   409
     |  `- BusyError            client      yes                  409

@@ -9,6 +9,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp
 
 from orchestration.api import metrics as metrics_module
 from orchestration.api.answers import Reply, document, not_modified
+from orchestration.api.limits import seconds_left
 from orchestration.api.metrics import Metrics
 from orchestration.api.observed import RECORD, Observed, Record
 from orchestration.api.openapi import openapi
@@ -29,7 +31,10 @@ from orchestration.errors import InsightsError
 logger = logging.getLogger(__name__)
 
 COMPRESSED_BYTES = 1000  # a smaller body is sent as it is
-UNAUTHENTICATED, UNAVAILABLE = 401, 503
+UNAUTHENTICATED, TOO_MANY, UNAVAILABLE = 401, 429, 503
+# What scripts of the allowed origins may send, and read of an answer beside its body.
+SENT = ("Authorization", "If-None-Match")
+READABLE = ("Age", "ETag", "Retry-After", "Server-Timing", "X-Request-Id")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -58,7 +63,10 @@ def application(service: Service) -> ASGIApp:
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _no_route})
     app.router.redirect_slashes = False
-    return Observed(GZipMiddleware(app, minimum_size=COMPRESSED_BYTES), metrics)
+    allowed = CORSMiddleware(
+        app, rules.cors_origins, allow_methods=("GET",), allow_headers=SENT, expose_headers=READABLE
+    )
+    return Observed(GZipMiddleware(allowed, minimum_size=COMPRESSED_BYTES), metrics)
 
 
 def _endpoint(service: Service, operation: Operation, workers: Workers) -> Endpoint:
@@ -77,6 +85,7 @@ def _work(service: Service, operation: Operation, request: Request, record: Reco
     given = request.headers.getlist("authorization")
     caller = service.verifier.caller(given[0] if len(given) == 1 else None)
     record.subject = caller.subject
+    service.limit.count(caller)
     organization_id = caller.organization_id
     if operation.is_of_an_organization:
         organization_id = service.organization(caller, request.path_params["organization_id"])
@@ -106,8 +115,8 @@ def _refusal(found: Problem, retry_after: int) -> Response:
     headers = {}
     if found.kind.status == UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
-    if found.kind.status == UNAVAILABLE:
-        headers["Retry-After"] = str(retry_after)
+    if found.kind.status in (TOO_MANY, UNAVAILABLE):
+        headers["Retry-After"] = str(seconds_left() if found.kind.status == TOO_MANY else retry_after)
     return Response(found.body(), found.kind.status, headers, MEDIA_TYPE)
 
 

@@ -16,6 +16,7 @@ OPEN_PATHS: dict[str, tuple[str, str, dict[str, Any] | None, tuple[int, ...]]] =
     "/metrics": ("metrics", "Metrics in Prometheus' text format.", None, ()),
     "/openapi.json": ("openapi", "This document.", {"type": "object"}, ()),
 }
+WITH_RETRY_AFTER = (429, 503)
 ABOUT = "Read-only answers over the star schema of Orgo Insights. Every figure says what it is of and how fresh it is."
 ID = {
     "name": "organization_id",
@@ -43,7 +44,7 @@ def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    statuses = [401, 422, 500, 503]
+    statuses = [401, 422, 429, 500, 503]
     if operation.is_of_an_organization:
         statuses += [403, 404]
     responses: dict[str, Any] = {"200": _ok(operation.schema)}
@@ -68,6 +69,6 @@ def _problem(kind: Kind) -> dict[str, Any]:
         "description": f"{kind.title}. {kind.detail}",
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if kind.status == BY_STATUS[503].status:
+    if kind.status in WITH_RETRY_AFTER:
         found["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
     return found

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestration.api.limits import TooManyRequestsError
 from orchestration.api.tokens import TokenError
 from orchestration.dashboards.access import AccessRefusedError
 from orchestration.dashboards.question import WrongParametersError
@@ -31,9 +32,19 @@ KINDS = (
     Kind("refused", 403, "Not allowed", "The roles of the access token do not allow this."),
     Kind("not-found", 404, "Not found", "There is nothing here that the access token may see."),
     Kind("method", 405, "Method not allowed", "Only GET and HEAD are allowed."),
+    Kind("too-many", 429, "Too many requests", "This caller has made too many requests in this minute."),
     Kind("failed", 500, "Internal error", "The service failed. The request id is in the header X-Request-Id."),
     Kind("unavailable", 503, "Unavailable", "The answer cannot be given now. Try again later."),
 )
+# The kind of problem for a kind of error; any other error is "unavailable". Only the messages of _SAID are for clients.
+_NAMES: tuple[tuple[type[InsightsError], str], ...] = (
+    (BadInputError, "parameters"),
+    (TokenError, "unauthenticated"),
+    (AccessRefusedError, "refused"),
+    (NotFoundError, "not-found"),
+    (TooManyRequestsError, "too-many"),
+)
+_SAID = ("parameters", "refused")
 _BY_NAME = {kind.name: kind for kind in KINDS}
 BY_STATUS = {kind.status: kind for kind in KINDS}
 
@@ -69,12 +80,5 @@ def problem_of(error: InsightsError) -> Problem:
     """Return the problem for an error: a client reads what it can fix, and of everything else only that it failed."""
     if isinstance(error, WrongParametersError):
         return problem("parameters", errors=error.wrong)
-    if isinstance(error, BadInputError):
-        return problem("parameters", str(error))
-    if isinstance(error, TokenError):
-        return problem("unauthenticated")
-    if isinstance(error, AccessRefusedError):
-        return problem("refused", str(error))
-    if isinstance(error, NotFoundError):
-        return problem("not-found")
-    return problem("unavailable")
+    name = next((name for kind, name in _NAMES if isinstance(error, kind)), "unavailable")
+    return problem(name, str(error) if name in _SAID else "")

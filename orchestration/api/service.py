@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestration.api.limits import RequestLimit
 from orchestration.api.tokens import Caller, Verifier
 from orchestration.config.files import Settings
 from orchestration.dashboards.reader import Reader
@@ -26,6 +27,7 @@ class Service:
     reader: Reader
     verifier: Verifier
     dags: Mapping[str, str]
+    limit: RequestLimit
 
     @classmethod
     def open(cls, settings: Settings) -> Service:
@@ -35,7 +37,8 @@ class Service:
         """
         verifier = Verifier(settings)
         limited = limited_settings(settings)
-        return cls(limited, Reader.open(limited), verifier, scheduled_marts(settings))
+        limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
+        return cls(limited, Reader.open(limited), verifier, scheduled_marts(settings), limit)
 
     @property
     def answer_seconds(self) -> float:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from orchestration.config.tokens import ClockSkew, Count, Port, Section, Text
+from orchestration.config.tokens import ClockSkew, Count, Origin, Port, Section, Text
 
 
 class ReportsApi(Section):
@@ -26,6 +26,12 @@ class ReportsApi(Section):
     )
     retry_after_seconds: Count = Field(
         default=1, description="The Retry-After of an answer with status 503, in seconds."
+    )
+    requests_per_minute: Count = Field(
+        default=600, description="Requests that one user may make in a minute at one process; then the answer is 429."
+    )
+    cors_origins: list[Origin] = Field(
+        default=[], description="Origins whose scripts may read answers, such as https://orgo.example.org."
     )
     token_algorithm: Literal["HS256", "RS256", "ES256"] = Field(
         default="HS256", description="The only algorithm of tokens: HS256 with a secret, the others with a JWKS."

@@ -101,6 +101,8 @@ CONFIGURATION: dict[str, Any] = {
         "timeout_ms": 1500,
         "busy_ms": 250,
         "retry_after_seconds": 1,
+        "requests_per_minute": 600,
+        "cors_origins": [],
         "token_algorithm": "HS256",
         "token_audience": None,
         "clock_skew_seconds": 30,

@@ -17,6 +17,7 @@ from support.dashboards.dashboard_scenario import ACCESS, found
 from support.dashboards.dashboard_settings import changed
 from support.warehouse import Warehouse
 
+from orchestration.api.limits import RequestLimit
 from orchestration.api.server import server
 from orchestration.api.service import Service, limited_settings
 from orchestration.api.tokens import Verifier
@@ -111,4 +112,5 @@ def running(
 def of(settings: Settings, url: str) -> Service:
     """Return a service on a database."""
     limited = limited_settings(settings)
-    return Service(limited, Reader(limited, found(), ReadWarehouse(limited, url)), Verifier(settings), {})
+    limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
+    return Service(limited, Reader(limited, found(), ReadWarehouse(limited, url)), Verifier(settings), {}, limit)
