@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.api.server import free_port
 from support.api.tokens import SECRET, token
 from support.dashboards.dashboard_scenario import HOSPITAL
 from support.warehouse import Warehouse, connect_as
@@ -29,9 +30,7 @@ INSIGHTS = Path(sys.executable).with_name("insights")
 
 def configured(folder: Path, **values: Any) -> tuple[Path, int]:
     """Return a configuration with a free port, and the port."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     document = yaml.safe_load((PROJECT / CONFIG_FILE).read_text("utf-8"))
     document["insights"]["reports_api"] |= {"port": port, "timeout_ms": 60_000} | values
     file = folder / "config.yaml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -96,6 +97,13 @@ def running(
     given = {key.replace("__", "."): value for key, value in values.items()}
     settings = changed(warehouse.settings, ACCESS | PATIENT | ROLES | cache | {"reports_api.port": 0} | given)
     service = of(settings, url or warehouse.reader_url)
+    with serving(service) as made:
+        yield Api(service, made, warehouse)
+
+
+@contextmanager
+def serving(service: Service) -> Iterator[uvicorn.Server]:
+    """Serve for a block, in a thread."""
     made = server(service)
     thread = threading.Thread(target=made.run)
     thread.start()
@@ -103,10 +111,18 @@ def running(
         assert thread.is_alive()
         time.sleep(0.01)
     try:
-        yield Api(service, made, warehouse)
+        yield made
     finally:
         made.should_exit = True
         thread.join()
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
 
 
 def of(settings: Settings, url: str) -> Service:
