@@ -19,7 +19,7 @@ class ReportsApi(Section):
     port: Port = Field(default=8080, description="Port to listen on.")
     threads: Count = Field(default=8, description="Number of questions that one process answers at the same time.")
     timeout_ms: Count = Field(
-        default=1500, description="Time limit of a statement, in milliseconds; the answer takes at most 400 more."
+        default=1300, description="Time limit of a statement, in milliseconds; the answer takes at most 400 more."
     )
     busy_ms: Count = Field(
         default=250, description="Time for which a request waits for a free thread, in milliseconds, before a 503."

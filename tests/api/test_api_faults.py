@@ -27,7 +27,7 @@ pytestmark = pytest.mark.services
 
 SESSIONS = "select pid from pg_stat_activity where usename = 'orgo_insights_ro' and datname = current_database()"
 THREADS = 3
-FAULTY: dict[str, Any] = {"reports_api__timeout_ms": 1500, "reports_api__busy_ms": 250, "reports_api__threads": THREADS}
+FAULTY: dict[str, Any] = {"reports_api__timeout_ms": 1300, "reports_api__busy_ms": 250, "reports_api__threads": THREADS}
 
 
 @pytest.fixture

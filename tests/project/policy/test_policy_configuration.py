@@ -98,7 +98,7 @@ CONFIGURATION: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": 8080,
         "threads": 8,
-        "timeout_ms": 1500,
+        "timeout_ms": 1300,
         "busy_ms": 250,
         "retry_after_seconds": 1,
         "requests_per_minute": 600,

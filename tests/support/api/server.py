@@ -27,7 +27,7 @@ from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warehouse import Warehouse as ReadWarehouse
 from workshop.services import LocalRedis
 
-# A busy machine is no fault: shipped are 200 ms for Redis and 1.5 s for a statement.
+# A busy machine is no fault: shipped are 200 ms for Redis and 1.3 s for a statement.
 PATIENT: dict[str, Any] = {
     "cache.timeout_ms": 60_000,
     "reports_api.timeout_ms": 60_000,
