@@ -4,6 +4,8 @@
     |- BadInputError           client      no                   400
     |- RefusedError            operator    no                   403
     |  `- AccessRefusedError   client      no                   403 (orchestration.dashboards.access)
+    |- TokenError              client      no                   401 (orchestration.api.tokens)
+    |- TooManyRequestsError    client      yes                  429 (orchestration.api.limits)
     |- NotFoundError           client      no                   404
     |- ConflictError           client      no                   409
     |  `- BusyError            client      yes                  409
@@ -12,6 +14,7 @@
     |- NotPreparedError        operator    no                   503
     |- NotBuiltError           operator    no                   503
     `- UnavailableError        operator    yes                  503
+       |- OverloadedError      operator    yes                  503 (orchestration.api.workers)
        `- TimedOutError        operator    yes                  504
 
 The message says what is wrong, where, and what to do. The class says who can fix it (`fixed_by`), and whether the same

@@ -45,6 +45,7 @@ def next_steps(demo: Demo) -> Iterator[tuple[str, str]]:
             f"--org {shlex.quote(organization)} --from {since} --to {until} --user {user} --output cases_{until}"
         )
         yield f"./dev insights export cases {arguments}", f"a file in {demo.state / 'exports'}"
+    yield "./dev api", "the dashboards over HTTP, with requests to try"
     yield "./dev docs", "lineage and every description, as one page for a browser"
     yield "./dev airflow", "a private Airflow with the DAGs"
     yield "./dev stop", "stops the services; ./dev clean also removes their data"

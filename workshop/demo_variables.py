@@ -30,7 +30,7 @@ def demo_variables(
         "INSIGHTS_REDIS_URL": cache_url(state, database),
         "INSIGHTS_AS_OF": DAYS[database].isoformat(),
         "INSIGHTS_EXPORT_DIR": str(state / "exports"),
-        "INSIGHTS_EXPORT_KEY": _export_key(state),
+        "INSIGHTS_EXPORT_KEY": kept_secret(state, "export-key"),
     }
     return {name: (name in _KEPT and environ.get(name)) or value for name, value in variables.items()}
 
@@ -46,9 +46,9 @@ def demo_of(state: Path, url: str, etl_role: str) -> str | None:
     return next((database for database in DAYS if url == postgres.url(database, etl_role)), None)
 
 
-def _export_key(state: Path) -> str:
-    """Return the key for masks in exports of the demos; the first call creates it in a file with mode 0600."""
-    path = state / "export-key"
+def kept_secret(state: Path, name: str) -> str:
+    """Return a secret of the demos; the first call makes it, in a file of this name with mode 0600."""
+    path = state / name
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_hex(32))

@@ -7,6 +7,7 @@ import os
 import click
 
 from orchestration.cli import build, prepare, show
+from orchestration.cli.api import api
 from orchestration.cli.config import config as config_group
 from orchestration.cli.dashboard import dashboard, dashboards
 from orchestration.cli.entry import run
@@ -47,6 +48,7 @@ for command in (
     exports,
     dashboards,
     dashboard,
+    api,
     warm,
     config_group,
 ):

@@ -22,6 +22,8 @@ _MASKING = path("insights.exports.pii_masking_enabled")
 _USERS = tuple(path(f"insights.warehouse.{name}") for name in ("read_only_user", "write_user"))
 _STRICT_ROLES = tuple(path(f"insights.access.{name}") for name in ("restricted_roles", "anonymised_roles"))
 _PROCESS, _ROLE = path("insights.warehouse.max_reader_connections"), path("insights.warehouse.reader_limits")
+_SUPERUSERS = path("insights.reports_api.superuser_roles")
+_THREADS = path("insights.reports_api.threads")
 # The values that the settings keep as the file has them, with the variable that the shipped file reads instead.
 _SECRETS = {
     path("insights.warehouse.connection_url"): "INSIGHTS_WAREHOUSE_URL",
@@ -37,7 +39,9 @@ def exposures() -> list[Rule]:
         Rule(_personal_columns_are_masked, (_MASKING,)),
         *(Rule(partial(_is_no_administrator, where), (where,)) for where in _USERS),
         *(Rule(partial(_is_not_every_role, where), (where,)) for where in _STRICT_ROLES),
+        Rule(_superusers_are_named, (_SUPERUSERS,)),
         Rule(_one_process_fits, (_PROCESS, (*_ROLE, "connections"))),
+        Rule(_the_service_fits, (_THREADS, (*_ROLE, "connections"))),
         *(Rule(partial(_is_no_secret, where, name), (where,)) for where, name in _SECRETS.items()),
     ]
 
@@ -67,11 +71,24 @@ def _is_not_every_role(where: KeyPath, settings: Settings) -> Iterator[Problem]:
             yield finding(settings, "warning", (*where, index), shown("", role), says)
 
 
+def _superusers_are_named(settings: Settings) -> Iterator[Problem]:
+    if EVERY_ROLE in settings.insights.reports_api.superuser_roles:
+        says = "shows every organization to every role; name the codes of the roles"
+        yield finding(settings, "error", _SUPERUSERS, EVERY_ROLE, says)
+
+
 def _one_process_fits(settings: Settings) -> Iterator[Problem]:
     warehouse = settings.insights.warehouse
     if warehouse.max_reader_connections > (most := warehouse.reader_limits.connections):
         says = f"must be at most reader_limits.connections ({most}), the limit of all processes together"
         yield finding(settings, "error", _PROCESS, warehouse.max_reader_connections, says)
+
+
+def _the_service_fits(settings: Settings) -> Iterator[Problem]:
+    threads, most = settings.insights.reports_api.threads, settings.insights.warehouse.reader_limits.connections
+    if threads >= most:
+        says = f"must be below reader_limits.connections ({most}): each thread has a connection, and readiness another"
+        yield finding(settings, "error", _THREADS, threads, says)
 
 
 def _is_no_secret(where: KeyPath, variable: str, settings: Settings) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from orchestration.config.api_model import ReportsApi
 from orchestration.config.tokens import (
     Count,
     Days,
@@ -243,6 +244,7 @@ class Insights(Section):
     patterns: Patterns
     reviews: Reviews = Field(default_factory=Reviews)
     offline: Offline = Field(default_factory=Offline)
+    reports_api: ReportsApi = Field(default_factory=ReportsApi)
 
 
 class ConfigFile(Section):

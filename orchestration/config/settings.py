@@ -15,7 +15,7 @@ from orchestration.config.model import ConfigFile, Insights
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile, ProfilesFile, without_templates
 from orchestration.config.tokens import Environment
-from orchestration.config.variables import CACHE_KEY, EXPORT_KEY
+from orchestration.config.variables import CACHE_KEY, EXPORT_KEY, TOKEN_JWKS, TOKEN_SECRET
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import MisconfiguredError, RefusedError
 
@@ -73,10 +73,17 @@ class Settings:
     @property
     def cache_key(self) -> bytes | None:
         """The secret that seals the cache; None if INSIGHTS_CACHE_KEY is not set. Raises MisconfiguredError if weak."""
-        key = os.environ.get(CACHE_KEY, "").encode(errors="surrogateescape")
-        if key and (weak := weakness(key)):
-            raise MisconfiguredError(f"The environment variable {CACHE_KEY} {weak}")
-        return key or None
+        return _secret(CACHE_KEY)
+
+    @property
+    def token_secret(self) -> bytes | None:
+        """The secret of HS256 tokens; None if INSIGHTS_TOKEN_SECRET is not set. Raises MisconfiguredError if weak."""
+        return _secret(TOKEN_SECRET)
+
+    @property
+    def token_keys(self) -> str | None:
+        """The path or address of the keys of RS256 and ES256 tokens; None if INSIGHTS_TOKEN_JWKS is not set."""
+        return os.environ.get(TOKEN_JWKS) or None
 
     @cached_property
     def redis_url(self) -> str | None:
@@ -134,6 +141,13 @@ class Settings:
                 f"{work} are disabled in offline. Set INSIGHTS_ENV to another environment, or insights.offline.enabled"
                 " in config/insights/config.yaml to true (decision D9)."
             )
+
+
+def _secret(name: str) -> bytes | None:
+    key = os.environ.get(name, "").encode(errors="surrogateescape")
+    if key and (weak := weakness(key)):
+        raise MisconfiguredError(f"The environment variable {name} {weak}")
+    return key or None
 
 
 def _required(key: str, value: str) -> str:

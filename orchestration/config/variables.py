@@ -32,6 +32,8 @@ FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
 EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
 READER_PASSWORD = "INSIGHTS_READER_PASSWORD"  # noqa: S105 -- the name of a variable
 CACHE_KEY = "INSIGHTS_CACHE_KEY"
+TOKEN_SECRET = "INSIGHTS_TOKEN_SECRET"  # noqa: S105 -- the name of a variable
+TOKEN_JWKS = "INSIGHTS_TOKEN_JWKS"  # noqa: S105 -- the name of a variable
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -48,6 +50,8 @@ VARIABLES = (
     Variable("INSIGHTS_WAREHOUSE_URL", "loads, reviews, reports-api"),
     Variable("INSIGHTS_REDIS_URL", "dashboards", "none: no cache"),
     Variable(CACHE_KEY, "dashboards", "the key that insights init has made", is_secret=True),
+    Variable(TOKEN_SECRET, "insights api", is_secret=True),
+    Variable(TOKEN_JWKS, "insights api"),
     Variable("INSIGHTS_DEFAULT_PROFILE_KEY", "builds and reviews", "patterns.default_profile_key"),
     Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
     Variable(EXPORT_DIR, "exports to files"),
@@ -133,7 +137,7 @@ def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _keys(environ: Mapping[str, str]) -> Iterator[Problem]:
-    for name in (EXPORT_KEY, CACHE_KEY):
+    for name in (EXPORT_KEY, CACHE_KEY, TOKEN_SECRET):
         key = environ.get(name, "").encode(errors="surrogateescape")
         if key and (weak := weakness(key)):
             yield Problem("error", weak, "environment", key=name, value=MASK)

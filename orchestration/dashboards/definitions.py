@@ -15,6 +15,7 @@ from orchestration.meta import Declaration
 
 ORGANIZATIONS, LOAD_LOG = "dim_organizations", "load_log"
 WORDS = ("horizon", "min_group_size")  # placeholders that a fragment may use in addition to the parameters
+RESERVED = ("organization", "visibilities", "relations", "visibility", "anonymised")  # values and options of a question
 _NAMED = re.compile(r"{(\w*)}")
 
 SqlText = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -135,7 +136,7 @@ def _dashboard(exposure: Exposure, places: dict[str, tuple[str, str]]) -> Dashbo
 
 def _check_parameter(where: Declaration, name: str, parameter: Parameter) -> None:
     key = f"parameters.{name}"
-    if name in (*WORDS, "organization", "visibilities", "relations"):
+    if name in (*WORDS, *RESERVED):
         raise where.wrong(key, "this name is reserved; choose another")
     if isinstance(parameter, TokensParameter):
         if len(set(parameter.values)) < len(parameter.values) or any("," in value for value in parameter.values):

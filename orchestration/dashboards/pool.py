@@ -26,8 +26,9 @@ LOOK_SECONDS = 0.05
 # Time in which a server that is up answers the empty query that checks a connection, and the largest share of the wait
 # for a connection that it takes, so that time is left to make another one.
 CHECK_SECONDS, CHECK_SHARE = 5.0, 0.25
-# Time that a server has to cancel a statement at its time limit before the connection is closed.
-GRACE_SECONDS = 2.0
+# Time that a server has to cancel a statement at its limit before the connection is closed, and the largest share of
+# the wait for a connection that it takes, so that a reader with a short limit does not wait for longer than the limit.
+GRACE_SECONDS, GRACE_SHARE = 2.0, 0.25
 
 
 class _ReportingConnection(BoundedConnection):
@@ -63,7 +64,7 @@ class ReaderPool:
         and MisconfiguredError or RefusedError if the server refuses the connection.
         """
         pool = self._open()
-        answer_by = time.monotonic() + seconds + GRACE_SECONDS
+        answer_by = time.monotonic() + seconds + min(GRACE_SECONDS, GRACE_SHARE * self._wait_seconds)
         connection = self._take(pool)
         connection.answer_by = answer_by
         try:

@@ -25,6 +25,15 @@ Form = Literal["plain", "anonymised"]
 Value = int | str | list[str] | None
 
 
+class WrongParametersError(BadInputError):
+    """One or more parameters are wrong; `wrong` has a sentence about each, by its name."""
+
+    def __init__(self, wrong: Mapping[str, str]) -> None:
+        """Make the message of all sentences."""
+        self.wrong = dict(wrong)
+        super().__init__(" ".join(self.wrong.values()))
+
+
 @dataclass(frozen=True)
 class Asked:
     """A question as a client sends it: the organization by slug or id, parameters unchecked and without defaults.
@@ -104,15 +113,25 @@ def normal_visibilities(given: Iterable[str] | None) -> tuple[Visibility, ...]:
 def normal_parameters(dashboard: Dashboard, given: Mapping[str, object]) -> tuple[tuple[str, Any], ...]:
     """Return (name, value) of every parameter of the dashboard, sorted by name: the given value or the default.
 
-    Numbers may be given as strings, tokens as a list or separated by commas. Raises BadInputError for an unknown
-    parameter, and for a value of another type or outside its bounds.
+    Numbers may be given as strings, tokens as a list or separated by commas. Raises WrongParametersError with every
+    unknown parameter, and every value of another type or outside its bounds.
     """
     declared = dashboard.meta.parameters
-    for name in given:
-        if name not in declared:
-            known = ", ".join(sorted(declared)) or "none"
-            raise BadInputError(f"Dashboard {dashboard.name} has no parameter {name!r}. It has: {known}.")
-    return tuple((name, _normal(name, declared[name], given.get(name))) for name in sorted(declared))
+    known = ", ".join(sorted(declared)) or "none"
+    wrong = {
+        name: f"Dashboard {dashboard.name} has no parameter {name!r}. It has: {known}."
+        for name in given
+        if name not in declared
+    }
+    values = []
+    for name in sorted(declared):
+        try:
+            values.append((name, _normal(name, declared[name], given.get(name))))
+        except BadInputError as error:
+            wrong[name] = str(error)
+    if wrong:
+        raise WrongParametersError(wrong)
+    return tuple(values)
 
 
 def _normal(name: str, parameter: Parameter, value: object) -> Any:

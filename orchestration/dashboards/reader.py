@@ -33,6 +33,7 @@ from orchestration.errors import BadInputError, InsightsError, UnavailableError
 from orchestration.manifest import read_manifest
 from orchestration.warehouse.ids import canonical_id
 from orchestration.warehouse.names import Names
+from orchestration.warehouse.status import MartAge
 
 SLUGS_KEPT, SLUG_SECONDS = 10_000, 60.0  # slugs whose id a process remembers, and for how many seconds
 REQUESTS_KEPT = 4096  # questions whose key a process remembers
@@ -72,6 +73,10 @@ class Reader:
         NotFoundError for an unknown dashboard or organization, and UnavailableError (`is_transient`), NotBuiltError,
         RefusedError or MisconfiguredError if the warehouse cannot answer.
         """
+        return self.answer(self.allowed(asked, roles))
+
+    def allowed(self, asked: Asked, roles: Iterable[str]) -> Question:
+        """Return the normal form of a question that these roles may ask; the cache is not read. Raises like `ask`."""
         rules, known = self._settings.insights.access, access.checked_roles(roles)
         dashboard = find(self.dashboards, asked.dashboard)
         sees = _sees(asked)
@@ -79,8 +84,23 @@ class Reader:
             access.check_anonymised(rules, known)
         else:
             access.check_plain(rules, known, sees)
-        question = self._question(asked, dashboard, sees)  # uses exactly the visibilities that were checked
+        return self._question(asked, dashboard, sees)  # uses exactly the visibilities that were checked
+
+    def answer(self, question: Question) -> Answer:
+        """Answer a question that was allowed, from the cache or the warehouse."""
         return self.answers.get(self.request(question), lambda: self.compute(question))
+
+    def visible_to(self, roles: Iterable[str]) -> tuple[Visibility, ...]:
+        """Return the visibilities that these roles may see in the plain form; none for roles that may see nothing."""
+        return access.visible(self._settings.insights.access, frozenset(roles))
+
+    def check(self) -> None:
+        """Raise UnavailableError, or another InsightsError, if the warehouse does not answer."""
+        self._warehouse.check()
+
+    def mart_ages(self, dags: Mapping[str, str]) -> list[MartAge]:
+        """Return the age of each mart, and whether it is late; `dags` as for `warehouse.status.read_status`."""
+        return self._warehouse.mart_ages(dags)
 
     def question(self, asked: Asked) -> Question:
         """Return the normal form of a question without checking access; raises InsightsError if it is invalid."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from orchestration.dashboards.question import Form, Question
 from orchestration.errors import NotBuiltError, NotPreparedError, RefusedError, TimedOutError, UnavailableError
 from orchestration.warehouse.database import Database, no_organization
 from orchestration.warehouse.names import Names
+from orchestration.warehouse.status import MartAge, mart_ages
 from orchestration.warehouse.translation import Messages, translating
 
 NEVER_BUILT = "The reports are not built yet, or not readable. Run: insights init, then insights build."
@@ -84,6 +85,16 @@ class Warehouse:
         query = sql.SQL("select organization_id::text from {} where status = 'active' order by slug")
         with self._transaction() as db:
             return [row[0] for row in db.rows(query.format(db.mart(ORGANIZATIONS)))]
+
+    def check(self) -> None:
+        """Raise UnavailableError, or another InsightsError, if the database does not answer."""
+        with self._transaction() as db:
+            db.value("select 1")
+
+    def mart_ages(self, dags: Mapping[str, str]) -> list[MartAge]:
+        """Return the age of each mart; `dags` has the key of the scheduled DAG that builds a mart, by its name."""
+        with self._transaction() as db:
+            return mart_ages(db, dags)
 
     def cache_key(self) -> bytes:
         """Return the key that `insights init` has made for the cache; raises NotPreparedError if there is none."""

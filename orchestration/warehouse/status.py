@@ -16,18 +16,24 @@ from orchestration.warehouse.source_rows import rows_behind
 
 
 @dataclass(frozen=True)
-class MartStatus:
-    """One relation of the schema of the marts: its rows, the horizon (exclusive) and the time (UTC) of its newest load.
+class MartAge:
+    """One relation of the schema of the marts: the horizon (exclusive) and the time (UTC) of its newest load.
 
     Both are None for a relation that no load writes, such as a seed. `is_late` is None unless a DAG builds the relation
     on a schedule in this environment.
     """
 
     name: str
-    rows: int
     data_up_to: date | None
     loaded_at: datetime | None
     is_late: bool | None
+
+
+@dataclass(frozen=True)
+class MartStatus(MartAge):
+    """A relation of the schema of the marts with its number of rows."""
+
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def read_status(db: Database, dags: Mapping[str, str]) -> Status:
     return Status(
         environment=db.settings.environment,
         read_at=now,
-        marts=_marts(db, {name: due_day(db.settings, dag, now) for name, dag in dags.items()}),
+        marts=[MartStatus(**vars(age), rows=_rows(db, age.name)) for age in mart_ages(db, dags)],
         tests=_tests(db),
         rejected=db.rows(findings, [False]),
         flagged=db.rows(findings, [True]),
@@ -109,7 +115,13 @@ def due_day(settings: Settings, dag: str, now: datetime) -> date | None:
     return moment.date() if moment else None
 
 
-def _marts(db: Database, due: Mapping[str, date | None]) -> list[MartStatus]:
+def mart_ages(db: Database, dags: Mapping[str, str]) -> list[MartAge]:
+    """Return the age of each mart, without counting its rows; `dags` as for `read_status`.
+
+    Raises NotPreparedError or NotBuiltError if nothing has been built.
+    """
+    now = db.value("select now()").astimezone(UTC)
+    due = {name: due_day(db.settings, dag, now) for name, dag in dags.items()}
     names = db.rows(
         "select relname from pg_catalog.pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'p', 'm')"
         " order by relname",
@@ -120,14 +132,17 @@ def _marts(db: Database, due: Mapping[str, date | None]) -> list[MartStatus]:
         " order by relation_name, load_log_id desc"
     ).format(db.ops("load_log"))
     loads = {name: (horizon, logged_at.astimezone(UTC)) for name, horizon, logged_at in db.rows(query)}
-    marts = []
+    ages = []
     for (name,) in names:
         up_to, loaded_at = loads.get(name, (None, None))
         day = due.get(name)
         is_late = (up_to is None or up_to < day) if day else None
-        rows = db.value(sql.SQL("select count(*) from {}").format(db.mart(name)))
-        marts.append(MartStatus(name, rows, up_to, loaded_at, is_late))
-    return marts
+        ages.append(MartAge(name, up_to, loaded_at, is_late))
+    return ages
+
+
+def _rows(db: Database, name: str) -> int:
+    return int(db.value(sql.SQL("select count(*) from {}").format(db.mart(name))))
 
 
 def _tests(db: Database) -> DataTests:

@@ -27,6 +27,18 @@ ERRORS = [
         "insights.warehouse.max_reader_connections is 41: must be at most reader_limits.connections (40), the limit of"
         " all processes together",
     ),
+    (
+        "threads: 8",
+        "threads: 40",
+        "insights.reports_api.threads is 40: must be below reader_limits.connections (40): each thread has a"
+        " connection, and readiness another",
+    ),
+    (
+        "superuser_roles: []",
+        'superuser_roles: [operator, "*"]',
+        "insights.reports_api.superuser_roles is *: shows every organization to every role; name the codes of"
+        " the roles",
+    ),
 ]
 ADVICE = "a secret in a file is read by everybody who reads the repository; write"
 WARNINGS = [

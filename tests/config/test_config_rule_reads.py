@@ -53,6 +53,7 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1}
     insights["access"] |= {"restricted_roles": ["a", "*"], "internal_roles": ["b"], "public_roles": ["c"]}
     insights["access"]["anonymised_roles"] = ["*"]
+    insights["reports_api"] |= {"superuser_roles": ["*"]}
     insights["exports"] |= {"allowed_visibilities": ["RESTRICTED"], "pii_masking_enabled": False}
     for dag in dags["etl_dags"].values():
         dag["id"] = "insights_same"

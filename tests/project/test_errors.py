@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestration import errors
+from orchestration.api.limits import TooManyRequestsError
+from orchestration.api.tokens import TokenError
+from orchestration.api.workers import OverloadedError
 from orchestration.config.files import PROJECT
 from orchestration.dashboards.access import AccessRefusedError
 from orchestration.errors import InsightsError
@@ -21,14 +24,16 @@ ROW = re.compile(r"^[ |`]*- (?P<name>\w+) +(?P<who>client|operator) +(?P<waiting
 def _kinds() -> dict[str, type[InsightsError]]:
     found = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
     own = {name: kind for name, kind in found.items() if issubclass(kind, InsightsError) and kind is not InsightsError}
-    return own | {"AccessRefusedError": AccessRefusedError}
+    return own | {
+        kind.__name__: kind for kind in (AccessRefusedError, TokenError, TooManyRequestsError, OverloadedError)
+    }
 
 
 def test_the_drawing_says_what_the_classes_say() -> None:
     drawn = {row["name"]: (row["who"], row["waiting"] == "yes") for row in ROW.finditer(errors.__doc__ or "")}
     assert drawn == {name: (kind.fixed_by, kind.is_transient) for name, kind in _kinds().items()}
     assert {name for name, kind in _kinds().items() if kind.is_transient} == {
-        *("BusyError", "TimedOutError", "UnavailableError"),
+        *("BusyError", "OverloadedError", "TimedOutError", "TooManyRequestsError", "UnavailableError"),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -15,11 +16,14 @@ import psycopg
 import pytest
 import redis
 from click.testing import CliRunner
+from support.api.server import free_port, of, serving
+from support.dashboards.dashboard_settings import changed
 from support.saved_parse import save_for_insights
 
 from orchestration.cli import commands
 from orchestration.config.files import PROJECT, Settings
 from workshop import demo as job
+from workshop.api_demo import api_variables, example_requests
 from workshop.demo_steps import next_steps
 from workshop.demo_variables import DAYS, INCIDENTS_DATABASE, SAMPLE_DATABASE, cache_url, demo_of, demo_variables
 from workshop.sample.load import SAMPLE_AS_OF
@@ -64,7 +68,7 @@ def test_every_command_of_the_summary_works_and_keeps_the_day(demo: job.Demo) ->
     steps = [command for command, _what in next_steps(demo)]
     tried = [command for command in steps if not command.startswith("./dev") or RUNNING.match(command)]
     assert [shlex.split(command)[:3][-1] for command in tried[1:]] == ["status", "build", "dashboard", "export"]
-    assert set(steps) - set(tried) == {"./dev docs", "./dev airflow", "./dev stop"}
+    assert set(steps) - set(tried) == {"./dev api", "./dev docs", "./dev airflow", "./dev stop"}
     results = {command: run(demo, command) for command in tried}
     assert {command: done.stderr[-2000:] for command, done in results.items() if done.returncode} == {}
     assert loaded_as_of(demo) == {SAMPLE_AS_OF}
@@ -73,6 +77,7 @@ def test_every_command_of_the_summary_works_and_keeps_the_day(demo: job.Demo) ->
     assert "computed and stored in the cache" in dashboard.stderr
     (exported,) = (demo.state / "exports").glob("cases_*.csv")
     assert len(exported.read_text("utf-8").splitlines()) > 1
+    _the_service_answers_its_examples(demo)
     assert job.later_day(demo) is None
 
 
@@ -98,6 +103,24 @@ def test_a_moved_demo_is_found_and_removed_without_its_operational_tables(demo: 
     assert schemas == (0,)
     assert tasks and tasks[0] > 20_000
     job.prepare_database(demo)
+
+
+def _the_service_answers_its_examples(demo: job.Demo) -> None:
+    """Check that each request that `./dev api` prints is answered by a service with its variables."""
+    settings = changed(demo.settings, {"reports_api.port": free_port(), "reports_api.timeout_ms": 60_000})
+    variables = api_variables(settings, demo.state, demo.database)
+    requests = dict(example_requests(settings, variables))
+    assert "sample-hospital" in requests
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        with serving(
+            of(changed(settings, {"cache.url": variables["INSIGHTS_REDIS_URL"]}), variables["INSIGHTS_WAREHOUSE_URL"])
+        ):
+            for command in requests.values():
+                done = run(demo, f"{command} --silent --fail")
+                assert done.returncode == 0, done.stderr
+                assert json.loads(done.stdout)["visibilities"] == ["PUBLIC", "INTERNAL"]
 
 
 def test_a_demo_is_known_by_its_address(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command `workshop`: demo, private Airflow and incident import. `./dev` calls it."""
+"""The command `workshop`: demo, private Airflow, the service on the demo and incident import. `./dev` calls it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from orchestration.cli.entry import run
 from workshop.cli.airflow import airflow
+from workshop.cli.api import api
 from workshop.cli.demo import demo
 from workshop.cli.load_incidents import load_incidents
 
@@ -19,7 +20,7 @@ def commands() -> None:
     """
 
 
-for command in (demo, airflow, load_incidents):
+for command in (demo, airflow, api, load_incidents):
     commands.add_command(command)
 
 

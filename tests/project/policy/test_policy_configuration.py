@@ -94,6 +94,20 @@ CONFIGURATION: dict[str, Any] = {
         "anonymised_roles": [],
     },
     "offline": {"enabled": False},
+    "reports_api": {
+        "host": "127.0.0.1",
+        "port": 8080,
+        "threads": 8,
+        "timeout_ms": 1300,
+        "busy_ms": 250,
+        "retry_after_seconds": 1,
+        "requests_per_minute": 600,
+        "cors_origins": [],
+        "token_algorithm": "HS256",
+        "token_audience": None,
+        "clock_skew_seconds": 30,
+        "superuser_roles": [],
+    },
     "patterns": {
         "default_profile_key": "default",
         "overrides_by_domain": {

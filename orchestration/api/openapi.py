@@ -1,0 +1,74 @@
+"""The OpenAPI document of the service, made from its operations and the kinds of problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from orchestration.api import schemas
+from orchestration.api.operations import Operation
+from orchestration.api.problems import BY_STATUS, MEDIA_TYPE, Kind
+
+OPEN_PATHS: dict[str, tuple[str, str, dict[str, Any] | None, tuple[int, ...]]] = {
+    "/healthz": ("healthz", "Whether the process runs.", schemas.STATUS, ()),
+    "/readyz": ("readyz", "Whether the process can answer: the warehouse answers it.", schemas.STATUS, (503,)),
+    "/metrics": ("metrics", "Metrics in Prometheus' text format.", None, ()),
+    "/openapi.json": ("openapi", "This document.", {"type": "object"}, ()),
+}
+WITH_RETRY_AFTER = (429, 503)
+ABOUT = "Read-only answers over the star schema of Orgo Insights. Every figure says what it is of and how fresh it is."
+ID = {
+    "name": "organization_id",
+    "in": "path",
+    "required": True,
+    "description": "Id of the organization: that of the token, or any for a superuser.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+
+
+def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document."""
+    paths: dict[str, Any] = {operation.path: {"get": _operation(operation)} for operation in operations}
+    for path, (name, summary, schema, statuses) in OPEN_PATHS.items():
+        found = {"200": _ok(schema)} | {str(status): _problem(BY_STATUS[status]) for status in statuses}
+        paths[path] = {"get": {"operationId": name, "summary": summary, "security": [], "responses": found}}
+    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token of Orgo."}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Orgo Insights reports-api", "version": version("orgo-insights"), "description": ABOUT},
+        "paths": paths,
+        "components": {"securitySchemes": {"bearer": bearer}, "schemas": {"Problem": schemas.PROBLEM}},
+        "security": [{"bearer": []}],
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    statuses = [401, 422, 429, 500, 503]
+    if operation.is_of_an_organization:
+        statuses += [403, 404]
+    responses: dict[str, Any] = {"200": _ok(operation.schema)}
+    if operation.query:
+        responses["304"] = {"description": "The client has this answer already (If-None-Match)."}
+    responses |= {str(status): _problem(BY_STATUS[status]) for status in sorted(statuses)}
+    return {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "parameters": [*([ID] if operation.is_of_an_organization else []), *operation.query],
+        "responses": responses,
+    }
+
+
+def _ok(schema: dict[str, Any] | None) -> dict[str, Any]:
+    media_type, found = ("text/plain", schemas.TEXT) if schema is None else ("application/json", schema)
+    return {"description": "The answer.", "content": {media_type: {"schema": found}}}
+
+
+def _problem(kind: Kind) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "description": f"{kind.title}. {kind.detail}",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if kind.status in WITH_RETRY_AFTER:
+        found["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+    return found

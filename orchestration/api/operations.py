@@ -1,0 +1,116 @@
+"""The operations of the service. Those of dashboards are made from their declarations, so nothing is written twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from orchestration.api import parameters, schemas
+from orchestration.api.answers import Reply, dashboard_reply, document
+from orchestration.api.parameters import Pairs, asked
+from orchestration.api.service import Service
+from orchestration.api.tokens import Caller
+from orchestration.dashboards.access import AccessRefusedError
+from orchestration.dashboards.definitions import Dashboard
+
+ORGANIZATION = "/v1/organizations/{organization_id}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to an operation, after its token was verified: who asks, the organization, and the parameters."""
+
+    service: Service
+    caller: Caller
+    organization_id: str
+    pairs: Pairs
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One path that callers with a token may GET: how it is answered, and how OpenAPI describes it."""
+
+    name: str
+    path: str
+    summary: str
+    schema: dict[str, Any]
+    handle: Callable[[Call], Reply]
+    query: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_of_an_organization(self) -> bool:
+        """Whether the path names an organization."""
+        return self.path.startswith(ORGANIZATION)
+
+
+def operations(service: Service) -> list[Operation]:
+    """Return every operation that needs a token."""
+    return [
+        Operation(
+            "list_dashboards",
+            f"{ORGANIZATION}/dashboards",
+            "The dashboards, with their parameters, and the visibilities that the roles may see.",
+            schemas.DASHBOARDS,
+            _list,
+        ),
+        *(_of_dashboard(dashboard) for dashboard in service.reader.dashboards.values()),
+        Operation(
+            "freshness",
+            "/v1/freshness",
+            "How old each mart is: data up to (exclusive), when it was loaded, and whether it is late.",
+            schemas.FRESHNESS,
+            _freshness,
+        ),
+    ]
+
+
+def _of_dashboard(dashboard: Dashboard) -> Operation:
+    return Operation(
+        f"dashboard_{dashboard.name}",
+        f"{ORGANIZATION}/dashboards/{dashboard.name}",
+        dashboard.description,
+        schemas.of_dashboard(dashboard),
+        partial(_ask, dashboard),
+        parameters.described(dashboard),
+    )
+
+
+def _ask(dashboard: Dashboard, call: Call) -> Reply:
+    begun = time.monotonic()
+    reader, roles = call.service.reader, call.caller.roles
+    question = asked(dashboard, call.organization_id, call.pairs)
+    may_see = reader.visible_to(roles)
+    if question.visibilities is None and not question.is_anonymised:
+        question = replace(question, visibilities=may_see)
+    if not question.is_anonymised and not (may_see and set(question.visibilities or ()) <= set(may_see)):
+        raise AccessRefusedError(f"The roles may see {', '.join(may_see) or 'no visibility'} only.")
+    allowed = reader.allowed(question, roles)
+    answer = reader.answer(allowed)
+    fresh = reader.request(allowed).lifetime.fresh
+    return dashboard_reply(allowed, answer, fresh, time.monotonic() - begun)
+
+
+def _list(call: Call) -> Reply:
+    parameters.refuse_all(call.pairs)
+    may_see = call.service.reader.visible_to(call.caller.roles)
+    return document({"dashboards": list(_listed(call, may_see)), "visibilities": may_see})
+
+
+def _listed(call: Call, may_see: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    for dashboard in call.service.reader.dashboards.values():
+        yield {
+            "name": dashboard.name,
+            "description": dashboard.description,
+            "path": f"{ORGANIZATION}/dashboards/{dashboard.name}".format(organization_id=call.organization_id),
+            "has_anonymised_form": dashboard.has_anonymised_form,
+            "parameters": {name: p.model_dump() for name, p in dashboard.meta.parameters.items()},
+            "panels": {name: panel.description for name, panel in dashboard.meta.panels.items()},
+        }
+
+
+def _freshness(call: Call) -> Reply:
+    parameters.refuse_all(call.pairs)
+    return document({"marts": [asdict(age) for age in call.service.reader.mart_ages(call.service.dags)]})

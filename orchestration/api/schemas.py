@@ -1,0 +1,103 @@
+"""The JSON Schemas of the answers, for OpenAPI and for the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestration.dashboards.access import AS_THEY_ARE
+from orchestration.dashboards.definitions import AnonymisedPanel, Dashboard, Panel
+from orchestration.dashboards.question import ALL_VISIBILITIES
+
+TEXT: dict[str, Any] = {"type": "string"}
+FLAG: dict[str, Any] = {"type": "boolean"}
+COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+DAY: dict[str, Any] = {"type": ["string", "null"], "format": "date"}
+MOMENT: dict[str, Any] = {"type": "string", "format": "date-time"}
+
+
+def obj(members: dict[str, Any], description: str = "") -> dict[str, Any]:
+    """Return the schema of an object that has exactly these members."""
+    found = {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+    return found | ({"description": description} if description else {})
+
+
+def listed(items: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a list."""
+    return {"type": "array", "items": items}
+
+
+STATUS = obj({"status": TEXT})
+PROBLEM = {
+    "type": "object",
+    "description": "Problem details (RFC 9457).",
+    "properties": {
+        "type": {"type": "string", "description": "Stable name of the kind of problem."},
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": TEXT,
+        "errors": listed(obj({"parameter": TEXT, "detail": TEXT})),
+    },
+    "required": ["type", "title", "status", "detail"],
+    "additionalProperties": False,
+}
+DASHBOARDS = obj(
+    {
+        "dashboards": listed(
+            obj(
+                {
+                    "name": TEXT,
+                    "description": TEXT,
+                    "path": TEXT,
+                    "has_anonymised_form": FLAG,
+                    "parameters": {"type": "object", "additionalProperties": {"type": "object"}},
+                    "panels": {"type": "object", "additionalProperties": TEXT},
+                }
+            )
+        ),
+        "visibilities": listed({"type": "string", "enum": list(AS_THEY_ARE)}),
+    }
+)
+FRESHNESS = obj(
+    {
+        "marts": listed(
+            obj(
+                {
+                    "name": TEXT,
+                    "data_up_to": DAY | {"description": "The first day without data (UTC); null without loads."},
+                    "loaded_at": {"type": ["string", "null"], "format": "date-time"},
+                    "is_late": {
+                        "type": ["boolean", "null"],
+                        "description": "Null for a mart that no DAG builds on a schedule in this environment.",
+                    },
+                }
+            )
+        )
+    }
+)
+
+
+def of_dashboard(dashboard: Dashboard) -> dict[str, Any]:
+    """Return the schema of the answers of a dashboard."""
+    return obj(
+        {
+            "data": obj({name: _panel(panel) for name, panel in dashboard.meta.panels.items()}),
+            "data_up_to": DAY | {"description": "The earliest of the panels' horizons (exclusive, UTC)."},
+            "computed_at": MOMENT,
+            "is_stale": FLAG | {"description": "Whether the figures are too old, or a newer load exists."},
+            "visibilities": listed({"type": "string", "enum": list(ALL_VISIBILITIES)}),
+            "left_out": COUNT | {"description": "Number of rows of all panels beyond their limits."},
+        }
+    )
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    rows = _row(panel)
+    if panel.anonymised:
+        rows = {"anyOf": [rows, _row(panel.anonymised)]}
+    found = obj({"horizon": DAY, "rows": listed(rows), "left_out": COUNT}, panel.description)
+    found["properties"]["missing"] = TEXT | {"description": "The model of the panel, if it is not built yet."}
+    return found
+
+
+def _row(panel: Panel | AnonymisedPanel) -> dict[str, Any]:
+    return obj({name: {} for name in (*panel.dimensions, *panel.measures)})

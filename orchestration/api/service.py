@@ -1,0 +1,69 @@
+"""What the operations share: the settings, the reader, who verifies tokens, and which DAG builds which mart."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestration.api.limits import RequestLimit
+from orchestration.api.tokens import Caller, Verifier
+from orchestration.config.files import Settings
+from orchestration.dashboards.reader import Reader
+from orchestration.errors import NotFoundError
+from orchestration.manifest import scheduled_marts
+from orchestration.warehouse.ids import canonical_id
+
+MILLISECONDS = 1000
+# Time that an answer may take in addition to its statement: to get a connection, and for the client's own time limit.
+EXTRA_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process of the reporting service. Safe to share between threads."""
+
+    settings: Settings
+    reader: Reader
+    verifier: Verifier
+    dags: Mapping[str, str]
+    limit: RequestLimit
+
+    @classmethod
+    def open(cls, settings: Settings) -> Service:
+        """Return a service for the project's dashboards; nothing is connected yet.
+
+        Raises MisconfiguredError without a way to verify tokens, or for wrong addresses.
+        """
+        verifier = Verifier(settings)
+        limited = limited_settings(settings)
+        limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
+        return cls(limited, Reader.open(limited), verifier, scheduled_marts(settings), limit)
+
+    @property
+    def answer_seconds(self) -> float:
+        """The longest time that an answer may take."""
+        return self.settings.insights.reports_api.timeout_ms / MILLISECONDS + EXTRA_SECONDS
+
+    def organization(self, caller: Caller, given: str) -> str:
+        """Return the id of an organization that the caller may ask about; neither cache nor warehouse is read.
+
+        Raises NotFoundError for every other one, whether it exists or not.
+        """
+        id_ = canonical_id(given)
+        is_superuser = not caller.roles.isdisjoint(self.settings.insights.reports_api.superuser_roles)
+        if id_ is None or not (id_ == caller.organization_id or is_superuser):
+            raise NotFoundError("There is no such organization for this caller.")
+        return id_
+
+
+def limited_settings(settings: Settings) -> Settings:
+    """Return the settings with the limits of the service: the time of a statement, and one connection per thread.
+
+    One connection more is for readiness, so that a busy service is still ready.
+    """
+    insights = settings.insights
+    rules = insights.reports_api
+    cache = insights.cache.model_copy(update={"compute_seconds": rules.timeout_ms / MILLISECONDS})
+    warehouse = insights.warehouse.model_copy(update={"max_reader_connections": rules.threads + 1})
+    return dataclasses.replace(settings, insights=insights.model_copy(update={"cache": cache, "warehouse": warehouse}))

@@ -1,0 +1,25 @@
+"""`insights api`: start the reporting service."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(epilog="Example: insights api")
+def api() -> None:
+    """Serve the dashboards over HTTP.
+
+    Host, port and threads are in insights.reports_api. The keys of Orgo's access tokens are read from
+    INSIGHTS_TOKEN_SECRET or INSIGHTS_TOKEN_JWKS; without them the service does not start. SIGTERM lets running requests
+    end. Each answer is one line of JSON on standard output.
+    """
+    from orchestration.config.files import load_settings
+    from orchestration.errors import MisconfiguredError
+
+    try:
+        from orchestration.api.server import serve
+    except ModuleNotFoundError as error:
+        raise MisconfiguredError(
+            f"The service needs {error.name}: install the requirements of requirements/api.txt."
+        ) from error
+    serve(load_settings())

@@ -1,0 +1,47 @@
+"""The schema of `insights.reports_api` in config/insights/config.yaml (specification, sections 1.4 and 6)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from orchestration.config.tokens import ClockSkew, Count, Origin, Port, Section, Text
+
+
+class ReportsApi(Section):
+    """`insights.reports_api`: the service that `insights api` starts (sections 1.4 and 6.1).
+
+    The keys that tokens are verified with are read from the environment only (`Settings.token_secret`, `.token_keys`).
+    """
+
+    host: Text = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Port = Field(default=8080, description="Port to listen on.")
+    threads: Count = Field(default=8, description="Number of questions that one process answers at the same time.")
+    timeout_ms: Count = Field(
+        default=1300, description="Time limit of a statement, in milliseconds; the answer takes at most 400 more."
+    )
+    busy_ms: Count = Field(
+        default=250, description="Time for which a request waits for a free thread, in milliseconds, before a 503."
+    )
+    retry_after_seconds: Count = Field(
+        default=1, description="The Retry-After of an answer with status 503, in seconds."
+    )
+    requests_per_minute: Count = Field(
+        default=600, description="Requests that one user may make in a minute at one process; then the answer is 429."
+    )
+    cors_origins: list[Origin] = Field(
+        default=[], description="Origins whose scripts may read answers, such as https://orgo.example.org."
+    )
+    token_algorithm: Literal["HS256", "RS256", "ES256"] = Field(
+        default="HS256", description="The only algorithm of tokens: HS256 with a secret, the others with a JWKS."
+    )
+    token_audience: Text | None = Field(
+        default=None, description="The `aud` of tokens; null refuses tokens that have one."
+    )
+    clock_skew_seconds: ClockSkew = Field(
+        default=30, description="Seconds by which the clock of the issuer of tokens may differ."
+    )
+    superuser_roles: list[Text] = Field(
+        default=[], description="Roles that may ask about every organization, with the visibilities of their roles."
+    )
