@@ -33,6 +33,7 @@ EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
 READER_PASSWORD = "INSIGHTS_READER_PASSWORD"  # noqa: S105 -- the name of a variable
 CACHE_KEY = "INSIGHTS_CACHE_KEY"
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
+EXPORT_URL = "INSIGHTS_EXPORT_WAREHOUSE_URL"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 AS_OF = "INSIGHTS_AS_OF"
@@ -50,9 +51,10 @@ VARIABLES = (
     Variable(CACHE_KEY, "dashboards", "the key that insights init has made", is_secret=True),
     Variable("INSIGHTS_DEFAULT_PROFILE_KEY", "builds and reviews", "patterns.default_profile_key"),
     Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
+    Variable(EXPORT_URL, "exports", "INSIGHTS_WAREHOUSE_URL, with a warning"),
     Variable(EXPORT_DIR, "exports to files"),
     Variable(EXPORT_BUCKET, "exports to object storage"),
-    Variable(EXPORT_KEY, "exports with masked columns", is_secret=True),
+    Variable(EXPORT_KEY, "exports with masked columns, insights init", is_secret=True),
     Variable("INSIGHTS_CORE_API_URL", "insights reviews send", "none: a dry run"),
     Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),
     Variable("INSIGHTS_ADMIN_URL", "insights init, insights reader", "libpq's variables"),
@@ -69,6 +71,7 @@ VARIABLES = (
 )
 _SCHEMES = {
     "INSIGHTS_WAREHOUSE_URL": ("postgresql", "postgres"),
+    EXPORT_URL: ("postgresql", "postgres"),
     "INSIGHTS_REDIS_URL": ("redis", "rediss", "unix"),
     "INSIGHTS_CORE_API_URL": ("https", "http"),
 }
@@ -118,7 +121,7 @@ def _schemes(environ: Mapping[str, str]) -> Iterator[Problem]:
     for name, schemes in _SCHEMES.items():
         value = environ.get(name, "")
         found = re.match(r"(\w[\w+.-]*)://", value)
-        is_conninfo = name == "INSIGHTS_WAREHOUSE_URL" and not found  # libpq also accepts key=value
+        is_conninfo = schemes[0] == "postgresql" and not found  # libpq also accepts key=value
         if value and not is_conninfo and not (found and found[1].lower() in schemes):
             yield _problem(name, value, f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 

@@ -243,6 +243,18 @@ MISTAKES = [
     ),
     (
         CONFIG,
+        "export_user: orgo_insights_export",
+        "export_user: orgo_insights_etl",
+        "{file}:{line}: insights.warehouse.export_user is orgo_insights_etl: must differ from warehouse.write_user",
+    ),
+    (
+        CONFIG,
+        "export_user: orgo_insights_export",
+        "export_user: orgo_insights_ro",
+        "{file}:{line}: insights.warehouse.export_user is orgo_insights_ro: must differ from warehouse.read_only_user",
+    ),
+    (
+        CONFIG,
         "schema: public",
         "schema: insights",
         "{file}:14: insights.warehouse.schema is insights: must differ from source.schema",
