@@ -23,7 +23,7 @@ def prepare(db: Database) -> bool:
     Part of `insights init`. Returns whether the database has a secret now. Raises MisconfiguredError for a weak key.
     """
     names, warehouse = db.names, db.settings.insights.warehouse
-    script = files("orchestration.warehouse").joinpath("exports.sql").read_text(encoding="utf-8")
+    script = files("orchestration.warehouse").joinpath("scripts", "exports.sql").read_text(encoding="utf-8")
     export = sql.Identifier(warehouse.export_user)
     db.execute(
         sql.SQL(script).format(

@@ -208,7 +208,7 @@ def _create_schemas(db: Database) -> None:
 
 def _create_objects(db: Database) -> None:
     warehouse = db.settings.insights.warehouse
-    script = files("orchestration.warehouse").joinpath("objects.sql").read_text(encoding="utf-8")
+    script = files("orchestration.warehouse").joinpath("scripts", "objects.sql").read_text(encoding="utf-8")
     db.execute(
         sql.SQL(script).format(
             ops=sql.Identifier(db.names.ops_schema),

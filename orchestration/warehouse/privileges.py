@@ -71,7 +71,7 @@ def _of_schemas(db: Database) -> Iterator[Wanted]:
 
 def _functions(ops_schema: str) -> list[str]:
     """Return the functions of the scripts with their arguments' types, as their comments name them."""
-    scripts = [files("orchestration.warehouse").joinpath(name) for name in SCRIPTS]
+    scripts = [files("orchestration.warehouse").joinpath("scripts", name) for name in SCRIPTS]
     text = "".join(script.read_text(encoding="utf-8") for script in scripts)
     return re.findall(r"^comment on function (\S+\(.*\)) is", text.replace("{ops}", ops_schema), re.M)
 
