@@ -23,8 +23,8 @@ ERRORS = [
     ),
     (
         "export_user: orgo_insights_export",
-        "export_user: postgres",
-        "insights.warehouse.export_user is postgres: is an administrator of the server or a role of PostgreSQL, which"
+        "export_user: azuresu",
+        "insights.warehouse.export_user is azuresu: is an administrator of the server or a role of PostgreSQL, which"
         " the grants of insights init do not restrict; name a role of its own, such as orgo_insights_export",
     ),
     (
