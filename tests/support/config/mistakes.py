@@ -32,7 +32,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:30: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
+        "{file}:31: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
     ),
     (
         CONFIG,
