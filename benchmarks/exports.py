@@ -143,8 +143,9 @@ def _statement(bench: Bench, case: Case) -> str:
         scope = Scope(case.organization, SINCE, FIRST_DAY, visible_as_rows(settings), load, datetime.now(UTC))
         copy = build_query(settings, definition, scope, is_masked=True).copy_statement(case.file_format)
         blocks = key_blocks(settings.export_key, case.organization)
-        key = f"select '\\x{blocks.inner.hex()}'::bytea as inner_block, '\\x{blocks.outer.hex()}'::bytea as outer_block"
-        return f"create temporary table export_key as {key};{copy.as_string(connection)}"
+        names = ("inner_block", "outer_block", "proof")
+        key = ", ".join(f"'\\x{block.hex()}'::bytea as {name}" for name, block in zip(names, blocks, strict=True))
+        return f"create temporary table export_key as select {key};{copy.as_string(connection)}"
 
 
 def _content(path: Path) -> str:

@@ -27,6 +27,7 @@
             or to_regprocedure('{{ ops }}.prove_claim(text, bigint)') is null
             or to_regprocedure('{{ ops }}.opaque_id(text)') is null
             or to_regprocedure('{{ ops }}.restrict_rows(regclass, text)') is null
+            or to_regprocedure('{{ ops }}.allow_exports(regclass, jsonb)') is null
             or not exists (select 1 from pg_roles where rolname = '{{ var("read_only_user") }}') as is_unprepared,
             (
                 select string_agg(c.relname, ', ' order by c.relname)

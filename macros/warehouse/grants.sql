@@ -10,5 +10,41 @@
     revoke all on {{ this }} from {{ var('read_only_user') }};
     grant select ({{ readable | join(', ') }}) on {{ this }} to {{ var('read_only_user') }};
     {% set shared = (config.get('meta') or {}).get('shared') -%}
-    select {{ target.schema }}_ops.restrict_rows({{ sql_text(this) }}, {{ sql_text(shared) if shared else 'null' }})
+    select {{ target.schema }}_ops.restrict_rows({{ sql_text(this) }}, {{ sql_text(shared) if shared else 'null' }});
+    select {{ target.schema }}_ops.allow_exports({{ sql_text(this) }}, {{ withheld_from_exports() }})
+{% endmacro %}
+
+
+{#- The columns of the current mart that exports read masked only, as jsonb; NULL for a mart that no export reads (decision D175).
+    Each export finds its organization in dim_organizations. -#}
+{% macro withheld_from_exports() %}
+    {%- set readers = [] -%}
+    {%- for exposure in (graph.get('exposures') or {}).values() if (exposure.config.meta or {}).get('export') and model.unique_id in exposure.depends_on.nodes -%}
+        {%- do readers.append(exposure.name) -%}
+    {%- endfor -%}
+    {%- set withheld = {} -%}
+    {%- for column in model.columns.values() if column.config.meta.get('pii', 'none') not in ['key', 'none'] -%}
+        {%- do withheld.update({column.name: column.config.meta.pii}) -%}
+    {%- endfor -%}
+    {{- 'cast(' ~ sql_text(tojson(withheld)) ~ ' as jsonb)' if readers or model.name == 'dim_organizations' else 'null' -}}
+{% endmacro %}
+
+
+{#- post-hook of stg_user_accounts: the function by which exports check who asks, without reading the users (decision D175). -#}
+{% macro allow_user_check() %}
+    {% set body %}
+begin
+    return (
+        select u.user_id from {{ this.include(database=false) }} as u
+        where u.user_id = given and u.organization_id = organization and u.status = 'active'
+    );
+end
+    {% endset %}
+    select {{ target.schema }}_ops.define_for_exports(
+        'active_user',
+        'organization uuid, given uuid',
+        'uuid',
+        {{ sql_text(body) }},
+        'The id of an active user of an organization; NULL if there is no such user.'
+    )
 {% endmacro %}

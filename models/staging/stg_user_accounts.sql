@@ -1,3 +1,5 @@
+{{ config(post_hook='{{ allow_user_check() }}') }}
+
 select
     id as user_id,
     organization_id,

@@ -76,6 +76,13 @@ def export(  # noqa: PLR0913 - one argument for each option
         )
     if not settings.insights.exports.pii_masking_enabled:
         say("Nothing was masked: exports.pii_masking_enabled is false.", color="yellow", err=True)
+    elif not settings.has_export_url:
+        say(
+            "This export ran as the role that loads, which reads names. insights init creates a role for exports: set"
+            " INSIGHTS_EXPORT_WAREHOUSE_URL to the address of the database with that role (docs/exports.md).",
+            color="yellow",
+            err=True,
+        )
 
 
 @click.group()
@@ -106,7 +113,7 @@ def audit(organization: str | None, limit: int) -> None:
     from orchestration.warehouse.database import Database
 
     settings = load_settings()
-    with Database.open(settings) as db:
+    with Database.open(settings, settings.export_url) as db:
         attempts = newest_attempts(db, limit, organization)
         total = count_attempts(db, organization)
     if attempts:

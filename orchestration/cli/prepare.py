@@ -40,6 +40,11 @@ def init(admin_url: str | None, move_aside: bool) -> None:
         )
     for statement in report.unset_limits:
         say(f"This user may not limit the temporary files of dashboards. As a superuser, run: {statement}")
+    if not report.stores_export_key:
+        say(
+            f"The role {settings.insights.warehouse.export_user} cannot export yet, because this database does not know"
+            " the key of the masks: run insights init with INSIGHTS_EXPORT_KEY in its environment."
+        )
     etl = settings.insights.etl
     if report.spare_connections < (wanted := etl.concurrency + etl.extra_connections):
         say(

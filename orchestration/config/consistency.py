@@ -19,6 +19,15 @@ from orchestration.flows import FLOWS
 NAME_LENGTH = 63
 SUFFIX = "_snapshots"  # the longest of those in warehouse/names.py
 _ACCESS: KeyPath = ("insights", "access")
+# Pairs of roles that must differ.
+_USERS = tuple(
+    (path(f"insights.warehouse.{user}"), path(f"insights.warehouse.{other}"))
+    for user, other in (
+        ("read_only_user", "write_user"),
+        ("export_user", "write_user"),
+        ("export_user", "read_only_user"),
+    )
+)
 AS_ROWS = ("PUBLIC", "INTERNAL")
 EVERY_OTHER_DOMAIN = "*"
 LONGEST_DOMAIN = 255  # characters; reports cut longer types, and the domain is part of a key (decision D131)
@@ -39,7 +48,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         Rule(partial(_profile_of_the_environment_exists, environ), (profiles,)),
         *_agreements(settings),
         Rule(_warehouse_is_postgres, (path("insights.warehouse.type"),)),
-        Rule(_users_differ, (path("insights.warehouse.read_only_user"), path("insights.warehouse.write_user"))),
+        *(Rule(partial(_users_differ, *two), two) for two in _USERS),
         Rule(_schemas_differ, (schema, path("insights.source.schema_name"))),
         Rule(_derived_names_fit, (schema,)),
         Rule(_batches_fit, (path("insights.etl.default_batch_size"), path("insights.etl.max_batch_size"))),
@@ -126,12 +135,16 @@ def _warehouse_is_postgres(settings: Settings) -> Iterator[Problem]:
         yield finding(settings, "error", path("insights.warehouse.type"), engine, says)
 
 
-def _users_differ(settings: Settings) -> Iterator[Problem]:
+def _users_differ(where: KeyPath, other: KeyPath, settings: Settings) -> Iterator[Problem]:
     warehouse = settings.insights.warehouse
-    if warehouse.read_only_user == warehouse.write_user:
-        says = "must differ from warehouse.write_user: a reader must not be able to write"
-        where = path("insights.warehouse.read_only_user")
-        yield finding(settings, "error", where, warehouse.read_only_user, says)
+    user, same = getattr(warehouse, str(where[-1])), getattr(warehouse, str(other[-1]))
+    if user == same:
+        reason = (
+            "a reader must not be able to write"
+            if where[-1] == "read_only_user"
+            else "exports have rights of their own"
+        )
+        yield finding(settings, "error", where, user, f"must differ from warehouse.{other[-1]}: {reason}")
 
 
 def _schemas_differ(settings: Settings) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ DEFAULTS = {"INSIGHTS_ENV": "dev"}
 LATE: tuple[KeyPath, ...] = (
     ("insights", "warehouse", "connection_url"),
     ("insights", "cache", "url"),
+    ("insights", "exports", "connection_url"),
     ("insights", "exports", "directory"),
     ("insights", "reviews", "url"),
     ("insights", "reviews", "token"),

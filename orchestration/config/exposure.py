@@ -19,7 +19,8 @@ ADMINISTRATORS = {
 }
 
 _MASKING = path("insights.exports.pii_masking_enabled")
-_USERS = tuple(path(f"insights.warehouse.{name}") for name in ("read_only_user", "write_user"))
+_SUFFIXES = {"read_only_user": "ro", "write_user": "etl", "export_user": "export"}
+_USERS = tuple(path(f"insights.warehouse.{name}") for name in _SUFFIXES)
 _STRICT_ROLES = tuple(path(f"insights.access.{name}") for name in ("restricted_roles", "anonymised_roles"))
 _PROCESS, _ROLE = path("insights.warehouse.max_reader_connections"), path("insights.warehouse.reader_limits")
 _SUPERUSERS = path("insights.reports_api.superuser_roles")
@@ -27,6 +28,7 @@ _THREADS = path("insights.reports_api.threads")
 # The values that the settings keep as the file has them, with the variable that the shipped file reads instead.
 _SECRETS = {
     path("insights.warehouse.connection_url"): "INSIGHTS_WAREHOUSE_URL",
+    path("insights.exports.connection_url"): "INSIGHTS_EXPORT_WAREHOUSE_URL",
     path("insights.cache.url"): "INSIGHTS_REDIS_URL",
     path("insights.reviews.url"): "INSIGHTS_CORE_API_URL",
     path("insights.reviews.token"): "INSIGHTS_CORE_API_TOKEN",
@@ -57,7 +59,7 @@ def _is_no_administrator(where: KeyPath, settings: Settings) -> Iterator[Problem
     if role in ADMINISTRATORS or role.startswith("pg_"):
         says = (
             "is an administrator of the server or a role of PostgreSQL, which the grants of insights init do not"
-            f" restrict; name a role of its own, such as orgo_insights_{'etl' if where[-1] == 'write_user' else 'ro'}"
+            f" restrict; name a role of its own, such as orgo_insights_{_SUFFIXES[str(where[-1])]}"
         )
         yield finding(settings, "error", where, role, says)
 

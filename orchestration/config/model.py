@@ -54,7 +54,10 @@ class Warehouse(Section):
     connection_url: Text = Field(description="URL of the database; keep it in the environment, not in the file.")
     schema_name: SqlName = Field(alias="schema", description="Schema of the marts; other schema names begin with it.")
     read_only_user: SqlName = Field(description="Role for dashboards; it cannot read personal columns.")
-    write_user: SqlName = Field(description="Role for loads and exports.")
+    write_user: SqlName = Field(description="Role for loads.")
+    export_user: SqlName = Field(
+        default="orgo_insights_export", description="Role for exports; it reads personal columns masked only (D175)."
+    )
     max_reader_connections: Count = Field(
         default=8, description="Maximum number of connections of one process that answers dashboards."
     )
@@ -154,6 +157,10 @@ class Exports(Section):
     )
     min_group_size: GroupSize = Field(
         default=5, description="Minimum size of a group in aggregates (decision D12); 2 or more."
+    )
+    connection_url: str = Field(
+        default="${INSIGHTS_EXPORT_WAREHOUSE_URL}",
+        description="URL of the database for `warehouse.export_user`; without it, exports connect as `write_user`.",
     )
     directory: Text = Field(
         default="${INSIGHTS_EXPORT_DIR}", description="Folder for exported files; an absolute path."

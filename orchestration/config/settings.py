@@ -59,6 +59,26 @@ class Settings:
         """The URL of the warehouse; raises MisconfiguredError if INSIGHTS_WAREHOUSE_URL is not set."""
         return _required("insights.warehouse.connection_url", self.insights.warehouse.connection_url)
 
+    @cached_property
+    def export_url(self) -> str:
+        """The URL with which exports connect (decision D175).
+
+        It is that of the role of exports. Without one, and where masks are turned off, it is `warehouse_url`, because
+        that role reads no column without its mask. Raises MisconfiguredError if it is not set.
+        """
+        own = _optional(self.insights.exports.connection_url)
+        return own if own and self.insights.exports.pii_masking_enabled else self.warehouse_url
+
+    @property
+    def has_export_url(self) -> bool:
+        """Whether exports have an address of their own."""
+        return _optional(self.insights.exports.connection_url) is not None
+
+    @property
+    def has_export_key(self) -> bool:
+        """Whether INSIGHTS_EXPORT_KEY is set."""
+        return bool(os.environ.get(EXPORT_KEY))
+
     @property
     def export_key(self) -> bytes:
         """The secret for masking exports; raises MisconfiguredError if INSIGHTS_EXPORT_KEY is not set or weak."""

@@ -35,6 +35,7 @@ CACHE_KEY = "INSIGHTS_CACHE_KEY"
 TOKEN_SECRET = "INSIGHTS_TOKEN_SECRET"  # noqa: S105 -- the name of a variable
 TOKEN_JWKS = "INSIGHTS_TOKEN_JWKS"  # noqa: S105 -- the name of a variable
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
+EXPORT_URL = "INSIGHTS_EXPORT_WAREHOUSE_URL"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 AS_OF = "INSIGHTS_AS_OF"
@@ -54,9 +55,10 @@ VARIABLES = (
     Variable(TOKEN_JWKS, "insights api"),
     Variable("INSIGHTS_DEFAULT_PROFILE_KEY", "builds and reviews", "patterns.default_profile_key"),
     Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
+    Variable(EXPORT_URL, "exports", "INSIGHTS_WAREHOUSE_URL, with a warning"),
     Variable(EXPORT_DIR, "exports to files"),
     Variable(EXPORT_BUCKET, "exports to object storage"),
-    Variable(EXPORT_KEY, "exports with masked columns", is_secret=True),
+    Variable(EXPORT_KEY, "exports with masked columns, insights init", is_secret=True),
     Variable("INSIGHTS_CORE_API_URL", "insights reviews send", "none: a dry run"),
     Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),
     Variable("INSIGHTS_ADMIN_URL", "insights init, insights reader", "libpq's variables"),
@@ -73,6 +75,7 @@ VARIABLES = (
 )
 _SCHEMES = {
     "INSIGHTS_WAREHOUSE_URL": ("postgresql", "postgres"),
+    EXPORT_URL: ("postgresql", "postgres"),
     "INSIGHTS_REDIS_URL": ("redis", "rediss", "unix"),
     "INSIGHTS_CORE_API_URL": ("https", "http"),
 }
@@ -122,7 +125,7 @@ def _schemes(environ: Mapping[str, str]) -> Iterator[Problem]:
     for name, schemes in _SCHEMES.items():
         value = environ.get(name, "")
         found = re.match(r"(\w[\w+.-]*)://", value)
-        is_conninfo = name == "INSIGHTS_WAREHOUSE_URL" and not found  # libpq also accepts key=value
+        is_conninfo = schemes[0] == "postgresql" and not found  # libpq also accepts key=value
         if value and not is_conninfo and not (found and found[1].lower() in schemes):
             yield _problem(name, value, f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 

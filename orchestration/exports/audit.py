@@ -63,7 +63,10 @@ class Trail:
         query = sql.SQL("insert into {} ({}) values ({})")
         columns = sql.SQL(", ").join(map(sql.Identifier, values))
         places = sql.SQL(", ").join(map(sql.Placeholder, values))
-        with Database.open(self.settings, messages=MESSAGES) as db, db.connection.transaction():
+        with (
+            Database.open(self.settings, self.settings.export_url, messages=MESSAGES) as db,
+            db.connection.transaction(),
+        ):
             if check:
                 check(db)
             db.execute(query.format(db.ops("export_audit"), columns, places), values)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from orchestration.exports.definitions import Definition
-from orchestration.exports.masking import HOW, masked
+from orchestration.exports.masking import HOW, masked, masked_type
 from orchestration.exports.relations import Scope, only_leaving
+from orchestration.warehouse.names import Names
 
 # Types whose values, also in arrays, no spreadsheet reads as a formula.
 HARMLESS_TYPES = ("integer", "bigint", "numeric", "date", "timestamp", "boolean", "uuid")
@@ -41,10 +42,11 @@ class OutColumn:
     join: sql.Composable | None = None
 
 
-def row_columns(definition: Definition, scope: Scope, *, is_masked: bool) -> list[OutColumn]:
+def row_columns(definition: Definition, scope: Scope, names: Names, *, is_masked: bool) -> list[OutColumn]:
     """Return the declared columns of an export of rows, in order.
 
-    A reference to a row of another export is NULL unless that row may be exported too, masked or not.
+    A reference to a row of another export is NULL unless that row may be exported too, masked or not. Columns that the
+    role of exports may not read are masked already where `is_masked` (`Definition.masked_parts`).
     """
     found = []
     for name, (part, column) in definition.columns.items():
@@ -55,7 +57,8 @@ def row_columns(definition: Definition, scope: Scope, *, is_masked: bool) -> lis
             value, join = only_leaving(name, value, reference, scope)
         data_type, mask = column.data_type, HOW[column.pii] if is_masked else None
         if mask:
-            value, data_type = masked(value, data_type, column.pii)
+            data_type = masked_type(column)
+            value = value if column.is_withheld else masked(value, column, names)
         found.append(OutColumn(name, data_type, value, mask, reference.text if reference else None, join))
     return found
 

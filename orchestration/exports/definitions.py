@@ -22,6 +22,11 @@ class Column:
     data_type: str
     pii: Pii = "none"
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the role of exports reads it masked only (decision D175)."""
+        return self.pii not in ("key", "none")
+
 
 @dataclass(frozen=True)
 class Part:
@@ -92,6 +97,11 @@ class Definition:
     dimensions: tuple[Dimension, ...] = ()
     measures: tuple[Measure, ...] = ()
     group_size: str = ""
+
+    @property
+    def masked_parts(self) -> set[str]:
+        """The names of the relations of which a withheld column leaves."""
+        return {part.name for part, column in self.columns.values() if column.is_withheld}
 
 
 def load_definitions(settings: Settings) -> dict[str, Definition]:

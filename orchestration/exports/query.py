@@ -17,6 +17,7 @@ from orchestration.config.tokens import Visibility
 from orchestration.errors import NotBuiltError
 from orchestration.exports.columns import OutColumn, row_columns, safe_in_spreadsheets
 from orchestration.exports.definitions import Definition
+from orchestration.exports.masking import masked_rows
 from orchestration.exports.relations import Scope, is_of, is_visible, joined, texts
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import Load, newest_loads
@@ -35,10 +36,14 @@ _JSON_LINES = sql.SQL(
 
 @dataclass(frozen=True)
 class Query:
-    """An export as SQL: its columns, its FROM, WHERE and ORDER BY clauses (the last two may be empty)."""
+    """An export as SQL: its columns, its FROM, WHERE and ORDER BY clauses (the last two may be empty).
+
+    `source` has the rows without masks, which suffices to count them; `masked_source` those that leave.
+    """
 
     columns: list[OutColumn]
     source: sql.Composable
+    masked_source: sql.Composable
     where: sql.Composable
     order: sql.Composable
 
@@ -69,7 +74,7 @@ class Query:
         ]
         joins = sql.SQL("").join(c.join for c in self.columns if c.join)
         return sql.SQL("select {} from {}{}{}{}").format(
-            sql.SQL(", ").join(columns), self.source, joins, self.where, self.order
+            sql.SQL(", ").join(columns), self.masked_source, joins, self.where, self.order
         )
 
 
@@ -86,8 +91,16 @@ def build_query(settings: Settings, definition: Definition, scope: Scope, *, is_
     """Return the SQL of an export for one request."""
     if definition.kind == "rows":
         where = [*_in_range(definition, scope), is_visible(definition, scope.visible)]
-        columns = row_columns(definition, scope, is_masked=is_masked)
-        return Query(columns, joined(definition), sql.SQL(" where ") + sql.SQL(" and ").join(where), sql.SQL(""))
+        names = Names.of(settings)
+        columns = row_columns(definition, scope, names, is_masked=is_masked)
+        rows = {name: masked_rows(name, scope.organization_id, names) for name in definition.masked_parts if is_masked}
+        return Query(
+            columns,
+            joined(definition),
+            joined(definition, rows),
+            sql.SQL(" where ") + sql.SQL(" and ").join(where),
+            sql.SQL(""),
+        )
     return _cells(settings, definition, scope)
 
 
@@ -128,7 +141,7 @@ def _cells(settings: Settings, definition: Definition, scope: Scope) -> Query:
     )
     columns = [OutColumn(name, data_type, sql.Identifier("cells", name)) for name, data_type, _ in keys + numbers]
     order = sql.SQL(" order by {}").format(sql.SQL(", ").join(sql.Identifier("cells", name) for name, _, _ in keys))
-    return Query(columns, source, sql.SQL(""), order)
+    return Query(columns, source, source, sql.SQL(""), order)
 
 
 def _in_range(definition: Definition, scope: Scope) -> list[sql.Composable]:

@@ -5,7 +5,7 @@ A column that refers to a row of another export keeps the reference only if that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -39,15 +39,19 @@ class Scope:
     read_at: datetime
 
 
-def joined(definition: Definition) -> sql.Composable:
-    """Return the joined relations of an export; joins include the organization."""
+def joined(definition: Definition, instead: Mapping[str, sql.Composable] | None = None) -> sql.Composable:
+    """Return the joined relations of an export; joins include the organization.
+
+    `instead` has the SQL of the rows of some relations, by name.
+    """
     first, *others = definition.parts
-    found: list[sql.Composable] = [_relation(first)]
+    rows = instead or {}
+    found: list[sql.Composable] = [_relation(first, rows.get(first.name))]
     for part in others:
         key = part.key or ""
         found.append(
             sql.SQL("left join {} on {} = {} and {} = {}").format(
-                _relation(part),
+                _relation(part, rows.get(part.name)),
                 sql.Identifier(first.name, key),
                 sql.Identifier(part.name, key),
                 sql.Identifier(first.name, "organization_id"),
@@ -95,8 +99,8 @@ def texts(values: Sequence[Visibility]) -> sql.Composable:
     return sql.SQL("array[{}]::text[]").format(sql.SQL(", ").join(sql.Literal(v) for v in values))
 
 
-def _relation(part: Part) -> sql.Composable:
-    return sql.SQL("{} as {}").format(sql.Identifier(part.schema, part.identifier), sql.Identifier(part.name))
+def _relation(part: Part, rows: sql.Composable | None) -> sql.Composable:
+    return sql.SQL("{} as {}").format(rows or sql.Identifier(part.schema, part.identifier), sql.Identifier(part.name))
 
 
 def _part_is_visible(part: Part, visible: Sequence[Visibility]) -> sql.Composable:

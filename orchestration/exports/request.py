@@ -8,11 +8,15 @@ from uuid import UUID
 
 from psycopg import sql
 
-from orchestration.errors import BadInputError, NotFoundError
+from orchestration.errors import BadInputError, NotFoundError, NotPreparedError
 from orchestration.exports.definitions import Definition
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.ids import canonical_id
 
+# After an upgrade, insights init comes first: the load refuses to run without it.
+NOT_LOADED = (
+    "The first load of this release has not yet prepared exports ({detail}). Run: insights init, then insights build"
+)
 FORMATS = ("csv", "csv.gz", "jsonl")
 
 
@@ -51,9 +55,8 @@ def check_user(db: Database, organization_id: UUID, given: str) -> UUID:
 
     The message is the same for every reason, so that it does not reveal users of other organizations.
     """
-    query = "select user_id from {} where user_id = %s::uuid and organization_id = %s and status = 'active'"
-    statement = sql.SQL(query).format(db.staging("stg_user_accounts"))
-    found: UUID | None = db.value(statement, [canonical_id(given), organization_id])
+    query = sql.SQL("select {}(%s::uuid, %s::uuid)").format(db.ops("active_user"))
+    found: UUID | None = db.saying({NotPreparedError: NOT_LOADED}).value(query, [organization_id, canonical_id(given)])
     if found is None:
         raise NotFoundError(f"The organization has no active user {given}; --user must be the id of one.")
     return found

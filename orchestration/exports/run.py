@@ -67,7 +67,7 @@ def run_export(
     settings.check_offline("Exports")
     trail = Trail(settings, request)
     try:
-        with Database.open(settings, messages=BROKE_OFF) as db:
+        with Database.open(settings, settings.export_url, messages=BROKE_OFF) as db:
             return _export(db, definitions, trail, progress)
     except BaseException as error:
         ended = _as_insights_error(error)

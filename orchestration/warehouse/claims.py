@@ -24,6 +24,8 @@ from orchestration.warehouse.database import Database
 # Time to wait for transactions that a former holder has left behind. PostgreSQL ends those of a killed process within
 # the client_connection_check_interval that `insights init` sets for the ETL role (decision D136).
 PATIENCE = "15s"
+# The table of the claims of writers.
+CLAIMS = "claims"
 # Characters of a command line that are kept.
 COMMAND_LENGTH = 300
 
@@ -90,36 +92,37 @@ def held(db: Database, name: str, doing: str) -> Iterator[int]:
             db.connection.execute(_statement(db, _RELEASE), [name, number])
 
 
-def take(db: Database, name: str) -> int | None:
+def take(db: Database, name: str, table: str = CLAIMS) -> int | None:
     """Take the claim `name` until the end of the session; returns its number, or None if another session holds it.
 
-    Raises BusyError if transactions of a former holder still run, and MisconfiguredError behind a pooler.
+    `table` of the bookkeeping has the claims. Raises BusyError if transactions of a former holder still run, and
+    MisconfiguredError behind a pooler.
     """
     refuse_pooler(db)
-    if db.value(_statement(db, _HOLDER), {"name": name}):
+    if db.value(_statement(db, _HOLDER, table), {"name": name}):
         return None
     db.execute("set idle_session_timeout to 0")  # the session is idle while others write
     parameters = {"name": name, "numbers": db.ops("claim_numbers").as_string(), "command": _command()}
     try:
         with db.connection.transaction():
             db.connection.execute(f"set local lock_timeout to '{PATIENCE}'")
-            row = db.connection.execute(_statement(db, _TAKE), parameters).fetchone()
+            row = db.connection.execute(_statement(db, _TAKE, table), parameters).fetchone()
     except psycopg.errors.LockNotAvailable as error:
-        raise _left_behind(db) from error
+        raise _left_behind(db, table) from error
     except psycopg.Error:
         with db.errors():
             raise
     return row[0] if row else None
 
 
-def taken(db: Database, names: Collection[str]) -> set[str]:
-    """Return those of `names` whose claim a living session holds."""
-    return {name for (name,) in db.rows(_statement(db, _TAKEN), [list(names)])}
+def taken(db: Database, names: Collection[str], table: str) -> set[str]:
+    """Return those of `names` whose claim in `table` a living session holds."""
+    return {name for (name,) in db.rows(_statement(db, _TAKEN, table), [list(names)])}
 
 
-def forget_ended(db: Database, prefix: str) -> None:
-    """Delete the free claims whose name begins with `prefix`; only for claims that no transaction proves."""
-    db.execute(_statement(db, _FORGET), [prefix])
+def forget_ended(db: Database, prefix: str, table: str) -> None:
+    """Delete the free claims of `table` whose name begins with `prefix`; only for claims that no transaction proves."""
+    db.execute(_statement(db, _FORGET, table), [prefix])
 
 
 def refuse_pooler(db: Database) -> None:
@@ -135,9 +138,9 @@ def refuse_pooler(db: Database) -> None:
         )
 
 
-def _left_behind(db: Database) -> BusyError:
+def _left_behind(db: Database, table: str) -> BusyError:
     """Return the error that names the transactions which a former holder has left behind."""
-    found = db.rows(_LEFT, {"claims": db.ops("claims").as_string()})
+    found = db.rows(_LEFT, {"claims": db.ops(table).as_string()})
     if not found:
         return BusyError("Transactions of a former holder have just ended. Try again.")
     return BusyError(
@@ -147,8 +150,8 @@ def _left_behind(db: Database) -> BusyError:
     )
 
 
-def _statement(db: Database, text: str) -> sql.Composed:
-    return sql.SQL(text).format(claims=db.ops("claims"), is_held=db.ops("is_held"))
+def _statement(db: Database, text: str, table: str = CLAIMS) -> sql.Composed:
+    return sql.SQL(text).format(claims=db.ops(table), is_held=db.ops("is_held"))
 
 
 def _command() -> str:

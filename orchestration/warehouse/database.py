@@ -36,9 +36,14 @@ class Database:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: Settings, *, autocommit: bool = True, messages: Messages | None = None) -> Iterator[Self]:
-        """Connect to INSIGHTS_WAREHOUSE_URL for a block; PostgreSQL's errors in the block become InsightsError too."""
-        with translating(messages), connect(settings.warehouse_url, autocommit=autocommit) as connection:
+    def open(
+        cls, settings: Settings, url: str | None = None, *, autocommit: bool = True, messages: Messages | None = None
+    ) -> Iterator[Self]:
+        """Connect to a URL, by default INSIGHTS_WAREHOUSE_URL, for a block.
+
+        PostgreSQL's errors in the block become InsightsError too.
+        """
+        with translating(messages), connect(url or settings.warehouse_url, autocommit=autocommit) as connection:
             yield cls(settings, connection, messages or {})
 
     def saying(self, messages: Messages) -> Self:

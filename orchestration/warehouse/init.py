@@ -1,4 +1,4 @@
-"""Prepares a database: schemas, helper objects, and the two roles of the specification (section 3.1) with grants."""
+"""Prepares a database: schemas, helper objects, and the roles of the specification (section 3.1) with grants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psycopg import sql
 
 from orchestration.config.files import Settings
 from orchestration.errors import BusyError, MisconfiguredError, RefusedError
-from orchestration.warehouse import foreign, profiles, row_security
+from orchestration.warehouse import export_role, foreign, profiles, row_security
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.privileges import check_privileges, grant_defaults
@@ -44,7 +44,8 @@ class InitReport:
 
     `missing_columns` are nullable columns of the contract; `open_schemas` are schemas in which every role may create
     objects; `unset_limits` are the limits of the read-only role that this user may not set; `spare_connections` is the
-    number of the server's connections that the read-only role leaves to others.
+    number of the server's connections that the read-only role leaves to others; `stores_export_key` says whether the
+    database knows the key of the masks, without which the role of exports cannot export.
     """
 
     roles_created: list[str] = field(default_factory=list)
@@ -55,6 +56,7 @@ class InitReport:
     unset_limits: list[str] = field(default_factory=list)
     spare_connections: int = 0
     profiles_changed: int = 0
+    stores_export_key: bool = False
 
 
 def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside: bool = False) -> InitReport:
@@ -88,6 +90,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         report.dropped, report.moved_aside = cleared.dropped, cleared.moved
         _create_objects(db)
         row_security.prepare(db)
+        report.stores_export_key = export_role.prepare(db)
         _take_over_own_relations(db)
         _take_over_own_functions(db)
         _grant_source(db)
@@ -205,7 +208,7 @@ def _create_schemas(db: Database) -> None:
 
 def _create_objects(db: Database) -> None:
     warehouse = db.settings.insights.warehouse
-    script = files("orchestration.warehouse").joinpath("objects.sql").read_text(encoding="utf-8")
+    script = files("orchestration.warehouse").joinpath("scripts", "objects.sql").read_text(encoding="utf-8")
     db.execute(
         sql.SQL(script).format(
             ops=sql.Identifier(db.names.ops_schema),

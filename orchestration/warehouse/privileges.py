@@ -10,12 +10,13 @@ from psycopg import sql
 
 from orchestration.errors import RefusedError
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.translation import SCRIPTS
 
 Wanted = tuple[str, str, str, str]  # kind of object, object, privilege, role
 
 
 def grant_defaults(db: Database) -> None:
-    """Grant both roles what PUBLIC has on a server with default privileges.
+    """Grant the roles what PUBLIC has on a server with default privileges.
 
     Where this user may not grant, PostgreSQL only warns; `check_privileges` finds it.
     """
@@ -48,6 +49,8 @@ def _of_public(db: Database) -> Iterator[Wanted]:
         (warehouse.write_user, "connect"),
         (warehouse.write_user, "temporary"),
         (warehouse.read_only_user, "connect"),
+        (warehouse.export_user, "connect"),
+        (warehouse.export_user, "temporary"),
     ):
         yield "database", database, privilege, role
     for function in _functions(db.names.ops_schema):
@@ -62,11 +65,13 @@ def _of_schemas(db: Database) -> Iterator[Wanted]:
     yield "schema", names.source_schema, "usage", warehouse.write_user
     yield "schema", names.marts_schema, "usage", warehouse.read_only_user
     yield "schema", names.ops_schema, "usage", warehouse.read_only_user
+    yield "schema", names.marts_schema, "usage", warehouse.export_user
+    yield "schema", names.ops_schema, "usage", warehouse.export_user
 
 
 def _functions(ops_schema: str) -> list[str]:
     """Return the functions of the scripts with their arguments' types, as their comments name them."""
-    scripts = [files("orchestration.warehouse").joinpath(name) for name in ("objects.sql", "row_security.sql")]
+    scripts = [files("orchestration.warehouse").joinpath("scripts", name) for name in SCRIPTS]
     text = "".join(script.read_text(encoding="utf-8") for script in scripts)
     return re.findall(r"^comment on function (\S+\(.*\)) is", text.replace("{ops}", ops_schema), re.M)
 

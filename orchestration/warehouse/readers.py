@@ -13,7 +13,7 @@ from psycopg import errors, sql
 from orchestration.errors import ConflictError, MisconfiguredError, NotFoundError, RefusedError
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.ids import canonical_id
-from orchestration.warehouse.roles import BOTH_ROLES
+from orchestration.warehouse.roles import ALL_ROLES
 from orchestration.warehouse.row_security import readers_group
 from orchestration.warehouse.translation import Messages
 
@@ -156,7 +156,7 @@ def _write_role(admin: Database, role: str, password: str, *, exists: bool) -> N
         "statement_timeout": f"{limits.statement_seconds}s",
         "idle_in_transaction_session_timeout": f"{limits.idle_in_transaction_seconds}s",
     }
-    for setting, value in (BOTH_ROLES | reader_only).items():
+    for setting, value in (ALL_ROLES | reader_only).items():
         statement = sql.SQL("alter role {} set {} to {}")
         admin.execute(statement.format(name, sql.Identifier(setting), sql.Literal(value)))
     # Relations of the marts need no schema, and nothing that others created elsewhere is found by its bare name.

@@ -1,4 +1,4 @@
-"""The roles of loads and of dashboards: their settings, and the limits that keep dashboards from stopping a load."""
+"""The roles of loads, dashboards and exports: their settings, and limits that keep dashboards from stopping a load."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestration.warehouse.database import Database
 
 # Set on the roles, because a database or server that is tuned for an application may set them otherwise. Results depend
 # on the first group. The second would end a load, which has limits of its own.
-BOTH_ROLES = {
+ALL_ROLES = {
     "timezone": "UTC",
     "datestyle": "ISO, MDY",
     "intervalstyle": "postgres",
@@ -44,13 +44,13 @@ TEMP_FILE_LIMIT = "temp_file_limit"
 
 
 def create_roles(db: Database) -> list[str]:
-    """Create the roles that are missing, give both their settings, and return the names of the new ones.
+    """Create the roles that are missing, give each its settings, and return the names of the new ones.
 
     Raises MisconfiguredError for a superuser, which no grant, policy or limit restricts.
     """
     warehouse = db.settings.insights.warehouse
     created = []
-    for key in ("write_user", "read_only_user"):
+    for key in ("write_user", "read_only_user", "export_user"):
         role = getattr(warehouse, key)
         found = db.rows("select rolsuper from pg_roles where rolname = %s", [role])
         if found == [(True,)]:
@@ -61,7 +61,11 @@ def create_roles(db: Database) -> list[str]:
         if not found:
             db.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
             created.append(role)
-    for role, values in ((warehouse.write_user, BOTH_ROLES | WRITER_ONLY), (warehouse.read_only_user, BOTH_ROLES)):
+    for role, values in (
+        (warehouse.write_user, ALL_ROLES | WRITER_ONLY),
+        (warehouse.read_only_user, ALL_ROLES),
+        (warehouse.export_user, ALL_ROLES),
+    ):
         for name, value in values.items():
             _set(db, role, name, value)
         db.execute(sql.SQL("alter role {} set search_path to {}").format(sql.Identifier(role), SEARCH_PATH))

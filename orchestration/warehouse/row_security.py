@@ -25,7 +25,7 @@ def prepare(db: Database) -> None:
     names, group = db.names, readers_group(db.settings)
     if not db.rows("select from pg_roles where rolname = %s", [group]):
         db.execute(sql.SQL("create role {} nologin").format(sql.Identifier(group)))
-    script = files("orchestration.warehouse").joinpath("row_security.sql").read_text(encoding="utf-8")
+    script = files("orchestration.warehouse").joinpath("scripts", "row_security.sql").read_text(encoding="utf-8")
     db.execute(
         sql.SQL(script).format(
             ops=sql.Identifier(names.ops_schema),

@@ -23,6 +23,9 @@ from orchestration.errors import (
     UnavailableError,
 )
 
+# The scripts of `insights init`.
+SCRIPTS = ("objects.sql", "row_security.sql", "exports.sql")
+
 # A caller's message for a kind of error; {detail} is replaced with PostgreSQL's message.
 Messages = Mapping[type[InsightsError], str]
 
@@ -100,6 +103,6 @@ def _is_made_by_init(detail: str) -> bool:
 
 @cache
 def _tables_of_init() -> tuple[str, ...]:
-    scripts = [files("orchestration.warehouse").joinpath(name) for name in ("objects.sql", "row_security.sql")]
+    scripts = [files("orchestration.warehouse").joinpath("scripts", name) for name in SCRIPTS]
     text = "".join(script.read_text(encoding="utf-8") for script in scripts)
     return tuple(re.findall(r"^create (?:table if not exists|or replace view) \{ops\}\.(\w+)", text, re.M))

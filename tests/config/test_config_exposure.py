@@ -22,6 +22,12 @@ ERRORS = [
         " orgo_insights_ro",
     ),
     (
+        "export_user: orgo_insights_export",
+        "export_user: azuresu",
+        "insights.warehouse.export_user is azuresu: is an administrator of the server or a role of PostgreSQL, which"
+        " the grants of insights init do not restrict; name a role of its own, such as orgo_insights_export",
+    ),
+    (
         "max_reader_connections: 8",
         "max_reader_connections: 41",
         "insights.warehouse.max_reader_connections is 41: must be at most reader_limits.connections (40), the limit of"

@@ -43,10 +43,12 @@ def spoiled(tmp_path: Path) -> ConfigProject:
         "type": "bigquery",
         "read_only_user": "pg_one",
         "write_user": "pg_one",
+        "export_user": "pg_one",
         "schema": "s" * 60,
     }
     insights["warehouse"] |= {"max_reader_connections": 9, "reader_limits": {"connections": 8}}
     insights["warehouse"]["connection_url"] = "postgresql://etl:pw@h/orgo"
+    insights["exports"]["connection_url"] = "postgresql://export:pw@h/orgo"
     insights["cache"]["url"] = "redis://:pw@h"
     insights["reviews"] |= {"url": "http://core.example.org/?token=pw", "token": "pw"}
     insights["source"] = {"schema": "s" * 60}

@@ -127,6 +127,7 @@ def test_good_variables_are_not_spoken_of(project: ConfigProject) -> None:
         "INSIGHTS_REDIS_URL": "rediss://h/1",
         "INSIGHTS_CORE_API_URL": "https://h",
         "INSIGHTS_CORE_API_TOKEN": "t",
+        "INSIGHTS_EXPORT_WAREHOUSE_URL": "postgresql://export@db/orgo",
         "INSIGHTS_EXPORT_DIR": "/var/exports",
         "AIRFLOW__CORE__FERNET_KEY": f"{key},{key}",
         "AIRFLOW__CORE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://h/airflow",

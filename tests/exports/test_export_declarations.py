@@ -15,11 +15,13 @@ from support.exports.exporting import (
 )
 from support.warehouse import Warehouse
 
+from orchestration.config.files import load_settings
 from orchestration.errors import InsightsError
 from orchestration.exports.columns import row_columns
 from orchestration.exports.definitions import definition, definitions, referring
 from orchestration.exports.meta import AggregateExport, RowsExport
 from orchestration.manifest import exposures
+from orchestration.warehouse.names import Names
 
 pytest_plugins = ["support.exports.export_sessions"]
 
@@ -120,7 +122,9 @@ def test_a_new_column_of_a_mart_does_not_leave(name: str) -> None:
     assert all("nickname" in part.columns for part in after.parts)
     assert list(after.columns) == list(before.columns) == exposure.meta["columns"]
     scope: Any = None  # only columns that name other rows look at it, and here there are none
-    assert [c.name for c in row_columns(after, scope, is_masked=True)] == exposure.meta["columns"]
+    assert [c.name for c in row_columns(after, scope, Names.of(load_settings()), is_masked=True)] == exposure.meta[
+        "columns"
+    ]
     # Listed, it does leave: what keeps it in is the list.
     listed = replace(exposure, meta=exposure.meta | {"columns": ["nickname", *exposure.meta["columns"]]})
     assert next(iter(definition(listed, nodes).columns)) == "nickname"

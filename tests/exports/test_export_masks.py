@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,8 +19,8 @@ from support.exports.exporting import (
 )
 from support.warehouse import Warehouse, connect_as
 
-from orchestration.exports.definitions import definition
-from orchestration.exports.masking import key_blocks, masked, send_blocks
+from orchestration.exports.definitions import Column, Pii, definition
+from orchestration.exports.masking import key_blocks, masked, masked_rows, masked_type, send_blocks
 from orchestration.manifest import Exposure
 from orchestration.warehouse.database import Database
 
@@ -45,6 +44,9 @@ def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_session: E
     # A check-in is RESTRICTED at least, so none leaves as a row; here each is made INTERNAL, and an export declared.
     own_session.warehouse.execute("update insights.fact_wellbeing_checkins set visibility = 'INTERNAL'")
     columns = ["checkin_id", "person_id", "full_name", "external_reference"]
+    with connect_as(own_session.warehouse.etl_url) as loader:  # as a load does for the relations of declared exports
+        withheld = json.dumps({"full_name": "name", "external_reference": "identifier"})
+        loader.execute("select insights_ops.allow_exports('insights.dim_persons'::regclass, %s)", [withheld])
     meta = {"kind": "rows", "from": "fact_wellbeing_checkins", "with": {"dim_persons": "person_id"}, "date": "date_key"}
     meta |= {"columns": columns}
     exposure = Exposure("checkins", "", meta, frozenset({"fact_wellbeing_checkins", "dim_persons"}))
@@ -69,30 +71,51 @@ def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_session: E
     assert not reporters & {mask(person_id, organization) for person_id in ids}
 
 
+KINDS = """
+    create table insights.kinds as
+    select
+        {organization}::uuid as organization_id, v.number, v.text as identifier, v.text as name, v.text as free_text,
+        v.texts as identifiers, v.day as birth_date, v.number as plain
+    from (values (1, 'Zoë 名', array['b', 'a'], date '2001-09-11'), (2, '', '{{}}', null), (3, null, null, null))
+        as v (number, text, texts, day)
+"""
+
+
 @pytest.mark.services
 def test_each_kind_of_mask(shared: Warehouse) -> None:
-    organization = ExportSession.organization_id(ExportSession(shared, shared.settings, Path(), {}))
+    organization, key = ExportSession.organization_id(ExportSession(shared, shared.settings, Path(), {})), "k" * 70
+    withheld = {name: name for name in ("identifier", "name", "free_text", "birth_date")} | {
+        "identifiers": "identifier"
+    }
     with connect_as(shared.etl_url) as connection:
-        send_blocks(Database(shared.settings, connection), key_blocks(b"k" * 70, UUID(organization)))
-
-        def leaves(value: str, data_type: str, pii: Any) -> tuple[Any, str]:
-            expression, becomes = masked(sql.SQL(f"({value})::{data_type}"), data_type, pii)
-            row = connection.execute(sql.SQL("select {}").format(expression)).fetchone()
-            return (row or (None,))[0], becomes
-
-        for pii in ("identifier", "name", "key"):
-            assert leaves("'Zoë 名'", "text", pii) == (mask("Zoë 名", organization, "k" * 70), "text")
-            assert leaves("''", "text", pii) == (mask("", organization, "k" * 70), "text")
-            assert leaves("null", "text", pii) == (None, "text")
-            expected = sorted([mask("b", organization, "k" * 70), mask("a", organization, "k" * 70)])
-            assert leaves("array['b', 'a']", "text[]", pii) == (expected, "text[]")
-            assert leaves("'{}'", "text[]", pii) == ([], "text[]")
-            assert leaves("null", "text[]", pii) == (None, "text[]")
-        assert leaves("'2001-09-11'", "date", "birth_date") == (date(2001, 1, 1), "date")
-        assert leaves("null", "date", "birth_date") == (None, "date")
-        assert leaves("'seen in ward 3'", "text", "free_text") == ("[redacted]", "text")
-        assert leaves("null", "text", "free_text") == (None, "text")
-        assert leaves("7", "integer", "none") == (7, "integer")
+        db = Database(shared.settings, connection)
+        db.execute(sql.SQL(KINDS).format(organization=organization))
+        db.execute("select insights_ops.allow_exports('insights.kinds'::regclass, %s)", [json.dumps(withheld)])
+        send_blocks(db, key_blocks(key.encode(), UUID(organization)))
+        rows = masked_rows("kinds", UUID(organization), db.names)
+        found = db.rows(sql.SQL("select * from {} order by number").format(rows))
+        text = mask("Zoë 名", organization, key)
+        texts = sorted([mask("b", organization, key), mask("a", organization, key)])
+        empty = mask("", organization, key)
+        assert [row[1:] for row in found] == [
+            (1, text, text, "[redacted]", texts, date(2001, 1, 1), 1),
+            (2, empty, empty, "[redacted]", [], None, 2),
+            (3, None, None, None, None, None, 3),
+        ]
+        for value, data_type, expected in (
+            ("'Zoë 名'", "text", text),
+            ("''", "text", empty),
+            ("null", "text", None),
+            ("array['b', 'a']", "text[]", texts),
+            ("'{}'", "text[]", []),
+            ("null", "text[]", None),
+        ):
+            column = Column("id", data_type, "key")
+            expression = masked(sql.SQL(f"({value})::{data_type}"), column, db.names)
+            assert db.value(sql.SQL("select {}").format(expression)) == expected
+            assert masked_type(column) == data_type
+        kinds: dict[Pii, str] = {"birth_date": "date", "name": "text", "free_text": "text", "none": "date"}
+        assert {kind: masked_type(Column("c", "date", kind)) for kind in kinds} == kinds
 
 
 @pytest.mark.services

@@ -31,6 +31,7 @@ CONFIGURATION: dict[str, Any] = {
         "schema": "insights",
         "read_only_user": "orgo_insights_ro",
         "write_user": "orgo_insights_etl",
+        "export_user": "orgo_insights_export",
         "max_reader_connections": 8,
         "reader_limits": {
             "connections": 40,
@@ -85,6 +86,7 @@ CONFIGURATION: dict[str, Any] = {
         "pii_masking_enabled": True,
         "allowed_visibilities": ["PUBLIC", "INTERNAL"],
         "min_group_size": 5,
+        "connection_url": "${INSIGHTS_EXPORT_WAREHOUSE_URL}",
         "directory": "${INSIGHTS_EXPORT_DIR}",
     },
     "access": {

@@ -32,7 +32,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:30: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
+        "{file}:31: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
     ),
     (
         CONFIG,
@@ -240,6 +240,18 @@ MISTAKES = [
         "read_only_user: orgo_insights_ro",
         "read_only_user: orgo_insights_etl",
         "{file}:{line}: insights.warehouse.read_only_user is orgo_insights_etl: must differ from warehouse.write_user",
+    ),
+    (
+        CONFIG,
+        "export_user: orgo_insights_export",
+        "export_user: orgo_insights_etl",
+        "{file}:{line}: insights.warehouse.export_user is orgo_insights_etl: must differ from warehouse.write_user",
+    ),
+    (
+        CONFIG,
+        "export_user: orgo_insights_export",
+        "export_user: orgo_insights_ro",
+        "{file}:{line}: insights.warehouse.export_user is orgo_insights_ro: must differ from warehouse.read_only_user",
     ),
     (
         CONFIG,

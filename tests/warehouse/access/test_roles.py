@@ -137,11 +137,13 @@ def test_etl_adds_to_the_load_log_and_cannot_rewrite_history(warehouse: Warehous
 def test_no_role_is_more_than_a_login_or_a_group(warehouse: Warehouse) -> None:
     rows = warehouse.rows(
         "select rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication, rolcanlogin from pg_roles"
-        " where rolname in ('orgo_insights_etl', 'orgo_insights_ro', 'orgo_insights_ro_readers') order by rolname"
+        " where rolname in"
+        " ('orgo_insights_etl', 'orgo_insights_export', 'orgo_insights_ro', 'orgo_insights_ro_readers')"
+        " order by rolname"
     )
-    assert rows == [(False, False, False, False, False, can_login) for can_login in (True, True, False)]
+    assert rows == [(False, False, False, False, False, can_login) for can_login in (True, True, True, False)]
     members = "select count(*) from pg_auth_members where member::regrole::text = any(%s)"
-    roles = ["orgo_insights_etl", "orgo_insights_ro", "orgo_insights_ro_readers"]
+    roles = ["orgo_insights_etl", "orgo_insights_export", "orgo_insights_ro", "orgo_insights_ro_readers"]
     assert warehouse.value(members, roles) == 0
 
 
