@@ -15,7 +15,7 @@
 {% endmacro %}
 
 
-{#- The columns of the current mart that exports read masked only, as jsonb; NULL for a mart that no export reads (decision D175).
+{#- The columns of the current mart that exports read masked only, as jsonb; NULL for a mart that no export reads (decision D174).
     Each export finds its organization in dim_organizations. -#}
 {% macro withheld_from_exports() %}
     {%- set readers = [] -%}
@@ -30,7 +30,7 @@
 {% endmacro %}
 
 
-{#- post-hook of stg_user_accounts: the function by which exports check who asks, without reading the users (decision D175). -#}
+{#- post-hook of stg_user_accounts: the function by which exports check who asks, without reading the users (decision D174). -#}
 {% macro allow_user_check() %}
     {% set body %}
 begin

@@ -56,7 +56,7 @@ class Warehouse(Section):
     read_only_user: SqlName = Field(description="Role for dashboards; it cannot read personal columns.")
     write_user: SqlName = Field(description="Role for loads.")
     export_user: SqlName = Field(
-        default="orgo_insights_export", description="Role for exports; it reads personal columns masked only (D175)."
+        default="orgo_insights_export", description="Role for exports; it reads personal columns masked only (D174)."
     )
     max_reader_connections: Count = Field(
         default=8, description="Maximum number of connections of one process that answers dashboards."

@@ -61,7 +61,7 @@ class Settings:
 
     @cached_property
     def export_url(self) -> str:
-        """The URL with which exports connect (decision D175).
+        """The URL with which exports connect (decision D174).
 
         It is that of the role of exports. Without one, and where masks are turned off, it is `warehouse_url`, because
         that role reads no column without its mask. Raises MisconfiguredError if it is not set.

@@ -24,7 +24,7 @@ class Column:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether the role of exports reads it masked only (decision D175)."""
+        """Whether the role of exports reads it masked only (decision D174)."""
         return self.pii not in ("key", "none")
 
 

@@ -3,7 +3,7 @@
 PostgreSQL has no built-in HMAC, but HMAC is two sha256 with two blocks that are derived from the key (RFC 2104). The
 blocks are sent as binary COPY data to a temporary table, because a statement, a bound parameter or a failed text COPY
 could show them in the server's log or in pg_stat_activity. Columns that the role of exports may not read are masked by
-functions of the database (decision D175).
+functions of the database (decision D174).
 """
 
 from __future__ import annotations
@@ -106,6 +106,6 @@ def masked(value: sql.Composable, column: Column, names: Names) -> sql.Composabl
 
 
 def masked_rows(relation: str, organization_id: UUID, names: Names) -> sql.Composable:
-    """Return the SQL of the masked rows of an organization in a relation (decision D175)."""
+    """Return the SQL of the masked rows of an organization in a relation (decision D174)."""
     organization = sql.SQL("{}::uuid").format(str(organization_id))
     return _ROWS.format(function=names.ops(f"masked_{relation}"), organization=organization, blocks=sql.SQL(_BLOCKS))

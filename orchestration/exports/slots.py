@@ -14,7 +14,7 @@ from orchestration.warehouse.claims import forget_ended, take, taken
 from orchestration.warehouse.database import Database
 
 MARK = "running export "
-# Apart from the claims of writers, which the role of exports may not touch (decision D175).
+# Apart from the claims of writers, which the role of exports may not touch (decision D174).
 CLAIMS = "export_claims"
 
 

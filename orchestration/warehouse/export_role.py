@@ -1,4 +1,4 @@
-"""What the role of exports needs in the database, and the secret that proves the key of the masks (decision D175)."""
+"""What the role of exports needs in the database, and the secret that proves the key of the masks (decision D174)."""
 
 from __future__ import annotations
 

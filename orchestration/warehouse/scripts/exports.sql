@@ -1,4 +1,4 @@
--- What exports need of the database besides the marts (decision D175). {ops} is the schema of bookkeeping, {etl} the role that loads,
+-- What exports need of the database besides the marts (decision D174). {ops} is the schema of bookkeeping, {etl} the role that loads,
 -- {export} that of exports; {etl_name}, {export_name} and {ops_name} are names as texts. Every statement is idempotent.
 
 -- Slots and marks of exports are apart from the claims of writers, so that the role of exports can neither take nor free one of those.
