@@ -103,6 +103,8 @@ def test_init_lists_what_it_may_not_grant(hardened: Warehouse, half_owner: str) 
         f'grant connect on database "{name}" to "orgo_insights_etl";'
         f' grant temporary on database "{name}" to "orgo_insights_etl";'
         f' grant connect on database "{name}" to "orgo_insights_ro";'
+        f' grant connect on database "{name}" to "orgo_insights_export";'
+        f' grant temporary on database "{name}" to "orgo_insights_export";'
     )
     hardened.execute(statements)
     with connect(hardened.postgres.url(name, half_owner)) as connection:
