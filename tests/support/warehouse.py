@@ -114,12 +114,13 @@ class Warehouse:
         It does so without a process of its own; the tests of processes start theirs. The data tests look at all rows,
         as they do in a recount, unless `recounts` is false.
         """
-        if recounts and command in ("build", "test"):
-            self.execute(FORGET_CHECKS)
         if command == "build":
             arguments = (*NO_UNIT_TESTS, *arguments)
         given = {"as_of": str(as_of)} | variables
         with dbt.writing(self.settings, self.etl_url) as claim:
+            if recounts and command in ("build", "test"):
+                with connect(self.etl_url) as connection:
+                    connection.execute(FORGET_CHECKS)
             return DbtResult(*in_process.run(self.settings, [command, *arguments], self.etl_url, given, claim))
 
     @contextmanager
