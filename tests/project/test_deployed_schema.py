@@ -137,7 +137,7 @@ def _assert_equal(first: Warehouse, second: Warehouse) -> None:
 
 
 def test_the_owner_prepares_it_in_one_go(pair: Pair) -> None:
-    assert pair.report.roles_created == ["orgo_insights_etl", "orgo_insights_ro"]
+    assert pair.report.roles_created == ["orgo_insights_etl", "orgo_insights_ro", "orgo_insights_export"]
     assert pair.report.dropped == [f"insights.{name}" for name in STAR_SCHEMA]
     assert pair.report.moved_aside == {}
     missing = [f"{table}.{column}" for table, column, drift in DRIFT if drift == "missing"]
