@@ -234,7 +234,7 @@ def test_a_warehouse_that_is_away_leaves_the_stale_answer(
     reader = open_reader(built, redis_server)
     fresh = reader.ask(OVERVIEW, ROLES)
     aged(admin, reader, 61)
-    built.execute("alter table insights.pattern_weekly rename to elsewhere")
+    built.execute("alter table insights.dim_organizations rename to elsewhere")
     answer: Answer = reader.ask(OVERVIEW, ROLES)
     assert (answer.is_stale, answer.entry.body) == (True, fresh.entry.body)
     with pytest.raises(InsightsError, match="are not built yet"):
