@@ -1,6 +1,6 @@
 {#- First post-hook of the marts. A load writes few of many rows, too few for autovacuum to look at before the next models and the tests ask
     for what was written since, so the planner would expect one row. Only the moments of writing are looked at, or all columns of a new
-    table; the cost is that of a sample. A load waits for nobody here. -#}
+    table; the cost is that of a sample. A load does not wait for a lock here. -#}
 {% macro analyze_written() %}
     {% if not execute or config.get('materialized') != 'incremental' or is_empty_run() %}{{ return('') }}{% endif %}
     {% set written = load_result('main').response %}

@@ -49,4 +49,4 @@ class Workers:
     def _release(self, future: asyncio.Future[Any]) -> None:
         self._free.release()
         if not future.cancelled():
-            future.exception()  # nobody may wait for it any more
+            future.exception()  # marks it as seen: the client may have been refused already

@@ -5,12 +5,9 @@ Where a server hangs, a request without a limit would never be answered, and the
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -18,7 +15,7 @@ import redis as redis_client
 from support.api.server import Api, Got, running
 from support.api.tokens import SECRET, token
 from support.dashboards.dashboard_scenario import HOSPITAL, STORES
-from support.warehouse import Warehouse, connect_as
+from support.warehouse import Warehouse, connect_as, stopped
 
 from workshop.services import LocalRedis
 
@@ -38,18 +35,10 @@ def faulty(sample: Warehouse, redis_server: LocalRedis, monkeypatch: pytest.Monk
         yield made
 
 
-@contextmanager
-def stopped(warehouse: Warehouse) -> Iterator[None]:
-    """Stop the PostgreSQL server and its sessions for a block, as a machine that hangs does."""
+def server_of(warehouse: Warehouse) -> list[int]:
+    """Return the processes of the PostgreSQL server and its sessions."""
     postmaster = int((warehouse.postgres.socket_dir / "data" / "postmaster.pid").read_text().split()[0])
-    pids = [postmaster, *(pid for (pid,) in warehouse.rows(SESSIONS))]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+    return [postmaster, *(pid for (pid,) in warehouse.rows(SESSIONS))]
 
 
 def answered(ask: Any) -> Got:
@@ -96,7 +85,7 @@ def test_a_warehouse_that_hangs(faulty: Api) -> None:
     path, bearer = f"/v1/organizations/{id_}/dashboards/overview", token(id_)
     known = f"/v1/organizations/{faulty.organization(HOSPITAL)}/dashboards/overview"
     own = token(faulty.organization(HOSPITAL))
-    with stopped(faulty.warehouse):
+    with stopped(*server_of(faulty.warehouse)):
         assert faulty.get(known, own).json["data"] == fresh.json["data"]  # from the cache
         unavailable(faulty.get(path, bearer))
         unavailable(faulty.get("/v1/freshness", bearer))

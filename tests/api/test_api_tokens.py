@@ -45,7 +45,7 @@ WRONG_CLAIMS: dict[str, dict[str, Any]] = {
     "an array of organizations": {"organizationId": [STRANGER]},
     "a slug": {"organizationId": "sample-hospital"},
     "two claims that disagree": {"org_id": STRANGER},
-    "an array beside the organization": {"orgId": [STRANGER]},
+    "a second name whose value is an array": {"orgId": [STRANGER]},
     "roles that are a text": {"roles": "auditor"},
     "roles that are no texts": {"roles": [{"code": "auditor"}]},
 }

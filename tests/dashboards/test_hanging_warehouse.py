@@ -5,18 +5,15 @@ Without a limit none of these answers would come before the end of the test, whi
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 import redis
 from support.dashboards.cached_answers import aged, outcome
 from support.dashboards.dashboard_scenario import open_reader
-from support.warehouse import Warehouse, connect_as
+from support.warehouse import Warehouse, connect_as, stopped
 
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import TimedOutError, UnavailableError
@@ -39,17 +36,6 @@ def reader(warehouse: Warehouse, redis_server: LocalRedis, admin: redis.Redis) -
     made.close()
 
 
-@contextmanager
-def _stopped(*processes: int) -> Iterator[None]:
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
-
-
 def _sessions(warehouse: Warehouse) -> list[int]:
     return [pid for (pid,) in warehouse.rows(SESSIONS)]
 
@@ -59,12 +45,12 @@ def _postmaster(warehouse: Warehouse) -> int:
 
 
 def test_a_session_that_hangs_is_replaced(warehouse: Warehouse, reader: Reader) -> None:
-    with _stopped(*_sessions(warehouse)):
+    with stopped(*_sessions(warehouse)):
         assert outcome(reader) == "misses"
 
 
 def test_a_server_that_hangs_costs_no_stale_answer(warehouse: Warehouse, reader: Reader) -> None:
-    with _stopped(_postmaster(warehouse), *_sessions(warehouse)):
+    with stopped(_postmaster(warehouse), *_sessions(warehouse)):
         assert [outcome(reader) for _ in range(2)] == ["stale", "stale"]
         # Without an entry there is an error, and no traceback.
         with pytest.raises(UnavailableError):
@@ -80,12 +66,12 @@ def test_a_server_that_hangs_in_the_middle_of_a_statement(warehouse: Warehouse, 
             while not other.execute(WAITING).fetchall()[0][0]:
                 assert not waiting.done()
                 time.sleep(0.05)
-            stopped = _stopped(*_sessions(warehouse))
-            stopped.__enter__()
+            hanging = stopped(*_sessions(warehouse))
+            hanging.__enter__()
         try:
             assert waiting.result() == "stale"
         finally:
-            stopped.__exit__(None, None, None)
+            hanging.__exit__(None, None, None)
     assert outcome(reader) == "misses"
 
 

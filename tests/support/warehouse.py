@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,6 +132,18 @@ class Warehouse:
             db = Database(self.settings, connection)
             with writer_lock(db):
                 yield db
+
+
+@contextmanager
+def stopped(*processes: int) -> Iterator[None]:
+    """Stop processes for a block, as a machine that hangs does."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 def connect_as(url: str) -> psycopg.Connection:
