@@ -31,18 +31,19 @@
     {{- return('(select *, cast(null as date) as opened_oldest_date from ' ~ stored ~ ')') -}}
 {%- endmacro %}
 
-{#- pre-hook: deletes the rows that a recomputed month no longer has, in the transaction that writes the others. A month before
-    first_day is frozen and keeps its rows. -#}
+{#- The id of a row of the monthly trends: a hash of its grain. -#}
+{% macro trend_id() -%}
+    cast(md5(cast(jsonb_build_array(month, {{ trend_group() | join(', ') }}) as text)) as uuid)
+{%- endmacro %}
+
+{#- pre-hook: deletes the rows that a recomputed subject no longer has, in the transaction that writes the others. -#}
 {% macro delete_vanished_trends() %}
     {% if is_incremental() %}
     delete from {{ this }} as former
-    using ({{ trend_span() }}) as span
+    using {{ ref('int_monthly_trends') }} as vanished
     where
-        former.month >= span.first_day
-        and not exists (
-            select 1
-            from {{ ref('int_monthly_trends') }} as trends
-            where trends.trend_id = former.trend_id and trends.organization_id = former.organization_id
-        )
+        vanished.is_vanished
+        and former.trend_id = vanished.trend_id
+        and former.organization_id = vanished.organization_id
     {% endif %}
 {% endmacro %}

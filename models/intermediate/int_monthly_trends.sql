@@ -1,4 +1,9 @@
-{{ config(materialized='table', post_hook='analyze {{ this }}') }}
+{{ config(
+    materialized='table',
+    pre_hook='{{ keep_changed_trends() }}',
+    post_hook=['analyze {{ this }}', '{{ log_load() }}'],
+    meta={'load_of': 'fact_tasks'}
+) }}
 {%- set group = trend_group() | join(', ') %}
 {%- set stored = stored_trends() %}
 
@@ -7,7 +12,10 @@ with facts as (
 ),
 
 dimensions as (
-    select * from {{ ref('dim_tasks') }}
+    select
+        *,
+        {{ key_text('type') }} as domain
+    from {{ ref('dim_tasks') }}
 ),
 
 cases as (
@@ -23,7 +31,7 @@ tasks as (
         facts.organization_id,
         dimensions.label_base,
         dimensions.label_category,
-        {{ key_text('dimensions.type') }} as domain,
+        dimensions.domain,
         cases.location,
         facts.severity,
         -- A location is as confidential as its case.
@@ -51,7 +59,7 @@ tasks as (
             dimensions.case_id = cases.case_id
             and dimensions.organization_id = cases.organization_id
             and cases.opened_at >= {{ utc_midnight('span.cutoff') }}
-    where facts.created_date_key >= span.cutoff
+    where facts.created_date_key >= span.cutoff and {{ is_changed_trend('dimensions', 'facts.organization_id') }}
 ),
 
 -- Months that ended while the task was open.
@@ -116,8 +124,17 @@ counted as (
     group by {{ group }}, month
 ),
 {% if stored %}
+stored as (
+    select
+        trends.*,
+        {{ trend_id() }} as row_id
+    from {{ stored }} as trends
+    cross join span
+    where trends.month >= span.first_day and {{ is_changed_trend('trends') }}
+),
+
 former as (
-    {{ former_trends(stored) }}
+    {{ former_trends('stored') }}
 ),
 
 -- Counts of months that include tasks, or locations of cases, that are out of raw retention by now. Recomputed without them, they
@@ -168,7 +185,8 @@ measured as (
 -- One decimal is exact: the median of whole seconds lies at halves and their 90th percentile at tenths.
 final as (
     select
-        cast(md5(cast(jsonb_build_array(month, {{ group }}) as text)) as uuid) as trend_id,
+        {{ trend_id() }} as trend_id,
+        false as is_vanished,
         month,
         {{ group }},
         {{ trend_count('opened') }} as opened,
@@ -193,3 +211,32 @@ final as (
 )
 
 select * from final
+{%- if stored %}
+union all
+-- Rows that no task is in any more.
+select
+    row_id as trend_id,
+    true as is_vanished,
+    month,
+    {{ group }},
+    opened,
+    closed,
+    backlog,
+    cast(median_first_response_seconds as numeric(12, 1)) as median_first_response_seconds,
+    cast(p90_first_response_seconds as numeric(12, 1)) as p90_first_response_seconds,
+    cast(median_completion_seconds as numeric(12, 1)) as median_completion_seconds,
+    cast(p90_completion_seconds as numeric(12, 1)) as p90_completion_seconds,
+    deadline_count,
+    missed_count,
+    cast(null as numeric(5, 4)) as missed_share,
+    opened_oldest_date,
+    closed_oldest_date,
+    backlog_oldest_date,
+    deadline_oldest_date
+from stored
+where
+    not exists (
+        select 1 from final
+        where final.trend_id = stored.row_id
+    )
+{%- endif %}

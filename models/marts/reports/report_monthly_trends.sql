@@ -10,6 +10,7 @@
 
 with trends as (
     select * from {{ ref('int_monthly_trends') }}
+    where not is_vanished
 ),
 
 bases as (

@@ -2,53 +2,83 @@
 -- facts that were written since the test last passed. They may be higher: deleted events and comments count until their task is
 -- recomputed. A task that was rejected after it was loaded, or that is out of retention but not yet purged, is no longer recomputed and
 -- is not checked.
+--
+-- Facts, tasks, events and comments are one list that is aggregated once. Joins of separate counts would compare each with each other
+-- where the planner expects one row.
 with load as (
     {{ latest_load('fact_tasks') }}
 ),
 
-events as (
-    select
-        events.organization_id,
-        events.task_id,
-        count(*) as event_count,
-        sum(case when events.event_type = 'escalated' then 1 else 0 end) as escalation_count,
-        max(events.created_at) as last_event_at
-    from {{ ref('stg_task_events') }} as events
-    inner join {{ ref('fact_tasks') }} as facts on events.task_id = facts.task_id and events.organization_id = facts.organization_id
-    cross join load
-    where
-        {{ is_unchecked('fact_tasks', 'facts') }}
-        and events.event_type in ({{ enum_tokens('task_event_type') }})
-        and events.created_at >= {{ calendar_start() }}
-        and events.created_at < load.horizon
-    group by events.organization_id, events.task_id
+facts as (
+    select * from {{ ref('fact_tasks') }}
+    where {{ is_unchecked('fact_tasks') }}
 ),
 
-comments as (
+listed as (
     select
-        comments.task_id,
-        count(*) as comment_count,
-        max(comments.updated_at) as last_comment_at
-    from {{ ref('stg_task_comments') }} as comments
-    inner join {{ ref('fact_tasks') }} as facts on comments.task_id = facts.task_id
+        organization_id,
+        task_id,
+        event_count as stored_events,
+        escalation_count as stored_escalations,
+        comment_count as stored_comments,
+        false as is_checked,
+        0 as event,
+        0 as escalation,
+        0 as comment,
+        cast(null as timestamptz) as changed_at
+    from facts
+    union all
+    select
+        facts.organization_id,
+        facts.task_id,
+        0, 0, 0,
+        tasks.is_accepted and tasks.created_at >= load.cutoff,
+        0, 0, 0,
+        tasks.updated_at
+    from facts
+    inner join {{ ref('int_tasks_checked') }} as tasks
+        on facts.task_id = tasks.task_id and facts.organization_id = tasks.organization_id
     cross join load
-    where {{ is_unchecked('fact_tasks', 'facts') }} and comments.created_at < load.horizon
-    group by comments.task_id
+    union all
+    select
+        facts.organization_id,
+        facts.task_id,
+        0, 0, 0,
+        false,
+        1,
+        case when events.event_type = 'escalated' then 1 else 0 end,
+        0,
+        events.created_at
+    from facts
+    inner join {{ ref('stg_task_events') }} as events
+        on facts.task_id = events.task_id and facts.organization_id = events.organization_id
+    cross join load
+    where
+        events.event_type in ({{ enum_tokens('task_event_type') }})
+        and events.created_at >= {{ calendar_start() }}
+        and events.created_at < load.horizon
+    union all
+    select
+        facts.organization_id,
+        facts.task_id,
+        0, 0, 0,
+        false,
+        0, 0, 1,
+        comments.updated_at
+    from facts
+    inner join {{ ref('stg_task_comments') }} as comments on facts.task_id = comments.task_id
+    cross join load
+    where comments.created_at < load.horizon
 )
 
-select facts.task_id
-from {{ ref('fact_tasks') }} as facts
-inner join {{ ref('int_tasks_checked') }} as tasks on facts.task_id = tasks.task_id and facts.organization_id = tasks.organization_id
-cross join load
-left join events on facts.task_id = events.task_id and facts.organization_id = events.organization_id
-left join comments on facts.task_id = comments.task_id
-where
-    {{ is_unchecked('fact_tasks', 'facts') }}
-    and tasks.is_accepted
-    and tasks.created_at >= load.cutoff
-    and greatest(tasks.updated_at, events.last_event_at, comments.last_comment_at) < load.loaded_through
+select task_id
+from listed
+group by organization_id, task_id
+having
+    bool_or(is_checked)
+    and max(changed_at) < (select load.loaded_through from load)
     and (
-        facts.event_count < coalesce(events.event_count, 0)
-        or facts.escalation_count < coalesce(events.escalation_count, 0)
-        or facts.comment_count < coalesce(comments.comment_count, 0)
+        sum(stored_events) < sum(event)
+        or sum(stored_escalations) < sum(escalation)
+        or sum(stored_comments) < sum(comment)
     )

@@ -1,0 +1,115 @@
+"""The monthly trends recompute the subjects that changed and no others, and equal a recount in plain Python."""
+
+# ruff: noqa: S608 -- every statement is made of literals of the tests
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from support import reports_by_hand as by_hand
+from support.warehouse import Warehouse
+
+from orchestration.warehouse.connection import connect
+from workshop.sample.load import SAMPLE_AS_OF
+
+pytestmark = pytest.mark.services
+
+CUTOFF = date(2024, 1, 2)  # 730 days before 2026-01-01
+MONTHS = [date(2024 + n // 12, n % 12 + 1, 1) for n in range(1, 24)]  # begin after the cutoff, ended by 2026-01-01
+GROUP = "month, organization_id, label_base, label_category, domain, location, severity, visibility"
+MEASURES = """
+    opened, closed, backlog, median_first_response_seconds, p90_first_response_seconds, median_completion_seconds,
+    p90_completion_seconds, deadline_count, missed_count, missed_share
+"""
+KEEP_MONTHS: dict[str, Any] = {"aggregated_retention_days": dict.fromkeys(("dev", "staging", "prod", "offline"), 3650)}
+SUBJECT = "organization_id, label_base, label_category, domain"
+RECOMPUTED = f"select distinct {SUBJECT} from insights_staging.int_monthly_trends"
+OF_TASKS = """
+    select organization_id, label_base, label_category, type from insights.dim_tasks
+    where task_id = any(%(tasks)s) or case_id = %(case)s
+"""
+# Tasks of different subjects, one for each kind of change.
+CHOSEN = """
+    select min(task_id::text)::uuid from insights.dim_tasks
+    where created_at between '2025-03-01' and '2025-10-31' and case_id is null and label_base is not null
+    group by organization_id, label_base, label_category, type order by count(*) desc, 1 limit 6
+"""
+CASE = """
+    select case_id from insights.dim_tasks
+    inner join insights.dim_cases using (organization_id, case_id)
+    where dim_tasks.created_at between '2025-03-01' and '2025-10-31' and location is not null order by 1 limit 1
+"""
+CHANGES = (
+    "update tasks set severity = 'CRITICAL', updated_at = {at} where id = {0}",
+    "update tasks set status = 'COMPLETED', closed_at = {at}, updated_at = {at} where id = {1}",
+    "update tasks set type = 'another', updated_at = {at} where id = {2}",
+    "update tasks set label = '1000.91.Operations', updated_at = {at} where id = {3}",
+    "update tasks set case_id = null, requester_person_id = null, updated_at = {at},"
+    " organization_id = (select min(id::text)::uuid from organizations where id <> tasks.organization_id)"
+    " where id = {4};"
+    " update task_events set organization_id = (select organization_id from tasks where id = {4}) where task_id = {4}",
+    "update tasks set reactivity_deadline_at = '2025-04-05 12:00+00', updated_at = {at} where id = {5}",
+    'update cases set location = \'{{"room": "another"}}\', updated_at = {at} where id = {6}',
+)
+
+
+def _build(warehouse: Warehouse, *names: str, as_of: date = SAMPLE_AS_OF) -> None:
+    result = warehouse.build("--select", *names, as_of=as_of, command="run", **KEEP_MONTHS)
+    assert result.succeeded, result.output[-2000:]
+
+
+def _check_against_a_recount(warehouse: Warehouse, as_of: date = SAMPLE_AS_OF, months: list[date] = MONTHS) -> None:
+    rows = warehouse.rows(f"select {GROUP}, {MEASURES} from insights.report_monthly_trends")
+    with connect(warehouse.admin_url) as connection:
+        tasks = by_hand.read_tasks(connection, warehouse.settings, as_of, CUTOFF)
+    assert {row[:8]: row[8:] for row in rows} == by_hand.monthly_trends(tasks, months)
+
+
+def _subjects(warehouse: Warehouse, tasks: list[Any], case: Any) -> set[tuple[Any, ...]]:
+    with connect(warehouse.admin_url) as connection:
+        return set(connection.execute(OF_TASKS, {"tasks": tasks, "case": case}).fetchall())
+
+
+@pytest.fixture
+def reported(built: Warehouse) -> Warehouse:
+    """Return the sample with trends of all months."""
+    _build(built, "int_monthly_trends", "report_monthly_trends")
+    return built
+
+
+def test_each_kind_of_change_reaches_the_subjects_that_it_left_and_entered(reported: Warehouse) -> None:
+    _build(reported, "+report_monthly_trends")
+    assert reported.rows(RECOMPUTED) == [], "nothing has changed"
+    chosen = [task for (task,) in reported.rows(CHOSEN)]
+    case = reported.value(CASE)
+    before = _subjects(reported, chosen, case)
+    for statement in CHANGES:
+        named = statement.format(*(f"'{entity}'" for entity in (*chosen, case)), at="'2025-12-31 20:00+00'")
+        reported.execute(named)
+    _build(reported, "+report_monthly_trends")
+    after = _subjects(reported, chosen, case)
+    assert len(after - before) >= 2  # another type or label, and another organization
+    assert set(reported.rows(RECOMPUTED)) == before | after
+    _check_against_a_recount(reported)
+
+
+def test_a_month_that_ends_recomputes_every_subject(reported: Warehouse) -> None:
+    _build(reported, "+report_monthly_trends", as_of=date(2026, 1, 31))
+    assert len(reported.rows(RECOMPUTED)) < 20  # of tasks whose dates are ahead
+    _build(reported, "+report_monthly_trends", as_of=date(2026, 2, 1))
+    assert reported.value("select count(*) from insights.report_monthly_trends where month = '2026-01-01'") > 0
+    every = f"select distinct {SUBJECT} from insights.report_monthly_trends where month >= '2024-03-01'"
+    assert set(reported.rows(RECOMPUTED)) == set(reported.rows(every))
+
+
+def test_what_a_stopped_load_recomputed_is_recomputed_again(reported: Warehouse) -> None:
+    task, other = (task for (task,) in reported.rows(CHOSEN)[:2])
+    reported.execute(f"update tasks set type = 'another', updated_at = '2025-12-31 20:00+00' where id = '{task}'")
+    _build(reported, "+int_monthly_trends")  # and the report is not built
+    reported.execute(f"update tasks set type = 'other', updated_at = '2025-12-31 20:30+00' where id = '{other}'")
+    _build(reported, "+fact_tasks", "+dim_tasks")
+    _build(reported, "report_monthly_trends")  # from trends without the second change
+    _build(reported, "+report_monthly_trends")
+    _check_against_a_recount(reported)
