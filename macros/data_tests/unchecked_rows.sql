@@ -29,16 +29,20 @@
     {{ return(run_query(query).rows[0]) }}
 {% endmacro %}
 
-{#- The newest load that this test has passed after, as a load_log_id; 0 if there is none. -#}
+{#- The newest load that this test has passed after, as a load_log_id; 0 if there is none. A database that `insights init` has not prepared
+    for this release may lack the table, which dbt's cache knows, or its column, which a row as jsonb may lack: no test asks the catalog. -#}
 {% macro checked_through() %}
-    {%- if not remembers_checks() %}{{ return('0') }}{% endif -%}
-    coalesce((select checked_through from {{ source('insights_ops', 'test_results') }} where test_name = {{ sql_text(model.name) }}), 0)
+    {%- set relation = source('insights_ops', 'test_results') -%}
+    {%- if load_relation(relation) is none %}{{ return('0') }}{% endif -%}
+    coalesce(
+        (
+            select cast(to_jsonb(results.*) ->> 'checked_through' as bigint)
+            from {{ relation }} as results
+            where results.test_name = {{ sql_text(model.name) }}
+        ),
+        0
+    )
 {%- endmacro %}
-
-{#- Whether `insights init` has prepared this database to remember it. -#}
-{% macro remembers_checks() %}
-    {{ return('checked_through' in adapter.get_columns_in_relation(source('insights_ops', 'test_results')) | map(attribute='name')) }}
-{% endmacro %}
 
 {#- Whether a row of a mart was written since the test last passed. -#}
 {% macro is_unchecked(relation_name, row=none) -%}
