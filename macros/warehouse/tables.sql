@@ -44,17 +44,41 @@
     {{ return({'relations': [target_relation]}) }}
 {% endmacro %}
 
-{#- Replaces the rows of a table by those of another. Where its columns and indexes differ, they are changed first. -#}
+{#- Gives a table the rows of another. Where its columns and indexes differ, they are changed first, and every row is written again;
+    otherwise the rows of a table with a key are written that differ. -#}
 {% macro replace_rows(table, made) %}
-    {% set columns = adapter.get_columns_in_relation(made) | map(attribute='quoted') | join(', ') %}
+    {% set columns = adapter.get_columns_in_relation(made) | map(attribute='quoted') | list %}
     {% set changes = run_query(changes_of_table(table, made)).rows %}
     {% if changes | length %}{% do lock_briefly(table) %}{% endif %}
     {% do identify_rows(table) %}
+    {% if key_columns() and not changes | length %}{{ return(replace_other_rows(table, made, columns)) }}{% endif %}
     {% do run_query('delete from ' ~ table) %}
     {% for change in changes if change['is_before'] %}
         {% if change['read_column'] is not none %}{% do drop_readers(table, change['read_column']) %}{% endif %}
         {% do run_query(change['statement']) %}
     {% endfor %}
-    {% do run_query('insert into ' ~ table ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from ' ~ made) %}
+    {% do run_query('insert into ' ~ table ~ ' (' ~ columns | join(', ') ~ ') select ' ~ columns | join(', ') ~ ' from ' ~ made) %}
     {% for change in changes if not change['is_before'] %}{% do run_query(change['statement']) %}{% endfor %}
+{% endmacro %}
+
+{#- Deletes the rows that another table does not have, and inserts those that only the other has. -#}
+{% macro replace_other_rows(table, made, columns) %}
+    {% set filled = filled_columns(model) %}
+    {% set is_same_key %}
+        {%- for column in key_columns() %}
+        {{ 'and ' if not loop.first }}stored.{{ column }} {{ '=' if column in filled else 'is not distinct from' }} made.{{ column }}
+        {%- endfor %}
+    {% endset %}
+    {% call statement('replace_other_rows') %}
+        delete from {{ table }} as stored
+        where not exists (
+            select 1 from {{ made }} as made
+            where
+                {{ is_same_key }}
+                and row(stored.{{ columns | join(', stored.') }}) is not distinct from row(made.{{ columns | join(', made.') }})
+        );
+        insert into {{ table }} ({{ columns | join(', ') }})
+        select {{ columns | join(', ') }} from {{ made }} as made
+        where not exists (select 1 from {{ table }} as stored where {{ is_same_key }})
+    {% endcall %}
 {% endmacro %}
