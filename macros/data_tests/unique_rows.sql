@@ -20,11 +20,13 @@
     {{ return(run_query(query).rows[0]['is_unique']) }}
 {% endmacro %}
 
-{#- Leaves the rows whose key a row has that was written since the test last passed. All rows if a column of the key may be NULL. -#}
+{#- Leaves the rows that may share their key with one that was written since the test last passed: those that agree with it in the columns
+    of the key that are never NULL. All rows if every column of the key may be NULL. -#}
 {% macro with_unchecked_keys(relation, columns) -%}
     {%- set node = tested_model() -%}
     {%- set condition = unchecked_rows(node) if node else none -%}
-    {%- if condition and not columns | reject('in', filled_columns(node)) | list -%}
-where ({{ columns | join(', ') }}) in (select {{ columns | join(', ') }} from {{ relation }} where {{ condition }})
+    {%- set filled = columns | select('in', filled_columns(node)) | join(', ') if condition else '' -%}
+    {%- if filled -%}
+where ({{ filled }}) in (select {{ filled }} from {{ relation }} where {{ condition }})
     {%- endif -%}
 {%- endmacro %}

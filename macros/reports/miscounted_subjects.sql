@@ -11,7 +11,8 @@
             {{ trend_span() }}
         ),
 
-        kept as (
+        -- Read once, and not for each half of `openings`.
+        kept as materialized (
             select distinct
                 trends.organization_id,
                 trends.month

@@ -9,7 +9,8 @@ from support.warehouse import NO_TESTS, Warehouse
 pytestmark = pytest.mark.services
 
 CHANGES = """
-    update roles set display_name = 'Night porter', updated_at = '2025-12-31 20:00+00' where id = (select min(role_id::text)::uuid from insights.dim_roles);
+    update roles set display_name = 'Night porter', updated_at = '2025-12-31 20:00+00'
+    where id = (select min(role_id::text)::uuid from insights.dim_roles);
     delete from entity_labels where id = (select min(id::text)::uuid from entity_labels);
 """
 
