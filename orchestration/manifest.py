@@ -81,7 +81,7 @@ def manifest_file() -> Path:
     return dbt.target_path() / "parsed" / "manifest.json"
 
 
-def manifest_problem(project: Path = PROJECT) -> str | None:
+def manifest_problem() -> str | None:
     """Return why the manifest is unusable, with the command that makes it; None if it exists and is current.
 
     It compares contents, because a copied file or a new checkout has another time of modification (decision D160).
@@ -92,24 +92,24 @@ def manifest_problem(project: Path = PROJECT) -> str | None:
             head = opened.read(_HEAD_BYTES)
     except FileNotFoundError:
         return f"dbt's manifest {file} is missing. {remedy}"
-    if not head.startswith(_head(_digest(project))):
-        return f"dbt's manifest {file} was not made from the files that are in {project} now. {remedy}"
+    if not head.startswith(_head(_digest())):
+        return f"dbt's manifest {file} was not made from the files that are in {PROJECT} now. {remedy}"
     return None
 
 
-def _digest(project: Path) -> str:
+def _digest() -> str:
     """Return a digest of the names and contents of the manifest's inputs."""
     # os.walk, because pathlib takes longer to find the files than to read them.
     found = [
-        os.path.relpath(os.path.join(folder, name), project)  # noqa: PTH118
+        os.path.relpath(os.path.join(folder, name), PROJECT)  # noqa: PTH118
         for top in FOLDERS
-        for folder, _, names in os.walk(project / top)
+        for folder, _, names in os.walk(PROJECT / top)
         for name in names
         if name.endswith((".yml", ".sql"))
     ]
     digest = hashlib.sha256()
     for path in sorted([*FILES, *found]):
-        content = (project / path).read_bytes()
+        content = (PROJECT / path).read_bytes()
         digest.update(f"{path} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
@@ -125,7 +125,7 @@ def write_manifest(settings: Settings) -> Path:
     """
     file = manifest_file()
     work = file.parent / "work"  # kept, because dbt's partial parsing takes half the time
-    digest = _digest(PROJECT)  # before dbt reads the files, so that a change meanwhile makes the manifest outdated
+    digest = _digest()  # before dbt reads the files, so that a change meanwhile makes the manifest outdated
     lines: list[str] = []
     run = dbt.run(settings, ["parse", "--quiet", "--target-path", str(work)], on_line=lines.append)
     if run.exit_code:

@@ -106,6 +106,5 @@ def recount(
 
 def _missing(db: Database, manifest: Mapping[str, Any]) -> list[str]:
     """Return the names of the relations that the warehouse does not have."""
-    query = "select to_regclass(format('%%I.%%I', %s::text, %s::text)) is null"
     built = [node for node in nodes(manifest) if node["resource_type"] in KINDS]
-    return sorted(node["name"] for node in built if db.value(query, [node["schema"], node["alias"]]))
+    return sorted(db.missing({node["name"]: sql.Identifier(node["schema"], node["alias"]) for node in built}))

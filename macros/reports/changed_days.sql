@@ -41,21 +41,16 @@
     {{ miscounted_days() }}
 {% endmacro %}
 
-{#- When this model was last loaded, and the horizon of that load. -#}
+{#- When this model was last loaded, and the horizon of that load, as texts. -#}
 {% macro former_load() %}
-    {% if not execute %}{{ return({'logged_at': '-infinity', 'horizon': '0001-01-01'}) }}{% endif %}
     {% set query %}
         select
-            cast(coalesce(max(logged_at), '-infinity') as text) as logged_at,
-            cast(coalesce(max(horizon), '0001-01-01') as text) as horizon
-        from (
-            select logged_at, horizon from {{ source('insights_ops', 'load_log') }}
-            where relation_name = '{{ model.name }}'
-            order by load_log_id desc
-            limit 1
-        ) as newest
+            cast(logged_at as text) as logged_at,
+            cast(horizon as text) as horizon
+        from ({{ latest_load(model.name) }}) as load
     {% endset %}
-    {{ return(run_query(query).rows[0]) }}
+    {% set loads = run_query(query).rows if execute else [] %}
+    {{ return(loads[0] if loads else {'logged_at': '-infinity', 'horizon': '0001-01-01 00:00:00+00'}) }}
 {% endmacro %}
 
 {#- The days of an organization that a test of such a report has not seen: those of the tasks written since it last passed. -#}

@@ -3,7 +3,7 @@
 {% macro days_of_changed_outcomes() %}
     {%- if execute and not is_incremental() %}{{ return('') }}{% endif -%}
     {%- set profiles = ref('int_applicable_profiles') -%}
-    {%- set former = utc_midnight("date '" ~ former_load().horizon ~ "'") -%}
+    {%- set former = "timestamptz '" ~ former_load().horizon ~ "'" -%}
     {#- Tasks of an age between the two horizons, less the limit: they are of a few days, so they need not be looked at. -#}
     select
         profiles.organization_id,

@@ -1,6 +1,16 @@
 {#- A month of the trends counts tasks as one of four kinds: opened, closed, backlog or deadline. int_monthly_trends keeps one row per
     kind and pivots them into the columns of the report once. -#}
 
+{#- The kinds, each with what its columns of the report are called, or what stands for those that it does not have. -#}
+{% macro trend_kinds() %}
+    {{ return({
+        'opened': {'count': 'opened', 'median': 'median_first_response_seconds', 'p90': 'p90_first_response_seconds', 'missed': '0'},
+        'closed': {'count': 'closed', 'median': 'median_completion_seconds', 'p90': 'p90_completion_seconds', 'missed': '0'},
+        'backlog': {'count': 'backlog', 'median': 'null', 'p90': 'null', 'missed': '0'},
+        'deadline': {'count': 'deadline_count', 'median': 'null', 'p90': 'null', 'missed': 'missed_count'},
+    }) }}
+{% endmacro %}
+
 {#- The date of the oldest row that the stored trends of an organization's month count, for each kind. The trends are added up first,
     because there are hundreds of rows for each month. -#}
 {% macro oldest_dates(stored) -%}
@@ -13,16 +23,15 @@
             select
                 organization_id,
                 month,
-                min(opened_oldest_date) as opened_oldest_date,
-                min(closed_oldest_date) as closed_oldest_date,
-                min(backlog_oldest_date) as backlog_oldest_date,
-                min(deadline_oldest_date) as deadline_oldest_date
+                {%- for kind in trend_kinds() %}
+                min({{ kind }}_oldest_date) as {{ kind }}_oldest_date{{ ',' if not loop.last }}
+                {%- endfor %}
             from {{ stored }} as stored
             group by organization_id, month
         ) as by_month
         cross join lateral (
             values
-                {%- for kind in ['opened', 'closed', 'backlog', 'deadline'] %}
+                {%- for kind in trend_kinds() %}
                 ('{{ kind }}', by_month.{{ kind }}_oldest_date){{ ',' if not loop.last }}
                 {%- endfor %}
         ) as kinds (kind, oldest_date)
@@ -30,21 +39,15 @@
 
 {#- The stored trends as a row for each kind, with the columns of int_monthly_trends' CTE `measured`. -#}
 {% macro former_trends(stored) -%}
-    {%- set kinds = {
-        'opened': ['opened', 'median_first_response_seconds', 'p90_first_response_seconds', '0'],
-        'closed': ['closed', 'median_completion_seconds', 'p90_completion_seconds', '0'],
-        'backlog': ['backlog', 'null', 'null', '0'],
-        'deadline': ['deadline_count', 'null', 'null', 'missed_count'],
-    } -%}
-    {%- for kind, (count, median, p90, missed) in kinds.items() %}
+    {%- for kind, columns in trend_kinds().items() %}
     select
         month,
         {{ trend_group() | join(',\n        ') }},
         '{{ kind }}' as kind,
-        {{ count }} as task_count,
-        cast({{ median }} as double precision) as median_seconds,
-        cast({{ p90 }} as double precision) as p90_seconds,
-        {{ missed }} as missed_count,
+        {{ columns['count'] }} as task_count,
+        cast({{ columns.median }} as double precision) as median_seconds,
+        cast({{ columns.p90 }} as double precision) as p90_seconds,
+        {{ columns.missed }} as missed_count,
         {{ kind }}_oldest_date as oldest_date
     from {{ stored }} as stored
     {%- if not loop.last %}

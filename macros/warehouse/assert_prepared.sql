@@ -8,6 +8,10 @@
             ~ "; they must agree. Leave out --target and set INSIGHTS_ENV=" ~ target.name
         ) }}
     {% endif %}
+    {% if target.name == 'offline' and not var('offline_enabled') %}
+        {{ exceptions.raise_compiler_error("Loads are disabled in offline. Set INSIGHTS_ENV to another environment, or run insights build"
+            ~ " with insights.offline.enabled true in config/insights/config.yaml (decision D9)") }}
+    {% endif %}
     {% if env_var('INSIGHTS_PATTERN_CONFIG_PATH', '') %}
         {{ exceptions.raise_compiler_error(
             "INSIGHTS_PATTERN_CONFIG_PATH is set, and plain dbt does not read that file. Run: insights build, or unset the variable"

@@ -75,13 +75,14 @@
     {% endif %}
 {% endmacro %}
 
-{#- The newest load of a relation, as moments: horizon, cutoff, loaded_through. Tests compare the source with it; the
+{#- The newest load of a relation, as moments: horizon, cutoff, loaded_through, logged_at. Tests compare the source with it; the
     cutoff includes purges since that load. -#}
 {% macro latest_load(relation_name) -%}
     select
         {{ utc_midnight('horizon') }} as horizon,
         {{ utc_midnight('greatest(cutoff, ' ~ purge_cutoff('raw_event') ~ ')') }} as cutoff,
-        loaded_through
+        loaded_through,
+        logged_at
     from {{ source('insights_ops', 'load_log') }}
     where relation_name = '{{ relation_name }}'
     order by load_log_id desc

@@ -8,7 +8,7 @@
             former text := current_setting('lock_timeout');
             holders text;
         begin
-            for attempt in 1..{{ var('swap_attempts', 60) }} loop
+            for attempt in 1..{{ var('swap_attempts') }} loop
                 begin
                     set local lock_timeout = '250ms';
                     {% if relation.is_table %}

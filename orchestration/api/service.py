@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from orchestration.api.limits import RequestLimit
 from orchestration.api.tokens import Caller, Verifier
+from orchestration.config.api_model import EXTRA_MS
 from orchestration.config.files import Settings
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import NotFoundError
@@ -15,8 +16,6 @@ from orchestration.manifest import scheduled_marts
 from orchestration.warehouse.ids import canonical_id
 
 MILLISECONDS = 1000
-# Time that an answer may take in addition to its statement: to get a connection, and for the client's own time limit.
-EXTRA_SECONDS = 0.4
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Service:
     @property
     def answer_seconds(self) -> float:
         """The longest time that an answer may take."""
-        return self.settings.insights.reports_api.timeout_ms / MILLISECONDS + EXTRA_SECONDS
+        return (self.settings.insights.reports_api.timeout_ms + EXTRA_MS) / MILLISECONDS
 
     def organization(self, caller: Caller, given: str) -> str:
         """Return the id of an organization that the caller may ask about; neither cache nor warehouse is read.

@@ -13,6 +13,7 @@ from orchestration.cli import options
 from orchestration.cli.tables import say_left_out
 from orchestration.cli.texts import say, say_json
 from orchestration.errors import FailedError
+from orchestration.warehouse.deliveries import STATUSES
 
 if TYPE_CHECKING:
     from orchestration.config.settings import Settings
@@ -53,7 +54,7 @@ def send() -> None:
 
 
 @reviews.command("list", epilog="Example: insights reviews list --status failed")
-@click.option("--status", type=click.Choice(["pending", "failed", "sent"]), help="Only this status. Default: all.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only this status. Default: all.")
 @options.limit("Number of newest cases.")
 def show(status: str | None, limit: int) -> None:
     """Count review cases by status and list the newest.

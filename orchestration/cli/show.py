@@ -83,7 +83,9 @@ def print_status(found: Status) -> None:
         show_table(found.flagged, title="Flagged: loaded although the source is wrong (insights_ops.data_quality)")
     if found.drift:
         title = "Where the operational database differs from the contract (insights_ops.source_drift)"
-        show_table(((column, drift, actual or "") for column, drift, actual in found.drift), title=title)
+        header = ("column", "drift", "type", "rows left out")
+        rows = ((column, drift, actual or "", repeated or "") for column, drift, actual, repeated in found.drift)
+        show_table(rows, header=header, title=title)
     if found.late:
         warn(f"late: {', '.join(found.late)}")
     if found.tests.failed:

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from orchestration.config.tokens import ClockSkew, Count, Origin, Port, Section, Text
 
+# Milliseconds that an answer may take in addition to its statement: to get a connection, and for the client's limit.
+EXTRA_MS = 400
+
 
 class ReportsApi(Section):
     """`insights.reports_api`: the service that `insights api` starts (sections 1.4 and 6.1).
@@ -19,7 +22,8 @@ class ReportsApi(Section):
     port: Port = Field(default=8080, description="Port to listen on.")
     threads: Count = Field(default=8, description="Number of questions that one process answers at the same time.")
     timeout_ms: Count = Field(
-        default=1300, description="Time limit of a statement, in milliseconds; the answer takes at most 400 more."
+        default=1300,
+        description=f"Time limit of a statement, in milliseconds; the answer takes at most {EXTRA_MS} more.",
     )
     busy_ms: Count = Field(
         default=250, description="Time for which a request waits for a free thread, in milliseconds, before a 503."

@@ -126,9 +126,11 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
     insights = settings.insights
     return {
         "source_schema": insights.source.schema_name,
+        "offline_enabled": insights.offline.enabled,
         "read_only_user": insights.warehouse.read_only_user,
         "default_profile_key": insights.patterns.default_profile_key,
         "overrides_by_domain": dict(insights.patterns.overrides_by_domain),
+        "swap_attempts": insights.etl.swap_attempts,
         "overlap_hours": insights.etl.overlap_hours,
         "source_stale_hours": insights.etl.source_stale_hours,
         "patterns": {name: getattr(insights.patterns, name).model_dump() for name in REVIEWS},

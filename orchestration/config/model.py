@@ -82,6 +82,10 @@ class Etl(Section):
         description="Connections of a load in addition to those of the threads; `insights init` warns if the read-only"
         " role leaves fewer than both.",
     )
+    swap_attempts: Count = Field(
+        default=60,
+        description="Attempts to lock a relation whose definition changes, while others read it; one a second.",
+    )
     overlap_hours: Count = Field(default=6, description="Hours before the last load whose changes are read again.")
     source_stale_hours: Count = Field(
         default=48, description="Hours without a change of tasks after which `dbt source freshness` warns."

@@ -121,12 +121,9 @@ class Warehouse:
 
 def _missing_models(db: Database, asked: Iterable[Dashboard]) -> set[str]:
     """Return the models of these dashboards that have no relation in the warehouse."""
-    places = {name: place for dashboard in asked for name, place in dashboard.relations.items()}
-    query = (
-        "select name from unnest(%s::text[], %s::text[]) as model (name, relation) where to_regclass(relation) is null"
+    return db.missing(
+        {name: sql.Identifier(*place) for dashboard in asked for name, place in dashboard.relations.items()}
     )
-    relations = [sql.Identifier(*place).as_string(db.connection) for place in places.values()]
-    return {name for (name,) in db.connection.execute(query, [list(places), relations], prepare=False)}
 
 
 def _entry(question: Question, row: tuple[Any, ...] | None, now: float, seconds: float) -> Entry:

@@ -131,13 +131,15 @@ def _present(db: Database, plan: Sequence[Retained], warnings: list[str]) -> lis
     A relation that a view of the source dates is left out with a warning if that view is missing, or if the source has
     lost many rows: what looks unneeded then may be needed. The others are purged.
     """
-    built = {r.relation.name for r in plan if db.exists(identifier(r.relation))}
+    relations = {r.relation.name: identifier(r.relation) for r in plan}
+    built = set(relations) - db.missing(relations)
     dated = {r.relation.name: r.dated_by for r in plan if r.dated_by and r.relation.name in built}
+    undated = db.missing({name: identifier(view) for name, view in dated.items()})
     lost = vanished_rows(db) if dated else None
     for name, view in dated.items():
         if lost:
             reason = f"{view.name} reads rows that may be missing by mistake. {lost} The next load asks about them"
-        elif not db.exists(identifier(view)):
+        elif name in undated:
             reason = f"{view.name}, which dates its rows, is not built. Run: insights build"
         else:
             continue

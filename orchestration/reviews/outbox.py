@@ -9,6 +9,7 @@ from psycopg import sql
 
 from orchestration.errors import NotBuiltError, NotFoundError, NotPreparedError, UnavailableError
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.deliveries import FAILED, PENDING, STATUSES, Status
 from orchestration.warehouse.translation import Messages
 
 NO_REVIEW_YET = "No review has been built here yet. Run: insights init, then insights build"
@@ -30,10 +31,10 @@ class ReviewRequest:
 
 @dataclass(frozen=True)
 class Delivery:
-    """The delivery of a request: status (pending, sent or failed), attempts so far, and the last response."""
+    """The delivery of a request: status, attempts so far, and the last response."""
 
     case_id: str
-    status: str
+    status: Status
     attempts: int
     answer: str
 
@@ -59,22 +60,22 @@ def pending_requests(db: Database) -> list[ReviewRequest]:
         select requests.case_id::text, requests.payload::text, coalesce(deliveries.attempts, 0)
         from {requests} as requests
         left join {deliveries} as deliveries on requests.case_id = deliveries.case_id
-        where coalesce(deliveries.status, 'pending') = 'pending'
+        where coalesce(deliveries.status, {pending}) = {pending}
         order by coalesce(deliveries.attempts, 0), requests.requested_at, requests.case_id
         """
     return [ReviewRequest(*row) for row in db.rows(_on_outbox(db, query))]
 
 
 def count_requests(db: Database) -> dict[str, int]:
-    """Return the number of requests by status: pending, failed, sent."""
+    """Return the number of requests by status."""
     query = """
-        select coalesce(deliveries.status, 'pending'), count(*)
+        select coalesce(deliveries.status, {pending}), count(*)
         from {requests} as requests
         left join {deliveries} as deliveries on requests.case_id = deliveries.case_id
         group by 1
         """
     counts = db.rows(_on_outbox(db, query))
-    return {"pending": 0, "failed": 0, "sent": 0} | dict(counts)
+    return {**dict.fromkeys(STATUSES, 0), **dict(counts)}
 
 
 def newest_requests(db: Database, limit: int, status: str | None = None) -> list[ReviewRow]:
@@ -82,11 +83,11 @@ def newest_requests(db: Database, limit: int, status: str | None = None) -> list
     query = """
         select
             requests.organization_id::text, requests.pattern_id::text, requests.cadence, requests.review_date,
-            requests.severity, requests.case_id::text, coalesce(deliveries.status, 'pending'),
+            requests.severity, requests.case_id::text, coalesce(deliveries.status, {pending}),
             coalesce(deliveries.attempts, 0), coalesce(deliveries.last_answer, '')
         from {requests} as requests
         left join {deliveries} as deliveries on requests.case_id = deliveries.case_id
-        where coalesce(deliveries.status, 'pending') = coalesce(%s, deliveries.status, 'pending')
+        where coalesce(deliveries.status, {pending}) = coalesce(%s, deliveries.status, {pending})
         order by requests.requested_at desc, requests.case_id
         limit %s
         """
@@ -116,8 +117,8 @@ def retry_requests(db: Database, case_ids: list[str] | None) -> int:
     Raises NotFoundError, and changes nothing, if one of `case_ids` is not a failed request.
     """
     query = """
-        update {deliveries} set status = 'pending', attempts = 0
-        where status = 'failed' and case_id = any(coalesce(%s::uuid[], array[case_id]))
+        update {deliveries} set status = {pending}, attempts = 0
+        where status = {failed} and case_id = any(coalesce(%s::uuid[], array[case_id]))
         returning case_id::text
         """
     with db.errors(), db.connection.transaction():
@@ -126,10 +127,15 @@ def retry_requests(db: Database, case_ids: list[str] | None) -> int:
         if others:
             raise NotFoundError(
                 f"Not a failed review case: {', '.join(others)}. Nothing was changed. List the failed ones with:"
-                " insights reviews list --status failed"
+                f" insights reviews list --status {FAILED}"
             )
     return len(changed)
 
 
 def _on_outbox(db: Database, query: str) -> sql.Composed:
-    return sql.SQL(query).format(requests=db.ops("review_requests"), deliveries=db.ops("review_deliveries"))
+    return sql.SQL(query).format(
+        requests=db.ops("review_requests"),
+        deliveries=db.ops("review_deliveries"),
+        pending=sql.Literal(PENDING),
+        failed=sql.Literal(FAILED),
+    )

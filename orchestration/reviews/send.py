@@ -16,6 +16,7 @@ from orchestration.reviews.core_services import Answer, CoreServices, Outcome
 from orchestration.reviews.outbox import MESSAGES, Delivery, ReviewRequest, pending_requests, record
 from orchestration.warehouse.claims import held
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.deliveries import FAILED, PENDING, SENT, Status
 
 CLAIM = "review sender"
 
@@ -66,9 +67,9 @@ def send_reviews(db: Database, core: CoreServices) -> SendReport:
                 break
             status = _status(reviews, attempts, answer)
             record(db, Delivery(request.case_id, status, attempts, answer.text))
-            report.sent += status == "sent"
-            report.failed += status == "failed"
-            report.pending -= status != "pending"
+            report.sent += status == SENT
+            report.failed += status == FAILED
+            report.pending -= status != PENDING
             undelivered_in_a_row = undelivered_in_a_row + 1 if answer.outcome is Outcome.AGAIN else 0
             if undelivered_in_a_row == reviews.stop_after_undelivered:
                 report.stopped = (
@@ -93,8 +94,8 @@ def _deliver(core: CoreServices, reviews: Reviews, request: ReviewRequest) -> tu
         pause *= 2
 
 
-def _status(reviews: Reviews, attempts: int, answer: Answer) -> str:
+def _status(reviews: Reviews, attempts: int, answer: Answer) -> Status:
     if answer.outcome is Outcome.SENT:
-        return "sent"
+        return SENT
     given_up = answer.outcome is Outcome.REFUSED or attempts >= reviews.max_attempts
-    return "failed" if given_up else "pending"
+    return FAILED if given_up else PENDING

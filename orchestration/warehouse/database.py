@@ -94,9 +94,12 @@ class Database:
         row = self.execute(query, parameters).fetchone()
         return row[0] if row else None
 
-    def exists(self, relation: sql.Identifier) -> bool:
-        """Return whether a relation exists."""
-        return self.value("select to_regclass(%s) is not null", [relation.as_string(self.connection)]) is True
+    def missing(self, relations: Mapping[str, sql.Identifier]) -> set[str]:
+        """Return the keys of the relations that do not exist."""
+        names = [relation.as_string(self.connection) for relation in relations.values()]
+        query = "select key from unnest(%s::text[], %s::text[]) as given (key, name) where to_regclass(name) is null"
+        with self.errors():
+            return {key for (key,) in self.connection.execute(query, [list(relations), names], prepare=False)}
 
     def organization(self, given: str) -> UUID:
         """Return the id of the organization with this slug or id (in any case).

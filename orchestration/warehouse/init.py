@@ -13,6 +13,7 @@ from orchestration.errors import BusyError, MisconfiguredError, RefusedError
 from orchestration.warehouse import export_role, foreign, profiles, row_security
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.deliveries import STATUSES
 from orchestration.warehouse.privileges import check_privileges, grant_defaults
 from orchestration.warehouse.roles import SEARCH_PATH, create_roles, limit_reader, spare_connections
 from orchestration.warehouse.transaction_lock import transaction_lock
@@ -214,6 +215,7 @@ def _create_objects(db: Database) -> None:
             ops=sql.Identifier(db.names.ops_schema),
             etl=sql.Identifier(warehouse.write_user),
             ro=sql.Identifier(warehouse.read_only_user),
+            statuses=sql.SQL(", ").join(map(sql.Literal, STATUSES)),
         )
     )
 

@@ -49,7 +49,9 @@ def restrict(db: Database, marts: Mapping[str, str | None]) -> None:
     that read a relation hold it for some seconds.
     """
     statement = sql.SQL("select {}(to_regclass(%s), %s)").format(db.ops("restrict_rows"))
-    stored = {name: db.mart(name).as_string(db.connection) for name in marts if db.exists(db.mart(name))}
+    relations = {name: db.mart(name) for name in marts}
+    missing = db.missing(relations)
+    stored = {name: relations[name].as_string(db.connection) for name in marts if name not in missing}
     held = [name for name, relation in stored.items() if not db.value(statement, [relation, marts[name]])]
     if held:
         raise BusyError(

@@ -53,9 +53,9 @@ class DataTests:
 class Status:
     """The state of the warehouse.
 
-    `rejected` and `flagged` are (relation, finding, rows); `drift` is (column, drift, type); `behind` is (operational
-    table, rows, rows before `cutoff`), where `cutoff` is that of raw events; it is empty, and `source_error` says why,
-    if the operational tables cannot be read.
+    `rejected` and `flagged` are (relation, finding, rows); `drift` is (column, drift, type, rows left out because they
+    repeat the column's value or have none); `behind` is (operational table, rows, rows before `cutoff`), where `cutoff`
+    is that of raw events; it is empty, and `source_error` says why, if the operational tables cannot be read.
     """
 
     environment: str
@@ -64,7 +64,7 @@ class Status:
     tests: DataTests
     rejected: list[tuple[str, str, int]]
     flagged: list[tuple[str, str, int]]
-    drift: list[tuple[str, str, str]]
+    drift: list[tuple[str, str, str | None, int | None]]
     cutoff: str
     behind: list[tuple[str, int, int]]
     source_error: str | None
@@ -88,7 +88,7 @@ def read_status(db: Database, dags: Mapping[str, str]) -> Status:
     findings = sql.SQL(
         "select relation_name, finding, sum(row_count)::bigint from {} where is_loaded = %s group by 1, 2 order by 1, 2"
     ).format(db.ops("data_quality"))
-    drift = sql.SQL("select table_name || '.' || column_name, drift, actual_type from {} order by 1")
+    drift = sql.SQL("select table_name || '.' || column_name, drift, actual_type, repeated_rows from {} order by 1")
     cutoff = db.value(sql.SQL("select {}('raw_event', '-infinity', 0)::text").format(db.ops("retention_cutoff")))
     behind, source_error = _behind(db, cutoff)
     now = db.value("select now()").astimezone(UTC)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.config_project import ConfigProject
 from support.plain_dbt import libpq_variables, plain_dbt
 from support.warehouse import Warehouse
 
@@ -27,7 +28,20 @@ def test_plain_dbt_refuses_what_it_would_get_wrong(prepared: Warehouse, tmp_path
     assert "INSIGHTS_PATTERN_CONFIG_PATH is set, and plain dbt does not read that file" in " ".join(
         unread.output.split()
     )
+    offline = plain_dbt(variables | {"INSIGHTS_ENV": "offline"}, *command[:-2])
+    assert not offline.succeeded
+    assert "Loads are disabled in offline. Set INSIGHTS_ENV to another environment" in " ".join(offline.output.split())
     assert prepared.value("select to_regclass('insights.dim_dates') is null")
+
+
+def test_offline_loads_where_the_configuration_enables_it(
+    prepared: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSIGHTS_ENV", "offline")
+    project = ConfigProject.copy_to(tmp_path)
+    project.edit("  offline:\n    enabled: false", "  offline:\n    enabled: true")
+    result = replace(prepared, settings=load_settings(project.folder)).build("--select", "dim_dates", command="run")
+    assert result.succeeded, result.output
 
 
 def test_overridden_thresholds_reach_the_patterns(

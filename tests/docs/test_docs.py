@@ -23,6 +23,7 @@ from support.documentation import (
 )
 
 from orchestration.cli import commands as insights
+from orchestration.config.api_model import EXTRA_MS
 from orchestration.config.files import PROJECT, load_settings
 from orchestration.flows import FLOWS
 from workshop.cli import commands as workshop
@@ -194,3 +195,7 @@ def _paths(group: Group) -> list[str]:
         for name, command in group.commands.items()
         for inner in (command.commands if isinstance(command, Group) else [""])
     ]
+
+
+def test_the_time_that_an_answer_may_take_in_addition_is_that_of_the_service(pages: dict[str, str]) -> None:
+    assert f"an answer takes at most {EXTRA_MS} ms longer" in pages["docs/configuration.md"]

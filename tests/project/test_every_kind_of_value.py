@@ -98,6 +98,39 @@ def test_every_source_row_is_loaded_rejected_or_outside_the_load(
     assert outside > 0
 
 
+# The dimensions that hold every row of their table that is not rejected.
+DIMENSIONS = {
+    "dim_organizations": ("organizations", "organization_id"),
+    "dim_learning_groups": ("learning_groups", "learning_group_id"),
+    "dim_roles": ("roles", "role_id"),
+    "dim_labels": ("label_definitions", "label_id"),
+}
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_every_row_of_a_dimension_is_loaded_or_rejected(hostile: Hostile, dimension: str) -> None:
+    table, key = DIMENSIONS[dimension]
+    rejected = f"select source_id from insights_ops.rejects where source_table = '{table}' and resolved_at is null"
+    source = set(hostile.ids(f"select id from {table}"))
+    loaded = set(hostile.ids(f"select {key} from insights.{dimension}"))
+    refused = set(hostile.ids(rejected))
+    assert (source, loaded & refused) == (loaded | refused, set())
+    assert source & {row.id for row in hostile.rows}
+
+
+def test_every_event_is_counted_rejected_or_of_a_task_that_is_not_loaded(hostile: Hostile) -> None:
+    counted = "select sum(event_count)::int from insights.fact_tasks"
+    expected = f"""
+        select count(*)::int from task_events as events
+        inner join insights.fact_tasks as tasks
+            on events.task_id = tasks.task_id and events.organization_id = tasks.organization_id
+        where events.created_at < '{SAMPLE_AS_OF} 00:00+00' and events.id not in (
+            select source_id from insights_ops.rejects where source_table = 'task_events' and resolved_at is null
+        )
+    """
+    assert hostile.warehouse.value(counted) == hostile.warehouse.value(expected) > 0
+
+
 # What is rejected of each column that can be the reason; of all others, nothing.
 NOT_A_TOKEN = TEXTS.keys() - {"upper_case", "lower_case", "padded"}
 NOT_A_DATE = MOMENTS.keys() - {"calendar_begins", "calendar_ends", "long_ago", "years_ahead"}

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from support.warehouse import Warehouse, connect_as
 
@@ -46,9 +47,22 @@ def test_the_wait_is_bounded_and_the_holder_is_named(prepared: Warehouse, monkey
     monkeypatch.setattr(init, "PATIENCE", 0)
     with connect(prepared.admin_url) as holder, connect(prepared.admin_url) as second:
         transaction_lock(holder, init.LOCK_NAME, "preparing this database", 0)
-        expected = f"Another process is preparing this database: process {holder.info.backend_pid} .*orgo-insights"
+        expected = (
+            "Another session holds the lock for preparing this database: process"
+            rf" {holder.info.backend_pid} \(role postgres, application orgo-insights\)\. Wait until"
+        )
         with pytest.raises(BusyError, match=expected):
             init.initialize(second, prepared.settings)
+
+
+def test_a_role_that_takes_the_lock_for_itself_is_named(prepared: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(init, "PATIENCE", 0)
+    with psycopg.connect(prepared.reader_url, autocommit=True, application_name="a BI tool") as reader:
+        reader.execute("select pg_advisory_lock_shared(hashtextextended(%s, 0))", [init.LOCK_NAME])
+        with connect(prepared.admin_url) as connection, pytest.raises(BusyError) as refused:
+            init.initialize(connection, prepared.settings)
+        holder = f"process {reader.info.backend_pid} (role orgo_insights_ro, application a BI tool)"
+    assert f"preparing this database: {holder}." in str(refused.value)
 
 
 def test_a_change_of_the_same_role_by_another_session_is_a_message(prepared: Warehouse) -> None:

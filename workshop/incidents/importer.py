@@ -10,6 +10,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from orchestration.errors import BadInputError, ConflictError, InsightsError, NotPreparedError
+from orchestration.warehouse.transaction_lock import transaction_lock
 from orchestration.warehouse.translation import translating
 from workshop.incidents.columns import DateFormat
 from workshop.incidents.dates import date_format
@@ -45,11 +46,14 @@ _STAGED = {**_NAMES, **_WORK, "task_events": "incident_file_events"}
 TABLES = tuple(_STAGED)
 
 _SESSION = (
+    # Whatever the database's default is: after the wait for another import, this one must see its rows.
+    "set transaction isolation level read committed read write",
     "set local timezone = 'UTC'",
     "set local work_mem = '64MB'",
-    # A concurrent import waits for this one and then sees its rows.
-    "select pg_advisory_xact_lock(hashtextextended('orgo insights load-incidents', 0))",
 )
+LOCK_NAME = "orgo insights load-incidents"
+# Seconds to wait for another import, whose rows this one then sees.
+PATIENCE = 60
 
 _REFUSED = {InsightsError: "the database refused the import, nothing was written: {detail}"}
 
@@ -91,8 +95,8 @@ def import_incidents(  # noqa: PLR0913 - all but three are optional, and given b
     The import runs in one transaction, which it commits, so `connection` must not be in a transaction. `report` (csv)
     receives every rejected row once the import is committed. `dates` is the format of the dates; by default, the dates
     of the file must decide it. Nothing was written if it raises: IncidentFileError
-    for the file, BadInputError for the report, NotPreparedError if tables or columns are missing, or the translated
-    error of the database.
+    for the file, BadInputError for the report, NotPreparedError if tables or columns are missing, BusyError if
+    another session holds the lock of imports for a minute, or the translated error of the database.
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
         raise ConflictError("the connection is in a transaction: commit it first, the import needs its own")
@@ -118,6 +122,8 @@ def _create_report(report: Path) -> None:
 
 def _prepare(cursor: Cursor[TupleRow], schema: str) -> None:
     """Set up the session for the transaction. Raises NotPreparedError if `schema` lacks an operational table."""
+    for setting in _SESSION:
+        cursor.execute(setting)
     cursor.execute("select set_config('search_path', quote_ident(%s), true)", (schema,))
     missing = cursor.execute(
         "select name from unnest(%s::text[]) as name where to_regclass(name) is null", (list(TABLES),)
@@ -127,8 +133,7 @@ def _prepare(cursor: Cursor[TupleRow], schema: str) -> None:
             f"the schema {schema} of the database {cursor.connection.info.dbname} lacks the tables "
             f"{', '.join(name for (name,) in missing)}; the import needs an operational Orgo database"
         )
-    for setting in _SESSION:
-        cursor.execute(setting)
+    transaction_lock(cursor.connection, LOCK_NAME, "importing incidents", PATIENCE)
     create_functions(cursor)
 
 

@@ -68,7 +68,7 @@ comment on table {ops}.profiles is 'config/organization_profiles.yaml, one row a
 
 create table if not exists {ops}.review_deliveries (
     case_id uuid primary key,
-    status text not null check (status in ('pending', 'sent', 'failed')),
+    status text not null check (status in ({statuses})),
     attempts integer not null,
     last_answer text not null,
     last_attempt_at timestamptz not null default now()

@@ -48,6 +48,7 @@ CONFIGURATION: dict[str, Any] = {
         "max_batch_size": 10000,
         "concurrency": 4,
         "extra_connections": 3,
+        "swap_attempts": 60,
         "overlap_hours": 6,
         "source_stale_hours": 48,
         "late_after_minutes": 60,
@@ -147,7 +148,7 @@ artist_collective      259200  1814400 low       90  5  nny  n  n  INTERNAL    1
 """
 
 # Variables that a run gives, and that no file has a value for.
-RUN_TIME_VARIABLES = {"as_of", "rebuild", "scan_all", "swap_attempts"}
+RUN_TIME_VARIABLES = {"as_of", "rebuild", "scan_all"}
 
 READS_VARIABLE = r"""\b(?:var|per_environment)\(\s*['"](\w+)['"]"""
 
@@ -189,9 +190,11 @@ def test_defaults_of_dbt_are_those_of_the_configuration(settings: Settings) -> N
     ("variable", "old", "new"),
     [
         ("source_schema", "schema: public", "schema: orgo"),
+        ("offline_enabled", "  offline:\n    enabled: false", "  offline:\n    enabled: true"),
         ("read_only_user", "read_only_user: orgo_insights_ro", "read_only_user: reader"),
         ("default_profile_key", "default_profile_key: default", "default_profile_key: hospital"),
         ("overrides_by_domain", "maintenance: hospital", "kitchen: hospital"),
+        ("swap_attempts", "swap_attempts: 60", "swap_attempts: 61"),
         ("overlap_hours", "overlap_hours: 6", "overlap_hours: 7"),
         ("source_stale_hours", "source_stale_hours: 48", "source_stale_hours: 49"),
         ("patterns", "weekly: { window_days: 28,", "weekly: { window_days: 27,"),

@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from click.testing import CliRunner
 from support.contents import contents, incremental
 from support.warehouse import Warehouse, disposable_copy
 
+from orchestration.cli import commands
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.init import initialize
@@ -56,7 +60,9 @@ def repeat_rows(warehouse: Warehouse) -> None:
         initialize(connection, warehouse.settings)
 
 
-def test_repeated_rows_and_rows_without_identity_are_left_out_and_counted(prepared: Warehouse) -> None:
+def test_repeated_rows_and_rows_without_identity_are_left_out_and_counted(
+    prepared: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepared.execute(FEWER_ROWS)
     with disposable_copy(prepared.name, "without_repetition", prepared.postgres, prepared.settings) as plain:
         assert plain.build("--exclude-resource-type", "test").succeeded
@@ -70,10 +76,25 @@ def test_repeated_rows_and_rows_without_identity_are_left_out_and_counted(prepar
             " where drift = 'repeated' order by 1"
         )
         assert counted == sorted((table, identity, 4) for table, identity in IDENTITIES.items())
+        assert_status_shows_them(prepared, monkeypatch)
 
         second = prepared.build("--exclude-resource-type", "test", "unit_test")
         assert second.succeeded, second.output[-3000:]
         assert contents(prepared, "insights.dim_tasks") == contents(plain, "insights.dim_tasks")
+
+
+LEFT_OUT = ("rows", "left", "out")
+
+
+def assert_status_shows_them(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", warehouse.etl_url)
+    shown = CliRunner().invoke(commands, ["status"]).output.splitlines()
+    drift = json.loads(CliRunner().invoke(commands, ["status", "--format", "json"]).stdout)["drift"]
+    expected = {f"{table}.{identity}" for table, identity in IDENTITIES.items()}
+    assert {column for column, kind, _, rows in drift if (kind, rows) == ("repeated", 4)} == expected
+    header = next(n for n, line in enumerate(shown) if line.split() == ["column", "drift", "type", *LEFT_OUT])
+    lines = [line.split() for line in shown[header + 1 :]]
+    assert {line[0] for line in lines if line[1:2] == ["repeated"] and line[-1] == "4"} == expected
 
 
 def test_tables_with_keys_are_not_counted_and_read_as_they_are(built: Warehouse) -> None:

@@ -1,11 +1,9 @@
-"""Test repeated imports: the same, newer and older files, parts in any order, and killed or concurrent imports."""
+"""Test repeated imports: the same, newer and older files, parts in any order, and killed imports."""
 
 import random
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +27,7 @@ from support.incidents.incident_files import FIRST, history, incident, report_ro
 
 from orchestration.errors import InsightsError, UnavailableError
 from workshop.cli.load_incidents import load_incidents
-from workshop.incidents import ImportResult, import_incidents
+from workshop.incidents import import_incidents
 from workshop.incidents.importer import EVENTS
 from workshop.incidents.merge import TableCount
 from workshop.operational import create_operational_schema
@@ -195,29 +193,6 @@ def test_a_killed_import_writes_nothing_and_the_next_one_works(orgo: Database, d
     assert set(counts(orgo).values()) == {0}
     assert load(orgo, log).tables["task_events"] == TableCount(11, 0, 0)
     assert report.exists()
-
-
-def test_concurrent_imports_run_one_after_the_other(orgo: Database, database: str, tmp_path: Path) -> None:
-    second: list[ImportResult] = []
-
-    def run_second() -> None:
-        with psycopg.connect(database) as connection:
-            second.append(import_incidents(connection, log, report=tmp_path / "second.csv"))
-
-    def start_second(step: str, share: float) -> None:
-        if (step, share) == (EVENTS, 1):
-            thread.start()
-            with psycopg.connect(database, autocommit=True) as watcher:
-                while not watcher.execute(waiting).fetchall():
-                    time.sleep(0.05)
-
-    waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    log = write_csv(tmp_path / "log.csv", WHOLE)
-    thread = threading.Thread(target=run_second)
-    first = import_incidents(orgo, log, report=tmp_path / "first.csv", progress=start_second)
-    thread.join()
-    assert first.tables["task_events"] == TableCount(11, 0, 0)
-    assert second[0].tables["task_events"] == TableCount(0, 0, 11)
 
 
 def test_import_into_another_schema(database: str, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Two imports at once run one after the other, and no session can keep an import waiting without end."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from psycopg import sql
+from support.incidents.incident_database import Database, counts, operational_database
+from support.incidents.incident_files import incident, write_csv
+
+from orchestration.errors import BusyError
+from workshop.cli.load_incidents import load_incidents
+from workshop.incidents import ImportResult, import_incidents, importer
+from workshop.incidents.importer import EVENTS
+from workshop.incidents.merge import TableCount
+
+LOG = incident("INC0000001", {"incident_state": "Active"}, {"assignment_group": "Group 2"})
+
+
+@pytest.fixture
+def orgo(database: str) -> Iterator[Database]:
+    with operational_database(database) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
+def test_concurrent_imports_run_one_after_the_other(
+    isolation: str, orgo: Database, database: str, tmp_path: Path
+) -> None:
+    with orgo.transaction():
+        name = sql.Identifier(orgo.info.dbname)
+        orgo.execute(sql.SQL("alter database {} set default_transaction_isolation = {}").format(name, isolation))
+    second: list[ImportResult] = []
+
+    def run_second() -> None:
+        with psycopg.connect(database) as connection:
+            second.append(import_incidents(connection, log, report=tmp_path / "second.csv"))
+
+    def start_second(step: str, share: float) -> None:
+        if (step, share) == (EVENTS, 1):
+            thread.start()
+            with psycopg.connect(database, autocommit=True) as watcher:
+                while not watcher.execute(waiting).fetchall():
+                    time.sleep(0.05)
+
+    waiting = (
+        "select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        " and query like '%pg_try_advisory_xact_lock%' and state = 'idle in transaction'"
+    )
+    log = write_csv(tmp_path / "log.csv", LOG)
+    thread = threading.Thread(target=run_second)
+    first = import_incidents(orgo, log, report=tmp_path / "first.csv", progress=start_second)
+    thread.join()
+    assert first.tables["task_events"] == TableCount(3, 0, 0)
+    assert second[0].tables["task_events"] == TableCount(0, 0, 3)
+
+
+def test_the_wait_for_a_foreign_lock_is_bounded_and_its_holder_is_named(
+    orgo: Database, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "PATIENCE", 0)
+    with psycopg.connect(database, autocommit=True, application_name="a BI tool") as other:
+        other.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [importer.LOCK_NAME])
+        log = write_csv(tmp_path / "log.csv", LOG)
+        arguments = [str(log), "--report", str(tmp_path / "rejected.csv"), "--database-url", database]
+        result = CliRunner().invoke(load_incidents, arguments)
+        holder = f"process {other.info.backend_pid} (role postgres, application a BI tool)"
+    assert isinstance(result.exception, BusyError)
+    assert f"Another session holds the lock for importing incidents: {holder}." in str(result.exception)
+    assert counts(orgo)["tasks"] == 0
