@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from orchestration.api import schemas
+from orchestration.api.answers import JSON
 from orchestration.api.operations import Operation
 from orchestration.api.problems import BY_STATUS, MEDIA_TYPE, Kind
 
@@ -38,19 +39,23 @@ def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Orgo Insights reports-api", "version": version("orgo-insights"), "description": ABOUT},
         "paths": paths,
-        "components": {"securitySchemes": {"bearer": bearer}, "schemas": {"Problem": schemas.PROBLEM}},
+        "components": {
+            "securitySchemes": {"bearer": bearer},
+            "schemas": {"Problem": schemas.PROBLEM, "Failure": schemas.FAILURE},
+        },
         "security": [{"bearer": []}],
     }
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
     statuses = [401, 422, 429, 500, 503]
-    if operation.is_of_an_organization:
+    if operation.is_of_an_organization or operation.is_enveloped:
         statuses += [403, 404]
     responses: dict[str, Any] = {"200": _ok(operation.schema)}
     if operation.query:
         responses["304"] = {"description": "The client has this answer already (If-None-Match)."}
-    responses |= {str(status): _problem(BY_STATUS[status]) for status in sorted(statuses)}
+    failed = _failure if operation.is_enveloped else _problem
+    responses |= {str(status): failed(BY_STATUS[status]) for status in sorted(statuses)}
     return {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -60,14 +65,22 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _ok(schema: dict[str, Any] | None) -> dict[str, Any]:
-    media_type, found = ("text/plain", schemas.TEXT) if schema is None else ("application/json", schema)
+    media_type, found = ("text/plain", schemas.TEXT) if schema is None else (JSON, schema)
     return {"description": "The answer.", "content": {media_type: {"schema": found}}}
 
 
 def _problem(kind: Kind) -> dict[str, Any]:
+    return _error(kind, MEDIA_TYPE, "Problem")
+
+
+def _failure(kind: Kind) -> dict[str, Any]:
+    return _error(kind, JSON, "Failure")
+
+
+def _error(kind: Kind, media_type: str, schema: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "description": f"{kind.title}. {kind.detail}",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
     }
     if kind.status in WITH_RETRY_AFTER:
         found["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestration.dashboards.access import AS_THEY_ARE
-from orchestration.dashboards.definitions import Dashboard, IntegerParameter, MonthParameter, Parameter
+from orchestration.dashboards.definitions import Dashboard
+from orchestration.dashboards.parameter_types import tokens_schema
 from orchestration.dashboards.question import Asked, WrongParametersError, normal_parameters
 
 VISIBILITY, ANONYMISED = "visibility", "anonymised"
@@ -49,8 +50,8 @@ def refuse_all(pairs: Pairs) -> None:
 
 def described(dashboard: Dashboard) -> list[dict[str, Any]]:
     """Return the OpenAPI parameters of a dashboard."""
-    found = [_described(name, p.description, _schema(p)) for name, p in dashboard.meta.parameters.items()]
-    found.append(_described(VISIBILITY, ABOUT_VISIBILITY, _tokens(AS_THEY_ARE)))
+    found = [_described(name, p.description, p.json_schema()) for name, p in dashboard.meta.parameters.items()]
+    found.append(_described(VISIBILITY, ABOUT_VISIBILITY, tokens_schema(AS_THEY_ARE)))
     if dashboard.has_anonymised_form:
         found.append(_described(ANONYMISED, ABOUT_ANONYMISED, {"type": "boolean", "default": False}))
     return found
@@ -58,7 +59,7 @@ def described(dashboard: Dashboard) -> list[dict[str, Any]]:
 
 def _gathered(dashboard: Dashboard, pairs: Pairs) -> tuple[dict[str, str], dict[str, str]]:
     """Return the values by name, and what is wrong with repeated names: only lists may be given in several parts."""
-    lists = {name for name, p in dashboard.meta.parameters.items() if p.type == "tokens"} | {VISIBILITY}
+    lists = {name for name, p in dashboard.meta.parameters.items() if p.is_list} | {VISIBILITY}
     given: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for name, value in pairs:
@@ -76,17 +77,3 @@ def _gathered(dashboard: Dashboard, pairs: Pairs) -> tuple[dict[str, str], dict[
 def _described(name: str, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     whole = {"name": name, "in": "query", "required": False, "description": description, "schema": dict(schema)}
     return whole | ({"style": "form", "explode": False} if schema["type"] == "array" else {})
-
-
-def _schema(parameter: Parameter) -> dict[str, Any]:
-    if isinstance(parameter, IntegerParameter):
-        bounds = {"minimum": parameter.min, "maximum": parameter.max, "default": parameter.default}
-        return {"type": "integer", **bounds}
-    if isinstance(parameter, MonthParameter):
-        limits = f"A month from {parameter.min} to {parameter.max}."
-        return {"type": "string", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])$", "description": limits}
-    return _tokens(parameter.values)
-
-
-def _tokens(values: Sequence[str]) -> dict[str, Any]:
-    return {"type": "array", "items": {"type": "string", "enum": list(values)}, "minItems": 1}

@@ -40,6 +40,10 @@ PROBLEM = {
     "required": ["type", "title", "status", "detail"],
     "additionalProperties": False,
 }
+FAILURE = obj(
+    {"ok": {"const": False}, "data": {"type": "null"}, "error": obj({"code": TEXT, "message": TEXT})},
+    "An error as Orgo's web client expects it.",
+)
 DASHBOARDS = obj(
     {
         "dashboards": listed(
@@ -76,18 +80,24 @@ FRESHNESS = obj(
 )
 
 
+# What every set of figures says of itself.
+ABOUT = {
+    "data_up_to": DAY | {"description": "The earliest horizon of what was read (exclusive, UTC)."},
+    "computed_at": MOMENT,
+    "is_stale": FLAG | {"description": "Whether the figures are too old, or a newer load exists."},
+    "visibilities": listed({"type": "string", "enum": list(ALL_VISIBILITIES)}),
+    "left_out": COUNT | {"description": "Number of rows beyond the limits."},
+}
+
+
 def of_dashboard(dashboard: Dashboard) -> dict[str, Any]:
     """Return the schema of the answers of a dashboard."""
-    return obj(
-        {
-            "data": obj({name: _panel(panel) for name, panel in dashboard.meta.panels.items()}),
-            "data_up_to": DAY | {"description": "The earliest of the panels' horizons (exclusive, UTC)."},
-            "computed_at": MOMENT,
-            "is_stale": FLAG | {"description": "Whether the figures are too old, or a newer load exists."},
-            "visibilities": listed({"type": "string", "enum": list(ALL_VISIBILITIES)}),
-            "left_out": COUNT | {"description": "Number of rows of all panels beyond their limits."},
-        }
-    )
+    return obj({"data": obj({name: _panel(panel) for name, panel in dashboard.meta.panels.items()}), **ABOUT})
+
+
+def success(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the envelope that Orgo's web client expects around some data."""
+    return obj({"ok": {"const": True}, "data": data, "error": {"type": "null"}, "meta": obj(ABOUT)})
 
 
 def _panel(panel: Panel) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from orchestration.api.limits import RequestLimit
 from orchestration.api.tokens import Caller, Verifier
 from orchestration.config.files import Settings
+from orchestration.dashboards.access import AccessRefusedError
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import NotFoundError
 from orchestration.manifest import scheduled_marts
@@ -55,6 +56,17 @@ class Service:
         if id_ is None or not (id_ == caller.organization_id or is_superuser):
             raise NotFoundError("There is no such organization for this caller.")
         return id_
+
+    def visibilities(self, caller: Caller, wanted: Collection[str] | None) -> tuple[str, ...]:
+        """Return the visibilities of a question: those wanted, or all that the roles of the caller may see.
+
+        Raises AccessRefusedError, which names what the roles may see, if they may see less, or nothing.
+        """
+        may_see = self.reader.visible_to(caller.roles)
+        found = tuple(may_see if wanted is None else wanted)
+        if not may_see or not set(found) <= set(may_see):
+            raise AccessRefusedError(f"The roles may see {', '.join(may_see) or 'no visibility'} only.")
+        return found
 
 
 def limited_settings(settings: Settings) -> Settings:
