@@ -24,6 +24,7 @@ from orchestration.api.metrics import Metrics
 from orchestration.api.observed import RECORD, Observed, Record
 from orchestration.api.openapi import openapi
 from orchestration.api.operations import Call, Operation, operations
+from orchestration.api.patterns import pattern_operations
 from orchestration.api.problems import BY_STATUS, MEDIA_TYPE, Problem, problem, problem_of
 from orchestration.api.service import MILLISECONDS, Service
 from orchestration.api.workers import Workers
@@ -46,7 +47,7 @@ def application(service: Service) -> ASGIApp:
     busy_seconds = rules.busy_ms / MILLISECONDS
     workers = Workers(rules.threads, busy_seconds, service.answer_seconds)
     readiness = Workers(1, busy_seconds, service.answer_seconds)  # so that a busy service is still ready
-    found = [*operations(service), *client_operations(service.reader.dashboards)]
+    found = [*operations(service), *pattern_operations(), *client_operations(service.reader.dashboards)]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -95,7 +96,7 @@ def _work(service: Service, operation: Operation, request: Request, record: Reco
         raise NotFoundError("The request names several organizations.")
     (organization_id,) = ids
     record.organization_id = organization_id
-    reply = operation.handle(Call(service, caller, organization_id, pairs))
+    reply = operation.handle(Call(service, caller, organization_id, pairs, request.path_params))
     return not_modified(reply, request.headers.get("if-none-match"))
 
 

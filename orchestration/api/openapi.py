@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -19,13 +20,11 @@ OPEN_PATHS: dict[str, tuple[str, str, dict[str, Any] | None, tuple[int, ...]]] =
 }
 WITH_RETRY_AFTER = (429, 503)
 ABOUT = "Read-only answers over the star schema of Orgo Insights. Every figure says what it is of and how fresh it is."
-ID = {
-    "name": "organization_id",
-    "in": "path",
-    "required": True,
-    "description": "Id of the organization: that of the token, or any for a superuser.",
-    "schema": {"type": "string", "format": "uuid"},
+IN_PATH = {
+    "organization_id": "Id of the organization: that of the token, or any for a superuser.",
+    "pattern_id": "Id of the pattern, from the list of patterns.",
 }
+_PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
 def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
@@ -59,9 +58,14 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return {
         "operationId": operation.name,
         "summary": operation.summary,
-        "parameters": [*([ID] if operation.is_of_an_organization else []), *operation.query],
+        "parameters": [*map(_in_path, _PLACEHOLDER.findall(operation.path)), *operation.query],
         "responses": responses,
     }
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    schema = {"type": "string", "format": "uuid"}
+    return {"name": name, "in": "path", "required": True, "description": IN_PATH[name], "schema": schema}
 
 
 def _ok(schema: dict[str, Any] | None) -> dict[str, Any]:

@@ -21,12 +21,16 @@ ORGANIZATION = "/v1/organizations/{organization_id}"
 
 @dataclass(frozen=True)
 class Call:
-    """One request to an operation, after its token was verified: who asks, the organization, and the parameters."""
+    """One request to an operation, after its token was verified: who asks, the organization, and the parameters.
+
+    `path` are the values of the path's parameters.
+    """
 
     service: Service
     caller: Caller
     organization_id: str
     pairs: Pairs
+    path: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def _of_dashboard(dashboard: Dashboard) -> Operation:
         dashboard.description,
         schemas.of_dashboard(dashboard),
         partial(_ask, dashboard),
-        parameters.described(dashboard),
+        parameters.described(dashboard.meta.parameters, dashboard.has_anonymised_form),
     )
 
 

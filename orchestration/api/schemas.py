@@ -95,6 +95,73 @@ def of_dashboard(dashboard: Dashboard) -> dict[str, Any]:
     return obj({"data": obj({name: _panel(panel) for name, panel in dashboard.meta.panels.items()}), **ABOUT})
 
 
+ID = {"type": "string", "format": "uuid"}
+MAYBE_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+MAYBE_COUNT: dict[str, Any] = {"type": ["integer", "null"]}
+VISIBLE = {"type": "string", "enum": list(AS_THEY_ARE)}
+PATTERN = obj(
+    {
+        "pattern_id": ID,
+        "cadence": TEXT,
+        "review_date": {"type": "string", "format": "date"},
+        "window_start": {"type": "string", "format": "date"},
+        "window_end": {"type": "string", "format": "date"},
+        "kind": TEXT,
+        "kind_name": TEXT,
+        "about": TEXT | {"description": "What the pattern is about, in a few words."},
+        "domain": MAYBE_TEXT,
+        "label": MAYBE_TEXT,
+        "label_category": MAYBE_COUNT,
+        "label_subcategory": MAYBE_COUNT,
+        "location": MAYBE_TEXT,
+        "severity": TEXT,
+        "visibility": VISIBLE,
+        "episode_start": {"type": "string", "format": "date"},
+        "is_new": FLAG | {"description": "Whether its episode begins with this review."},
+        "cases": COUNT,
+        "sources": MAYBE_COUNT,
+        "path": TEXT | {"description": "Where the pattern is explained."},
+    }
+)
+CASE = obj(
+    {
+        "case_id": ID,
+        "label": MAYBE_TEXT,
+        "domain": MAYBE_TEXT,
+        "status": TEXT,
+        "severity": TEXT,
+        "visibility": VISIBLE,
+        "opened_at": MOMENT,
+        "closed_at": {"type": ["string", "null"], "format": "date-time"},
+    }
+)
+PATTERN_PAGE = obj(
+    {
+        "data": obj(
+            {
+                "reviews": listed(obj({"cadence": TEXT, "review_date": {"type": "string", "format": "date"}})),
+                "patterns": listed(PATTERN),
+                "next_cursor": MAYBE_TEXT | {"description": "The cursor of the next page; null on the last."},
+            }
+        ),
+        **ABOUT,
+    }
+)
+PATTERN_EXPLAINED = obj(
+    {
+        "data": obj(
+            {
+                "pattern": PATTERN,
+                "explanation": listed(obj({"heading": TEXT, "text": TEXT})),
+                "cases": listed(CASE),
+                "cases_withheld": COUNT | {"description": "Cases that the roles may not see, or that were purged."},
+            }
+        ),
+        **ABOUT,
+    }
+)
+
+
 def success(data: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of the envelope that Orgo's web client expects around some data."""
     return obj({"ok": {"const": True}, "data": data, "error": {"type": "null"}, "meta": obj(ABOUT)})

@@ -46,6 +46,11 @@ class Service:
         """The longest time that an answer may take."""
         return self.settings.insights.reports_api.timeout_ms / MILLISECONDS + EXTRA_SECONDS
 
+    @property
+    def fresh_seconds(self) -> int:
+        """How long clients may keep an answer that no dashboard's class decides about (section 2.3)."""
+        return self.settings.insights.cache.ttl_seconds.dashboard_default.of(self.settings.environment)
+
     def organization(self, caller: Caller, given: str) -> str:
         """Return the id of an organization that the caller may ask about; neither cache nor warehouse is read.
 

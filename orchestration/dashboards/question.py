@@ -13,6 +13,7 @@ from orchestration.cache.keys import Group, Key
 from orchestration.config.tokens import Environment, Visibility
 from orchestration.dashboards.access import AS_THEY_ARE
 from orchestration.dashboards.definitions import Dashboard
+from orchestration.dashboards.parameter_types import Parameter
 from orchestration.errors import BadInputError
 
 ALL_VISIBILITIES: tuple[Visibility, ...] = (*AS_THEY_ARE, "ANONYMISED")
@@ -113,13 +114,15 @@ def normal_parameters(dashboard: Dashboard, given: Mapping[str, object]) -> tupl
     Numbers may be given as strings, tokens as a list or separated by commas. Raises WrongParametersError with every
     unknown parameter, and every value of another type or outside its bounds.
     """
-    declared = dashboard.meta.parameters
+    return normal_values(f"Dashboard {dashboard.name}", dashboard.meta.parameters, given)
+
+
+def normal_values(
+    subject: str, declared: Mapping[str, Parameter], given: Mapping[str, object]
+) -> tuple[tuple[str, Any], ...]:
+    """Return (name, value) of every declared parameter, like `normal_parameters`; `subject` is named in messages."""
     known = ", ".join(sorted(declared)) or "none"
-    wrong = {
-        name: f"Dashboard {dashboard.name} has no parameter {name!r}. It has: {known}."
-        for name in given
-        if name not in declared
-    }
+    wrong = {name: f"{subject} has no parameter {name!r}. It has: {known}." for name in given if name not in declared}
     values = []
     for name in sorted(declared):
         try:
