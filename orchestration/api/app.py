@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from orchestration.api import metrics as metrics_module
 from orchestration.api.answers import JSON, Reply, document, not_modified
 from orchestration.api.client_reports import client_operations
+from orchestration.api.exports import export_operation
 from orchestration.api.limits import seconds_left
 from orchestration.api.metrics import Metrics
 from orchestration.api.observed import RECORD, Observed, Record
@@ -47,7 +48,12 @@ def application(service: Service) -> ASGIApp:
     busy_seconds = rules.busy_ms / MILLISECONDS
     workers = Workers(rules.threads, busy_seconds, service.answer_seconds)
     readiness = Workers(1, busy_seconds, service.answer_seconds)  # so that a busy service is still ready
-    found = [*operations(service), *pattern_operations(), *client_operations(service.reader.dashboards)]
+    found = [
+        *operations(service),
+        *pattern_operations(),
+        export_operation(),
+        *client_operations(service.reader.dashboards),
+    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

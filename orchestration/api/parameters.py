@@ -52,14 +52,12 @@ def read(subject: str, declared: Mapping[str, Parameter], pairs: Pairs, has_anon
     is_anonymised = SWITCH.get(anonymised, False)
     if is_anonymised and chosen is not None:
         wrong[VISIBILITY] = "The anonymised form counts every visibility; leave out visibility."
-    values: tuple[tuple[str, Any], ...] = ()
-    try:
-        values = normal_values(subject, declared, given)
-    except WrongParametersError as error:
-        wrong = {**error.wrong, **wrong}
-    if wrong:
-        raise WrongParametersError(wrong)
-    return Given(dict(values), chosen, is_anonymised)
+    return Given(_normal(subject, declared, given, wrong), chosen, is_anonymised)
+
+
+def read_values(subject: str, declared: Mapping[str, Parameter], pairs: Pairs) -> dict[str, Any]:
+    """Return the values of a query string where no visibility is asked for; raises like `read`."""
+    return _normal(subject, declared, *_gathered(declared, pairs))
 
 
 def refuse_all(pairs: Pairs) -> None:
@@ -70,11 +68,29 @@ def refuse_all(pairs: Pairs) -> None:
 
 def described(declared: Mapping[str, Parameter], has_anonymised_form: bool = False) -> list[dict[str, Any]]:
     """Return the OpenAPI parameters of a question with these parameters."""
-    found = [_described(name, p.description, p.json_schema()) for name, p in declared.items()]
+    found = described_values(declared)
     found.append(_described(VISIBILITY, ABOUT_VISIBILITY, tokens_schema(AS_THEY_ARE)))
     if has_anonymised_form:
         found.append(_described(ANONYMISED, ABOUT_ANONYMISED, {"type": "boolean", "default": False}))
     return found
+
+
+def described_values(declared: Mapping[str, Parameter]) -> list[dict[str, Any]]:
+    """Return the OpenAPI parameters where no visibility is asked for."""
+    return [_described(name, p.description, p.json_schema()) for name, p in declared.items()]
+
+
+def _normal(
+    subject: str, declared: Mapping[str, Parameter], given: Mapping[str, str], wrong: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return normal values; raises WrongParametersError with what is `wrong` already, too."""
+    try:
+        values = normal_values(subject, declared, given)
+    except WrongParametersError as error:
+        raise WrongParametersError({**error.wrong, **wrong}) from error
+    if wrong:
+        raise WrongParametersError(wrong)
+    return dict(values)
 
 
 def _gathered(declared: Mapping[str, Parameter], pairs: Pairs) -> tuple[dict[str, str], dict[str, str]]:

@@ -44,9 +44,7 @@ def page_parameters() -> dict[str, Parameter]:
     """Return the parameters of a page."""
     return {
         "cadence": TokensParameter(type="tokens", values=list(CADENCES), description="Only these reviews."),
-        "kind": TokensParameter(
-            type="tokens", values=list(pattern_kinds()), description="Only these kinds."
-        ),
+        "kind": TokensParameter(type="tokens", values=list(pattern_kinds()), description="Only these kinds."),
         "severity": TokensParameter(type="tokens", values=SEVERITIES, description="Only patterns of these severities."),
         "domain": TextParameter(type="text", max_length=255, description="Only patterns of this domain."),
         "limit": IntegerParameter(

@@ -162,6 +162,42 @@ PATTERN_EXPLAINED = obj(
 )
 
 
+EXPORTS = obj(
+    {
+        "exports": listed(
+            obj(
+                {
+                    "name": TEXT,
+                    "description": TEXT,
+                    "kind": {"type": "string", "enum": ["rows", "aggregate"]},
+                    "columns": listed(TEXT),
+                    "masked_columns": listed(TEXT),
+                }
+            )
+        ),
+        "formats": listed(TEXT),
+        "attempts": listed(
+            obj(
+                {
+                    "export_id": ID,
+                    "export": TEXT,
+                    "state": {"type": "string", "enum": ["running", "finished", "failed", "refused", "aborted"]},
+                    "at": MOMENT | {"description": "When it ended, or began if it has no end."},
+                    "format": TEXT,
+                    "output": TEXT,
+                    "from": {"type": "string", "format": "date"},
+                    "to": {"type": "string", "format": "date", "description": "Exclusive."},
+                    "is_masked": FLAG,
+                    "rows": MAYBE_COUNT,
+                    "bytes": MAYBE_COUNT,
+                    "sha256": MAYBE_TEXT,
+                }
+            )
+        ),
+    }
+)
+
+
 def success(data: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of the envelope that Orgo's web client expects around some data."""
     return obj({"ok": {"const": True}, "data": data, "error": {"type": "null"}, "meta": obj(ABOUT)})

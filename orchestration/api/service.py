@@ -12,6 +12,7 @@ from orchestration.config.files import Settings
 from orchestration.dashboards.access import AccessRefusedError
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import NotFoundError
+from orchestration.exports.definitions import Definition, load_definitions
 from orchestration.manifest import scheduled_marts
 from orchestration.warehouse.ids import canonical_id
 
@@ -29,17 +30,19 @@ class Service:
     verifier: Verifier
     dags: Mapping[str, str]
     limit: RequestLimit
+    exports: Mapping[str, Definition]
 
     @classmethod
     def open(cls, settings: Settings) -> Service:
-        """Return a service for the project's dashboards; nothing is connected yet.
+        """Return a service for the project's dashboards and exports; nothing is connected yet.
 
         Raises MisconfiguredError without a way to verify tokens, or for wrong addresses.
         """
         verifier = Verifier(settings)
         limited = limited_settings(settings)
         limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
-        return cls(limited, Reader.open(limited), verifier, scheduled_marts(settings), limit)
+        reader, exports = Reader.open(limited), load_definitions(settings)
+        return cls(limited, reader, verifier, scheduled_marts(settings), limit, exports)
 
     @property
     def answer_seconds(self) -> float:

@@ -16,6 +16,7 @@ import uvicorn
 from support.api.tokens import token
 from support.dashboards.dashboard_scenario import ACCESS, found
 from support.dashboards.dashboard_settings import changed
+from support.policy import manifest
 from support.warehouse import Warehouse
 
 from orchestration.api.limits import RequestLimit
@@ -25,6 +26,7 @@ from orchestration.api.tokens import Verifier
 from orchestration.config.files import Settings
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warehouse import Warehouse as ReadWarehouse
+from orchestration.exports.definitions import definitions
 from workshop.services import LocalRedis
 
 # A busy machine is no fault: shipped are 200 ms for Redis and 1.3 s for a statement.
@@ -129,4 +131,5 @@ def of(settings: Settings, url: str) -> Service:
     """Return a service on a database."""
     limited = limited_settings(settings)
     limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
-    return Service(limited, Reader(limited, found(), ReadWarehouse(limited, url)), Verifier(settings), {}, limit)
+    reader = Reader(limited, found(), ReadWarehouse(limited, url))
+    return Service(limited, reader, Verifier(settings), {}, limit, definitions(manifest()))
