@@ -10,11 +10,13 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
+from orchestration.api import gateway
 from orchestration.cache.answers import Answer
 from orchestration.dashboards.question import Question
 
 JSON = "application/json"
-VARY = "Authorization"  # an answer depends on who asks
+# An answer depends on who asks.
+VARY = ", ".join(("Authorization", gateway.USER, gateway.ORGANIZATION, gateway.ROLES))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The ASGI application: a route for each operation, which verifies the token and does the work on a thread."""
+"""The ASGI application: a route for each operation, which asks who calls and does the work on a thread."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def application(service: Service) -> ASGIApp:
         Route("/healthz", _fixed(document({"status": "ok"}))),
         Route("/readyz", _readiness(service, readiness)),
         Route("/metrics", _metrics(metrics)),
-        Route("/openapi.json", _fixed(document(openapi(found)))),
+        Route("/openapi.json", _fixed(document(openapi(found, service.authenticator.security)))),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _no_route})
     app.router.redirect_slashes = False
@@ -91,8 +91,7 @@ def _endpoint(service: Service, operation: Operation, workers: Workers) -> Endpo
 
 def _work(service: Service, operation: Operation, request: Request, record: Record) -> Reply:
     """Answer one request to an operation, on a thread."""
-    given = request.headers.getlist("authorization")
-    caller = service.verifier.caller(given[0] if len(given) == 1 else None)
+    caller = service.authenticator.caller(request.headers)
     record.subject = caller.subject
     service.limit.count(caller)
     pairs = request.query_params.multi_items()

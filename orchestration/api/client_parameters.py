@@ -53,9 +53,16 @@ class ClientParameter:
     def described(self, dashboard: Dashboard) -> list[dict[str, Any]]:
         """Return the OpenAPI parameters: one for each name."""
         declared = dashboard.meta.parameters[self.target]
-        schema = dict(self.schema or declared.json_schema())
+        schema = _or_empty(self.schema or declared.json_schema())
         found = {"in": "query", "required": False, "description": self.description, "schema": schema}
         return [{"name": name, **found} for name in self.names]
+
+
+def _or_empty(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of values of a parameter whose empty value is none."""
+    if schema.get("type") == "array":
+        return {**schema, "items": _or_empty(schema["items"])}
+    return {"anyOf": [dict(schema), {"const": ""}]}
 
 
 def _day(text: str) -> str:

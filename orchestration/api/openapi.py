@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -27,22 +27,21 @@ IN_PATH = {
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 
 
-def openapi(operations: Sequence[Operation]) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document."""
+def openapi(operations: Sequence[Operation], security: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document; `security` are the schemes by which callers are authenticated."""
     paths: dict[str, Any] = {operation.path: {"get": _operation(operation)} for operation in operations}
     for path, (name, summary, schema, statuses) in OPEN_PATHS.items():
         found = {"200": _ok(schema)} | {str(status): _problem(BY_STATUS[status]) for status in statuses}
         paths[path] = {"get": {"operationId": name, "summary": summary, "security": [], "responses": found}}
-    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token of Orgo."}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Orgo Insights reports-api", "version": version("orgo-insights"), "description": ABOUT},
         "paths": paths,
         "components": {
-            "securitySchemes": {"bearer": bearer},
+            "securitySchemes": dict(security),
             "schemas": {"Problem": schemas.PROBLEM, "Failure": schemas.FAILURE},
         },
-        "security": [{"bearer": []}],
+        "security": [{name: []} for name in security],
     }
 
 

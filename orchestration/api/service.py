@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from orchestration.api.gateway import Gateway
 from orchestration.api.limits import RequestLimit
-from orchestration.api.tokens import Caller, Verifier
+from orchestration.api.tokens import Authenticator, Caller, Verifier
 from orchestration.config.files import Settings
 from orchestration.dashboards.access import AccessRefusedError
 from orchestration.dashboards.reader import Reader
@@ -27,22 +28,23 @@ class Service:
 
     settings: Settings
     reader: Reader
-    verifier: Verifier
+    authenticator: Authenticator
     dags: Mapping[str, str]
     limit: RequestLimit
     exports: Mapping[str, Definition]
 
     @classmethod
-    def open(cls, settings: Settings) -> Service:
+    def open(cls, settings: Settings, trusts_gateway: bool = False) -> Service:
         """Return a service for the project's dashboards and exports; nothing is connected yet.
 
-        Raises MisconfiguredError without a way to verify tokens, or for wrong addresses.
+        With `trusts_gateway`, callers are those that a gateway has authenticated, else those of Orgo's access tokens.
+        Raises MisconfiguredError without a way to know who asks, or for wrong addresses.
         """
-        verifier = Verifier(settings)
+        authenticator = Gateway(settings) if trusts_gateway else Verifier(settings)
         limited = limited_settings(settings)
         limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
         reader, exports = Reader.open(limited), load_definitions(settings)
-        return cls(limited, reader, verifier, scheduled_marts(settings), limit, exports)
+        return cls(limited, reader, authenticator, scheduled_marts(settings), limit, exports)
 
     @property
     def answer_seconds(self) -> float:

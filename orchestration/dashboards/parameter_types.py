@@ -112,7 +112,8 @@ class MonthParameter(ParameterType):
     @override
     def json_schema(self) -> JsonSchema:
         limits = f"A month from {self.min} to {self.max}."
-        return {"type": "string", "pattern": f"^{_MONTH.pattern}$", "description": limits}
+        years = "|".join(f"{year:04}" for year in range(int(self.min[:4]), int(self.max[:4]) + 1))
+        return {"type": "string", "pattern": f"^({years})-(0[1-9]|1[0-2])$", "description": limits}
 
     @override
     def accepts(self) -> str:

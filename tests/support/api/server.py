@@ -19,6 +19,7 @@ from support.dashboards.dashboard_settings import changed
 from support.policy import manifest
 from support.warehouse import Warehouse
 
+from orchestration.api.gateway import Gateway
 from orchestration.api.limits import RequestLimit
 from orchestration.api.server import server
 from orchestration.api.service import Service, limited_settings
@@ -92,13 +93,17 @@ class Api:
 
 @contextmanager
 def running(
-    warehouse: Warehouse, redis: LocalRedis | None = None, url: str | None = None, **values: Any
+    warehouse: Warehouse,
+    redis: LocalRedis | None = None,
+    url: str | None = None,
+    trusts_gateway: bool = False,
+    **values: Any,
 ) -> Iterator[Api]:
     """Run a service for a block; `values` are settings, a dot written as two underscores."""
     cache = {"cache.url": redis.url()} if redis else {}
     given = {key.replace("__", "."): value for key, value in values.items()}
     settings = changed(warehouse.settings, ACCESS | PATIENT | ROLES | cache | {"reports_api.port": 0} | given)
-    service = of(settings, url or warehouse.reader_url)
+    service = of(settings, url or warehouse.reader_url, trusts_gateway)
     with serving(service) as made:
         yield Api(service, made, warehouse)
 
@@ -127,9 +132,10 @@ def free_port() -> int:
         return port
 
 
-def of(settings: Settings, url: str) -> Service:
+def of(settings: Settings, url: str, trusts_gateway: bool = False) -> Service:
     """Return a service on a database."""
     limited = limited_settings(settings)
     limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
+    authenticator = Gateway(settings) if trusts_gateway else Verifier(settings)
     reader = Reader(limited, found(), ReadWarehouse(limited, url))
-    return Service(limited, reader, Verifier(settings), {}, limit, definitions(manifest()))
+    return Service(limited, reader, authenticator, {}, limit, definitions(manifest()))
