@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+from support.api import raw
 from support.api.server import Api, Got, running
 from support.api.tokens import SECRET, token
 from support.dashboards.dashboard_scenario import HOSPITAL, STORES
@@ -42,15 +42,7 @@ def good(api: Api, slug: str = HOSPITAL, roles: str = "teacher") -> Pairs:
 
 
 def ask(api: Api, headers: Pairs, path: str = "/v1/organizations/{}/dashboards/overview") -> Got:
-    """Send headers exactly as they are, also twice."""
-    path = path.format(api.organization(HOSPITAL))
-    lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", *(f"{n}: {v}" for n, v in headers)]
-    with socket.create_connection(("127.0.0.1", api.port), timeout=120) as connection:
-        connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        received = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = received.partition(b"\r\n\r\n")
-    first, *rest = head.decode("latin-1").split("\r\n")
-    return Got(int(first.split()[1]), {n.lower(): v for n, _, v in (line.partition(": ") for line in rest)}, body)
+    return raw.ask(api, path.format(api.organization(HOSPITAL)), headers)
 
 
 def without(headers: Pairs, name: str) -> Pairs:
@@ -136,10 +128,7 @@ def test_headers_that_two_servers_read_differently(behind: Api, line: str) -> No
     path = f"/v1/organizations/{behind.organization(HOSPITAL)}/dashboards/overview"
     sent = [f"{name}: {value}" for name, value in without(good(behind), "X-Insights-User")]
     text = "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", "Connection: close", *sent, line, "", ""])
-    with socket.create_connection(("127.0.0.1", behind.port), timeout=120) as connection:
-        connection.sendall(text.encode("latin-1"))
-        received = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert int(received.split()[1]) in (400, 401), received
+    assert raw.parsed(raw.send(behind, text.encode("latin-1"))).status in (400, 401)
 
 
 @pytest.mark.services
@@ -155,9 +144,7 @@ def test_a_request_smuggled_in_a_body(behind: Api) -> None:
         ["Transfer-Encoding: xchunked"],
     ):
         head = "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *sent, *lengths, "", ""])
-        with socket.create_connection(("127.0.0.1", behind.port), timeout=120) as connection:
-            connection.sendall((head + "0\r\n\r\n" + inner).encode())
-            received = b"".join(iter(lambda c=connection: c.recv(65536), b""))  # type: ignore[misc]
+        received = raw.send(behind, (head + "0\r\n\r\n" + inner).encode())
         statuses = [int(part.split()[0]) for part in received.split(b"HTTP/1.1 ")[1:]]
         assert statuses[1:] in ([], [401], [400]), received  # the inner request has no headers of the gateway
 
