@@ -182,7 +182,7 @@ comment on function {ops}.allow_exports(regclass, jsonb) is
 
 grant select, insert, update, delete on {ops}.export_claims to {etl}, {export};
 grant usage on sequence {ops}.claim_numbers to {export};
-grant select (relation_name, load_log_id, as_of, horizon, loaded_through, cutoff) on {ops}.load_log to {export};
+grant select (relation_name, load_log_id, as_of, horizon, loaded_through, cutoff, logged_at) on {ops}.load_log to {export};
 grant select (retention_class, cutoff) on {ops}.purge_log to {export};
 grant select on {ops}.export_audit to {export};
 grant insert (
