@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestration.dashboards.definitions import IntegerParameter
+from orchestration.dashboards.parameter_types import IntegerParameter
 from orchestration.dashboards.question import Asked, Question
 from orchestration.dashboards.reader import Reader
 

@@ -6,13 +6,17 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
+from orchestration.api import gateway
 from orchestration.cache.answers import Answer
 from orchestration.dashboards.question import Question
 
 JSON = "application/json"
+# An answer depends on who asks.
+VARY = ", ".join(("Authorization", gateway.USER, gateway.ORGANIZATION, gateway.ROLES))
 
 
 @dataclass(frozen=True)
@@ -31,31 +35,58 @@ def document(value: object) -> Reply:
     return Reply(json.dumps(value, ensure_ascii=False, default=_text).encode())
 
 
-def dashboard_reply(question: Question, answer: Answer, fresh_seconds: float, seconds: float) -> Reply:
-    """Return the reply to a dashboard question.
+@dataclass(frozen=True)
+class Answered:
+    """A question with its answer.
 
     `fresh_seconds` is the lifetime of its class, and `seconds` the time that the answer took.
     """
-    entry = answer.entry
-    panels: dict[str, Any] = json.loads(entry.body)
-    about = {
-        "data_up_to": min((panel["horizon"] for panel in panels.values() if panel["horizon"]), default=None),
-        "computed_at": datetime.fromtimestamp(entry.computed_at, UTC).isoformat(timespec="milliseconds"),
-        "is_stale": answer.is_stale,
-        "visibilities": list(question.visibilities),
-        "left_out": sum(panel["left_out"] for panel in panels.values()),
-    }
-    members = json.dumps(about).encode()
-    body = b'{"data": ' + entry.body + b", " + members[1:]
-    age = max(0, int(time.time() - entry.computed_at))
-    headers = {
-        "Age": str(age),
-        "Cache-Control": "private, no-cache" if answer.is_stale else f"private, max-age={int(fresh_seconds)}",
-        "ETag": _tag(question, body),
-        "Server-Timing": f"answer;dur={seconds * 1000:.1f};desc={answer.outcome}",
-        "Vary": "Authorization",
-    }
-    return Reply(body, headers=headers, outcome=answer.outcome)
+
+    question: Question
+    answer: Answer
+    fresh_seconds: float
+    seconds: float
+
+    @cached_property
+    def panels(self) -> dict[str, Any]:
+        """The panels of the dashboard by name."""
+        found: dict[str, Any] = json.loads(self.answer.entry.body)
+        return found
+
+    def about(self) -> dict[str, Any]:
+        """Return what the figures are of, and how fresh they are."""
+        panels = self.panels.values()
+        return {
+            "data_up_to": min((panel["horizon"] for panel in panels if panel["horizon"]), default=None),
+            "computed_at": self.computed_at,
+            "is_stale": self.answer.is_stale,
+            "visibilities": list(self.question.visibilities),
+            "left_out": sum(panel["left_out"] for panel in panels),
+        }
+
+    @property
+    def computed_at(self) -> str:
+        """When the figures were computed, in ISO 8601."""
+        return datetime.fromtimestamp(self.answer.entry.computed_at, UTC).isoformat(timespec="milliseconds")
+
+    def reply(self, body: bytes) -> Reply:
+        """Return a reply with this body, and the headers that say how long it may be kept."""
+        answer = self.answer
+        fresh = "private, no-cache" if answer.is_stale else f"private, max-age={int(self.fresh_seconds)}"
+        headers = {
+            "Age": str(max(0, int(time.time() - answer.entry.computed_at))),
+            "Cache-Control": fresh,
+            "ETag": tag(self.question.text, body),
+            "Server-Timing": f"answer;dur={self.seconds * 1000:.1f};desc={answer.outcome}",
+            "Vary": VARY,
+        }
+        return Reply(body, headers=headers, outcome=answer.outcome)
+
+
+def dashboard_reply(answered: Answered) -> Reply:
+    """Return the reply to a dashboard question: the text of the database, and beside it what it is of."""
+    members = json.dumps(answered.about()).encode()
+    return answered.reply(b'{"data": ' + answered.answer.entry.body + b", " + members[1:])
 
 
 def not_modified(reply: Reply, wanted: str | None) -> Reply:
@@ -66,12 +97,13 @@ def not_modified(reply: Reply, wanted: str | None) -> Reply:
     return Reply(b"", reply.media_type, reply.headers, 304, reply.outcome)
 
 
-def _tag(question: Question, body: bytes) -> str:
-    """Return an ETag of the question, which names the organization, and the body: no two organizations share one."""
-    digest = hashlib.sha256(question.text.encode() + b"\n" + body).hexdigest()
+def tag(question: str, body: bytes) -> str:
+    """Return an ETag of a question, whose text names the organization, and the body: no two organizations share one."""
+    digest = hashlib.sha256(question.encode() + b"\n" + body).hexdigest()
     return f'W/"{digest[:32]}"'
 
 
 def _text(value: Any) -> str:
-    text: str = value.isoformat()
+    """Return what JSON does not have: a day or moment in ISO 8601, an id as text."""
+    text: str = value.isoformat() if isinstance(value, date) else str(value)
     return text

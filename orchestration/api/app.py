@@ -1,4 +1,4 @@
-"""The ASGI application: a route for each operation, which verifies the token and does the work on a thread."""
+"""The ASGI application: a route for each operation, which asks who calls and does the work on a thread."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from orchestration.api import metrics as metrics_module
-from orchestration.api.answers import Reply, document, not_modified
+from orchestration.api.answers import JSON, Reply, document, not_modified
+from orchestration.api.client_reports import client_operations
+from orchestration.api.exports import export_operation
 from orchestration.api.limits import seconds_left
 from orchestration.api.metrics import Metrics
 from orchestration.api.observed import RECORD, Observed, Record
 from orchestration.api.openapi import openapi
 from orchestration.api.operations import Call, Operation, operations
+from orchestration.api.patterns import pattern_operations
 from orchestration.api.problems import BY_STATUS, MEDIA_TYPE, Problem, problem, problem_of
 from orchestration.api.service import MILLISECONDS, Service
 from orchestration.api.workers import Workers
-from orchestration.errors import InsightsError
+from orchestration.errors import InsightsError, NotFoundError
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +48,12 @@ def application(service: Service) -> ASGIApp:
     busy_seconds = rules.busy_ms / MILLISECONDS
     workers = Workers(rules.threads, busy_seconds, service.answer_seconds)
     readiness = Workers(1, busy_seconds, service.answer_seconds)  # so that a busy service is still ready
-    found = operations(service)
+    found = [
+        *operations(service),
+        *pattern_operations(),
+        export_operation(),
+        *client_operations(service.reader.dashboards),
+    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -59,7 +67,7 @@ def application(service: Service) -> ASGIApp:
         Route("/healthz", _fixed(document({"status": "ok"}))),
         Route("/readyz", _readiness(service, readiness)),
         Route("/metrics", _metrics(metrics)),
-        Route("/openapi.json", _fixed(document(openapi(found)))),
+        Route("/openapi.json", _fixed(document(openapi(found, service.authenticator.security)))),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _no_route})
     app.router.redirect_slashes = False
@@ -75,26 +83,31 @@ def _endpoint(service: Service, operation: Operation, workers: Workers) -> Endpo
     async def answer(request: Request) -> Response:
         record: Record = request.scope[RECORD]
         record.route = operation.path
-        return await _response(partial(_work, service, operation, request, record), workers, record, retry_after)
+        work = partial(_work, service, operation, request, record)
+        return await _response(work, workers, record, retry_after, operation.is_enveloped)
 
     return answer
 
 
 def _work(service: Service, operation: Operation, request: Request, record: Record) -> Reply:
     """Answer one request to an operation, on a thread."""
-    given = request.headers.getlist("authorization")
-    caller = service.verifier.caller(given[0] if len(given) == 1 else None)
+    caller = service.authenticator.caller(request.headers)
     record.subject = caller.subject
     service.limit.count(caller)
-    organization_id = caller.organization_id
-    if operation.is_of_an_organization:
-        organization_id = service.organization(caller, request.path_params["organization_id"])
+    pairs = request.query_params.multi_items()
+    named = operation.named(request.path_params, pairs)
+    ids = {service.organization(caller, given) for given in named} or {caller.organization_id}
+    if len(ids) > 1:
+        raise NotFoundError("The request names several organizations.")
+    (organization_id,) = ids
     record.organization_id = organization_id
-    reply = operation.handle(Call(service, caller, organization_id, request.query_params.multi_items()))
+    reply = operation.handle(Call(service, caller, organization_id, pairs, request.path_params))
     return not_modified(reply, request.headers.get("if-none-match"))
 
 
-async def _response(work: Callable[[], Reply], workers: Workers, record: Record, retry_after: int) -> Response:
+async def _response(
+    work: Callable[[], Reply], workers: Workers, record: Record, retry_after: int, is_enveloped: bool = False
+) -> Response:
     try:
         reply = await workers.run(work)
     except InsightsError as error:
@@ -102,21 +115,23 @@ async def _response(work: Callable[[], Reply], workers: Workers, record: Record,
         record.outcome = found.kind.name
         if found.kind.status == UNAVAILABLE:
             logger.warning("%s: %s", record.request_id, error)
-        return _refusal(found, retry_after)
+        return _refusal(found, retry_after, is_enveloped)
     except Exception:
         record.outcome = "failed"
         logger.exception("%s: a defect", record.request_id)
-        return _refusal(problem("failed"), retry_after)
+        return _refusal(problem("failed"), retry_after, is_enveloped)
     record.outcome = reply.outcome
     return Response(reply.body, reply.status, reply.headers, reply.media_type)
 
 
-def _refusal(found: Problem, retry_after: int) -> Response:
+def _refusal(found: Problem, retry_after: int, is_enveloped: bool) -> Response:
     headers = {}
     if found.kind.status == UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     if found.kind.status in (TOO_MANY, UNAVAILABLE):
         headers["Retry-After"] = str(seconds_left() if found.kind.status == TOO_MANY else retry_after)
+    if is_enveloped:
+        return Response(found.envelope(), found.kind.status, headers, JSON)
     return Response(found.body(), found.kind.status, headers, MEDIA_TYPE)
 
 

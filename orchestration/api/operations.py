@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from orchestration.api import parameters, schemas
-from orchestration.api.answers import Reply, dashboard_reply, document
+from orchestration.api.answers import Answered, Reply, dashboard_reply, document
 from orchestration.api.parameters import Pairs, asked
 from orchestration.api.service import Service
 from orchestration.api.tokens import Caller
-from orchestration.dashboards.access import AccessRefusedError
 from orchestration.dashboards.definitions import Dashboard
+from orchestration.dashboards.question import Asked
 
 ORGANIZATION = "/v1/organizations/{organization_id}"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request to an operation, after its token was verified: who asks, the organization, and the parameters."""
+    """One request to an operation, after its token was verified: who asks, the organization, and the parameters.
+
+    `path` are the values of the path's parameters.
+    """
 
     service: Service
     caller: Caller
     organization_id: str
     pairs: Pairs
+    path: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One path that callers with a token may GET: how it is answered, and how OpenAPI describes it."""
+    """One path that callers with a token may GET: how it is answered, and how OpenAPI describes it.
+
+    `organization_names` are parameters that may name the organization, for a path that does not. Where `is_enveloped`,
+    errors have the form that Orgo's client expects.
+    """
 
     name: str
     path: str
@@ -39,11 +47,18 @@ class Operation:
     schema: dict[str, Any]
     handle: Callable[[Call], Reply]
     query: list[dict[str, Any]] = field(default_factory=list)
+    organization_names: tuple[str, ...] = ()
+    is_enveloped: bool = False
 
     @property
     def is_of_an_organization(self) -> bool:
         """Whether the path names an organization."""
         return self.path.startswith(ORGANIZATION)
+
+    def named(self, path: Mapping[str, str], pairs: Pairs) -> set[str]:
+        """Return the organizations that the path and the parameters of a request name."""
+        found = {path["organization_id"]} if self.is_of_an_organization else set()
+        return found | {value for name, value in pairs if name in self.organization_names and value}
 
 
 def operations(service: Service) -> list[Operation]:
@@ -74,23 +89,27 @@ def _of_dashboard(dashboard: Dashboard) -> Operation:
         dashboard.description,
         schemas.of_dashboard(dashboard),
         partial(_ask, dashboard),
-        parameters.described(dashboard),
+        parameters.described(dashboard.meta.parameters, dashboard.has_anonymised_form),
     )
 
 
 def _ask(dashboard: Dashboard, call: Call) -> Reply:
+    return dashboard_reply(answered(call, asked(dashboard, call.organization_id, call.pairs)))
+
+
+def answered(call: Call, question: Asked) -> Answered:
+    """Return a question with its answer; without visibilities, it is about all that the roles may see.
+
+    Raises AccessRefusedError, which names what the roles may see, and like `Reader.ask`.
+    """
     begun = time.monotonic()
     reader, roles = call.service.reader, call.caller.roles
-    question = asked(dashboard, call.organization_id, call.pairs)
-    may_see = reader.visible_to(roles)
-    if question.visibilities is None and not question.is_anonymised:
-        question = replace(question, visibilities=may_see)
-    if not question.is_anonymised and not (may_see and set(question.visibilities or ()) <= set(may_see)):
-        raise AccessRefusedError(f"The roles may see {', '.join(may_see) or 'no visibility'} only.")
+    if not question.is_anonymised:
+        question = replace(question, visibilities=call.service.visibilities(call.caller, question.visibilities))
     allowed = reader.allowed(question, roles)
     answer = reader.answer(allowed)
     fresh = reader.request(allowed).lifetime.fresh
-    return dashboard_reply(allowed, answer, fresh, time.monotonic() - begun)
+    return Answered(allowed, answer, fresh, time.monotonic() - begun)
 
 
 def _list(call: Call) -> Reply:

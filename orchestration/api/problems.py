@@ -69,6 +69,17 @@ class Problem:
             whole["errors"] = [{"parameter": name, "detail": says} for name, says in sorted(self.errors.items())]
         return json.dumps(whole, ensure_ascii=False).encode(errors="replace")
 
+    def envelope(self) -> bytes:
+        """Return the problem in the form that Orgo's web client expects."""
+        says = " ".join(self.errors.values()) or self.detail
+        return enveloped(None, {"code": self.kind.name, "message": says})
+
+
+def enveloped(data: object, error: object, **beside: object) -> bytes:
+    """Return the envelope that Orgo's web client expects around data or an error, as JSON."""
+    whole = {"ok": error is None, "data": data, "error": error, **beside}
+    return json.dumps(whole, ensure_ascii=False).encode(errors="replace")
+
 
 def problem(name: str, detail: str = "", errors: Mapping[str, str] | None = None) -> Problem:
     """Return the problem of a kind by its name, with the detail of the kind unless another is given."""

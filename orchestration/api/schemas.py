@@ -40,6 +40,10 @@ PROBLEM = {
     "required": ["type", "title", "status", "detail"],
     "additionalProperties": False,
 }
+FAILURE = obj(
+    {"ok": {"const": False}, "data": {"type": "null"}, "error": obj({"code": TEXT, "message": TEXT})},
+    "An error as Orgo's web client expects it.",
+)
 DASHBOARDS = obj(
     {
         "dashboards": listed(
@@ -76,18 +80,127 @@ FRESHNESS = obj(
 )
 
 
+# What every set of figures says of itself.
+ABOUT = {
+    "data_up_to": DAY | {"description": "The earliest horizon of what was read (exclusive, UTC)."},
+    "computed_at": MOMENT,
+    "is_stale": FLAG | {"description": "Whether the figures are too old, or a newer load exists."},
+    "visibilities": listed({"type": "string", "enum": list(ALL_VISIBILITIES)}),
+    "left_out": COUNT | {"description": "Number of rows beyond the limits."},
+}
+
+
 def of_dashboard(dashboard: Dashboard) -> dict[str, Any]:
     """Return the schema of the answers of a dashboard."""
-    return obj(
-        {
-            "data": obj({name: _panel(panel) for name, panel in dashboard.meta.panels.items()}),
-            "data_up_to": DAY | {"description": "The earliest of the panels' horizons (exclusive, UTC)."},
-            "computed_at": MOMENT,
-            "is_stale": FLAG | {"description": "Whether the figures are too old, or a newer load exists."},
-            "visibilities": listed({"type": "string", "enum": list(ALL_VISIBILITIES)}),
-            "left_out": COUNT | {"description": "Number of rows of all panels beyond their limits."},
-        }
-    )
+    return obj({"data": obj({name: _panel(panel) for name, panel in dashboard.meta.panels.items()}), **ABOUT})
+
+
+ID = {"type": "string", "format": "uuid"}
+MAYBE_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+MAYBE_COUNT: dict[str, Any] = {"type": ["integer", "null"]}
+VISIBLE = {"type": "string", "enum": list(AS_THEY_ARE)}
+PATTERN = obj(
+    {
+        "pattern_id": ID,
+        "cadence": TEXT,
+        "review_date": {"type": "string", "format": "date"},
+        "window_start": {"type": "string", "format": "date"},
+        "window_end": {"type": "string", "format": "date"},
+        "kind": TEXT,
+        "kind_name": TEXT,
+        "about": TEXT | {"description": "What the pattern is about, in a few words."},
+        "domain": MAYBE_TEXT,
+        "label": MAYBE_TEXT,
+        "label_category": MAYBE_COUNT,
+        "label_subcategory": MAYBE_COUNT,
+        "location": MAYBE_TEXT,
+        "severity": TEXT,
+        "visibility": VISIBLE,
+        "episode_start": {"type": "string", "format": "date"},
+        "is_new": FLAG | {"description": "Whether its episode begins with this review."},
+        "cases": COUNT,
+        "sources": MAYBE_COUNT,
+        "path": TEXT | {"description": "Where the pattern is explained."},
+    }
+)
+CASE = obj(
+    {
+        "case_id": ID,
+        "label": MAYBE_TEXT,
+        "domain": MAYBE_TEXT,
+        "status": TEXT,
+        "severity": TEXT,
+        "visibility": VISIBLE,
+        "opened_at": MOMENT,
+        "closed_at": {"type": ["string", "null"], "format": "date-time"},
+    }
+)
+PATTERN_PAGE = obj(
+    {
+        "data": obj(
+            {
+                "reviews": listed(obj({"cadence": TEXT, "review_date": {"type": "string", "format": "date"}})),
+                "patterns": listed(PATTERN),
+                "next_cursor": MAYBE_TEXT | {"description": "The cursor of the next page; null on the last."},
+            }
+        ),
+        **ABOUT,
+    }
+)
+PATTERN_EXPLAINED = obj(
+    {
+        "data": obj(
+            {
+                "pattern": PATTERN,
+                "explanation": listed(obj({"heading": TEXT, "text": TEXT})),
+                "cases": listed(CASE),
+                "cases_withheld": COUNT | {"description": "Cases that the roles may not see, or that were purged."},
+            }
+        ),
+        **ABOUT,
+    }
+)
+
+
+EXPORTS = obj(
+    {
+        "exports": listed(
+            obj(
+                {
+                    "name": TEXT,
+                    "description": TEXT,
+                    "kind": {"type": "string", "enum": ["rows", "aggregate"]},
+                    "columns": listed(TEXT),
+                    "masked_columns": listed(TEXT),
+                }
+            )
+        ),
+        "formats": listed(TEXT),
+        "attempts": listed(
+            obj(
+                {
+                    "export_id": ID,
+                    "export": TEXT,
+                    "state": {"type": "string", "enum": ["running", "finished", "failed", "refused", "aborted"]},
+                    "at": MOMENT | {"description": "When it ended, or began if it has no end."},
+                    "format": TEXT,
+                    "output": TEXT,
+                    "from": {"type": "string", "format": "date"},
+                    "to": {"type": "string", "format": "date", "description": "Exclusive."},
+                    "is_masked": FLAG,
+                    "rows": MAYBE_COUNT,
+                    "bytes": MAYBE_COUNT,
+                    "sha256": MAYBE_TEXT,
+                }
+            )
+        ),
+    }
+)
+
+
+def success(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the envelope that Orgo's web client expects around some data."""
+    return obj({"ok": {"const": True}, "data": data, "error": {"type": "null"}, "meta": obj(ABOUT)})
 
 
 def _panel(panel: Panel) -> dict[str, Any]:

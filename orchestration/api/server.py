@@ -18,15 +18,15 @@ KEEP_ALIVE_SECONDS = 5
 MAX_HEADER_BYTES = 16_384  # of the request line and all headers together; more is a 400
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, trusts_gateway: bool = False) -> None:
     """Listen on `reports_api.host` and `.port` until SIGTERM or SIGINT.
 
-    Raises MisconfiguredError without a way to verify tokens.
+    Raises like `Service.open`.
     """
     _log()
     # uvicorn raises a signal that has ended it once more; this leaves the exit code 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    server(Service.open(settings)).run()
+    server(Service.open(settings, trusts_gateway)).run()
 
 
 def server(service: Service) -> uvicorn.Server:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from orchestration.api.gateway import Gateway
 from orchestration.api.limits import RequestLimit
-from orchestration.api.tokens import Caller, Verifier
+from orchestration.api.tokens import Authenticator, Caller, Verifier
 from orchestration.config.api_model import EXTRA_MS
 from orchestration.config.files import Settings
+from orchestration.dashboards.access import AccessRefusedError
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import NotFoundError
+from orchestration.exports.definitions import Definition, load_definitions
 from orchestration.manifest import scheduled_marts
 from orchestration.warehouse.ids import canonical_id
 
@@ -24,25 +27,33 @@ class Service:
 
     settings: Settings
     reader: Reader
-    verifier: Verifier
+    authenticator: Authenticator
     dags: Mapping[str, str]
     limit: RequestLimit
+    exports: Mapping[str, Definition]
 
     @classmethod
-    def open(cls, settings: Settings) -> Service:
-        """Return a service for the project's dashboards; nothing is connected yet.
+    def open(cls, settings: Settings, trusts_gateway: bool = False) -> Service:
+        """Return a service for the project's dashboards and exports; nothing is connected yet.
 
-        Raises MisconfiguredError without a way to verify tokens, or for wrong addresses.
+        With `trusts_gateway`, callers are those that a gateway has authenticated, else those of Orgo's access tokens.
+        Raises MisconfiguredError without a way to know who asks, or for wrong addresses.
         """
-        verifier = Verifier(settings)
+        authenticator = Gateway(settings) if trusts_gateway else Verifier(settings)
         limited = limited_settings(settings)
         limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
-        return cls(limited, Reader.open(limited), verifier, scheduled_marts(settings), limit)
+        reader, exports = Reader.open(limited), load_definitions(settings)
+        return cls(limited, reader, authenticator, scheduled_marts(settings), limit, exports)
 
     @property
     def answer_seconds(self) -> float:
         """The longest time that an answer may take."""
         return (self.settings.insights.reports_api.timeout_ms + EXTRA_MS) / MILLISECONDS
+
+    @property
+    def fresh_seconds(self) -> int:
+        """How long clients may keep an answer that no dashboard's class decides about (section 2.3)."""
+        return self.settings.insights.cache.ttl_seconds.dashboard_default.of(self.settings.environment)
 
     def organization(self, caller: Caller, given: str) -> str:
         """Return the id of an organization that the caller may ask about; neither cache nor warehouse is read.
@@ -54,6 +65,17 @@ class Service:
         if id_ is None or not (id_ == caller.organization_id or is_superuser):
             raise NotFoundError("There is no such organization for this caller.")
         return id_
+
+    def visibilities(self, caller: Caller, wanted: Collection[str] | None) -> tuple[str, ...]:
+        """Return the visibilities of a question: those wanted, or all that the roles of the caller may see.
+
+        Raises AccessRefusedError, which names what the roles may see, if they may see less, or nothing.
+        """
+        may_see = self.reader.visible_to(caller.roles)
+        found = tuple(may_see if wanted is None else wanted)
+        if not may_see or not set(found) <= set(may_see):
+            raise AccessRefusedError(f"The roles may see {', '.join(may_see) or 'no visibility'} only.")
+        return found
 
 
 def limited_settings(settings: Settings) -> Settings:

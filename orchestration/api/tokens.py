@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
+from starlette.datastructures import Headers
 
 from orchestration.api.jwks import KeySet
 from orchestration.config.settings import Settings
@@ -37,21 +38,40 @@ class Caller:
     roles: frozenset[str]
 
 
+class Authenticator(Protocol):
+    """Says who asks. `security` is what OpenAPI says about it, by a name."""
+
+    security: Mapping[str, Mapping[str, str]]
+
+    def caller(self, headers: Headers) -> Caller:
+        """Return who asks, from the headers of a request; raises TokenError for everybody who is not authenticated."""
+
+
 class Verifier:
     """Verifies tokens by the one algorithm of the configuration. Safe to share between threads."""
+
+    security: Mapping[str, Mapping[str, str]] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token of Orgo.",
+        }
+    }
 
     def __init__(self, settings: Settings) -> None:
         """Read the key or keys. Raises MisconfiguredError without them: no service starts that trusts everybody."""
         self._rules = settings.insights.reports_api
         self._key = self._key_of(settings)
 
-    def caller(self, authorization: str | None) -> Caller:
-        """Return who asks, from the value of the header Authorization.
+    def caller(self, headers: Headers) -> Caller:
+        """Return who asks, from the header Authorization.
 
-        Raises TokenError unless it has exactly one valid access token of one organization, and UnavailableError if the
-        address of the keys does not answer.
+        Raises TokenError unless it is there once and has a valid access token of one organization, and UnavailableError
+        if the address of the keys does not answer.
         """
-        scheme, _, token = (authorization or "").partition(" ")
+        given = headers.getlist("authorization")
+        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
             raise TokenError("A bearer token is required.")
         try:

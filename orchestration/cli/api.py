@@ -6,7 +6,13 @@ import click
 
 
 @click.command(epilog="Example: insights api")
-def api() -> None:
+@click.option(
+    "--trust-proxy-headers",
+    "trusts_gateway",
+    is_flag=True,
+    help="Believe the headers of a gateway that sends INSIGHTS_PROXY_SECRET; refuse tokens.",
+)
+def api(trusts_gateway: bool) -> None:
     """Serve the dashboards over HTTP.
 
     Host, port and threads are in insights.reports_api. The keys of Orgo's access tokens are read from
@@ -22,4 +28,4 @@ def api() -> None:
         raise MisconfiguredError(
             f"The service needs {error.name}: install the requirements of requirements/api.txt."
         ) from error
-    serve(load_settings())
+    serve(load_settings(), trusts_gateway)

@@ -14,7 +14,6 @@ from orchestration.cli.texts import say, say_json
 
 if TYPE_CHECKING:
     from orchestration.cache.answers import Answer
-    from orchestration.dashboards.definitions import Parameter
 
 OUTCOMES = {
     "hits": "from the cache",
@@ -103,7 +102,7 @@ def dashboards() -> None:
         if found.has_anonymised_form:
             say("  It has an anonymised form.")
         for name, parameter in found.meta.parameters.items():
-            say(f"  --parameter {name}=...  {parameter.description} {_bounds(parameter)}")
+            say(f"  --parameter {name}=...  {parameter.description} {parameter.accepts()}")
         for name, panel in found.meta.panels.items():
             say(f"  {name}: {panel.description}")
 
@@ -112,11 +111,3 @@ def _origin(answer: Answer) -> str:
     entry = answer.entry
     when = datetime.fromtimestamp(entry.computed_at, UTC).isoformat(" ", "seconds")
     return f"{OUTCOMES[answer.outcome]}; computed {when} in {entry.seconds:.3f} s from load {entry.load}"
-
-
-def _bounds(parameter: Parameter) -> str:
-    if parameter.type == "integer":
-        return f"{parameter.min} to {parameter.max}; default: {parameter.default}."
-    if parameter.type == "month":
-        return f"{parameter.min} to {parameter.max}."
-    return f"Any of {','.join(parameter.values)}; default: all."

@@ -15,7 +15,7 @@ from orchestration.config.model import ConfigFile, Insights
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile, ProfilesFile, without_templates
 from orchestration.config.tokens import Environment
-from orchestration.config.variables import CACHE_KEY, EXPORT_KEY, TOKEN_JWKS, TOKEN_SECRET
+from orchestration.config.variables import CACHE_KEY, EXPORT_KEY, PROXY_SECRET, TOKEN_JWKS, TOKEN_SECRET
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import MisconfiguredError, RefusedError
 
@@ -99,6 +99,11 @@ class Settings:
     def token_secret(self) -> bytes | None:
         """The secret of HS256 tokens; None if INSIGHTS_TOKEN_SECRET is not set. Raises MisconfiguredError if weak."""
         return _secret(TOKEN_SECRET)
+
+    @property
+    def proxy_secret(self) -> bytes | None:
+        """The secret of a trusted gateway; None if INSIGHTS_PROXY_SECRET is not set. Raises like `token_secret`."""
+        return _secret(PROXY_SECRET)
 
     @property
     def token_keys(self) -> str | None:

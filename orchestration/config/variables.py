@@ -33,6 +33,7 @@ EXPORT_KEY = "INSIGHTS_EXPORT_KEY"
 READER_PASSWORD = "INSIGHTS_READER_PASSWORD"  # noqa: S105 -- the name of a variable
 CACHE_KEY = "INSIGHTS_CACHE_KEY"
 TOKEN_SECRET = "INSIGHTS_TOKEN_SECRET"  # noqa: S105 -- the name of a variable
+PROXY_SECRET = "INSIGHTS_PROXY_SECRET"  # noqa: S105 -- the name of a variable
 TOKEN_JWKS = "INSIGHTS_TOKEN_JWKS"  # noqa: S105 -- the name of a variable
 EXPORT_DIR = "INSIGHTS_EXPORT_DIR"
 EXPORT_URL = "INSIGHTS_EXPORT_WAREHOUSE_URL"
@@ -53,6 +54,7 @@ VARIABLES = (
     Variable(CACHE_KEY, "dashboards", "the key that insights init has made", is_secret=True),
     Variable(TOKEN_SECRET, "insights api", is_secret=True),
     Variable(TOKEN_JWKS, "insights api"),
+    Variable(PROXY_SECRET, "insights api --trust-proxy-headers", is_secret=True),
     Variable("INSIGHTS_DEFAULT_PROFILE_KEY", "builds and reviews", "patterns.default_profile_key"),
     Variable("INSIGHTS_PATTERN_CONFIG_PATH", "builds and reviews", "none: config.yaml alone"),
     Variable(EXPORT_URL, "exports", "INSIGHTS_WAREHOUSE_URL, with a warning"),
@@ -140,7 +142,7 @@ def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _keys(environ: Mapping[str, str]) -> Iterator[Problem]:
-    for name in (EXPORT_KEY, CACHE_KEY, TOKEN_SECRET):
+    for name in (EXPORT_KEY, CACHE_KEY, TOKEN_SECRET, PROXY_SECRET):
         key = environ.get(name, "").encode(errors="surrogateescape")
         if key and (weak := weakness(key)):
             yield Problem("error", weak, "environment", key=name, value=MASK)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from orchestration.config.tokens import Section, Text
+from orchestration.dashboards.parameter_types import Parameter
 from orchestration.errors import NotFoundError
 from orchestration.manifest import Exposure, exposures, relations
 from orchestration.meta import Declaration
@@ -20,39 +21,7 @@ _NAMED = re.compile(r"{(\w*)}")
 
 SqlText = Annotated[str, Field(min_length=1, max_length=2000)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
-Month = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 TtlClass = Literal["dashboard_default", "dashboard_slow", "streaming_like"]
-
-
-class IntegerParameter(Section):
-    """A parameter: a whole number between two bounds."""
-
-    type: Literal["integer"]
-    description: Text
-    default: int
-    min: int
-    max: int
-
-
-class MonthParameter(Section):
-    """A parameter: a month such as 2025-11 between two bounds. Without a value, NULL is bound."""
-
-    type: Literal["month"]
-    description: Text
-    default: Month | None = None
-    min: Month
-    max: Month
-
-
-class TokensParameter(Section):
-    """A parameter: a selection from a list of tokens; default: all."""
-
-    type: Literal["tokens"]
-    description: Text
-    values: Annotated[list[Text], Field(min_length=1)]
-
-
-Parameter = Annotated[IntegerParameter | MonthParameter | TokensParameter, Field(discriminator="type")]
 
 
 class AnonymisedPanel(Section):
@@ -138,14 +107,8 @@ def _check_parameter(where: Declaration, name: str, parameter: Parameter) -> Non
     key = f"parameters.{name}"
     if name in (*WORDS, *RESERVED):
         raise where.wrong(key, "this name is reserved; choose another")
-    if isinstance(parameter, TokensParameter):
-        if len(set(parameter.values)) < len(parameter.values) or any("," in value for value in parameter.values):
-            raise where.wrong(f"{key}.values", "must be distinct and contain no comma")
-        return
-    if parameter.min > parameter.max:  # type: ignore[operator]
-        raise where.wrong(f"{key}.min", f"is above max ({parameter.max})")
-    if parameter.default is not None and not parameter.min <= parameter.default <= parameter.max:  # type: ignore[operator]
-        raise where.wrong(f"{key}.default", f"must be between {parameter.min} and {parameter.max}")
+    if mistake := parameter.mistake():
+        raise where.wrong(f"{key}.{mistake[0]}", mistake[1])
 
 
 def _check_panel(where: Declaration, key: str, panel: Panel, words: set[str]) -> None:

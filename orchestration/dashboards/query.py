@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from psycopg import sql
@@ -89,9 +88,7 @@ def bound(dashboard: Dashboard, question: Question) -> dict[str, Any]:
         "min_group_size": question.min_group_size,
     }
     for name, value in question.parameters:
-        values[name] = list(value) if isinstance(value, tuple) else value
-        if dashboard.meta.parameters[name].type == "month" and value is not None:
-            values[name] = date.fromisoformat(f"{value}-01")
+        values[name] = dashboard.meta.parameters[name].bound(value)
     return values
 
 

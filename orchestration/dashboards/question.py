@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from orchestration.cache.entries import canonical
 from orchestration.cache.keys import Group, Key
 from orchestration.config.tokens import Environment, Visibility
 from orchestration.dashboards.access import AS_THEY_ARE
-from orchestration.dashboards.definitions import Dashboard, IntegerParameter, MonthParameter, Parameter
+from orchestration.dashboards.definitions import Dashboard
+from orchestration.dashboards.parameter_types import Parameter
 from orchestration.errors import BadInputError
 
 ALL_VISIBILITIES: tuple[Visibility, ...] = (*AS_THEY_ARE, "ANONYMISED")
 DIGITS_OF_DIGEST = 32
-_INTEGER = re.compile(r"-?[0-9]{1,9}")
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 Form = Literal["plain", "anonymised"]
 Value = int | str | list[str] | None
@@ -116,56 +114,26 @@ def normal_parameters(dashboard: Dashboard, given: Mapping[str, object]) -> tupl
     Numbers may be given as strings, tokens as a list or separated by commas. Raises WrongParametersError with every
     unknown parameter, and every value of another type or outside its bounds.
     """
-    declared = dashboard.meta.parameters
+    return normal_values(f"Dashboard {dashboard.name}", dashboard.meta.parameters, given)
+
+
+def normal_values(
+    subject: str, declared: Mapping[str, Parameter], given: Mapping[str, object]
+) -> tuple[tuple[str, Any], ...]:
+    """Return (name, value) of every declared parameter, like `normal_parameters`; `subject` is named in messages."""
     known = ", ".join(sorted(declared)) or "none"
-    wrong = {
-        name: f"Dashboard {dashboard.name} has no parameter {name!r}. It has: {known}."
-        for name in given
-        if name not in declared
-    }
+    wrong = {name: f"{subject} has no parameter {name!r}. It has: {known}." for name in given if name not in declared}
     values = []
     for name in sorted(declared):
         try:
-            values.append((name, _normal(name, declared[name], given.get(name))))
+            value = given.get(name)
+            normal = declared[name].default_value() if value is None else declared[name].normal(name, value)
+            values.append((name, normal))
         except BadInputError as error:
             wrong[name] = str(error)
     if wrong:
         raise WrongParametersError(wrong)
     return tuple(values)
-
-
-def _normal(name: str, parameter: Parameter, value: object) -> Any:
-    if isinstance(parameter, IntegerParameter):
-        return parameter.default if value is None else _integer(name, parameter, value)
-    if isinstance(parameter, MonthParameter):
-        return parameter.default if value is None else _month(name, parameter, value)
-    return tuple(parameter.values) if value is None else _tokens(name, parameter.values, value)
-
-
-def _integer(name: str, parameter: IntegerParameter, value: object) -> int:
-    if isinstance(value, str) and _INTEGER.fullmatch(value):
-        value = int(value)
-    if type(value) is not int or not parameter.min <= value <= parameter.max:
-        raise BadInputError(
-            f"Parameter {name} is {value!r}; it must be a whole number from {parameter.min} to {parameter.max}."
-        )
-    return value
-
-
-def _month(name: str, parameter: MonthParameter, value: object) -> str:
-    is_month = isinstance(value, str) and _MONTH.fullmatch(value)
-    if not is_month or not parameter.min <= cast(str, value) <= parameter.max:
-        raise BadInputError(
-            f"Parameter {name} is {value!r}; it must be a month such as 2025-11, {parameter.min} to {parameter.max}."
-        )
-    return cast(str, value)
-
-
-def _tokens(name: str, values: Sequence[str], value: object) -> tuple[str, ...]:
-    given = value.split(",") if isinstance(value, str) else value
-    if not isinstance(given, list | tuple | set | frozenset) or not given or not all(a in values for a in given):
-        raise BadInputError(f"Parameter {name} is {value!r}; it must be any of {', '.join(values)}, comma-separated.")
-    return tuple(v for v in values if v in given)
 
 
 def _jsonable(value: Any) -> Value:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +32,7 @@ from orchestration.dashboards.question import (
 from orchestration.dashboards.warehouse import Warehouse
 from orchestration.errors import BadInputError, InsightsError, UnavailableError
 from orchestration.manifest import read_manifest
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.ids import canonical_id
 from orchestration.warehouse.names import Names
 from orchestration.warehouse.status import MartAge
@@ -97,6 +99,10 @@ class Reader:
     def check(self) -> None:
         """Raise UnavailableError, or another InsightsError, if the warehouse does not answer."""
         self._warehouse.check()
+
+    def reading(self) -> AbstractContextManager[Database]:
+        """Return a read-only transaction for other reads than dashboards, with the time limit of one computation."""
+        return self._warehouse.transaction()
 
     def mart_ages(self, dags: Mapping[str, str]) -> list[MartAge]:
         """Return the age of each mart, and whether it is late; `dags` as for `warehouse.status.read_status`."""

@@ -53,7 +53,7 @@ class Warehouse:
         `cache.compute_seconds`.
         """
         started, now = time.monotonic(), time.time()
-        with self._transaction(len(asked)) as db:
+        with self.transaction(len(asked)) as db:
             missing = _missing_models(db, [dashboard for dashboard, _, _ in asked])
             with db.connection.pipeline():
                 cursors = [
@@ -77,28 +77,28 @@ class Warehouse:
 
     def organization_of(self, given: str) -> str:
         """Return the id of the one organization with this slug or id; raises like `Database.organization`."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             return str(db.organization(given))
 
     def organizations(self) -> list[str]:
         """Return the ids of the active organizations, ordered by slug."""
         query = sql.SQL("select organization_id::text from {} where status = 'active' order by slug")
-        with self._transaction() as db:
+        with self.transaction() as db:
             return [row[0] for row in db.rows(query.format(db.mart(ORGANIZATIONS)))]
 
     def check(self) -> None:
         """Raise UnavailableError, or another InsightsError, if the database does not answer."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.value("select 1")
 
     def mart_ages(self, dags: Mapping[str, str]) -> list[MartAge]:
         """Return the age of each mart; `dags` has the key of the scheduled DAG that builds a mart, by its name."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             return mart_ages(db, dags)
 
     def cache_key(self) -> bytes:
         """Return the key that `insights init` has made for the cache; raises NotPreparedError if there is none."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             found: bytes | None = db.value(sql.SQL("select key from {}").format(db.ops("cache_key")))
         if found is None:
             raise NotPreparedError(NO_CACHE_KEY)
@@ -109,8 +109,8 @@ class Warehouse:
         self._pool.close()
 
     @contextmanager
-    def _transaction(self, statements: int = 1) -> Iterator[Database]:
-        """Open a read-only transaction with the time limit of one computation for each statement."""
+    def transaction(self, statements: int = 1) -> Iterator[Database]:
+        """Yield the database in a read-only transaction, with the time limit of one computation for each statement."""
         seconds = self._settings.insights.cache.compute_seconds
         lent = self._pool.connection(seconds * max(1, statements))
         with translating(MESSAGES), lent as connection, connection.transaction():

@@ -117,7 +117,8 @@ class Attempt:
 def newest_attempts(db: Database, limit: int, organization: str | None) -> list[Attempt]:
     """Return at most `limit` attempts, the newest first; `organization` is a slug or an id, also an unknown one.
 
-    An attempt that started and has no end is aborted if its session has ended, else running.
+    An attempt that started and has no end is aborted if its session has ended, else running; `own_exports` in the
+    database says the same.
     """
     db = db.saying(MESSAGES)
     query = sql.SQL(
@@ -136,6 +137,20 @@ def newest_attempts(db: Database, limit: int, organization: str | None) -> list[
     alive = running(db, begun)
     gone = set(begun) - alive
     return [_attempt(row, gone) for row in db.records(query)]
+
+
+def own_attempts(db: Database, organization_id: str, user: str, limit: int) -> list[dict[str, Any]]:
+    """Return at most `limit` attempts of a user for an organization as the read-only role, the newest first.
+
+    The keys are those of Attempt without request, key and reason, and `sha256`. Raises NotPreparedError if the database
+    is of an older release.
+    """
+    query = sql.SQL(
+        "select attempts.* from {organizations} as organizations"
+        " cross join lateral {own_exports}(organizations.organization_id, organizations.slug, %s, %s) as attempts"
+        " where organizations.organization_id = %s"
+    ).format(organizations=db.mart("dim_organizations"), own_exports=db.ops("own_exports"))
+    return db.saying(MESSAGES).records(query, [_kept(user), limit, organization_id])
 
 
 def count_attempts(db: Database, organization: str | None) -> int:

@@ -99,6 +99,13 @@ class Definition:
     group_size: str = ""
 
     @property
+    def column_names(self) -> list[str]:
+        """The names of the columns of the file, in order."""
+        if self.kind == "rows":
+            return list(self.columns)
+        return ["month", *(d.name for d in self.dimensions), "visibility", *(m.name for m in self.measures)]
+
+    @property
     def masked_parts(self) -> set[str]:
         """The names of the relations of which a withheld column leaves."""
         return {part.name for part, column in self.columns.values() if column.is_withheld}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from orchestration.config.files import Settings
@@ -48,6 +48,8 @@ def sidecar(  # noqa: PLR0913 - each argument is one fact of the file
         "masking_key_id": masking_key_id,
         "requested_by": request.user,
         "read_at": scope.read_at,
+        "data_up_to": scope.load.horizon.isoformat(),
+        "loaded_at": scope.load.loaded_at.astimezone(UTC),
         "load": {
             "as_of": scope.load.as_of.isoformat(),
             "horizon": scope.load.horizon.isoformat(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -46,7 +46,7 @@ def newest_reviews(db: Database, filters: Filters) -> list[Review]:
 
     A pattern is its row plus `cadence` and the organization's `slug`. Raises NotBuiltError if no review was built.
     """
-    made = _made_reviews(db, filters.cadences)
+    made = made_reviews(db, filters.cadences)
     chosen = sql.SQL(
         """
         inner join unnest(%(cadences)s::text[], %(dates)s::date[]) as made (cadence, review_date)
@@ -63,11 +63,11 @@ def newest_reviews(db: Database, filters: Filters) -> list[Review]:
         "kinds": list(filters.kinds),
         "organization": filters.organization,
     }
-    rows = _rows(db, chosen, parameters)
+    rows = pattern_rows(db, chosen, parameters)
     return [Review(cadence, day, [row for row in rows if row["cadence"] == cadence]) for cadence, day in made]
 
 
-def _made_reviews(db: Database, cadences: tuple[str, ...]) -> list[tuple[Any, ...]]:
+def made_reviews(db: Database, cadences: tuple[str, ...]) -> list[tuple[Any, ...]]:
     """Return (cadence, date) of the newest review of each of these cadences; () means all."""
     query = sql.SQL(
         """
@@ -93,18 +93,35 @@ def tasks_without_case(db: Database, organization: UUID | None) -> int:
     return int(db.value(query, {"one": organization}))
 
 
-def find_pattern(db: Database, pattern_id: UUID, review_date: date | None) -> dict[str, Any]:
-    """Return a pattern at a review date (default: its newest); raises NotFoundError if it is not stored."""
+def find_pattern(
+    db: Database,
+    pattern_id: UUID,
+    review_date: date | None,
+    organization_id: str | None = None,
+    visibilities: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """Return a pattern at a review date (default: its newest), of one organization or any.
+
+    Raises NotFoundError if none is stored that has one of the visibilities (None: any).
+    """
     chosen = sql.SQL(
         """
         where
             patterns.pattern_id = %(pattern_id)s
+            and (%(organization)s::uuid is null or patterns.organization_id = %(organization)s)
+            and (%(visibilities)s::text[] is null or patterns.visibility = any(%(visibilities)s))
             and (%(review_date)s::date is null or patterns.review_date = %(review_date)s)
         order by patterns.review_date desc
         limit 1
         """
     )
-    rows = _rows(db, chosen, {"pattern_id": pattern_id, "review_date": review_date})
+    parameters = {
+        "pattern_id": pattern_id,
+        "review_date": review_date,
+        "organization": organization_id,
+        "visibilities": None if visibilities is None else list(visibilities),
+    }
+    rows = pattern_rows(db, chosen, parameters)
     if not rows:
         when = f" at the review of {review_date}" if review_date else ""
         raise NotFoundError(f"No stored pattern has the id {pattern_id}{when}. List the ids: insights patterns list")
@@ -222,12 +239,17 @@ def _found(row: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _rows(db: Database, chosen: sql.SQL, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+def pattern_rows(db: Database, chosen: sql.SQL, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return rows of the pattern tables that exist, as `patterns`, with `cadence` and `slug`.
+
+    `chosen` are the other joins, the condition and the order. Raises NotBuiltError if there is no such table.
+    """
+    built = [cadence for cadence in CADENCES if db.exists(db.mart(f"pattern_{cadence}"))]
     union = sql.SQL(" union all ").join(
         sql.SQL("select {cadence} as cadence, * from {table}").format(
             cadence=sql.Literal(cadence), table=db.mart(f"pattern_{cadence}")
         )
-        for cadence in CADENCES
+        for cadence in built or CADENCES
     )
     every = sql.SQL(
         """

@@ -30,6 +30,7 @@ def prepare(db: Database) -> bool:
             ops=sql.Identifier(names.ops_schema),
             etl=sql.Identifier(warehouse.write_user),
             export=export,
+            ro=sql.Identifier(warehouse.read_only_user),
             etl_name=sql.Literal(warehouse.write_user),
             export_name=sql.Literal(warehouse.export_user),
             ops_name=sql.Literal(names.ops_schema),

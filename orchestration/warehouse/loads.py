@@ -17,11 +17,12 @@ UNREADABLE = "The operational tables cannot be read ({detail}). Run: insights in
 
 @dataclass(frozen=True)
 class Load:
-    """The newest load of a relation: `as_of`, horizon (exclusive end of its data), and the end of its changes."""
+    """The newest load of a relation: `as_of`, horizon (exclusive end of its data), end of its changes, and its time."""
 
     as_of: date
     horizon: date
     loaded_through: datetime
+    loaded_at: datetime
 
 
 def check_source(db: Database) -> None:
@@ -48,7 +49,7 @@ def newest_loads(db: Database, relations: Collection[str]) -> dict[str, Load]:
         select newest.*
         from unnest(%s::text[]) as asked (relation_name)
         cross join lateral (
-            select relation_name, as_of, horizon, loaded_through
+            select relation_name, as_of, horizon, loaded_through, logged_at
             from {} as log
             where log.relation_name = asked.relation_name
             order by load_log_id desc

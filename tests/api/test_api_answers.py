@@ -6,9 +6,9 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-import jsonschema
 import pytest
-from support.api.server import Api, Got
+from support.api.contract import check
+from support.api.server import Api
 from support.api.tokens import token
 from support.dashboards.dashboard_scenario import HOSPITAL, STORES
 
@@ -17,25 +17,6 @@ from orchestration.dashboards.question import Asked
 
 pytest_plugins = ["support.api.fixtures"]
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture(scope="module")
-def document(api: Api) -> dict[str, Any]:
-    got = api.get("/openapi.json")
-    assert got.status == 200
-    found: dict[str, Any] = got.json
-    return found
-
-
-def check(document: dict[str, Any], path: str, got: Got) -> None:
-    """Check that OpenAPI documents the status of an answer, and that the answer has its schema."""
-    responses = document["paths"][path]["get"]["responses"]
-    assert str(got.status) in responses, (path, got.status)
-    media_type = got.headers["content-type"]
-    content = responses[str(got.status)].get("content", {})
-    if content:
-        schema = content[media_type]["schema"] | {"components": document["components"]}
-        jsonschema.validate(got.json, schema, cls=jsonschema.Draft202012Validator)
 
 
 def test_every_dashboard_answers_as_described(api: Api, document: dict[str, Any]) -> None:

@@ -112,6 +112,20 @@ def test_it_does_not_start_without_a_way_to_verify_tokens(tmp_path: Path) -> Non
         assert "Traceback" not in done.stderr
 
 
+def test_it_does_not_trust_a_gateway_without_a_secret(tmp_path: Path) -> None:
+    file, _ = configured(tmp_path)
+    variables = {"INSIGHTS_CONFIG": str(file), "INSIGHTS_TOKEN_SECRET": SECRET}
+    done = subprocess.run(
+        [INSIGHTS, "api", "--trust-proxy-headers"],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the environment variable INSIGHTS_PROXY_SECRET is not set" in done.stderr
+
+
 def test_without_its_libraries_it_says_what_to_install(tmp_path: Path) -> None:
     program = "import sys; sys.modules['uvicorn'] = None; from orchestration.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", program, "api"], capture_output=True, text=True, check=False)

@@ -19,7 +19,8 @@ from support.readers import add_reader, reader_marts
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
-from orchestration.dashboards.definitions import Dashboard, IntegerParameter, MonthParameter
+from orchestration.dashboards.definitions import Dashboard
+from orchestration.dashboards.parameter_types import IntegerParameter, MonthParameter
 from orchestration.dashboards.query import bound, statement
 from orchestration.dashboards.question import ALL_VISIBILITIES, Form, Question, normal_parameters
 from orchestration.exports.definitions import definitions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -129,6 +129,10 @@ def test_the_manifest_describes_the_file(session: ExportSession) -> None:
     )
     read_at = manifest.pop("read_at")
     assert read_at.endswith("+00:00")
+    loaded_at = session.warehouse.value(
+        "select max(logged_at) from insights_ops.load_log where relation_name = 'fact_cases'"
+    )
+    assert datetime.fromisoformat(manifest.pop("loaded_at")) == loaded_at
     assert manifest == {
         "export": "cases",
         "export_id": facts[0],
@@ -147,6 +151,7 @@ def test_the_manifest_describes_the_file(session: ExportSession) -> None:
         "masked_columns": ["source_keys (hmac-sha256)", "title (redacted)"],
         "masking_key_id": key_id(),
         "requested_by": session.user(),
+        "data_up_to": "2026-01-01",
         "load": {"as_of": "2026-01-01", "horizon": "2026-01-01", "loaded_through": "2026-01-01T00:00:00+00:00"},
         "environment": "dev",
         "config_version": "3.0",

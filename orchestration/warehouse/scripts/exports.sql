@@ -1,5 +1,5 @@
 -- What exports need of the database besides the marts (decision D174). {ops} is the schema of bookkeeping, {etl} the role that loads,
--- {export} that of exports; {etl_name}, {export_name} and {ops_name} are names as texts. Every statement is idempotent.
+-- {export} that of exports, {ro} that of dashboards; {etl_name}, {export_name} and {ops_name} are names as texts. Every statement is idempotent.
 
 -- Slots and marks of exports are apart from the claims of writers, so that the role of exports can neither take nor free one of those.
 create table if not exists {ops}.export_claims (like {ops}.claims including all);
@@ -8,6 +8,45 @@ comment on table {ops}.export_claims is 'The slots of users who export, and the 
 create or replace function {ops}.is_held(c {ops}.export_claims) returns boolean
 language sql as $$ select {ops}.is_held(row(c.*)::{ops}.claims) $$;
 comment on function {ops}.is_held({ops}.export_claims) is 'Whether the session that took a claim is alive and has not released it.';
+
+-- The reporting service shows users what became of their own exports (decision D186). Its role reads no other row of the audit than
+-- those that it asks for by organization and user; what failed, and why, is for operators.
+create or replace function {ops}.own_exports(asked_organization uuid, asked_slug text, asked_user text, most integer)
+returns table (
+    export_id uuid, state text, logged_at timestamptz, export_name text, format text, output text, from_date date, to_date date,
+    is_masked boolean, row_count bigint, byte_count bigint, sha256 text
+)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select
+        newest.export_id,
+        case
+            when newest.event <> 'started' then newest.event
+            when exists (
+                select from {ops}.export_claims as c
+                where c.claim_name = 'running export ' || newest.export_id::text and {ops}.is_held(c)
+            ) then 'running'
+            else 'aborted'
+        end,
+        newest.logged_at, newest.export_name, newest.format, newest.output, newest.from_date, newest.to_date,
+        newest.is_masked, newest.row_count, newest.byte_count, newest.sha256
+    from (
+        select distinct on (a.export_id) a.*
+        from {ops}.export_audit as a
+        where
+            (
+                a.organization_id = asked_organization
+                or (a.organization_id is null and a.organization in (asked_organization::text, asked_slug))  -- refused at once
+            )
+            and lower(a.requested_by) = lower(asked_user)
+        order by a.export_id, a.export_audit_id desc
+    ) as newest
+    order by newest.export_audit_id desc
+    limit most
+$$;
+comment on function {ops}.own_exports(uuid, text, text, integer) is
+'The newest export attempts of one user for one organization, and what became of them.';
+revoke execute on function {ops}.own_exports(uuid, text, text, integer) from public;
+grant execute on function {ops}.own_exports(uuid, text, text, integer) to {ro};
 
 -- HMAC-SHA256 with the two blocks that are derived from a key (RFC 2104), of which 128 bits remain. It is a function of its arguments:
 -- who calls it learns nothing about the rows of a table.
@@ -143,7 +182,7 @@ comment on function {ops}.allow_exports(regclass, jsonb) is
 
 grant select, insert, update, delete on {ops}.export_claims to {etl}, {export};
 grant usage on sequence {ops}.claim_numbers to {export};
-grant select (relation_name, load_log_id, as_of, horizon, loaded_through, cutoff) on {ops}.load_log to {export};
+grant select (relation_name, load_log_id, as_of, horizon, loaded_through, cutoff, logged_at) on {ops}.load_log to {export};
 grant select (retention_class, cutoff) on {ops}.purge_log to {export};
 grant select on {ops}.export_audit to {export};
 grant insert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from support.api.server import Api, running
@@ -40,3 +41,12 @@ def api(sample: Warehouse, redis_of_module: LocalRedis) -> Iterator[Api]:
         patch.setenv("INSIGHTS_TOKEN_SECRET", SECRET)
         with running(sample, redis_of_module) as made:
             yield made
+
+
+@pytest.fixture(scope="module")
+def document(api: Api) -> dict[str, Any]:
+    """Return the OpenAPI document of the service."""
+    got = api.get("/openapi.json")
+    assert got.status == 200
+    found: dict[str, Any] = got.json
+    return found

@@ -16,8 +16,10 @@ import uvicorn
 from support.api.tokens import token
 from support.dashboards.dashboard_scenario import ACCESS, found
 from support.dashboards.dashboard_settings import changed
+from support.policy import manifest
 from support.warehouse import Warehouse
 
+from orchestration.api.gateway import Gateway
 from orchestration.api.limits import RequestLimit
 from orchestration.api.server import server
 from orchestration.api.service import Service, limited_settings
@@ -25,6 +27,7 @@ from orchestration.api.tokens import Verifier
 from orchestration.config.files import Settings
 from orchestration.dashboards.reader import Reader
 from orchestration.dashboards.warehouse import Warehouse as ReadWarehouse
+from orchestration.exports.definitions import definitions
 from workshop.services import LocalRedis
 
 # A busy machine is no fault: shipped are 200 ms for Redis and 1.3 s for a statement.
@@ -90,13 +93,17 @@ class Api:
 
 @contextmanager
 def running(
-    warehouse: Warehouse, redis: LocalRedis | None = None, url: str | None = None, **values: Any
+    warehouse: Warehouse,
+    redis: LocalRedis | None = None,
+    url: str | None = None,
+    trusts_gateway: bool = False,
+    **values: Any,
 ) -> Iterator[Api]:
     """Run a service for a block; `values` are settings, a dot written as two underscores."""
     cache = {"cache.url": redis.url()} if redis else {}
     given = {key.replace("__", "."): value for key, value in values.items()}
     settings = changed(warehouse.settings, ACCESS | PATIENT | ROLES | cache | {"reports_api.port": 0} | given)
-    service = of(settings, url or warehouse.reader_url)
+    service = of(settings, url or warehouse.reader_url, trusts_gateway)
     with serving(service) as made:
         yield Api(service, made, warehouse)
 
@@ -125,8 +132,10 @@ def free_port() -> int:
         return port
 
 
-def of(settings: Settings, url: str) -> Service:
+def of(settings: Settings, url: str, trusts_gateway: bool = False) -> Service:
     """Return a service on a database."""
     limited = limited_settings(settings)
     limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
-    return Service(limited, Reader(limited, found(), ReadWarehouse(limited, url)), Verifier(settings), {}, limit)
+    authenticator = Gateway(settings) if trusts_gateway else Verifier(settings)
+    reader = Reader(limited, found(), ReadWarehouse(limited, url))
+    return Service(limited, reader, authenticator, {}, limit, definitions(manifest()))
