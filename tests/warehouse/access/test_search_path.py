@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
+import psycopg
 import pytest
 from click.testing import CliRunner
+from support.plain_dbt import libpq_variables, plain_dbt
 from support.small_scenario import NEXT_DAY
-from support.warehouse import Warehouse, connect_as
+from support.warehouse import NO_TESTS, Warehouse, connect_as
 
 from orchestration.cli import commands
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.service import Asked, Reader
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.connection import child_environment, connect, connection_variables
 from orchestration.warehouse.database import Database
 from workshop.sample.load import SAMPLE_AS_OF
 
@@ -100,6 +102,53 @@ def test_no_session_calls_what_others_have_planted(trapped: Warehouse, monkeypat
     with closing(Reader.open(trapped.settings, trapped.reader_url)) as reader:
         for name in reader.dashboards:
             reader.ask(Asked(name, "sample-hospital", ["PUBLIC", "INTERNAL"]), ["nurse"])
+
+
+@pytest.fixture
+def logins(trapped: Warehouse) -> Iterator[list[str]]:
+    """Yield logins without a search path: members of the role that loads and of that of dashboards, a superuser."""
+    warehouse = trapped.settings.insights.warehouse
+    trapped.execute(
+        f"create role loading_member login in role {warehouse.write_user};"
+        f"create role reading_member login in role {warehouse.read_only_user}"
+    )
+    yield ["loading_member", "reading_member", "postgres"]
+    trapped.execute("drop owned by loading_member, reading_member; drop role loading_member, reading_member")
+
+
+def test_no_login_calls_what_others_have_planted(
+    trapped: Warehouse, logins: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = trapped.build(*NO_TESTS)
+    assert load.succeeded, load.output
+    for login in logins:
+        url = trapped.postgres.url(trapped.name, login)
+        with connect_as(url) as unprotected, pytest.raises(psycopg.Error, match="TRAP obj_description"):
+            unprotected.execute("select obj_description('pg_class'::regclass, 'pg_class')")
+        if login == "reading_member":
+            with closing(Reader.open(trapped.settings, url)) as reader:
+                reader.ask(Asked("overview", "sample-hospital", ["PUBLIC", "INTERNAL"]), ["nurse"])
+            continue
+        monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", url)
+        done = CliRunner().invoke(commands, ["status"])
+        assert done.exit_code == 0, done.output
+        variables = libpq_variables(trapped.postgres, trapped.name, login)
+        run = plain_dbt(variables, "run", "--select", "stg_roles", "dim_roles", "--vars", f"{{as_of: {SAMPLE_AS_OF}}}")
+        assert run.succeeded, run.output
+
+
+def test_options_of_the_caller_keep_the_search_path(trapped: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    # dbt's profile leaves the path to PGOPTIONS, if there are any; what starts dbt and `insights env` adds it to them.
+    url = f"{trapped.admin_url}{'&' if '?' in trapped.admin_url else '?'}options=-c%20statement_timeout%3D10min"
+    given = connection_variables(url)
+    assert given["PGOPTIONS"] == "-c statement_timeout=10min -c search_path=pg_catalog,pg_temp"
+    monkeypatch.setenv("PGOPTIONS", "-c jit=off")
+    assert child_environment(None, {})["PGOPTIONS"] == "-c jit=off -c search_path=pg_catalog,pg_temp"
+    assert child_environment(url, {})["PGOPTIONS"] == given["PGOPTIONS"]
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with psycopg.connect("") as connection:
+        assert connection.execute("show search_path").fetchone() == ("pg_catalog, pg_temp",)
 
 
 def test_init_names_a_schema_in_which_everybody_may_create(
