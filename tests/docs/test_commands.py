@@ -76,6 +76,9 @@ def variables(built: Warehouse, redis_server: LocalRedis, tmp_path: Path) -> Ite
             "INSIGHTS_CORE_API_URL": core.url,
             "INSIGHTS_EXPORT_DIR": str(tmp_path),
             "INSIGHTS_EXPORT_KEY": KEY,
+            "INSIGHTS_EXPORT_WAREHOUSE_URL": built.postgres.url(
+                built.name, built.settings.insights.warehouse.export_user
+            ),
             "INSIGHTS_READER_PASSWORD": KEY,
             "INSIGHTS_REDIS_URL": redis_server.url(),
         }
