@@ -102,7 +102,7 @@ def libpq_environment(url: str) -> dict[str, str]:
         raise MisconfiguredError(
             f"INSIGHTS_WAREHOUSE_URL has parameters that cannot be passed on: {', '.join(unknown)}."
         )
-    return _pinned({VARIABLES[key]: str(value) for key, value in parts.items() if key in VARIABLES})
+    return {VARIABLES[key]: str(value) for key, value in parts.items() if key in VARIABLES}
 
 
 def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Connection:
@@ -177,7 +177,7 @@ def connection_variables(url: str) -> dict[str, str]:
     and password files and the answers of the servers. dbt needs one value of each, so this connects once and takes
     libpq's choice (decision D147). Raises like `libpq_environment` and `connect`.
     """
-    return libpq_environment(url) | _choice_of_libpq(url)
+    return _pinned(libpq_environment(url) | _choice_of_libpq(url))
 
 
 def _choice_of_libpq(url: str) -> dict[str, str]:
