@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.dashboards.dashboard_scenario import OPEN
 from support.exports.exporting import ExportSession
-from support.strangers import PATTERNS, exported, remove_stricter, shown
+from support.exports.strangers import PATTERNS, exported, remove_stricter, shown
 from support.warehouse import NO_TESTS, Warehouse, disposable_copy
 
 pytest_plugins = ["support.exports.export_sessions"]
