@@ -21,7 +21,7 @@ from orchestration.errors import BadInputError
 from orchestration.supervision import run_dbt
 from orchestration.warehouse import profiles
 from orchestration.warehouse.clock import today
-from orchestration.warehouse.connection import child_environment, connect
+from orchestration.warehouse.connection import child_environment, open_session
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_guard import Confirmed, check_source_rows
 from orchestration.warehouse.writer_lock import writer_lock
@@ -190,7 +190,7 @@ def writing(settings: Settings, url: str | None) -> Iterator[int]:
     may not write or in `offline` unless it is enabled, and MisconfiguredError if the address leads to a pooler.
     """
     settings.check_offline("Loads")
-    with connect(url, autocommit=True) as connection:
+    with open_session(url, autocommit=True) as connection:
         db = Database(settings, connection)
         with writer_lock(db) as claim:
             profiles.synchronize(db)
@@ -203,7 +203,7 @@ def _check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any
     The day is that of the load: the variable `as_of`, else today (UTC), as in the macro `as_of`.
     """
     given = variables.get("as_of")
-    with connect(url, autocommit=True) as connection:
+    with open_session(url, autocommit=True) as connection:
         db = Database(settings, connection)
         check_source_rows(db, date.fromisoformat(given) if given else today(db), confirmed)
 

@@ -18,7 +18,7 @@ from orchestration.config.files import Settings
 from orchestration.dbt_failures import failure
 from orchestration.flows import FACTS
 from orchestration.manifest import KINDS, PACKAGE, Relation, marts, nodes, read_manifest, relations
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.connection import open_session
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_guard import Confirmed
 from orchestration.warehouse.written import Written, database_time, written_since
@@ -64,7 +64,7 @@ def reconcile(
 
     repairable = _repairable(settings)
     load(scan_all=False)
-    with connect(url, autocommit=True) as connection:
+    with open_session(url, autocommit=True) as connection:
         db = Database(settings, connection)
         started = database_time(db)
         load(scan_all=True)
@@ -92,7 +92,7 @@ def recount(
     has not passed looks at all rows again. Raises FailedError with the tests that failed, and like `dbt.write`.
     """
     manifest = read_manifest(settings)
-    with connect(url, autocommit=True) as connection:
+    with open_session(url, autocommit=True) as connection:
         db = Database(settings, connection)
         missing = _missing(db, manifest)
         db.execute(sql.SQL("update {} set checked_through = null").format(db.ops("test_results")))

@@ -22,7 +22,8 @@ ROLE = "teacher"
 def api_variables(settings: Settings, state: Path, database: str) -> dict[str, str]:
     """Return the variables of the service: it connects as the read-only role, and has a secret for tokens."""
     own = {TOKEN_SECRET: kept_secret(state, "token-secret")}
-    return demo_variables(state, database, settings.insights.warehouse.read_only_user) | own
+    warehouse = settings.insights.warehouse
+    return demo_variables(state, database, warehouse.read_only_user, warehouse.export_user) | own
 
 
 def example_requests(settings: Settings, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:

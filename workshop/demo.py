@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from psycopg import sql
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
+from orchestration.config.variables import EXPORT_KEY
 from orchestration.errors import FailedError
 from orchestration.manifest import scheduled_marts
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialize
 from orchestration.warehouse.status import Status, read_status
-from workshop.demo_variables import DAYS, INCIDENTS_DATABASE, SAMPLE_DATABASE, cache_url
+from workshop.demo_variables import DAYS, INCIDENTS_DATABASE, SAMPLE_DATABASE, cache_url, export_key
 from workshop.incidents import import_incidents
 from workshop.operational import create_operational_schema
 from workshop.sample.load import load_sample
@@ -121,9 +123,16 @@ def remove_warehouse(demo: Demo) -> None:
 
 
 def prepare_database(demo: Demo) -> None:
-    """Run `insights init` on the demo's database."""
-    with psycopg.connect(demo.admin_url) as connection:
-        initialize(connection, demo.settings)
+    """Run `insights init` on the demo's database, with the demo's key of exports."""
+    given = os.environ.get(EXPORT_KEY)
+    os.environ[EXPORT_KEY] = export_key(demo.state)
+    try:
+        with psycopg.connect(demo.admin_url) as connection:
+            initialize(connection, demo.settings)
+    finally:
+        del os.environ[EXPORT_KEY]
+        if given is not None:
+            os.environ[EXPORT_KEY] = given
 
 
 def build(demo: Demo, progress: Progress) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+from orchestration.config.variables import EXPORT_KEY
 from workshop.sample.scenario import SAMPLE_AS_OF
 from workshop.services import LocalPostgres, LocalRedis
 
@@ -18,21 +19,27 @@ INCIDENTS_AS_OF = date(2017, 2, 19)  # the day after the last event of the publi
 # The day of each demo: the data ends before it. A load as of a later day would put rows out of retention for good.
 DAYS = {SAMPLE_DATABASE: SAMPLE_AS_OF, INCIDENTS_DATABASE: INCIDENTS_AS_OF}
 _CACHES = {SAMPLE_DATABASE: 2, INCIDENTS_DATABASE: 3}  # numbers of databases in Redis; the private Airflow uses 1
-_KEPT = ("INSIGHTS_AS_OF", "INSIGHTS_EXPORT_DIR", "INSIGHTS_EXPORT_KEY")  # a value of the caller takes precedence
+_KEPT = ("INSIGHTS_AS_OF", "INSIGHTS_EXPORT_DIR")  # a value of the caller takes precedence
 
 
 def demo_variables(
-    state: Path, database: str, etl_role: str, environ: Mapping[str, str] = os.environ
+    state: Path, database: str, etl_role: str, export_role: str, environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """Return the variables for commands on a demo's database: its address, day, cache and export folder."""
+    """Return the variables for commands on a demo's database: its addresses, day, cache, export folder and key."""
     variables = {
         "INSIGHTS_WAREHOUSE_URL": LocalPostgres(state).url(database, etl_role),
+        "INSIGHTS_EXPORT_WAREHOUSE_URL": LocalPostgres(state).url(database, export_role),
         "INSIGHTS_REDIS_URL": cache_url(state, database),
         "INSIGHTS_AS_OF": DAYS[database].isoformat(),
         "INSIGHTS_EXPORT_DIR": str(state / "exports"),
-        "INSIGHTS_EXPORT_KEY": kept_secret(state, "export-key"),
+        EXPORT_KEY: export_key(state),
     }
     return {name: (name in _KEPT and environ.get(name)) or value for name, value in variables.items()}
+
+
+def export_key(state: Path) -> str:
+    """Return the key of the masks, which the databases of the demos know (decision D174)."""
+    return kept_secret(state, "export-key")
 
 
 def cache_url(state: Path, database: str) -> str:

@@ -6,7 +6,7 @@ truncate insights.dim_cases, insights.fact_cases;
 insert into insights.dim_cases (
     case_id, organization_id, label, label_base, label_category, label_subcategory, label_role, is_label_valid,
     domain, location, source_keys, visible_domain, visible_source_keys, is_own_review, title, status, severity,
-    origin_vertical_level, origin_role, opened_at, deadline_at, closed_at, visibility, pattern_visibility, quality_flags,
+    origin_vertical_level, origin_role, opened_at, deadline_at, closed_at, visibility, strictest_visibility, quality_flags,
     loaded_at
 )
 select

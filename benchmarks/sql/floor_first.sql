@@ -219,9 +219,7 @@ select
     case when status in ('resolved', 'archived') then cases.updated_at end as closed_at,
     cases.created_at + reactivity_time as deadline_at,
     token_of(ranked.rank) as visibility,
-    token_of(greatest(
-        ranked.rank, case when coalesce(domain, 'generic') <> coalesce(visible_domain, 'generic') then task_rank end
-    )) as pattern_visibility,
+    token_of(greatest(ranked.rank, task_rank)) as strictest_visibility,
     array_remove(array[case when not is_label_valid then 'label_unparsable' end], null) as quality_flags
 from cases
 left join organization_profiles on cases.organization_id = organization_profiles.organization_id

@@ -10,7 +10,9 @@
         cases.label_base,
         cases.severity_rank,
         cases.visibility_rank,
-        cases.source_keys
+        cases.strictest_rank,
+        cases.source_keys,
+        cases.visible_source_keys
     from cases
     inner join groups
         on cases.organization_id = groups.organization_id

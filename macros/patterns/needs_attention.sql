@@ -23,6 +23,7 @@
         min({{ utc_date('unresolved.opened_at') }}) as peak_first_date,
         max({{ utc_date('unresolved.opened_at') }}) as peak_last_date,
         cast(null as integer) as distinct_sources,
+        cast(null as integer) as visible_sources,
         cast(null as integer) as department_count,
         unresolved.threshold_events,
         cast(null as integer) as threshold_days,
@@ -49,7 +50,7 @@
             cases.label_role,
             coalesce(cases.location, '') as location,
             cases.severity,
-            coalesce(cases.pattern_visibility, cases.visibility) as visibility,
+            {{ pattern_visibility('cases') }} as visibility,
             cases.opened_at
         from {{ ref('dim_cases') }} as cases
         inner join rules

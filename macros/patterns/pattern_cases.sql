@@ -26,8 +26,10 @@ cases as (
         cases.label_subcategory,
         cases.label_role,
         array_position(array[{{ enum_tokens('task_severity') }}], cases.severity) as severity_rank,
-        {{ visibility_rank('coalesce(cases.pattern_visibility, cases.visibility)') }} as visibility_rank,
+        {{ visibility_rank(pattern_visibility('cases')) }} as visibility_rank,
+        {{ visibility_rank('coalesce(cases.strictest_visibility, cases.visibility)') }} as strictest_rank,
         cases.source_keys,
+        coalesce(cases.visible_source_keys, cases.source_keys) as visible_source_keys,
         cases.opened_at,
         cases.severity in ('MAJOR', 'CRITICAL') or risk_cases.case_id is not null as is_high_risk
     from {{ ref('dim_cases') }} as cases
@@ -37,4 +39,9 @@ cases as (
         and cases.opened_at >= {{ utc_midnight(day ~ ' - ' ~ rule.window_days) }}
         and cases.opened_at < {{ utc_midnight(day) }}
 )
+{%- endmacro %}
+
+{#- With which visibility a case counts in patterns: stricter tasks that decide its domain make it as strict as they are (decision D165). -#}
+{% macro pattern_visibility(cases) -%}
+    coalesce(case when {{ cases }}.domain <> {{ cases }}.visible_domain then {{ cases }}.strictest_visibility end, {{ cases }}.visibility)
 {%- endmacro %}

@@ -1,7 +1,8 @@
 {#- The history of a pattern table (decision D7): reviews are kept by their date, and a rerun replaces exactly its own rows.
 
     An episode begins when a pattern fires that did not fire at the previous review date. A row keeps the episode that it was first
-    stored with, so neither a rerun nor a replay of an older review moves the start of an ongoing episode. -#}
+    stored with, so neither a rerun nor a replay of an older review moves the start of an ongoing episode. A row does not continue the
+    episode of a stricter one, whose readers are fewer (decision D182). -#}
 {% macro with_episodes(cadence, reviewed) -%}
 {%- set stored = this if is_incremental() -%}
 episodes as (
@@ -14,10 +15,12 @@ episodes as (
         on {{ reviewed }}.pattern_id = own.pattern_id
         and {{ reviewed }}.organization_id = own.organization_id
         and own.review_date = date '{{ review_date(cadence) }}'
+        and {{ visibility_rank('own.visibility') }} <= {{ visibility_rank(reviewed ~ '.visibility') }}
     left join {{ stored }} as earlier
         on {{ reviewed }}.pattern_id = earlier.pattern_id
         and {{ reviewed }}.organization_id = earlier.organization_id
         and earlier.review_date = {{ previous_review_date(cadence) }}
+        and {{ visibility_rank('earlier.visibility') }} <= {{ visibility_rank(reviewed ~ '.visibility') }}
         {%- else %}
         {{ reviewed }}.review_date as episode_start
     from {{ reviewed }}

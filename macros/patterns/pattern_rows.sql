@@ -22,6 +22,7 @@
         patterns.stretch_first as peak_first_date,
         patterns.opened_on as peak_last_date,
         cast(patterns.distinct_sources as integer) as distinct_sources,
+        cast(patterns.visible_sources as integer) as visible_sources,
         cast(patterns.department_count as integer) as department_count,
         patterns.threshold_events,
         patterns.stretch_days as threshold_days,

@@ -30,6 +30,7 @@ details as (
         count(*) as event_count,
         max(severity_rank) as severity_rank,
         max(visibility_rank) as visibility_rank,
+        max(strictest_rank) as strictest_rank,
         count(distinct label_base) filter (where label_base not in ({{ broadcast_bases() | join(', ') }})) as department_count,
         min(opened_at) as first_event_at,
         max(opened_at) as last_event_at,
@@ -39,16 +40,24 @@ details as (
 ),
 
 source_keys as (
-    select distinct
+    select
         group_number,
-        unnest(source_keys) as source_key
+        unnest(source_keys) as source_key,
+        false as is_visible
+    from members
+    union
+    select
+        group_number,
+        unnest(visible_source_keys) as source_key,
+        true as is_visible
     from members
 ),
 
 sources as (
     select
         group_number,
-        count(*) as distinct_sources
+        count(*) filter (where not is_visible) as distinct_sources,
+        count(*) filter (where is_visible) as visible_sources
     from source_keys
     group by group_number
 )

@@ -165,9 +165,7 @@ final as (
         case when status in ({{ closed_tokens('case_status') }}) then updated_at end as closed_at,
         {{ deadline_after('opened_at', 'reactivity_time') }} as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
-        -- Decision D165: stricter tasks that decide the domain make the case as strict as they are.
-        {{ visibility_of_rank('greatest(visibility_rank, case when domain <> visible_domain then task_visibility_rank end)') }}
-            as pattern_visibility,
+        {{ visibility_of_rank('greatest(visibility_rank, task_visibility_rank)') }} as strictest_visibility,
         cast(linked_task_count as integer) as linked_task_count,
         cast(escalation_count as integer) as escalation_count,
         cast(review_count as integer) as review_count,

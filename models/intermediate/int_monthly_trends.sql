@@ -34,11 +34,7 @@ tasks as (
         dimensions.domain,
         cases.location,
         facts.severity,
-        -- A location is as confidential as its case.
-        {{ visibility_of_rank(
-            'greatest(' ~ visibility_rank('facts.visibility')
-            ~ ', case when cases.location is not null then ' ~ visibility_rank('cases.visibility') ~ ' end)'
-        ) }} as visibility,
+        facts.visibility,
         facts.created_date_key,
         -- A task and the case that its location comes from leave raw retention by their own dates.
         least(
@@ -59,6 +55,8 @@ tasks as (
             dimensions.case_id = cases.case_id
             and dimensions.organization_id = cases.organization_id
             and cases.opened_at >= {{ utc_midnight('span.cutoff') }}
+            -- Decision D183: a location is as confidential as its case.
+            and {{ visibility_rank('cases.visibility') }} <= {{ visibility_rank('facts.visibility') }}
     where facts.created_date_key >= span.cutoff and {{ is_changed_trend('dimensions', 'facts.organization_id') }}
 ),
 

@@ -19,11 +19,11 @@ def init(admin_url: str | None, move_aside: bool) -> None:
     It is safe to repeat.
     """
     from orchestration.config.files import load_settings
-    from orchestration.warehouse.connection import connect
+    from orchestration.warehouse.connection import open_session
     from orchestration.warehouse.init import initialize
 
     settings = load_settings()
-    with connect(admin_url) as connection:
+    with open_session(admin_url) as connection:
         report = initialize(connection, settings, move_aside=move_aside)
     for role in report.roles_created:
         say(f"Created the role {role}, without a password; set one with: alter role {role} password '...'")

@@ -97,12 +97,12 @@ def remove(organization: str, admin_url: str | None) -> None:
 def _databases(admin_url: str | None) -> Iterator[tuple[Database, Database]]:
     """Connect as the role that loads and as the administrator."""
     from orchestration.config.files import load_settings
-    from orchestration.warehouse.connection import connect
+    from orchestration.warehouse.connection import open_session
     from orchestration.warehouse.database import Database
     from orchestration.warehouse.readers import MESSAGES, check_same_database
 
     settings = load_settings()
-    with Database.open(settings) as db, connect(admin_url, autocommit=True) as connection:
+    with Database.open(settings) as db, open_session(admin_url, autocommit=True) as connection:
         admin = Database(settings, connection, MESSAGES)
         check_same_database(admin, db)
         yield db, admin

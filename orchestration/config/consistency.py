@@ -60,7 +60,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         Rule(_exports_keep_rows_back, (path("insights.exports.allowed_visibilities"),)),
         Rule(_dags_have_flows, (("dags",),)),
         Rule(_dag_ids_differ, (("dags",),)),
-        *exposures(),
+        *exposures(environ),
     ]
 
 

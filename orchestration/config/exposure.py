@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
-from orchestration.config.expansion import REFERENCE
+from orchestration.config.expansion import REFERENCE, expand
 from orchestration.config.masking import has_password, shown
 from orchestration.config.problems import KeyPath, Problem, dotted
 from orchestration.config.rule import Rule, path
@@ -19,6 +19,7 @@ ADMINISTRATORS = {
 }
 
 _MASKING = path("insights.exports.pii_masking_enabled")
+_EXPORT_URL, _WAREHOUSE_URL = path("insights.exports.connection_url"), path("insights.warehouse.connection_url")
 _SUFFIXES = {"read_only_user": "ro", "write_user": "etl", "export_user": "export"}
 _USERS = tuple(path(f"insights.warehouse.{name}") for name in _SUFFIXES)
 _STRICT_ROLES = tuple(path(f"insights.access.{name}") for name in ("restricted_roles", "anonymised_roles"))
@@ -27,18 +28,19 @@ _SUPERUSERS = path("insights.reports_api.superuser_roles")
 _THREADS = path("insights.reports_api.threads")
 # The values that the settings keep as the file has them, with the variable that the shipped file reads instead.
 _SECRETS = {
-    path("insights.warehouse.connection_url"): "INSIGHTS_WAREHOUSE_URL",
-    path("insights.exports.connection_url"): "INSIGHTS_EXPORT_WAREHOUSE_URL",
+    _WAREHOUSE_URL: "INSIGHTS_WAREHOUSE_URL",
+    _EXPORT_URL: "INSIGHTS_EXPORT_WAREHOUSE_URL",
     path("insights.cache.url"): "INSIGHTS_REDIS_URL",
     path("insights.reviews.url"): "INSIGHTS_CORE_API_URL",
     path("insights.reviews.token"): "INSIGHTS_CORE_API_TOKEN",
 }
 
 
-def exposures() -> list[Rule]:
+def exposures(environ: Mapping[str, str]) -> list[Rule]:
     """Return the rules that find values which show too much, allow too much, or are secrets."""
     return [
         Rule(_personal_columns_are_masked, (_MASKING,)),
+        Rule(partial(_exports_have_their_role, environ), (_EXPORT_URL, _WAREHOUSE_URL)),
         *(Rule(partial(_is_no_administrator, where), (where,)) for where in _USERS),
         *(Rule(partial(_is_not_every_role, where), (where,)) for where in _STRICT_ROLES),
         Rule(_superusers_are_named, (_SUPERUSERS,)),
@@ -52,6 +54,17 @@ def _personal_columns_are_masked(settings: Settings) -> Iterator[Problem]:
     if settings.environment == "prod" and not settings.insights.exports.pii_masking_enabled:
         says = "exports of prod contain names, titles and references of persons as they are; write true"
         yield finding(settings, "warning", _MASKING, "false", says)
+
+
+def _exports_have_their_role(environ: Mapping[str, str], settings: Settings) -> Iterator[Problem]:
+    warehouse, exports = settings.insights.warehouse.connection_url, settings.insights.exports.connection_url
+    is_used = not expand(warehouse, environ)[1]
+    if settings.environment == "prod" and is_used and expand(exports, environ)[1]:
+        says = (
+            "without an address of their own, exports of prod run as the role that loads, which reads names; insights"
+            f" init creates a role for them: export {_SECRETS[_EXPORT_URL]} (docs/exports.md)"
+        )
+        yield finding(settings, "warning", _EXPORT_URL, shown("", exports), says)
 
 
 def _is_no_administrator(where: KeyPath, settings: Settings) -> Iterator[Problem]:

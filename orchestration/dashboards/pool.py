@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from orchestration.dashboards.bounded import BoundedConnection
 from orchestration.errors import UnavailableError
-from orchestration.warehouse.connection import connection_error, parameters
+from orchestration.warehouse.connection import connection_error, parameters, pin_search_path
 
 logger = logging.getLogger(__name__)
 # The pool's own messages repeat what is logged here; without a handler, Python would print them to standard error.
@@ -39,7 +39,10 @@ class _ReportingConnection(BoundedConnection):
         """Connect; a failure is passed to `report`, a function among the arguments, and raised."""
         report: Callable[[psycopg.Error], None] = kwargs.pop("report")
         try:
-            return super().connect(conninfo, **kwargs)
+            connection = super().connect(conninfo, **kwargs)
+            connection.answer_by = time.monotonic() + CHECK_SECONDS
+            pin_search_path(connection)
+            return connection
         except psycopg.Error as error:
             report(error)
             raise

@@ -133,7 +133,8 @@ def refuse_pooler(db: Database) -> None:
     """
     if db.value("select pg_backend_pid()") != db.connection.info.backend_pid:
         raise MisconfiguredError(
-            "INSIGHTS_WAREHOUSE_URL leads to a connection pooler, behind which two processes can share a session, and"
+            "The address of the database (INSIGHTS_WAREHOUSE_URL, or INSIGHTS_EXPORT_WAREHOUSE_URL for exports, if that"
+            " is set) leads to a connection pooler, behind which two processes can share a session, and"
             " both would hold the claim that only one may have. Set the address of PostgreSQL itself."
         )
 

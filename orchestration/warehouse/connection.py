@@ -69,6 +69,11 @@ NETWORK: dict[str, Any] = {
     "tcp_user_timeout": 60_000,
 }
 
+# Names that are not qualified mean objects of PostgreSQL, never those that somebody has put into `public` (D150). The
+# roles have the same path; a login that is only a member of one of them, and an administrator, do not get it.
+SEARCH_PATH = "pg_catalog, pg_temp"
+_PIN = f"-c search_path={SEARCH_PATH.replace(' ', '')}"
+
 # Errors that waiting cannot fix. A refused connection has no SQLSTATE, only a message in the server's language; in
 # other languages than English, it counts as a server that does not respond.
 _WRONG = re.compile(
@@ -112,6 +117,26 @@ def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Conn
         raise connection_error(error) from error
 
 
+def open_session(url: str | None = None, *, autocommit: bool = False) -> psycopg.Connection:
+    """Connect as `connect` does, with a search path in which others can create nothing (decision D150).
+
+    A statement sets it, because not every pooler accepts settings at the start of a session. Raises like `connect`.
+    """
+    connection = connect(url, autocommit=True)
+    try:
+        pin_search_path(connection)
+        connection.autocommit = autocommit
+    except psycopg.Error as error:
+        connection.close()
+        raise connection_error(error) from error
+    return connection
+
+
+def pin_search_path(connection: psycopg.Connection[Any]) -> None:
+    """Set the search path of a session in autocommit mode; raises psycopg.Error."""
+    connection.execute(f"set search_path to {SEARCH_PATH}")
+
+
 def parameters(url: str | None) -> dict[str, Any]:
     """Return the parameters for psycopg of a connection to `url`, without those that the URL or the variables set.
 
@@ -142,7 +167,7 @@ def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, st
     if url:
         inherited = {k: v for k, v in inherited.items() if k not in VARIABLES.values()}
         inherited |= connection_variables(url)
-    return inherited | {"DO_NOT_TRACK": "1"} | dict(extra)
+    return _pinned(inherited) | {"DO_NOT_TRACK": "1"} | dict(extra)
 
 
 def connection_variables(url: str) -> dict[str, str]:
@@ -152,7 +177,7 @@ def connection_variables(url: str) -> dict[str, str]:
     and password files and the answers of the servers. dbt needs one value of each, so this connects once and takes
     libpq's choice (decision D147). Raises like `libpq_environment` and `connect`.
     """
-    return libpq_environment(url) | _choice_of_libpq(url)
+    return _pinned(libpq_environment(url) | _choice_of_libpq(url))
 
 
 def _choice_of_libpq(url: str) -> dict[str, str]:
@@ -166,6 +191,12 @@ def _choice_of_libpq(url: str) -> dict[str, str]:
         if info.password:
             chosen["PGPASSWORD"] = info.password
         return chosen
+
+
+def _pinned(variables: dict[str, str]) -> dict[str, str]:
+    """Return the variables with a search path among the options, if there are any; else dbt's profile has one."""
+    options = variables.get("PGOPTIONS")
+    return variables | {"PGOPTIONS": f"{options} {_PIN}"} if options and _PIN not in options else variables
 
 
 def _without_secrets(error: Exception) -> str:

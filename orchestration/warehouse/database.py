@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from orchestration.config.files import Settings
 from orchestration.errors import ConflictError, NotFoundError
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.connection import open_session
 from orchestration.warehouse.ids import canonical_id
 from orchestration.warehouse.names import Names
 from orchestration.warehouse.translation import Messages, translating
@@ -43,7 +43,7 @@ class Database:
 
         PostgreSQL's errors in the block become InsightsError too.
         """
-        with translating(messages), connect(url or settings.warehouse_url, autocommit=autocommit) as connection:
+        with translating(messages), open_session(url or settings.warehouse_url, autocommit=autocommit) as connection:
             yield cls(settings, connection, messages or {})
 
     def saying(self, messages: Messages) -> Self:

@@ -11,11 +11,12 @@ from psycopg import sql
 from orchestration.config.files import Settings
 from orchestration.errors import BusyError, MisconfiguredError, RefusedError
 from orchestration.warehouse import export_role, foreign, profiles, row_security
+from orchestration.warehouse.connection import SEARCH_PATH
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import STATUSES
 from orchestration.warehouse.privileges import check_privileges, grant_defaults
-from orchestration.warehouse.roles import SEARCH_PATH, create_roles, limit_reader, spare_connections
+from orchestration.warehouse.roles import create_roles, limit_reader, spare_connections
 from orchestration.warehouse.transaction_lock import transaction_lock
 from orchestration.warehouse.translation import Messages
 
@@ -79,7 +80,7 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
         connection.execute("set transaction isolation level read committed read write")
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(sql.SQL("set local {} to 0").format(sql.Identifier(name)))
-        connection.execute(sql.SQL("set local search_path to {}").format(SEARCH_PATH))
+        connection.execute(sql.SQL("set local search_path to {}").format(sql.SQL(SEARCH_PATH)))
         transaction_lock(connection, LOCK_NAME, "preparing this database", PATIENCE)
         _check_server(connection)
         report.missing_columns = _check_source(db)

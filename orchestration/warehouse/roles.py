@@ -5,6 +5,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from orchestration.errors import MisconfiguredError
+from orchestration.warehouse.connection import SEARCH_PATH
 from orchestration.warehouse.database import Database
 
 # Set on the roles, because a database or server that is tuned for an application may set them otherwise. Results depend
@@ -17,8 +18,6 @@ ALL_ROLES = {
     "standard_conforming_strings": "on",
     "transform_null_equals": "off",
 }
-# Names that are not qualified mean objects of PostgreSQL, never those that somebody has put into `public` (D150).
-SEARCH_PATH = sql.SQL("pg_catalog, pg_temp")
 WRITER_ONLY = {
     # A policy that hides rows of the source is an error then. Hidden rows would look deleted (decision D129).
     "row_security": "off",
@@ -68,7 +67,7 @@ def create_roles(db: Database) -> list[str]:
     ):
         for name, value in values.items():
             _set(db, role, name, value)
-        db.execute(sql.SQL("alter role {} set search_path to {}").format(sql.Identifier(role), SEARCH_PATH))
+        db.execute(sql.SQL("alter role {} set search_path to {}").format(sql.Identifier(role), sql.SQL(SEARCH_PATH)))
     return created
 
 

@@ -125,6 +125,20 @@ def test_masks_may_be_off_where_it_is_not_prod(project: ConfigProject) -> None:
 
 @pytest.mark.parametrize(("old", "new"), SILENT, ids=[new[:40] for _, new in SILENT])
 def test_what_is_right_is_not_reported(project: ConfigProject, old: str, new: str) -> None:
-    before = project.said("warning")
+    exports = {"INSIGHTS_EXPORT_WAREHOUSE_URL": "postgresql://export@h/orgo"}
+    before = project.said("warning", **exports)
     project.edit(old, new)
-    assert (project.said("warning"), project.said()) == (before, [])
+    assert (project.said("warning", **exports), project.said()) == (before, [])
+
+
+def test_exports_of_prod_without_a_role_of_their_own_are_a_warning(project: ConfigProject) -> None:
+    loads, exports = {"INSIGHTS_WAREHOUSE_URL": "postgresql://etl@h/orgo"}, "postgresql://export@h/orgo"
+    says = (
+        f"{CONFIG}:{project.line_of('${INSIGHTS_EXPORT_WAREHOUSE_URL}')}: insights.exports.connection_url is"
+        ' "${INSIGHTS_EXPORT_WAREHOUSE_URL}": without an address of their own, exports of prod run as the role that'
+        " loads, which reads names; insights init creates a role for them: export INSIGHTS_EXPORT_WAREHOUSE_URL"
+        " (docs/exports.md)"
+    )
+    assert says in project.said("warning", **loads)
+    quiet = [("staging", loads), ("prod", {}), ("prod", loads | {"INSIGHTS_EXPORT_WAREHOUSE_URL": exports})]
+    assert not any(says in project.said("warning", env, **variables) for env, variables in quiet)

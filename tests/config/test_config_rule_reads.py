@@ -48,7 +48,7 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     }
     insights["warehouse"] |= {"max_reader_connections": 9, "reader_limits": {"connections": 8}}
     insights["warehouse"]["connection_url"] = "postgresql://etl:pw@h/orgo"
-    insights["exports"]["connection_url"] = "postgresql://export:pw@h/orgo"
+    insights["exports"]["connection_url"] = "postgresql://export:pw@h/${INSIGHTS_EXPORT_WAREHOUSE_URL}"
     insights["cache"]["url"] = "redis://:pw@h"
     insights["reviews"] |= {"url": "http://core.example.org/?token=pw", "token": "pw"}
     insights["source"] = {"schema": "s" * 60}

@@ -200,7 +200,7 @@ def test_open_patterns(warehouse: Warehouse, reader: Reader, slug: str, sees: An
     answer = reader.ask(Asked("open_patterns", slug, sees, parameters={"kinds": kinds}), ROLES)
     for cadence, day in CADENCES.items():
         expected = {
-            row["pattern_id"]: (row["kind"], row["label"], row["severity"], row["event_count"], row["distinct_sources"])
+            row["pattern_id"]: (row["kind"], row["label"], row["severity"], row["event_count"], row["visible_sources"])
             for row in stored(warehouse, cadence, slug)
             if row["review_date"] == day.isoformat()
             and row["visibility"] in sees

@@ -22,6 +22,8 @@ from orchestration.cli import commands
 from orchestration.config.files import PROJECT
 from orchestration.config.variables import VARIABLES
 from orchestration.errors import InsightsError
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.init import initialize
 from workshop.services import LocalRedis
 
 PAGES = {
@@ -68,7 +70,10 @@ def test_each_reason_is_still_needed() -> None:
 
 @pytest.fixture
 def variables(built: Warehouse, redis_server: LocalRedis, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Return values for the variables that a page may name, for services of the test."""
+    """Return values for the variables that a page may name, for services of the test; the database knows the key."""
+    with pytest.MonkeyPatch.context() as monkeypatch, connect(built.admin_url) as connection:
+        monkeypatch.setenv("INSIGHTS_EXPORT_KEY", KEY)
+        initialize(connection, built.settings)
     with CoreServices.started() as core:
         yield {
             "INSIGHTS_ADMIN_URL": built.admin_url,
@@ -76,6 +81,9 @@ def variables(built: Warehouse, redis_server: LocalRedis, tmp_path: Path) -> Ite
             "INSIGHTS_CORE_API_URL": core.url,
             "INSIGHTS_EXPORT_DIR": str(tmp_path),
             "INSIGHTS_EXPORT_KEY": KEY,
+            "INSIGHTS_EXPORT_WAREHOUSE_URL": built.postgres.url(
+                built.name, built.settings.insights.warehouse.export_user
+            ),
             "INSIGHTS_READER_PASSWORD": KEY,
             "INSIGHTS_REDIS_URL": redis_server.url(),
         }

@@ -1,22 +1,23 @@
-"""What an exported row tells of rows that are stricter than itself: nothing, whatever these are or become."""
+"""What a row of an export or a dashboard tells of stricter rows: nothing but what docs/security.md names."""
 
 # ruff: noqa: S608 -- every statement is made of literals of the tests
 
 from __future__ import annotations
 
+import json
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.exports.attacks import VISIBLE
-from support.exports.exported_rows import sorted_rows
-from support.exports.exporting import CLUB, HOSPITAL, STORES, ExportSession
-from support.warehouse import Warehouse
+from support.dashboards.dashboard_scenario import OPEN
+from support.exports.exporting import ExportSession
+from support.exports.strangers import PATTERNS, exported, remove_stricter, shown
+from support.warehouse import NO_TESTS, Warehouse, disposable_copy
 
 pytest_plugins = ["support.exports.export_sessions"]
 pytestmark = pytest.mark.services
 
-ROWS, CELLS = ("tasks", "cases", "trends_monthly"), ("monthly_task_totals", "monthly_case_totals")
 # Strict tasks of cases that leave although these tasks do not.
 STRICT_TASKS = """
     select d.task_id from insights.dim_tasks as d
@@ -25,23 +26,12 @@ STRICT_TASKS = """
 """
 
 
-def exported(session: ExportSession) -> dict[str, list[str]]:
-    """Return the rows, and the cells of what may leave as rows, of all organizations."""
-    found: dict[str, list[str]] = {}
-    for organization in (HOSPITAL, STORES, CLUB):
-        given: dict[str, Any] = {"organization": organization, "user": session.user(organization)}
-        for name in (*ROWS, *CELLS):
-            rows = session.rows(name, file_format="jsonl", **given)
-            found[f"{organization} {name}"] = sorted_rows([row for row in rows if row["visibility"] in VISIBLE])
-    return found
-
-
 def test_no_export_changes_with_the_stricter_tasks_of_a_case(
     built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = ExportSession.at(built, tmp_path / "exports", monkeypatch)
     stored = "select case_id::text, domain, source_keys from insights.dim_cases"
-    before, marts_before = exported(session), {row[0]: row[1:] for row in built.rows(stored)}
+    before, marts_before = exported(session, OPEN), {row[0]: row[1:] for row in built.rows(stored)}
     strict = built.value(f"select array_agg(task_id::text) from ({STRICT_TASKS}) as strict")
     assert len(strict) > 10
     # Each gets another type and another reporter: what a stranger would learn of a case from its domain and reporters.
@@ -50,17 +40,25 @@ def test_no_export_changes_with_the_stricter_tasks_of_a_case(
         "select min(u.id::text)::uuid from user_accounts as u where u.organization_id = tasks.organization_id),"
         f" updated_at = '2025-12-31 23:59:00+00' where id = any('{{{','.join(strict)}}}')"
     )
-    result = built.build("--exclude-resource-type", "test", "unit_test")
+    result = built.build(*NO_TESTS)
     assert result.succeeded, result.output
     marts_after = {row[0]: row[1:] for row in built.rows(stored)}
     moved = {case_id for case_id, row in marts_after.items() if row != marts_before[case_id]}
     assert len(moved) > 5  # the marts tell it, to those who may read them
-    after = exported(session)
+    after = exported(session, OPEN)
     assert sum(map(len, after.values())) > 1000
     for name, rows in before.items():
-        assert after[name] == rows, name
+        if not name.endswith(PATTERNS):  # a pattern may become stricter (D165, D181)
+            assert after[name] == rows, name
 
 
+# All PUBLIC and INTERNAL cases with tasks become cases of a domain that only a RESTRICTED task of theirs has.
+TELLING = """
+    update cases set metadata = jsonb_build_object('visibility', 'INTERNAL'), updated_at = '2025-12-31 23:59:00+00'
+    where id in (select case_id from insights.fact_cases where visibility in ('PUBLIC', 'INTERNAL'));
+    update tasks set type = 'clinic', visibility = 'RESTRICTED', updated_at = '2025-12-31 23:59:00+00'
+    where case_id in (select id from cases where metadata ->> 'visibility' = 'INTERNAL')
+"""
 # Cases of patterns that may leave, whose domain only tasks have that are stricter than the pattern.
 TELLING_CASES = """
     select p.pattern_id, c.case_id
@@ -95,15 +93,101 @@ def test_no_pattern_that_leaves_has_its_domain_from_stricter_tasks(built: Wareho
 
     assert built.rows(TELLING_CASES) == []
     before = patterns_as_strict_as_tasks()
-    # All PUBLIC and INTERNAL cases with tasks become cases of a domain that only a RESTRICTED task of theirs has.
-    built.execute(
-        "update cases set metadata = jsonb_build_object('visibility', 'INTERNAL'),"
-        " updated_at = '2025-12-31 23:59:00+00' where id in"
-        " (select case_id from insights.fact_cases where visibility in ('PUBLIC', 'INTERNAL'));"
-        "update tasks set type = 'clinic', visibility = 'RESTRICTED', updated_at = '2025-12-31 23:59:00+00'"
-        " where case_id in (select id from cases where metadata ->> 'visibility' = 'INTERNAL')"
-    )
-    result = built.build("--exclude-resource-type", "test", "unit_test")
+    built.execute(TELLING)
+    result = built.build(*NO_TESTS)
     assert result.succeeded, result.output
     assert patterns_as_strict_as_tasks() > before
     assert built.rows(TELLING_CASES) == []
+
+
+# Every case is open to all members, and two of three of its tasks are stricter, with reporters of their own. The tasks
+# of most cases have one type, so that the stricter ones do not decide the domain.
+STRICT_UNDER_OPEN = """
+    update cases set metadata = jsonb_build_object('visibility', 'INTERNAL');
+    update person_profiles set confidentiality_level = 'normal';
+    update tasks set
+        type = case when get_byte(uuid_send(case_id), 15) % 8 = 0 then type else 'maintenance' end,
+        visibility = (array['RESTRICTED', 'ANONYMISED', 'INTERNAL'])[1 + get_byte(uuid_send(id), 15) % 3]::visibility,
+        requester_person_id = null,
+        created_by_user_id = (
+            select u.id from user_accounts as u where u.organization_id = tasks.organization_id
+            order by md5(u.id::text || tasks.id::text) limit 1
+        )
+    where case_id is not null
+"""
+
+
+def told(warehouse: Warehouse, folder: Path) -> dict[str, list[str]]:
+    """Return what leaves in exports and what dashboards show to all members."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        found = exported(ExportSession.at(warehouse, folder, monkeypatch), OPEN)
+    return found | shown(warehouse, OPEN)
+
+
+def counted(patterns: list[str]) -> list[dict[str, Any]]:
+    """Count the patterns of the newest weekly review as the overview does."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in map(json.loads, patterns):
+        groups[row["kind"], row["severity"]].append(row)
+    return [
+        {
+            "kind": kind,
+            "severity": severity,
+            "patterns": len(rows),
+            "new": sum(row["is_new"] for row in rows),
+            "cases": sum(row["cases"] for row in rows),
+        }
+        for (kind, severity), rows in sorted(groups.items())
+    ]
+
+
+def pattern_ids(warehouse: Warehouse, condition: str, *parameters: Any) -> set[str]:
+    """Return the ids of the patterns for which a condition is true."""
+    query = "select pattern_id::text from insights.pattern_{} where {}"
+    cadences = ("weekly", "monthly", "yearly")
+    return {i for name in cadences for (i,) in warehouse.rows(query.format(name, condition), *parameters)}
+
+
+def compare(full: Warehouse, stripped: Warehouse, folder: Path) -> int:
+    """Compare what both tell, but for what docs/security.md names; return how many patterns tell the same.
+
+    That is: patterns that are stricter in `full`, and those that would count a case there whose domain its stricter
+    tasks decide.
+    """
+    result = stripped.build(*NO_TESTS)
+    assert result.succeeded, result.output
+    moved = full.value("select array_agg(case_id) from insights.dim_cases where domain <> visible_domain")
+    may_differ = pattern_ids(stripped, "case_ids && %s", moved or [])
+    may_lack = may_differ | pattern_ids(full, "visibility <> all(%s)", list(OPEN))
+    ours, theirs = told(full, folder / "full"), told(stripped, folder / "stripped")
+    assert sum(map(len, ours.values())) > 10_000
+    equal = 0
+    for name, rows in ours.items():
+        if name.endswith(" overview.patterns"):
+            weekly = ours[name.replace("overview.patterns", "open_patterns.weekly")]
+            assert rows == sorted(json.dumps(row, sort_keys=True) for row in counted(weekly))
+            continue
+        more, fewer = Counter(rows) - Counter(theirs[name]), Counter(theirs[name]) - Counter(rows)
+        for differing, allowed in ((more, may_differ), (fewer, may_lack)):
+            for row in differing:
+                assert json.loads(row).get("pattern_id") in allowed, f"{name}: {row}"
+        equal += len(rows) - more.total() if "pattern" in name else 0
+    return equal
+
+
+def test_the_sample_tells_what_a_warehouse_without_the_stricter_rows_tells(
+    prepared: Warehouse, built: Warehouse, tmp_path: Path
+) -> None:
+    assert remove_stricter(prepared, built, OPEN) > 1000
+    assert compare(built, prepared, tmp_path) > 50
+
+
+def test_strict_tasks_under_open_cases_tell_nothing(prepared: Warehouse, tmp_path: Path) -> None:
+    prepared.execute(STRICT_UNDER_OPEN)
+    with disposable_copy(prepared.name, f"{prepared.name}_full", prepared.postgres, prepared.settings) as full:
+        result = full.build(*NO_TESTS)
+        assert result.succeeded, result.output
+        fewer = "select count(*) from insights.pattern_weekly where visible_sources < distinct_sources"
+        assert full.value(f"{fewer} and visibility = 'INTERNAL'") > 0  # the rule is needed
+        assert remove_stricter(prepared, full, OPEN) > 1000
+        assert compare(full, prepared, tmp_path) > 50

@@ -180,6 +180,27 @@ def test_a_python_without_dbt_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -
         supervision.run_dbt(["--version"], {})
 
 
+def test_a_dbt_of_another_environment_is_not_used_and_it_is_said_where_one_is_needed(installed: Installed) -> None:
+    # All libraries but dbt's, as in an image where Airflow has a Python of its own; the command dbt is on the path.
+    libraries = installed.folder.parent / "libraries"
+    libraries.mkdir()
+    for found in Path(sysconfig.get_path("purelib")).iterdir():
+        if not found.name.startswith("dbt"):
+            (libraries / found.name).symlink_to(found)
+    (installed.package.parent / "libraries.pth").write_text(f"{libraries}\n", "utf-8")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    assert installed.run("sh", "-c", "command -v dbt", PATH=path).returncode == 0
+    assert installed.insights("--version", PATH=path).returncode == 0
+    done = installed.insights("manifest", PATH=path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    said = (
+        f"{installed.python} cannot import dbt: dbt-core and dbt-postgres must be installed for this Python, which runs"
+        " insights. A dbt of another Python or environment is not used."
+    )
+    assert said in " ".join(done.stderr.split())
+
+
 def test_the_product_imports_nothing_of_the_workshop() -> None:
     importing = [
         str(file.relative_to(PROJECT))

@@ -44,7 +44,9 @@ class Event:
     location: str | None
     severity: str
     visibility: str
+    strictest: str
     sources: frozenset[str]
+    visible_sources: frozenset[str]
     is_risky: bool
     closed_at: datetime | None
     deadline_at: datetime | None
@@ -69,7 +71,9 @@ def event_of(
         location=None if case["location"] in (None, {}, "") else printed(case["location"]),
         severity=case["severity"],
         visibility=pattern_visibility_of(case, tasks, persons, default_visibility),
+        strictest=strictest_of(case, tasks, persons, default_visibility),
         sources=sources_of(case, tasks, persons),
+        visible_sources=sources_of(case, open_tasks_of(case, tasks, persons, default_visibility), persons),
         is_risky=has_risk_label or case["severity"] in ("MAJOR", "CRITICAL"),
         closed_at=None if case["status"] in UNRESOLVED else max(case["created_at"], case["updated_at"]),
         deadline_at=None if case["reactivity_time"] is None else case["created_at"] + case["reactivity_time"],
@@ -129,14 +133,23 @@ def visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default:
 
 def pattern_visibility_of(case: Row, tasks: list[Row], persons: dict[str, Row], default: str) -> str:
     """Return the visibility with which a case counts: its tasks' if its stricter tasks decide its domain (D165)."""
+    if domain_of(tasks) == domain_of(open_tasks_of(case, tasks, persons, default)):
+        return visibility_of(case, tasks, persons, default)
+    return strictest_of(case, tasks, persons, default)
+
+
+def strictest_of(case: Row, tasks: list[Row], persons: dict[str, Row], default: str) -> str:
+    """Return the visibility of a case or of its strictest task, whichever is stricter."""
     found = visibility_of(case, tasks, persons, default)
-    if from_metadata(case, "visibility") is None:
-        return found
-    own = visibility_of(case, [], persons, default)
-    open_tasks = [t for t in tasks if VISIBILITIES.index(t["visibility"]) <= VISIBILITIES.index(own)]
-    if domain_of(tasks) == domain_of(open_tasks):
-        return found
     return max([found, *(str(task["visibility"]) for task in tasks)], key=VISIBILITIES.index)
+
+
+def open_tasks_of(case: Row, tasks: list[Row], persons: dict[str, Row], default: str) -> list[Row]:
+    """Return the tasks that are not stricter than the visibility that the case itself has, if any (D157)."""
+    if from_metadata(case, "visibility") is None:
+        return tasks
+    own = visibility_of(case, [], persons, default)
+    return [t for t in tasks if VISIBILITIES.index(t["visibility"]) <= VISIBILITIES.index(own)]
 
 
 def from_metadata(case: Row, key: str) -> str | None:

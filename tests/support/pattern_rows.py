@@ -32,6 +32,7 @@ class Pattern:
     peak_first_date: date
     peak_last_date: date
     distinct_sources: int | None
+    visible_sources: int | None
     department_count: int | None
     threshold_events: int
     threshold_days: int | None

@@ -44,7 +44,6 @@ class Task:
     priority: str
     severity: str
     visibility: str
-    place_visibility: str  # at least that of the case whose location the task has
     created_at: datetime
     closed_at: datetime | None
     deadline_at: datetime | None
@@ -132,6 +131,8 @@ def _task(task: Row, events: list[Row], comments: list[Row], visibility: str, pl
     later = [moment for moment in responses if moment > task["created_at"]]
     label = parse_label((task["label"] or "").strip(" "))
     location, place_visibility = place or (None, visibility)
+    if VISIBILITIES.index(place_visibility) > VISIBILITIES.index(visibility):
+        location = None  # decision D183
     return Task(
         organization_id=task["organization_id"],
         domain=task["type"].strip(" "),
@@ -142,7 +143,6 @@ def _task(task: Row, events: list[Row], comments: list[Row], visibility: str, pl
         priority=task["priority"],
         severity=task["severity"],
         visibility=visibility,
-        place_visibility=max(visibility, place_visibility, key=VISIBILITIES.index),
         created_at=task["created_at"],
         closed_at=closed_at,
         deadline_at=task["reactivity_deadline_at"],
@@ -227,7 +227,7 @@ def monthly_trends(tasks: list[Task], months: list[date]) -> Table:
     groups = _grouped(
         tasks,
         lambda t: (
-            *(t.organization_id, t.label_base, t.label_category, t.domain, t.location, t.severity, t.place_visibility),
+            *(t.organization_id, t.label_base, t.label_category, t.domain, t.location, t.severity, t.visibility),
         ),
     )
     for month in months:

@@ -225,6 +225,8 @@ def _pattern(kind: str, members: list[Event], review: Review, profile: Profile, 
     one, similar, counted = events[0], kind != "cross_department_trend", threshold is not ATTENTION
     peak = _densest([event.day for event in events], review, threshold.days)
     departments = {e.parts.base for e in events if e.parts and not e.parts.is_broadcast}
+    visible = len({s for e in events for s in e.visible_sources})
+    is_told = threshold.sources is not None and visible < threshold.sources  # decision D181
     return Pattern(
         review_date=review.day,
         window_start=review.first if counted else events[0].day,
@@ -244,13 +246,14 @@ def _pattern(kind: str, members: list[Event], review: Review, profile: Profile, 
         peak_first_date=min(peak),
         peak_last_date=max(peak),
         distinct_sources=len({s for e in events for s in e.sources}) if counted else None,
+        visible_sources=visible if counted else None,
         department_count=len(departments) if counted else None,
         threshold_events=threshold.events,
         threshold_days=threshold.days,
         threshold_sources=threshold.sources,
         threshold_source=threshold.source,
         profile_code=profile.code,
-        visibility=max((e.visibility for e in events), key=VISIBILITIES.index),
+        visibility=max((e.strictest if is_told else e.visibility for e in events), key=VISIBILITIES.index),
         first_event_at=events[0].opened_at,
         last_event_at=events[-1].opened_at,
         case_ids=tuple(e.case_id for e in events),

@@ -47,8 +47,9 @@ def demo(state: Path, settings: Settings) -> job.Demo:
 
 def run(demo: job.Demo, command: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the summary as `./dev` does, without its setup."""
-    etl_role = demo.settings.insights.warehouse.write_user
-    environment = os.environ | demo_variables(demo.state, demo.database, etl_role)
+    roles = demo.settings.insights.warehouse
+    own = demo_variables(demo.state, demo.database, roles.write_user, roles.export_user)
+    environment = os.environ | own
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     shell = ["bash", "-c", RUNNING.sub(r"insights \1", command)]
     return subprocess.run(
@@ -75,6 +76,11 @@ def test_every_command_of_the_summary_works_and_keeps_the_day(demo: job.Demo) ->
     dashboard = next(done for command, done in results.items() if " dashboard " in command)
     assert "There is no cache" not in dashboard.stderr
     assert "computed and stored in the cache" in dashboard.stderr
+    export = next(done for command, done in results.items() if " export " in command)
+    assert "ran as the role that loads" not in export.stderr
+    with psycopg.connect(demo.admin_url) as connection:
+        found = connection.execute("select distinct database_user from insights_ops.export_audit").fetchall()
+    assert found == [(demo.settings.insights.warehouse.export_user,)]
     (exported,) = (demo.state / "exports").glob("cases_*.csv")
     assert len(exported.read_text("utf-8").splitlines()) > 1
     _the_service_answers_its_examples(demo)
@@ -131,12 +137,13 @@ def test_a_demo_is_known_by_its_address(tmp_path: Path) -> None:
 
 
 def test_what_the_caller_sets_takes_precedence(tmp_path: Path) -> None:
-    own = demo_variables(tmp_path, SAMPLE_DATABASE, "etl", {"INSIGHTS_AS_OF": "2025-06-01", "INSIGHTS_REDIS_URL": "x"})
+    given = {"INSIGHTS_AS_OF": "2025-06-01", "INSIGHTS_REDIS_URL": "x", "INSIGHTS_EXPORT_KEY": "y"}
+    own = demo_variables(tmp_path, SAMPLE_DATABASE, "etl", "export", given)
     assert own["INSIGHTS_AS_OF"] == "2025-06-01"
     assert own["INSIGHTS_REDIS_URL"] == cache_url(tmp_path, SAMPLE_DATABASE)
-    again = demo_variables(tmp_path, INCIDENTS_DATABASE, "etl", {})
+    again = demo_variables(tmp_path, INCIDENTS_DATABASE, "etl", "export", {})
     assert again["INSIGHTS_AS_OF"] == "2017-02-19"
-    assert again["INSIGHTS_EXPORT_KEY"] == own["INSIGHTS_EXPORT_KEY"]
+    assert again["INSIGHTS_EXPORT_KEY"] == own["INSIGHTS_EXPORT_KEY"] != "y"  # the databases know no other
     assert (tmp_path / "export-key").stat().st_mode & 0o777 == 0o600
 
 

@@ -23,7 +23,8 @@ from workshop.services.binaries import installed_postgres, installed_redis
 from workshop.services.postgres import PORT, SUPERUSER
 
 PROJECT = Path(__file__).parents[2]
-ETL_ROLE = "orgo_insights_etl"  # from the shipped configuration, which the demo and the linter use
+# From the shipped configuration, which the demo and the linter use.
+ETL_ROLE, EXPORT_ROLE = "orgo_insights_etl", "orgo_insights_export"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -92,7 +93,7 @@ def run_with_database(database: str, command: Sequence[str]) -> int:
             "PGDATABASE": database,
             "INSIGHTS_ADMIN_URL": postgres.url(database, SUPERUSER),
             "INSIGHTS_WAREHOUSE_URL": postgres.url(database, ETL_ROLE),
-            **(demo_variables(state, database, ETL_ROLE) if database in DAYS else {}),
+            **(demo_variables(state, database, ETL_ROLE, EXPORT_ROLE) if database in DAYS else {}),
         }
         return subprocess.run(command, env=environment, check=False).returncode
     finally:

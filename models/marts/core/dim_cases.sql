@@ -52,7 +52,7 @@ final as (
         lifecycle.closed_at,
         lifecycle.deadline_at,
         lifecycle.visibility,
-        lifecycle.pattern_visibility,
+        lifecycle.strictest_visibility,
         lifecycle.quality_flags
     from lifecycle
     left join bases on lifecycle.label_base = bases.base

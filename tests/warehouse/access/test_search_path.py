@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
+import psycopg
 import pytest
 from click.testing import CliRunner
+from support.plain_dbt import libpq_variables, plain_dbt
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse, connect_as
 
@@ -14,7 +16,7 @@ from orchestration.cli import commands
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.service import Asked, Reader
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.connection import child_environment, connect, connection_variables
 from orchestration.warehouse.database import Database
 from workshop.sample.load import SAMPLE_AS_OF
 
@@ -79,12 +81,27 @@ def trapped(prepared: Warehouse) -> Iterator[Warehouse]:
     prepared.execute("drop owned by planter cascade; drop role planter")
 
 
-def test_the_traps_catch_who_does_not_pin_the_search_path(trapped: Warehouse) -> None:
-    with connect_as(trapped.admin_url) as admin, pytest.raises(Exception, match="TRAP obj_description, called by"):
-        admin.execute("select obj_description('tasks'::regclass, 'pg_class')")
+@pytest.fixture
+def logins(trapped: Warehouse) -> Iterator[dict[str, str]]:
+    """Yield addresses of logins whose role sets no search path: members of the two roles, and a superuser."""
+    warehouse = trapped.settings.insights.warehouse
+    trapped.execute(
+        f"create role loading_member login in role {warehouse.write_user};"
+        f"create role reading_member login in role {warehouse.read_only_user}"
+    )
+    yield {name: trapped.postgres.url(trapped.name, name) for name in ("loading_member", "reading_member", "postgres")}
+    trapped.execute("drop owned by loading_member, reading_member; drop role loading_member, reading_member")
 
 
-def test_no_session_calls_what_others_have_planted(trapped: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_traps_catch_who_does_not_pin_the_search_path(logins: dict[str, str]) -> None:
+    for url in logins.values():
+        with connect_as(url) as login, pytest.raises(psycopg.Error, match="TRAP obj_description, called by"):
+            login.execute("select obj_description('pg_class'::regclass, 'pg_class')")
+
+
+def test_no_session_calls_what_others_have_planted(
+    trapped: Warehouse, logins: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INSIGHTS_ADMIN_URL", trapped.admin_url)
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", trapped.etl_url)
     prepared = CliRunner().invoke(commands, ["init"])
@@ -97,9 +114,32 @@ def test_no_session_calls_what_others_have_planted(trapped: Warehouse, monkeypat
     for arguments in (["status"], ["patterns", "list"], ["reviews", "list"]):
         done = CliRunner().invoke(commands, arguments)
         assert done.exit_code == 0, done.output
-    with closing(Reader.open(trapped.settings, trapped.reader_url)) as reader:
-        for name in reader.dashboards:
-            reader.ask(Asked(name, "sample-hospital", ["PUBLIC", "INTERNAL"]), ["nurse"])
+    for url in (trapped.reader_url, logins["reading_member"]):
+        with closing(Reader.open(trapped.settings, url)) as reader:
+            for name in reader.dashboards:
+                reader.ask(Asked(name, "sample-hospital", ["PUBLIC", "INTERNAL"]), ["nurse"])
+    for login in ("loading_member", "postgres"):
+        monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", logins[login])
+        done = CliRunner().invoke(commands, ["status"])
+        assert done.exit_code == 0, done.output
+        run = plain_dbt(
+            libpq_variables(trapped.postgres, trapped.name, login), "run", "--select", "tokens", "stg_roles"
+        )
+        assert run.succeeded, run.output
+
+
+def test_options_of_the_caller_keep_the_search_path(trapped: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    # dbt's profile leaves the path to PGOPTIONS, if there are any; what starts dbt and `insights env` adds it to them.
+    url = f"{trapped.admin_url}{'&' if '?' in trapped.admin_url else '?'}options=-c%20statement_timeout%3D10min"
+    given = connection_variables(url)
+    assert given["PGOPTIONS"] == "-c statement_timeout=10min -c search_path=pg_catalog,pg_temp"
+    monkeypatch.setenv("PGOPTIONS", "-c jit=off")
+    assert child_environment(None, {})["PGOPTIONS"] == "-c jit=off -c search_path=pg_catalog,pg_temp"
+    assert child_environment(url, {})["PGOPTIONS"] == given["PGOPTIONS"]
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with psycopg.connect("") as connection:
+        assert connection.execute("show search_path").fetchone() == ("pg_catalog,pg_temp",)
 
 
 def test_init_names_a_schema_in_which_everybody_may_create(
