@@ -1,4 +1,4 @@
-"""Callers that a gateway before the service has authenticated already: `insights api --trust-proxy-headers` (D187)."""
+"""Callers that a gateway before the service has authenticated already: `insights api --trust-proxy-headers` (D180)."""
 
 from __future__ import annotations
 
