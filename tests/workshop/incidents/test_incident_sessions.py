@@ -92,7 +92,8 @@ DEFAULTS = {
 def test_defaults_of_the_database_neither_end_an_import_nor_change_it(
     orgo: Database, database: str, tmp_path: Path
 ) -> None:
-    log = write_csv(tmp_path / "log.csv", LOG)
+    many = [row for number in range(1000) for row in incident(f"INC{number:07}", {"incident_state": "Active"})]
+    log = write_csv(tmp_path / "log.csv", many)
     import_incidents(orgo, log, report=tmp_path / "rejected.csv")
     expected = work(orgo)
     with orgo.transaction():
