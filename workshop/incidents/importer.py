@@ -45,7 +45,7 @@ _WORK = {"cases": "incident_cases", "tasks": "incident_tasks"}
 _STAGED = {**_NAMES, **_WORK, "task_events": "incident_file_events"}
 TABLES = tuple(_STAGED)
 
-# What the import depends on: the defaults of the database are made for an application. After the wait for another import,
+# What the import depends on: the defaults of a database are made for an application. After a wait for another import,
 # this one must see its rows.
 _SESSION = (
     "set transaction isolation level read committed read write",
