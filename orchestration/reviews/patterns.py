@@ -244,7 +244,8 @@ def pattern_rows(db: Database, chosen: sql.SQL, parameters: dict[str, Any]) -> l
 
     `chosen` are the other joins, the condition and the order. Raises NotBuiltError if there is no such table.
     """
-    built = [cadence for cadence in CADENCES if db.exists(db.mart(f"pattern_{cadence}"))]
+    missing = db.missing({cadence: db.mart(f"pattern_{cadence}") for cadence in CADENCES})
+    built = [cadence for cadence in CADENCES if cadence not in missing]
     union = sql.SQL(" union all ").join(
         sql.SQL("select {cadence} as cadence, * from {table}").format(
             cadence=sql.Literal(cadence), table=db.mart(f"pattern_{cadence}")

@@ -17,19 +17,21 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import STATUSES
 from orchestration.warehouse.privileges import check_privileges, grant_defaults
 from orchestration.warehouse.roles import create_roles, limit_reader, spare_connections
-from orchestration.warehouse.transaction_lock import transaction_lock
+from orchestration.warehouse.transaction_lock import retried, transaction_lock
 from orchestration.warehouse.translation import Messages
 
 LOCK_NAME = "orgo-insights-init"
 MINIMUM_SERVER_VERSION = 150000
-# Seconds to wait for another `insights init`, which takes about one.
+# Seconds to wait for another `insights init`, which takes about one, and for sessions that hold what this one changes.
 PATIENCE = 30
+# The longest wait for one lock: dashboards that need the same object queue behind it for as long.
+LOCK_TIMEOUT = "1s"
 MESSAGES: Messages = {
-    BusyError: "Another session changes the same objects of the database ({detail}). Run insights init again.",
+    BusyError: "Another session changes the same objects of the database, or reads what changes ({detail})."
+    " Run insights init again.",
     RefusedError: "This user may not prepare the database: {detail}. Run insights init as a superuser, or as"
     " a role with CREATEROLE that owns the database and the operational tables.",
 }
-
 
 # Schemas in which every role may create objects.
 _OPEN_SCHEMAS = """
@@ -66,20 +68,25 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
 
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
     ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`;
-    RefusedError if the user lacks a privilege or the server is a standby; BusyError if another process prepares the
-    database for too long.
+    RefusedError if the user lacks a privilege or the server is a standby; BusyError, which names them, if other
+    sessions prepare the database or hold its objects for too long.
     """
     if connection.info.parameter_status("in_hot_standby") == "on":
         raise RefusedError(
             "This server is a standby, which takes no changes. Connect to the primary server, with --admin-url,"
             " INSIGHTS_ADMIN_URL or libpq's variables."
         )
-    db, report = Database(settings, connection, MESSAGES), InitReport()
+    db = Database(settings, connection, MESSAGES)
+    return retried(db, PATIENCE, lambda: _prepare(db, move_aside=move_aside))
+
+
+def _prepare(db: Database, *, move_aside: bool) -> InitReport:
+    connection, report = db.connection, InitReport()
     with db.errors(), connection.transaction():
-        # The database may have defaults that refuse or cancel this transaction; the roles get their own below.
+        # The database may have defaults that end this transaction; the roles get their own below.
         connection.execute("set transaction isolation level read committed read write")
-        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute(sql.SQL("set local {} to 0").format(sql.Identifier(name)))
+        connection.execute("set local statement_timeout to 0; set local idle_in_transaction_session_timeout to 0")
+        connection.execute(sql.SQL("set local lock_timeout to {}").format(LOCK_TIMEOUT))
         connection.execute(sql.SQL("set local search_path to {}").format(sql.SQL(SEARCH_PATH)))
         transaction_lock(connection, LOCK_NAME, "preparing this database", PATIENCE)
         _check_server(connection)

@@ -105,4 +105,4 @@ def _is_made_by_init(detail: str) -> bool:
 def _tables_of_init() -> tuple[str, ...]:
     scripts = [files("orchestration.warehouse").joinpath("scripts", name) for name in SCRIPTS]
     text = "".join(script.read_text(encoding="utf-8") for script in scripts)
-    return tuple(re.findall(r"^create (?:table if not exists|or replace view) \{ops\}\.(\w+)", text, re.M))
+    return tuple(re.findall(r"^ *create (?:table if not exists|(?:or replace )?view) \{ops\}\.(\w+)", text, re.M))

@@ -118,6 +118,14 @@ def test_every_row_of_a_dimension_is_loaded_or_rejected(hostile: Hostile, dimens
     assert source & {row.id for row in hostile.rows}
 
 
+def test_every_person_is_loaded_or_rejected(hostile: Hostile) -> None:
+    source = set(hostile.ids("select id from person_profiles"))
+    named = set(hostile.ids("select person_id from insights.dim_persons where not is_gone"))
+    # A rejected person to whom a row refers is there without a name, as a deleted one is.
+    rejected = set(hostile.ids("select source_id from insights_ops.rejects where source_table = 'person_profiles'"))
+    assert (source, named & rejected) == (named | rejected, set())
+
+
 def test_every_event_is_counted_rejected_or_of_a_task_that_is_not_loaded(hostile: Hostile) -> None:
     counted = "select sum(event_count)::int from insights.fact_tasks"
     expected = f"""

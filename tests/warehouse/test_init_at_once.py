@@ -88,3 +88,42 @@ def test_a_change_of_the_same_role_by_another_session_is_a_message(prepared: War
             ):
                 init.initialize(connection, prepared.settings)
             released.result()
+
+
+def _read_everything(session: psycopg.Connection) -> None:
+    """Hold what pg_dump holds: every table, in a transaction."""
+    tables = "select oid::regclass::text from pg_class where relkind = 'r' and oid > 16384"
+    for (name,) in session.execute(tables).fetchall():
+        session.execute(f"lock table {name} in access share mode".encode())
+
+
+def test_a_second_init_waits_for_no_reader(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(init, "PATIENCE", 0)
+    with connect(built.admin_url) as dump, connect(built.admin_url) as connection:
+        _read_everything(dump)
+        init.initialize(connection, built.settings)
+
+
+def test_an_upgrade_waits_for_a_reader_in_short_attempts_and_names_it(
+    built: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built.execute("alter table insights_ops.load_log drop column claim_number")
+    monkeypatch.setattr(init, "PATIENCE", 0)
+    with connect(built.admin_url) as dump, connect(built.admin_url) as connection:
+        _read_everything(dump)
+        with pytest.raises(BusyError) as refused:
+            init.initialize(connection, built.settings)
+        said = str(refused.value)
+        assert "or reads what changes (canceling statement due to lock timeout)" in said
+        assert f"process {dump.info.backend_pid} (role postgres, application orgo-insights)" in said
+        monkeypatch.setattr(init, "PATIENCE", 30)
+        with ThreadPoolExecutor(1) as pool:
+            upgrade = pool.submit(init.initialize, connection, built.settings)
+            with connect_as(built.reader_url) as reader:
+                built.wait_for("select exists (select from pg_locks where not granted)")
+                # A dashboard's question about its load, which would be behind the upgrade until the dump has ended.
+                reader.execute("select max(load_log_id) from insights_ops.load_log")
+            assert not upgrade.done()
+            dump.rollback()
+            upgrade.result()
+    assert built.value("select count(claim_number) from insights_ops.load_log") == 0

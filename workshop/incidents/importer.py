@@ -45,10 +45,18 @@ _WORK = {"cases": "incident_cases", "tasks": "incident_tasks"}
 _STAGED = {**_NAMES, **_WORK, "task_events": "incident_file_events"}
 TABLES = tuple(_STAGED)
 
+# What the import depends on: the defaults of a database are made for an application. After a wait for another import,
+# this one must see its rows.
 _SESSION = (
-    # Whatever the database's default is: after the wait for another import, this one must see its rows.
     "set transaction isolation level read committed read write",
+    "set local statement_timeout = 0",
+    "set local idle_in_transaction_session_timeout = 0",
+    "set local lock_timeout = '60s'",
     "set local timezone = 'UTC'",
+    "set local datestyle = 'ISO, MDY'",
+    "set local intervalstyle = 'postgres'",
+    "set local standard_conforming_strings = on",
+    "set local transform_null_equals = off",
     "set local work_mem = '64MB'",
 )
 LOCK_NAME = "orgo insights load-incidents"

@@ -1,5 +1,6 @@
 -- Tables and functions that dbt's models need in addition to their own relations. {ops} is the schema of bookkeeping, {etl}
--- and {ro} are the two roles of the specification (section 3.1). Every statement is idempotent.
+-- and {ro} are the two roles of the specification (section 3.1). Every statement is idempotent. What exists is not locked, because
+-- a dump may be reading it: `add column if not exists` would wait for it, and all dashboards behind that.
 
 create table if not exists {ops}.load_log (
     load_log_id bigint generated always as identity primary key,
@@ -17,9 +18,6 @@ create index if not exists load_log_relation on {ops}.load_log (relation_name, l
 create index if not exists load_log_cutoff on {ops}.load_log (relation_name, cutoff);
 comment on table {ops}.load_log is
 'One row for each time a relation was loaded; the newest row of a relation is its watermark.';
-
--- The claim of the writer that wrote the row (claims.claim_number); NULL for a plain dbt. It never falls from one row to the next.
-alter table {ops}.load_log add column if not exists claim_number bigint;
 
 create table if not exists {ops}.source_counts (
     table_name text primary key,
@@ -51,10 +49,6 @@ create table if not exists {ops}.test_results (
     logged_at timestamptz not null default clock_timestamp()
 );
 comment on table {ops}.test_results is 'One row for each data test: the newest result of it in this warehouse.';
--- The newest load (load_log_id) after which the test passed: its next run looks at what was written since. NULL: at everything.
-alter table {ops}.test_results add column if not exists checked_through bigint;
--- When the test last passed over everything.
-alter table {ops}.test_results add column if not exists recounted_at timestamptz;
 
 create table if not exists {ops}.profiles (
     profile_code text primary key,
@@ -102,14 +96,39 @@ create table if not exists {ops}.export_audit (
     check ((reason is not null) = (event in ('failed', 'refused'))),
     check (event <> 'finished' or num_nulls(row_count, byte_count, sha256) = 0)
 );
--- The HMAC of a constant with the key of the masks (decision D154); NULL where nothing was masked.
-alter table {ops}.export_audit add column if not exists masking_key_id text;
 create unique index if not exists export_audit_start on {ops}.export_audit (export_id) where event = 'started';
 create unique index if not exists export_audit_end on {ops}.export_audit (export_id) where event <> 'started';
 -- What a user has exported today (decision D161).
 create index if not exists export_audit_user on {ops}.export_audit (lower(requested_by), logged_at) where event = 'started';
 comment on table {ops}.export_audit is
 'What became of every try to export: a row when bytes begin to leave, and one for how it ended or why it was refused.';
+
+-- Columns that are newer than their tables.
+do $$
+declare
+    added record;
+begin
+    for added in
+        select v.* from (
+            values
+            -- The claim of the writer that wrote the row (claims.claim_number); NULL for a plain dbt. It never falls from one row to
+            -- the next.
+            ('{ops}.load_log'::regclass, 'claim_number', 'bigint'),
+            -- The newest load (load_log_id) after which the test passed: its next run looks at what was written since. NULL: at
+            -- everything.
+            ('{ops}.test_results', 'checked_through', 'bigint'),
+            -- When the test last passed over everything.
+            ('{ops}.test_results', 'recounted_at', 'timestamptz'),
+            -- The HMAC of a constant with the key of the masks (decision D154); NULL where nothing was masked.
+            ('{ops}.export_audit', 'masking_key_id', 'text')
+        ) as v (relation, name, type)
+        left join pg_attribute as a on v.relation = a.attrelid and v.name = a.attname
+        where a.attname is null
+    loop
+        execute format('alter table %s add column %I %s', added.relation, added.name, added.type);
+    end loop;
+end
+$$;
 
 -- Only readers that serve all organizations may read it: with it, and access to Redis, one could plant answers.
 create table if not exists {ops}.cache_key (

@@ -10,8 +10,14 @@ create table if not exists {ops}.readers (
 comment on table {ops}.readers is 'One row for each login that sees the rows of one organization only.';
 
 -- The policies read it as the reader, who may not use the schema and so cannot name it in a query.
-create or replace view {ops}.reader_organizations with (security_barrier) as
-select r.organization_id from {ops}.readers as r where r.role_name = current_user;
+do $$
+begin
+    if to_regclass('{ops}.reader_organizations') is null then
+        create view {ops}.reader_organizations with (security_barrier) as
+        select r.organization_id from {ops}.readers as r where r.role_name = current_user;
+    end if;
+end
+$$;
 comment on view {ops}.reader_organizations is 'The organization of the connected reader; no row for any other role.';
 
 create or replace function {ops}.selectable_columns(relation regclass, role_name text) returns text

@@ -1,4 +1,4 @@
-"""Two imports at once run one after the other, and no session can keep an import waiting without end."""
+"""Two imports at once, a session that holds their lock, and a database with defaults made for an application."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from psycopg import sql
-from support.incidents.incident_database import Database, counts, operational_database
+from support.incidents.incident_database import Database, counts, operational_database, work
 from support.incidents.incident_files import incident, write_csv
 
 from orchestration.errors import BusyError
@@ -72,3 +72,36 @@ def test_the_wait_for_a_foreign_lock_is_bounded_and_its_holder_is_named(
     assert isinstance(result.exception, BusyError)
     assert f"Another session holds the lock for importing incidents: {holder}." in str(result.exception)
     assert counts(orgo)["tasks"] == 0
+
+
+# Each of them ends an import or bends its values where nothing overrides it.
+DEFAULTS = {
+    "default_transaction_isolation": "serializable",
+    "default_transaction_read_only": "on",
+    "statement_timeout": "20ms",
+    "lock_timeout": "1ms",
+    "idle_in_transaction_session_timeout": "200ms",
+    "timezone": "Pacific/Chatham",
+    "datestyle": "German, DMY",
+    "intervalstyle": "sql_standard",
+    "standard_conforming_strings": "off",
+    "transform_null_equals": "on",
+}
+
+
+def test_defaults_of_the_database_neither_end_an_import_nor_change_it(
+    orgo: Database, database: str, tmp_path: Path
+) -> None:
+    many = [row for number in range(1000) for row in incident(f"INC{number:07}", {"incident_state": "Active"})]
+    log = write_csv(tmp_path / "log.csv", many)
+    import_incidents(orgo, log, report=tmp_path / "rejected.csv")
+    expected = work(orgo)
+    with orgo.transaction():
+        orgo.execute("truncate task_events, tasks, cases, roles, person_profiles, user_accounts, organizations cascade")
+        for name, value in DEFAULTS.items():
+            given = (sql.Identifier(orgo.info.dbname), sql.Identifier(name), sql.Literal(value))
+            orgo.execute(sql.SQL("alter database {} set {} = {}").format(*given))
+    with psycopg.connect(database) as connection:
+        import_incidents(connection, log, report=tmp_path / "rejected.csv")
+    assert work(orgo) == expected != {}
+    assert expected["tasks"]
