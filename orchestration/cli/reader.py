@@ -35,7 +35,7 @@ def add(organization: str, admin_url: str | None) -> None:
     ORGANIZATION is a slug or an id. The password is read from INSIGHTS_READER_PASSWORD, or asked for in a terminal.
     """
     from orchestration.manifest import read_manifest, relations
-    from orchestration.warehouse import readers, row_security
+    from orchestration.warehouse.access import readers, row_security
 
     with _databases(admin_url) as (db, admin):
         id_ = db.organization(organization)
@@ -56,8 +56,8 @@ def add(organization: str, admin_url: str | None) -> None:
 def show(limit: int) -> None:
     """List the logins of single organizations."""
     from orchestration.config.files import load_settings
+    from orchestration.warehouse.access.readers import readers
     from orchestration.warehouse.database import Database
-    from orchestration.warehouse.readers import readers
 
     with Database.open(load_settings()) as db:
         found = readers(db)
@@ -86,7 +86,7 @@ def remove(organization: str, admin_url: str | None) -> None:
 
     ORGANIZATION is a slug or an id. Sessions that are open see no rows from then on.
     """
-    from orchestration.warehouse import readers
+    from orchestration.warehouse.access import readers
 
     with _databases(admin_url) as (db, admin):
         role = readers.remove(admin, db, organization)
@@ -97,9 +97,9 @@ def remove(organization: str, admin_url: str | None) -> None:
 def _databases(admin_url: str | None) -> Iterator[tuple[Database, Database]]:
     """Connect as the role that loads and as the administrator."""
     from orchestration.config.files import load_settings
+    from orchestration.warehouse.access.readers import MESSAGES, check_same_database
     from orchestration.warehouse.connection import open_session
     from orchestration.warehouse.database import Database
-    from orchestration.warehouse.readers import MESSAGES, check_same_database
 
     settings = load_settings()
     with Database.open(settings) as db, open_session(admin_url, autocommit=True) as connection:

@@ -17,8 +17,8 @@ from psycopg import sql
 
 from orchestration.errors import RefusedError
 from orchestration.exports.definitions import Column, Pii
+from orchestration.warehouse.access.export_role import proof_secret
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.export_role import proof_secret
 from orchestration.warehouse.names import Names
 
 BLOCK_BYTES = sha256().block_size

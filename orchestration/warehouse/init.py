@@ -10,13 +10,14 @@ from psycopg import sql
 
 from orchestration.config.files import Settings
 from orchestration.errors import BusyError, MisconfiguredError, RefusedError
-from orchestration.warehouse import export_role, foreign, profiles, row_security
+from orchestration.warehouse import foreign, profiles
+from orchestration.warehouse.access import export_role, ownership, row_security
+from orchestration.warehouse.access.privileges import check_privileges, grant_defaults
+from orchestration.warehouse.access.roles import create_roles, limit_reader, spare_connections
 from orchestration.warehouse.connection import SEARCH_PATH
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import STATUSES
-from orchestration.warehouse.privileges import check_privileges, grant_defaults
-from orchestration.warehouse.roles import create_roles, limit_reader, spare_connections
 from orchestration.warehouse.transaction_lock import retried, transaction_lock
 from orchestration.warehouse.translation import Messages
 
@@ -100,8 +101,8 @@ def _prepare(db: Database, *, move_aside: bool) -> InitReport:
         _create_objects(db)
         row_security.prepare(db)
         report.stores_export_key = export_role.prepare(db)
-        _take_over_own_relations(db)
-        _take_over_own_functions(db)
+        ownership.take_over_relations(db)
+        ownership.take_over_functions(db)
         _grant_source(db)
         _analyze_source(db)
         grant_defaults(db)
@@ -226,52 +227,6 @@ def _create_objects(db: Database) -> None:
             statuses=sql.SQL(", ").join(map(sql.Literal, STATUSES)),
         )
     )
-
-
-def _take_over_own_relations(db: Database) -> None:
-    """Give relations that dbt built as another role, such as a superuser, to the ETL role, which must swap them."""
-    etl = db.settings.insights.warehouse.write_user
-    rows = db.rows(
-        """
-        select n.nspname, c.relname, c.relkind
-        from pg_class as c
-        inner join pg_namespace as n on c.relnamespace = n.oid
-        inner join pg_roles as r on c.relowner = r.oid
-        where
-            n.nspname = any(%(schemas)s)
-            and c.relkind in ('r', 'v', 'm')
-            and r.rolname <> %(etl)s
-            and (n.nspname <> %(marts)s or obj_description(c.oid, 'pg_class') like %(own)s)
-        """,
-        {
-            "schemas": [name for name in db.names.schemas if name != db.names.ops_schema],
-            "etl": etl,
-            "marts": db.names.marts_schema,
-            "own": foreign.OWN_MARK,
-        },
-    )
-    for schema, name, kind in rows:
-        db.execute(
-            sql.SQL("alter {} {} owner to {}").format(
-                sql.SQL(foreign.KINDS[kind]), sql.Identifier(schema, name), sql.Identifier(etl)
-            )
-        )
-
-
-def _take_over_own_functions(db: Database) -> None:
-    """Give functions that dbt made as another role, such as a superuser, to the ETL role, which must replace them."""
-    etl = db.settings.insights.warehouse.write_user
-    rows = db.rows(
-        """
-        select p.oid::regprocedure::text
-        from pg_proc as p
-        inner join pg_roles as r on p.proowner = r.oid
-        where p.pronamespace = to_regnamespace(%s) and p.prokind = 'f' and r.rolname <> %s
-        """,
-        [sql.Identifier(db.names.staging_schema).as_string(db.connection), etl],
-    )
-    for (signature,) in rows:  # PostgreSQL has quoted it
-        db.execute(sql.SQL("alter function {} owner to {}").format(sql.SQL(signature), sql.Identifier(etl)))
 
 
 def _grant_source(db: Database) -> None:

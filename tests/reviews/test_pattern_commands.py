@@ -40,13 +40,14 @@ REVIEW = f"""
         values
             (uuid '{OPEN}', date '2027-03-01', date '2026-09-02', date '2027-02-28', stores.organization_id,
              'incident_frequency', 'cleaning', '101.12.Facilities', 101, 1, 2, 'Facilities', '"lobby"', 'MAJOR', 7, 5,
-             date '2027-01-01', date '2027-02-01', 3, 1, 5, 180, 2, 'config', 'default', 'INTERNAL'),
+             date '2027-01-01', date '2027-02-01', 3, 3, 1, 5, 180, 2, 'config', 'default', 'INTERNAL'),
             (uuid '{HIDDEN}', date '2027-03-01', date '2026-09-02', date '2027-02-28', stores.organization_id,
              'high_risk_indicator', 'cleaning', '101.13.Secret', 101, 1, 3, 'Secret', '"cellar"', 'CRITICAL', 9, 3,
-             date '2027-01-01', date '2027-02-01', 2, 1, 2, 7, null, 'domain_profile', 'hospital', 'ANONYMISED'),
+             date '2027-01-01', date '2027-02-01', 2, 2, 1, 2, 7, null, 'domain_profile', 'hospital', 'ANONYMISED'),
             (uuid '{TREND}', date '2027-03-01', date '2026-09-02', date '2027-02-28', stores.organization_id,
              'cross_department_trend', null, null, null, 4, 1, null, null, 'MINOR', 8, 8,
-             date '2027-01-01', date '2027-02-01', 6, 2, 4, 60, 2, 'organization_profile', 'retail_chain', 'INTERNAL')
+             date '2027-01-01', date '2027-02-01', 6, 6, 2, 4, 60, 2, 'organization_profile', 'retail_chain',
+             'INTERNAL')
     ) as rows (pattern_id)
 """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from support.policy import nodes
 from support.warehouse import Warehouse, connect_as
 
-from orchestration.warehouse import readers
+from orchestration.warehouse.access import readers
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 

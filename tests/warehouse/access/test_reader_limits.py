@@ -15,10 +15,10 @@ from support.warehouse import Warehouse, connect_as
 from orchestration.cli import commands
 from orchestration.config.files import CONFIG_FILE, PROJECT, Settings
 from orchestration.errors import MisconfiguredError, UnavailableError
+from orchestration.warehouse.access.roles import limit_reader
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import InitReport, initialize
-from orchestration.warehouse.roles import limit_reader
 
 pytestmark = pytest.mark.services
 

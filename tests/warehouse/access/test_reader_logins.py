@@ -10,7 +10,7 @@ from support.warehouse import Warehouse, connect_as
 
 from orchestration.cli import commands
 from orchestration.errors import ConflictError, MisconfiguredError, NotFoundError, RefusedError
-from orchestration.warehouse import readers
+from orchestration.warehouse.access import readers
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 

@@ -11,10 +11,10 @@ from uuid import UUID
 from psycopg import errors, sql
 
 from orchestration.errors import ConflictError, MisconfiguredError, NotFoundError, RefusedError
+from orchestration.warehouse.access.roles import ALL_ROLES
+from orchestration.warehouse.access.row_security import readers_group
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.ids import canonical_id
-from orchestration.warehouse.roles import ALL_ROLES
-from orchestration.warehouse.row_security import readers_group
 from orchestration.warehouse.translation import Messages
 
 MESSAGES: Messages = {
