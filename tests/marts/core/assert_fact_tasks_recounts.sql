@@ -22,19 +22,23 @@ listed as (
         escalation_count as stored_escalations,
         comment_count as stored_comments,
         false as is_checked,
-        0 as event,
-        0 as escalation,
-        0 as comment,
+        0 as found_events,
+        0 as found_escalations,
+        0 as found_comments,
         cast(null as timestamptz) as changed_at
     from facts
     union all
     select
         facts.organization_id,
         facts.task_id,
-        0, 0, 0,
-        tasks.is_accepted and tasks.created_at >= load.cutoff,
-        0, 0, 0,
-        tasks.updated_at
+        0 as stored_events,
+        0 as stored_escalations,
+        0 as stored_comments,
+        tasks.is_accepted and tasks.created_at >= load.cutoff as is_checked,
+        0 as found_events,
+        0 as found_escalations,
+        0 as found_comments,
+        tasks.updated_at as changed_at
     from facts
     inner join {{ ref('int_tasks_checked') }} as tasks
         on facts.task_id = tasks.task_id and facts.organization_id = tasks.organization_id
@@ -43,12 +47,14 @@ listed as (
     select
         facts.organization_id,
         facts.task_id,
-        0, 0, 0,
-        false,
-        1,
-        case when events.event_type = 'escalated' then 1 else 0 end,
-        0,
-        events.created_at
+        0 as stored_events,
+        0 as stored_escalations,
+        0 as stored_comments,
+        false as is_checked,
+        1 as found_events,
+        case when events.event_type = 'escalated' then 1 else 0 end as found_escalations,
+        0 as found_comments,
+        events.created_at as changed_at
     from facts
     inner join {{ ref('stg_task_events') }} as events
         on facts.task_id = events.task_id and facts.organization_id = events.organization_id
@@ -61,10 +67,14 @@ listed as (
     select
         facts.organization_id,
         facts.task_id,
-        0, 0, 0,
-        false,
-        0, 0, 1,
-        comments.updated_at
+        0 as stored_events,
+        0 as stored_escalations,
+        0 as stored_comments,
+        false as is_checked,
+        0 as found_events,
+        0 as found_escalations,
+        1 as found_comments,
+        comments.updated_at as changed_at
     from facts
     inner join {{ ref('stg_task_comments') }} as comments on facts.task_id = comments.task_id
     cross join load
@@ -78,7 +88,7 @@ having
     bool_or(is_checked)
     and max(changed_at) < (select load.loaded_through from load)
     and (
-        sum(stored_events) < sum(event)
-        or sum(stored_escalations) < sum(escalation)
-        or sum(stored_comments) < sum(comment)
+        sum(stored_events) < sum(found_events)
+        or sum(stored_escalations) < sum(found_escalations)
+        or sum(stored_comments) < sum(found_comments)
     )
