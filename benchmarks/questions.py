@@ -13,16 +13,16 @@ ROLES = ("nurse",)
 def questions(reader: Reader, keys: int) -> list[Question]:
     """Return up to `keys` different questions, equally many of each dashboard if it has them.
 
-    They vary the first integer parameter of a dashboard over all its values, for each organization.
+    They vary the first integer parameter of a dashboard over at most `keys` of its values, for each organization.
     """
-    found: list[Question] = []
+    organizations = reader.organizations()
+    found: list[Asked] = []
     for name, dashboard in reader.dashboards.items():
         numbers = {k: p for k, p in dashboard.meta.parameters.items() if isinstance(p, IntegerParameter)}
         for key, parameter in list(numbers.items())[:1]:
-            for value in range(parameter.min, parameter.max + 1):
-                for organization in reader.organizations():
-                    found.append(reader.question(Asked(name, organization, VISIBILITIES, parameters={key: value})))
-    return found[:: max(1, len(found) // keys)][:keys]
+            for value in range(parameter.min, parameter.max + 1)[:keys]:
+                found += [Asked(name, id_, VISIBILITIES, parameters={key: value}) for id_ in organizations]
+    return [reader.question(one) for one in found[:: max(1, len(found) // keys)][:keys]]
 
 
 def asked(question: Question) -> Asked:

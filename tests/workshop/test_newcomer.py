@@ -1,4 +1,4 @@
-"""A newcomer's hour: somebody in a fresh checkout runs the demo, is curious, stops it and runs it again."""
+"""A newcomer's hour: a plain user in a fresh checkout runs the demo, is curious, stops it and runs it again."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ from orchestration.config.files import PROJECT
 
 pytestmark = pytest.mark.services
 
+NOBODY = 65534
+# A superuser gives up all but reading, because the Python of the tests may lie in its home.
+AS_NOBODY = (
+    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+
 # Files of the virtual environment that name the checkout it was made in.
 OF_THE_CHECKOUT = ("bin/*", "pyvenv.cfg", "lib/*/site-packages/*.pth", "lib/*/site-packages/__editable__*")
 CURIOUS = (
@@ -38,7 +45,7 @@ CURIOUS = (
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A user with an empty home in a checkout."""
+    """A user without privileges, with an empty home, in a checkout."""
 
     project: Path
     home: Path
@@ -47,7 +54,7 @@ class Newcomer:
         """Run a shell command in the checkout, in an environment that holds nothing of the tests."""
         kept = {name: os.environ[name] for name in ("LANG", "TZ") if name in os.environ}
         return subprocess.run(
-            ["bash", "-c", command],
+            [*(AS_NOBODY if os.geteuid() == 0 else ()), "bash", "-c", command],
             cwd=self.project,
             env=kept | {"PATH": os.defpath + ":/usr/local/bin:/usr/sbin", "HOME": str(self.home)},
             stdin=subprocess.DEVNULL,
@@ -103,6 +110,15 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     project, home = Copy.make(folder).project, folder / "home"
     home.mkdir()
     _installed(project)
+    if os.geteuid() == 0:
+        if not shutil.which(AS_NOBODY[0]):
+            pytest.skip("a superuser needs setpriv to become a plain user")
+        for parent in (folder, *folder.parents):  # pytest lets nobody else in
+            if not parent.stat().st_mode & 0o005:
+                parent.chmod(parent.stat().st_mode | 0o055)
+        for path in (home, project, *project.rglob("*")):
+            if path.is_dir() or path.lstat().st_nlink == 1:  # not the files of the environment, which are shared
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
     someone = Newcomer(project, home)
     yield someone
     someone.run(
