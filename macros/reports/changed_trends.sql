@@ -4,7 +4,7 @@
 {#- pre-hook: keeps the subjects to recompute as pg_temp.changed_trends until the transaction ends. -#}
 {% macro keep_changed_trends() %}
     {%- set stored = stored_trends() -%}
-    {%- if not stored or not recomputes_changed_trends() %}{{ return('') }}{% endif -%}
+    {%- if not stored or not execute or not keeps_changed_keys() %}{{ return('') }}{% endif -%}
     {%- set since = trends_changed_since(stored) -%}
     create temporary table changed_trends on commit drop as
     select
@@ -35,7 +35,7 @@
 
 {#- Whether a row belongs to a subject that is recomputed. Every row does in a first load, and where no pre-hook runs. -#}
 {% macro is_changed_trend(row, organization=none) -%}
-    {%- if not stored_trends() or not recomputes_changed_trends() %}{{ return('true') }}{% endif -%}
+    {%- if not stored_trends() or not execute or not keeps_changed_keys() %}{{ return('true') }}{% endif -%}
     (
         {{ organization or row ~ '.organization_id' }},
         coalesce({{ row }}.label_base, -1),
@@ -49,10 +49,6 @@
             coalesce(changed.domain, '')
         from pg_temp.changed_trends as changed
     )
-{%- endmacro %}
-
-{% macro recomputes_changed_trends() -%}
-    {{- return(execute and model.resource_type == 'model' and flags.WHICH in ('build', 'run', 'retry')) -}}
 {%- endmacro %}
 
 {#- The subject of a task, from its dimension. -#}

@@ -1,6 +1,6 @@
 {#- Tasks that were written since then may count otherwise than in the stored trends: those since the stored trends were computed. All
-    of them (-infinity) when a month has ended since, when a month is missing because aggregated retention was shorter, and when the
-    whole source is read again. -#}
+    of them (-infinity) when a month has ended since, when a month is missing because aggregated retention was shorter, when the report
+    lacks a column of its model, and when the whole source is read again. -#}
 {% macro trends_changed_since(stored) %}
     {% set query %}
         with former as (

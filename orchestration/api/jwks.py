@@ -20,9 +20,9 @@ from orchestration.config.variables import TOKEN_JWKS
 from orchestration.errors import MisconfiguredError, UnavailableError
 
 # Keys are read again after REFRESH_SECONDS, and for a key id that is unknown, but not before PAUSE_SECONDS, so that
-# tokens with invented key ids do not become requests to the issuer. While the issuer does not answer, the keys that are
-# known verify tokens for KEPT_SECONDS: longer than an outage that nobody notices, and not so long that a key that was
-# revoked works for ever. TIMEOUT_SECONDS is less than an answer may take.
+# tokens with invented key ids do not become requests to the issuer. While the issuer does not answer, the known
+# keys stay valid for KEPT_SECONDS: enough to survive an outage, and still a limit for a revoked key. TIMEOUT_SECONDS is
+# less than an answer may take.
 REFRESH_SECONDS, PAUSE_SECONDS, KEPT_SECONDS, TIMEOUT_SECONDS = 3600.0, 30.0, 86_400.0, 1.0
 MAX_BYTES = 1 << 20
 KEY_TYPES = {"RS256": "RSA", "ES256": "EC"}

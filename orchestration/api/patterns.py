@@ -12,6 +12,7 @@ from uuid import UUID
 
 from orchestration.api import parameters, schemas
 from orchestration.api.answers import VARY, Reply, document, tag
+from orchestration.api.client_parameters import SEVERITIES
 from orchestration.api.operations import ORGANIZATION, Call, Operation
 from orchestration.dashboards.parameter_types import (
     DayParameter,
@@ -36,7 +37,6 @@ from orchestration.warehouse.ids import canonical_id
 
 PATTERNS = f"{ORGANIZATION}/patterns"
 PATTERN = f"{PATTERNS}/{{pattern_id}}"
-SEVERITIES = ["MINOR", "MODERATE", "MAJOR", "CRITICAL"]
 
 
 @cache
@@ -45,7 +45,9 @@ def page_parameters() -> dict[str, Parameter]:
     return {
         "cadence": TokensParameter(type="tokens", values=list(CADENCES), description="Only these reviews."),
         "kind": TokensParameter(type="tokens", values=list(pattern_kinds()), description="Only these kinds."),
-        "severity": TokensParameter(type="tokens", values=SEVERITIES, description="Only patterns of these severities."),
+        "severity": TokensParameter(
+            type="tokens", values=list(SEVERITIES), description="Only patterns of these severities."
+        ),
         "domain": TextParameter(type="text", max_length=255, description="Only patterns of this domain."),
         "limit": IntegerParameter(
             type="integer", default=50, min=1, max=200, description="Maximum number of patterns of a page."

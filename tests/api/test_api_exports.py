@@ -1,4 +1,4 @@
-"""The exports over HTTP: which there are, and what became of one's own and of nobody else's."""
+"""The exports over HTTP: those that exist, and the attempts of the user who asks, never those of others."""
 
 from __future__ import annotations
 
