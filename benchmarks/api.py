@@ -97,9 +97,7 @@ def ask_of(question: Question) -> Ask:
     return Ask(f"{path}?{urlencode(texts)}", jwt.encode(claims, SECRET, "HS256"))
 
 
-def _computed(
-    bench: Bench, served: Served, asks: Sequence[Ask], connections: int, cache: redis.Redis
-) -> Measurement:
+def _computed(bench: Bench, served: Served, asks: Sequence[Ask], connections: int, cache: redis.Redis) -> Measurement:
     cache.flushall()
     return _sent(bench, served, asks, connections)
 

@@ -26,7 +26,7 @@ class Ask:
 
 @dataclass
 class Load:
-    """What came back: how often each status, the milliseconds of each answer with status 200, and the seconds of all."""
+    """What came back: how often each status, the milliseconds of each answer of 200, and the seconds of all."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     milliseconds: list[float] = field(default_factory=list)
