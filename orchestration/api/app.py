@@ -28,6 +28,7 @@ from orchestration.api.operations import Call, Operation, operations
 from orchestration.api.patterns import pattern_operations
 from orchestration.api.problems import BY_STATUS, MEDIA_TYPE, Problem, problem, problem_of
 from orchestration.api.service import MILLISECONDS, Service
+from orchestration.api.tokens import Caller
 from orchestration.api.workers import Workers
 from orchestration.errors import InsightsError, NotFoundError
 
@@ -83,10 +84,26 @@ def _endpoint(service: Service, operation: Operation, workers: Workers) -> Endpo
     async def answer(request: Request) -> Response:
         record: Record = request.scope[RECORD]
         record.route = operation.path
+        reply = _at_once(service, operation, request, record)
+        if reply:
+            return _sent(reply, record)
         work = partial(_work, service, operation, request, record)
         return await _response(work, workers, record, retry_after, operation.is_enveloped)
 
     return answer
+
+
+def _at_once(service: Service, operation: Operation, request: Request, record: Record) -> Reply | None:
+    """Answer what needs no waiting, so no thread; None for everything else, errors included."""
+    try:
+        caller = service.authenticator.known(request.headers)
+        reply = caller and operation.recall(_call(service, operation, request, record, caller))
+        if not (caller and reply):
+            return None
+        service.limit.count(caller)
+    except InsightsError:
+        return None
+    return not_modified(reply, request.headers.get("if-none-match"))
 
 
 def _work(service: Service, operation: Operation, request: Request, record: Record) -> Reply:
@@ -94,6 +111,13 @@ def _work(service: Service, operation: Operation, request: Request, record: Reco
     caller = service.authenticator.caller(request.headers)
     record.subject = caller.subject
     service.limit.count(caller)
+    reply = operation.handle(_call(service, operation, request, record, caller))
+    return not_modified(reply, request.headers.get("if-none-match"))
+
+
+def _call(service: Service, operation: Operation, request: Request, record: Record, caller: Caller) -> Call:
+    """Return the call of a request by a caller; raises NotFoundError unless it is about an organization of theirs."""
+    record.subject = caller.subject
     pairs = request.query_params.multi_items()
     named = operation.named(request.path_params, pairs)
     ids = {service.organization(caller, given) for given in named} or {caller.organization_id}
@@ -101,8 +125,7 @@ def _work(service: Service, operation: Operation, request: Request, record: Reco
         raise NotFoundError("The request names several organizations.")
     (organization_id,) = ids
     record.organization_id = organization_id
-    reply = operation.handle(Call(service, caller, organization_id, pairs, request.path_params))
-    return not_modified(reply, request.headers.get("if-none-match"))
+    return Call(service, caller, organization_id, pairs, request.path_params)
 
 
 async def _response(
@@ -120,6 +143,10 @@ async def _response(
         record.outcome = "failed"
         logger.exception("%s: a defect", record.request_id)
         return _refusal(problem("failed"), retry_after, is_enveloped)
+    return _sent(reply, record)
+
+
+def _sent(reply: Reply, record: Record) -> Response:
     record.outcome = reply.outcome
     return Response(reply.body, reply.status, reply.headers, reply.media_type)
 

@@ -13,8 +13,9 @@ from orchestration.api.answers import Answered, Reply, dashboard_reply, document
 from orchestration.api.parameters import Pairs, asked
 from orchestration.api.service import Service
 from orchestration.api.tokens import Caller
+from orchestration.cache.counters import HIT
 from orchestration.dashboards.definitions import Dashboard
-from orchestration.dashboards.question import Asked
+from orchestration.dashboards.question import Asked, Question
 
 ORGANIZATION = "/v1/organizations/{organization_id}"
 
@@ -38,7 +39,8 @@ class Operation:
     """One path that callers with a token may GET: how it is answered, and how OpenAPI describes it.
 
     `organization_names` are parameters that may name the organization, for a path that does not. Where `is_enveloped`,
-    errors have the form that Orgo's client expects.
+    errors have the form that Orgo's client expects. `recall` answers what the process knows without waiting for
+    anything, else it returns None.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Operation:
     query: list[dict[str, Any]] = field(default_factory=list)
     organization_names: tuple[str, ...] = ()
     is_enveloped: bool = False
+    recall: Callable[[Call], Reply | None] = lambda _: None
 
     @property
     def is_of_an_organization(self) -> bool:
@@ -90,11 +93,24 @@ def _of_dashboard(dashboard: Dashboard) -> Operation:
         schemas.of_dashboard(dashboard),
         partial(_ask, dashboard),
         parameters.described(dashboard.meta.parameters, dashboard.has_anonymised_form),
+        recall=partial(_recall, dashboard),
     )
 
 
 def _ask(dashboard: Dashboard, call: Call) -> Reply:
     return dashboard_reply(answered(call, asked(dashboard, call.organization_id, call.pairs)))
+
+
+def _recall(dashboard: Dashboard, call: Call) -> Reply | None:
+    begun = time.monotonic()
+    question = _allowed(call, asked(dashboard, call.organization_id, call.pairs))
+    found = call.service.recent.get(question)
+    if found is None:
+        return None
+    asked_for = call.service.reader.request(question)
+    call.service.reader.answers.counters.note(asked_for.key.group, asked_for.question, HIT, asked_for.max_keys)
+    answer = replace(found.answer, outcome=HIT)
+    return dashboard_reply(replace(found, answer=answer, seconds=time.monotonic() - begun))
 
 
 def answered(call: Call, question: Asked) -> Answered:
@@ -103,13 +119,18 @@ def answered(call: Call, question: Asked) -> Answered:
     Raises AccessRefusedError, which names what the roles may see, and like `Reader.ask`.
     """
     begun = time.monotonic()
-    reader, roles = call.service.reader, call.caller.roles
-    if not question.is_anonymised:
-        question = replace(question, visibilities=call.service.visibilities(call.caller, question.visibilities))
-    allowed = reader.allowed(question, roles)
+    reader, allowed = call.service.reader, _allowed(call, question)
     answer = reader.answer(allowed)
     fresh = reader.request(allowed).lifetime.fresh
-    return Answered(allowed, answer, fresh, time.monotonic() - begun)
+    found = Answered(allowed, answer, fresh, time.monotonic() - begun)
+    call.service.recent.keep(found)
+    return found
+
+
+def _allowed(call: Call, question: Asked) -> Question:
+    if not question.is_anonymised:
+        question = replace(question, visibilities=call.service.visibilities(call.caller, question.visibilities))
+    return call.service.reader.allowed(question, call.caller.roles)
 
 
 def _list(call: Call) -> Reply:

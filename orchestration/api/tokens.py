@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from orchestration.errors import InsightsError, MisconfiguredError
 from orchestration.warehouse.ids import canonical_id
 
 MAX_TOKEN = 8192  # characters
+MOST_VERIFIED, VERIFIED_SECONDS = 1000, 60  # tokens that are remembered as verified, and for how long
 ORGANIZATION_CLAIMS = ("organizationId", "organization_id", "orgId", "org_id")
 # `sub` may be a number in Orgo's tokens, which PyJWT refuses; it is checked here.
 CHECKS = {"require": ["exp", "sub"], "verify_sub": False}
@@ -46,6 +48,9 @@ class Authenticator(Protocol):
     def caller(self, headers: Headers) -> Caller:
         """Return who asks, from the headers of a request; raises TokenError for everybody who is not authenticated."""
 
+    def known(self, headers: Headers) -> Caller | None:
+        """Return who asks if that is known without waiting for anything, else None; may raise TokenError."""
+
 
 class Verifier:
     """Verifies tokens by the one algorithm of the configuration. Safe to share between threads."""
@@ -62,6 +67,7 @@ class Verifier:
     def __init__(self, settings: Settings) -> None:
         """Read the key or keys. Raises MisconfiguredError without them: no service starts that trusts everybody."""
         self._rules = settings.insights.reports_api
+        self._verified: dict[str, tuple[Caller, float]] = {}  # by token, with the time until which it needs no proof
         self._key = self._key_of(settings)
 
     def caller(self, headers: Headers) -> Caller:
@@ -70,15 +76,24 @@ class Verifier:
         Raises TokenError unless it is there once and has a valid access token of one organization, and UnavailableError
         if the address of the keys does not answer.
         """
-        given = headers.getlist("authorization")
-        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
-        if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
-            raise TokenError("A bearer token is required.")
+        token = _token(headers)
         try:
-            claims = self._claims(token.strip())
-            return Caller(_subject(claims), _organization(claims), _roles(claims))
+            claims = self._claims(token)
+            caller = Caller(_subject(claims), _organization(claims), _roles(claims))
+            self._remember(token, caller, float(claims["exp"]))
         except (jwt.PyJWTError, _WrongClaimError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise TokenError("The access token is not valid.") from error
+        return caller
+
+    def known(self, headers: Headers) -> Caller | None:
+        """Return who asks if the token was verified less than a minute ago and has not expired since, else None."""
+        caller, until = self._verified.get(_token(headers), (None, 0.0))
+        return caller if time.time() < until else None
+
+    def _remember(self, token: str, caller: Caller, expires: float) -> None:
+        if len(self._verified) >= MOST_VERIFIED:
+            self._verified.clear()
+        self._verified[token] = caller, min(expires, time.time() + VERIFIED_SECONDS)
 
     def _claims(self, token: str) -> dict[str, Any]:
         rules = self._rules
@@ -116,6 +131,14 @@ class Verifier:
             return found
 
         return chosen
+
+
+def _token(headers: Headers) -> str:
+    given = headers.getlist("authorization")
+    scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
+        raise TokenError("A bearer token is required.")
+    return token.strip()
 
 
 class _WrongClaimError(Exception):

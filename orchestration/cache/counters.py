@@ -10,12 +10,13 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from typing import Final
 
 from orchestration.cache.keys import Group
 from orchestration.cache.store import CacheRefusedError, CacheUnavailableError, Counts, Store
 
 # Each request has one outcome, so that the outcomes add up to the number of requests.
-HIT = "hits"  # the others are in orchestration.cache.answers.Outcome
+HIT: Final = "hits"  # the others are in orchestration.cache.answers.Outcome
 # Events that are counted in addition to the outcome.
 IGNORED = "ignored_entries"  # corrupt or foreign, and replaced
 REFUSED = "refused_writes"  # Redis was full or read-only
@@ -44,6 +45,11 @@ class Counters:
 
     def count_request(self, group: Group, question: str, outcome: str, max_asks: int) -> None:
         """Count a request by outcome and question; Redis keeps the `max_asks` most requested questions of a group."""
+        if self.note(group, question, outcome, max_asks) >= BATCH or outcome != HIT:
+            self.send()
+
+    def note(self, group: Group, question: str, outcome: str, max_asks: int) -> int:
+        """Count a request like `count_request` without sending anything; returns how many are to be sent."""
         with self._lock:
             self._outcomes[group][outcome] += 1
             asks = self._asks[group]
@@ -51,9 +57,7 @@ class Counters:
                 asks[question] += 1
             self._bounds[group] = max_asks
             self._gathered += 1
-            is_due = outcome != HIT or self._gathered >= BATCH
-        if is_due:
-            self.send()
+            return self._gathered
 
     def send(self) -> None:
         """Send the counts to Redis; those that it refuses stay in this process."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from orchestration.config.tokens import ClockSkew, Count, Origin, Port, Section, Text
+from orchestration.config.tokens import ClockSkew, Count, Moment, Origin, Port, Section, Text
 
 # Milliseconds that an answer may take in addition to its statement: to get a connection, and for the client's limit.
 EXTRA_MS = 400
@@ -27,6 +27,10 @@ class ReportsApi(Section):
     )
     busy_ms: Count = Field(
         default=250, description="Time for which a request waits for a free thread, in milliseconds, before a 503."
+    )
+    recent_ms: Moment = Field(
+        default=1000,
+        description="Time for which a process gives an answer again without asking the cache, in milliseconds.",
     )
     retry_after_seconds: Count = Field(
         default=1, description="The Retry-After of an answer with status 503, in seconds."

@@ -43,6 +43,7 @@ def _calendar_date(value: str) -> str:
 Count = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**31)]
 GroupSize = Annotated[int, BeforeValidator(_number), Field(ge=2, lt=2**31)]  # a group of one identifies a person
 Days = Annotated[int, BeforeValidator(_number), Field(gt=0, le=36500)]
+Moment = Annotated[int, BeforeValidator(_number), Field(ge=0, le=60_000)]  # milliseconds
 Port = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**16)]
 ClockSkew = Annotated[int, BeforeValidator(_number), Field(ge=0, le=300)]  # a longer one would revive expired tokens
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]

@@ -21,8 +21,9 @@ from support.warehouse import Warehouse
 
 from orchestration.api.gateway import Gateway
 from orchestration.api.limits import RequestLimit
+from orchestration.api.recent import Recent
 from orchestration.api.server import server
-from orchestration.api.service import Service, limited_settings
+from orchestration.api.service import MILLISECONDS, Service, limited_settings
 from orchestration.api.tokens import Verifier
 from orchestration.config.files import Settings
 from orchestration.dashboards.reader import Reader
@@ -35,6 +36,7 @@ PATIENT: dict[str, Any] = {
     "cache.timeout_ms": 60_000,
     "reports_api.timeout_ms": 60_000,
     "reports_api.busy_ms": 60_000,
+    "reports_api.recent_ms": 0,  # tests change what the answers are of
 }
 ROLES = {"reports_api.superuser_roles": ["operator"]}
 CLIENT_SECONDS = 120
@@ -135,7 +137,8 @@ def free_port() -> int:
 def of(settings: Settings, url: str, trusts_gateway: bool = False) -> Service:
     """Return a service on a database."""
     limited = limited_settings(settings)
-    limit = RequestLimit(settings.insights.reports_api.requests_per_minute)
+    rules = settings.insights.reports_api
+    limit, recent = RequestLimit(rules.requests_per_minute), Recent(rules.recent_ms / MILLISECONDS)
     authenticator = Gateway(settings) if trusts_gateway else Verifier(settings)
     reader = Reader(limited, found(), ReadWarehouse(limited, url))
-    return Service(limited, reader, authenticator, {}, limit, definitions(manifest()))
+    return Service(limited, reader, authenticator, {}, limit, recent, definitions(manifest()))
