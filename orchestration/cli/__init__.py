@@ -12,15 +12,17 @@ from orchestration.cli.config import config as config_group
 from orchestration.cli.dashboard import dashboard, dashboards
 from orchestration.cli.entry import run
 from orchestration.cli.export import export, exports
+from orchestration.cli.lists import organizations, roles, users
 from orchestration.cli.manifest import manifest
 from orchestration.cli.patterns import patterns
 from orchestration.cli.purge import purge
 from orchestration.cli.reader import reader
 from orchestration.cli.reviews import reviews
+from orchestration.cli.sections import Commands
 from orchestration.cli.warm import warm
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="orgo-insights")
 @click.option("--project-dir", help="Folder of the dbt project and configuration. [env: INSIGHTS_PROJECT_DIR]")
 @click.option("--config", help="Another config.yaml, or a folder like config/. [env: INSIGHTS_CONFIG]")
@@ -31,28 +33,11 @@ def commands(project_dir: str | None, config: str | None) -> None:
     os.environ.update({name: value for name, value in given.items() if value})
 
 
-for command in (
-    prepare.init,
-    prepare.env,
-    build.build,
-    build.reconcile,
-    build.rebuild,
-    manifest,
-    purge,
-    reader,
-    show.status,
-    show.docs,
-    patterns,
-    reviews,
-    export,
-    exports,
-    dashboards,
-    dashboard,
-    api,
-    warm,
-    config_group,
-):
-    commands.add_command(command)
+commands.add_section("Look", (show.status, dashboards, dashboard, patterns, organizations, roles, users, show.docs))
+commands.add_section("Load", (build.build, build.reconcile, build.rebuild, manifest))
+commands.add_section("Share", (export, exports, reviews, api))
+commands.add_section("Look after", (purge, warm))
+commands.add_section("Set up", (prepare.init, config_group, reader, prepare.env))
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestration.cli import options
 from orchestration.cli.tables import show_table
 from orchestration.cli.texts import say, say_json
 
@@ -41,9 +42,22 @@ def _pair(_context: click.Context, _option: click.Parameter, values: tuple[str, 
 
 @click.command(epilog="Example: insights dashboard overview --org st-mary --as manager --format json")
 @click.argument("name")
-@click.option("--org", "organization", required=True, help="Organization slug or id.")
-@click.option("--as", "roles", required=True, multiple=True, help="Role code of the user; repeatable. Not verified.")
-@click.option("--visibility", "visibilities", multiple=True, help="Only rows of these. Default: all but ANONYMISED.")
+@click.option("--org", "organization", required=True, help="Organization slug or id; see: insights organizations.")
+@click.option(
+    "--as",
+    "roles",
+    required=True,
+    multiple=True,
+    callback=options.words,
+    help="Role codes of the user, separated by commas; see: insights roles. Not verified.",
+)
+@click.option(
+    "--visibility",
+    "visibilities",
+    multiple=True,
+    callback=options.words,
+    help="Only rows of these, separated by commas. Default: all but ANONYMISED.",
+)
 @click.option("--anonymised", is_flag=True, help="Show the anonymised form: all visibilities, no small groups.")
 @click.option("--parameter", "parameters", multiple=True, callback=_pair, help="name=value; see: insights dashboards")
 @click.option(

@@ -10,7 +10,10 @@ import click
 
 
 class LateChoice(click.Choice[str]):
-    """A choice whose values are loaded on first use, so that `--help` of other commands imports less."""
+    """A choice whose values are loaded on first use, so that `--help` of other commands imports less.
+
+    It suggests the most similar value for a wrong one.
+    """
 
     def __init__(self, tokens: Callable[[], Iterable[str]]) -> None:
         """Set the function that returns the values; it may import their module."""
@@ -23,6 +26,12 @@ class LateChoice(click.Choice[str]):
             raise AttributeError(name)
         self.choices = tuple(self._tokens())
         return self.choices
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Return the message about a wrong value."""
+        from orchestration.config.problems import nearest
+
+        return super().get_invalid_choice_message(value, ctx) + nearest(value, self.choices)
 
 
 def as_date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:
@@ -37,6 +46,12 @@ def as_date(_context: click.Context, _option: click.Parameter, value: datetime |
 
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
 DAY = click.DateTime(["%Y-%m-%d"])
+
+
+def words(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values of a repeatable option, each of which may be a list separated by commas; a click callback."""
+    return tuple(word.strip() for value in values for word in value.split(","))
+
 
 as_of = click.option(
     "--as-of",
@@ -67,6 +82,15 @@ admin_url = click.option(
     "--admin-url",
     envvar="INSIGHTS_ADMIN_URL",
     help="Database URL of a superuser or owner. Default: libpq's PG* variables. [env: INSIGHTS_ADMIN_URL]",
+)
+
+
+form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    help="Output format. Default: table.",
 )
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from orchestration.cli.texts import LONGEST_TEXT, columns, cut, say
+import click
+
+from orchestration.cli.texts import LONGEST_TEXT, columns, cut, say, say_json
 
 INDENT, GAP = "  ", "  "
 NARROWEST = 8  # minimum width of a truncated cell, in characters
 UNLIMITED = sys.maxsize
+FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def show_table(
@@ -30,6 +36,27 @@ def show_table(
     width = shutil.get_terminal_size().columns if is_fitted and sys.stdout.isatty() else UNLIMITED
     for line in table_lines(rows, header=header, width=width, longest=longest):
         say(line)
+
+
+def show_records(records: Sequence[Mapping[str, object]], form: str, limit: int = UNLIMITED) -> None:
+    """Print records with equal keys as a table, JSON or CSV; a table has at most `limit` rows and says what it omits.
+
+    The columns of a table are named by the keys, with spaces for underscores.
+    """
+    if form == "json":
+        say_json(json.dumps([dict(record) for record in records], indent=2, ensure_ascii=False, default=str))
+    elif form == "csv":
+        written = io.StringIO()
+        writer = csv.DictWriter(written, list(records[0]) if records else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _in_spreadsheet(value) for key, value in record.items()} for record in records)
+        click.echo(written.getvalue(), nl=False)
+    elif records:
+        header = [key.replace("_", " ") for key in records[0]]
+        show_table((tuple(record.values()) for record in records[:limit]), header=header)
+        say_left_out(len(records), limit)
+    else:
+        say("  (none)")
 
 
 def say_left_out(total: int, shown: int) -> None:
@@ -59,6 +86,11 @@ def _text(value: object, longest: int) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if _is_number(value) else cut(value, longest)
+
+
+def _in_spreadsheet(value: object) -> object:
+    """Return a text that no spreadsheet reads as a formula; names are written by tenants."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in FORMULA_SIGNS else value
 
 
 def _is_number(value: object) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from orchestration.config.problems import nearest
 from orchestration.config.tokens import Section, Text
 from orchestration.dashboards.panels import Columns, Name, Panel
 from orchestration.dashboards.parameter_types import Parameter
@@ -67,7 +68,8 @@ def dashboards(manifest: dict[str, Any]) -> dict[str, Dashboard]:
 def find(found: Mapping[str, Dashboard], name: str) -> Dashboard:
     """Return the dashboard with a name; raises NotFoundError, which lists the existing ones."""
     if name not in found:
-        raise NotFoundError(f"There is no dashboard {name!r}. There are: {', '.join(sorted(found))}.")
+        suggested = nearest(name, found)
+        raise NotFoundError(f"There is no dashboard {name!r}.{suggested} There are: {', '.join(sorted(found))}.")
     return found[name]
 
 

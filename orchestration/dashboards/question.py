@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from orchestration.cache.entries import canonical
 from orchestration.cache.keys import Group, Key
+from orchestration.config.problems import nearest
 from orchestration.config.tokens import Environment, Visibility
 from orchestration.dashboards.access import AS_THEY_ARE
 from orchestration.dashboards.definitions import Dashboard
@@ -102,7 +103,10 @@ def normal_visibilities(given: Iterable[str] | None) -> tuple[Visibility, ...]:
                 " dashboard that has this form."
             )
         if visibility not in AS_THEY_ARE:
-            raise BadInputError(f"{visibility!r} is not a visibility; it must be one of {', '.join(AS_THEY_ARE)}.")
+            suggested = nearest(visibility, AS_THEY_ARE)
+            raise BadInputError(
+                f"{visibility!r} is not a visibility; it must be one of {', '.join(AS_THEY_ARE)}.{suggested}"
+            )
     if not given:
         raise BadInputError(f"At least one visibility is required: {', '.join(AS_THEY_ARE)}.")
     return tuple(v for v in AS_THEY_ARE if v in given)

@@ -128,4 +128,4 @@ class Database:
 
 def no_organization(given: str) -> NotFoundError:
     """Return the error for an unknown organization slug or id."""
-    return NotFoundError(f"There is no organization {given!r}: give a slug or an id that dim_organizations has.")
+    return NotFoundError(f"There is no organization {given!r}: give a slug or id that `insights organizations` lists.")
