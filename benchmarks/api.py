@@ -21,7 +21,7 @@ import redis
 import yaml
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.http_load import ANSWERED, Ask, body, send
+from benchmarks.http_load import ANSWERED, Ask, send
 from benchmarks.measure import Comparison, Measurement, in_turn, tree_seconds
 from benchmarks.questions import ROLES, questions
 from benchmarks.services import BUILT, Bench
@@ -64,7 +64,7 @@ def run(bench: Bench) -> Iterator[Comparison]:
         cache.config_set("maxmemory", "0")
         cache.flushall()
         warm = different[:: max(1, len(different) // WARM)]
-        bodies = {ask.address: body(served.port, ask) for ask in warm}
+        bodies = {ask.address: send(served.port, [ask], 1).body.decode() for ask in warm}
         with memory_server(bench, bodies) as floor:
             for connections in CONNECTIONS:
                 compared = Comparison(NAME, f"cached, {connections} connections", bench.size, FLOOR, True)
