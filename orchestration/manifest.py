@@ -31,7 +31,7 @@ KINDS = ("model", "snapshot", "seed")
 # What Python and Cosmos read of each node. The columns are restricted likewise.
 FIELDS = frozenset(
     (
-        *("alias", "columns", "config", "depends_on", "description", "fqn", "freshness", "identifier", "name"),
+        *("alias", "columns", "config", "depends_on", "description", "fqn", "freshness", "identifier", "label", "name"),
         *(
             "original_file_path",
             "package_name",
@@ -68,13 +68,17 @@ class Relation:
 
 @dataclass(frozen=True)
 class Exposure:
-    """A dashboard or an export: its declaration `meta` in `file`, and the names of the relations that it reads."""
+    """A dashboard or an export: its declaration `meta` in `file`, and the names of the relations that it reads.
+
+    `label` is what people call it; empty without one.
+    """
 
     name: str
     description: str
     meta: dict[str, Any]
     depends_on: frozenset[str]
     file: str = ""
+    label: str = ""
 
 
 def manifest_file() -> Path:
@@ -226,6 +230,7 @@ def exposures(manifest: Mapping[str, Any], key: str) -> dict[str, Exposure]:
             node["config"]["meta"][key],
             frozenset(unique_id.rpartition(".")[2] for unique_id in node["depends_on"]["nodes"]),
             node["original_file_path"],
+            node.get("label") or "",
         )
         for node in nodes(manifest, "exposures")
         if key in node["config"]["meta"]

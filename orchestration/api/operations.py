@@ -14,6 +14,7 @@ from orchestration.api.parameters import Pairs, asked
 from orchestration.api.service import Service
 from orchestration.api.tokens import Caller
 from orchestration.dashboards.definitions import Dashboard
+from orchestration.dashboards.panels import Columns, Panel
 from orchestration.dashboards.question import Asked
 
 ORGANIZATION = "/v1/organizations/{organization_id}"
@@ -122,12 +123,34 @@ def _listed(call: Call, may_see: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     for dashboard in call.service.reader.dashboards.values():
         yield {
             "name": dashboard.name,
+            "title": dashboard.title,
             "description": dashboard.description,
             "path": f"{ORGANIZATION}/dashboards/{dashboard.name}".format(organization_id=call.organization_id),
             "has_anonymised_form": dashboard.has_anonymised_form,
             "parameters": {name: p.model_dump() for name, p in dashboard.meta.parameters.items()},
-            "panels": {name: panel.description for name, panel in dashboard.meta.panels.items()},
+            "panels": {name: _panel(panel) for name, panel in dashboard.meta.panels.items()},
         }
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    drill, anonymised = panel.drill, panel.anonymised
+    return {
+        "description": panel.description,
+        **_form(panel),
+        "drill": drill and drill.model_dump(),
+        "anonymised": anonymised and _form(anonymised),
+    }
+
+
+def _form(columns: Columns) -> dict[str, Any]:
+    kinds = dict.fromkeys(columns.dimensions, "dimension") | dict.fromkeys(columns.measures, "measure")
+    return {
+        "columns": [
+            {"name": name, "title": columns.title(name), "kind": kind, "unit": columns.unit(name)}
+            for name, kind in kinds.items()
+        ],
+        "chart": columns.chart and columns.chart.model_dump(),
+    }
 
 
 def _freshness(call: Call) -> Reply:

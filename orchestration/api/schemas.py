@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from orchestration.config.tokens import Section
 from orchestration.dashboards.access import AS_THEY_ARE
-from orchestration.dashboards.definitions import AnonymisedPanel, Dashboard, Panel
+from orchestration.dashboards.definitions import Dashboard
+from orchestration.dashboards.panels import Chart, Columns, Drill, Panel, Unit
 from orchestration.dashboards.question import ALL_VISIBILITIES
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -26,6 +30,31 @@ def listed(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
+# What a value of each unit is in an answer; any of them may be null.
+_ID = {"type": ["string", "null"], "format": "uuid"}
+VALUES: dict[Unit, dict[str, Any]] = {
+    "count": {"type": ["integer", "null"]},
+    "seconds": {"type": ["number", "null"]},
+    "share": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+    "percent": {"type": ["number", "null"], "minimum": 0, "maximum": 100},
+    "day": DAY,
+    "month": DAY,
+    "moment": {"type": ["string", "null"], "format": "date-time"},
+    "text": {"type": ["string", "null"]},
+    "token": {"type": ["string", "null"]},
+    "flag": {"type": ["boolean", "null"]},
+    "code": {"type": ["integer", "null"]},
+    "pattern_id": _ID,
+    "case_id": _ID,
+    "task_id": _ID,
+}
+
+
+def _members(model: type[Section]) -> dict[str, Any]:
+    found: dict[str, Any] = TypeAdapter(model).json_schema()["properties"]
+    return found
+
+
 STATUS = obj({"status": TEXT})
 PROBLEM = {
     "type": "object",
@@ -44,17 +73,39 @@ FAILURE = obj(
     {"ok": {"const": False}, "data": {"type": "null"}, "error": obj({"code": TEXT, "message": TEXT})},
     "An error as Orgo's web client expects it.",
 )
+FORM: dict[str, Any] = {
+    "columns": listed(
+        obj(
+            {
+                "name": TEXT,
+                "title": TEXT,
+                "kind": {"type": "string", "enum": ["dimension", "measure"]},
+                "unit": {"type": "string", "enum": list(VALUES)},
+            }
+        )
+    ),
+    "chart": {"anyOf": [obj(_members(Chart)), {"type": "null"}]},
+}
+PANEL = obj(
+    {
+        "description": TEXT,
+        **FORM,
+        "drill": {"anyOf": [obj(_members(Drill)), {"type": "null"}]},
+        "anonymised": {"anyOf": [obj(FORM), {"type": "null"}]},
+    }
+)
 DASHBOARDS = obj(
     {
         "dashboards": listed(
             obj(
                 {
                     "name": TEXT,
+                    "title": TEXT,
                     "description": TEXT,
                     "path": TEXT,
                     "has_anonymised_form": FLAG,
                     "parameters": {"type": "object", "additionalProperties": {"type": "object"}},
-                    "panels": {"type": "object", "additionalProperties": TEXT},
+                    "panels": {"type": "object", "additionalProperties": PANEL},
                 }
             )
         ),
@@ -212,5 +263,10 @@ def _panel(panel: Panel) -> dict[str, Any]:
     return found
 
 
-def _row(panel: Panel | AnonymisedPanel) -> dict[str, Any]:
-    return obj({name: {} for name in (*panel.dimensions, *panel.measures)})
+def _row(columns: Columns) -> dict[str, Any]:
+    return obj({name: _value(columns, name) for name in (*columns.dimensions, *columns.measures)})
+
+
+def _value(columns: Columns, name: str) -> dict[str, Any]:
+    unit = columns.unit(name)
+    return VALUES[unit] | {"description": f"{columns.title(name)} ({unit})."}

@@ -66,10 +66,12 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     from orchestration.config.files import load_settings
     from orchestration.dashboards.question import Asked
     from orchestration.dashboards.reader import Reader
+    from orchestration.dashboards.units import readable
 
     asked = Asked(name, organization, visibilities or None, anonymised, parameters)
     with closing(Reader.open(load_settings())) as reader:
         answer = reader.ask(asked, roles)
+        panels = reader.dashboards[name].meta.panels
         if reader.store is None:
             say("There is no cache: INSIGHTS_REDIS_URL is not set.", err=True)
     if form == "json":
@@ -77,12 +79,14 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
         return
     say(_origin(answer), err=True)
     for panel, content in json.loads(answer.entry.body).items():
+        columns = (anonymised and panels[panel].anonymised) or panels[panel]
         if "missing" in content:
             say(f"{panel}: its model {content['missing']} is not built yet.", bold=True)
             continue
         rows = content["rows"]
         title = f"{panel}, up to {content['horizon']}"
-        show_table([list(row.values()) for row in rows], header=list(rows[0]) if rows else [], title=title)
+        cells = [[readable(columns.unit(column), value) for column, value in row.items()] for row in rows]
+        show_table(cells, header=list(rows[0]) if rows else [], title=title)
         if not rows:
             say("  (no rows)")
         if content["left_out"]:

@@ -9,41 +9,20 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from orchestration.config.tokens import Section, Text
+from orchestration.dashboards.panels import Columns, Name, Panel
 from orchestration.dashboards.parameter_types import Parameter
 from orchestration.errors import NotFoundError
 from orchestration.manifest import Exposure, exposures, relations
 from orchestration.meta import Declaration
 
 ORGANIZATIONS, LOAD_LOG = "dim_organizations", "load_log"
+PATTERNS = "patterns"  # where a row may lead in addition to dashboards
+PATTERN_FILTERS = frozenset(("cadence", "kind", "severity", "domain"))
 WORDS = ("horizon", "min_group_size")  # placeholders that a fragment may use in addition to the parameters
 RESERVED = ("organization", "visibilities", "relations", "visibility", "anonymised")  # values and options of a question
 _NAMED = re.compile(r"{(\w*)}")
 
-SqlText = Annotated[str, Field(min_length=1, max_length=2000)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 TtlClass = Literal["dashboard_default", "dashboard_slow", "streaming_like"]
-
-
-class AnonymisedPanel(Section):
-    """The anonymised form of a panel: all four visibilities, without groups smaller than `exports.min_group_size`."""
-
-    dimensions: dict[Name, SqlText] = Field(default_factory=dict)
-    measures: Annotated[dict[Name, SqlText], Field(min_length=1)]
-    group_size: SqlText
-    order: SqlText
-
-
-class Panel(Section):
-    """One table of a dashboard: measures of a model, grouped by dimensions, ordered, at most `limit` rows."""
-
-    description: Text
-    model: Name
-    where: SqlText = "true"
-    dimensions: dict[Name, SqlText] = Field(default_factory=dict)
-    measures: Annotated[dict[Name, SqlText], Field(min_length=1)]
-    order: SqlText
-    limit: Annotated[int, Field(gt=0, le=10000)]
-    anonymised: AnonymisedPanel | None = None
 
 
 class Meta(Section):
@@ -61,6 +40,7 @@ class Dashboard(Section):
     """One dashboard: its declaration, and schema and name of the relation of each model that it may read."""
 
     name: str
+    title: str
     description: Text
     meta: Meta
     relations: dict[str, tuple[str, str]]
@@ -77,7 +57,11 @@ def dashboards(manifest: dict[str, Any]) -> dict[str, Dashboard]:
     Raises MisconfiguredError, with file, dashboard and key, for a declaration that is invalid or names a missing model.
     """
     places = {name: (found.schema, found.identifier) for name, found in relations(manifest).items()}
-    return {name: _dashboard(found, places) for name, found in exposures(manifest, "dashboard").items()}
+    declared = exposures(manifest, "dashboard")
+    found = {name: _dashboard(exposure, places) for name, exposure in declared.items()}
+    for name, dashboard in found.items():
+        _check_drills(_declaration(declared[name]), dashboard, found)
+    return found
 
 
 def find(found: Mapping[str, Dashboard], name: str) -> Dashboard:
@@ -88,7 +72,7 @@ def find(found: Mapping[str, Dashboard], name: str) -> Dashboard:
 
 
 def _dashboard(exposure: Exposure, places: dict[str, tuple[str, str]]) -> Dashboard:
-    where = Declaration(exposure.file, f"dashboard {exposure.name}", "dashboard")
+    where = _declaration(exposure)
     meta = where.read(exposure.meta, META)
     readable = {name: places[name] for name in exposure.depends_on if name in places}
     if ORGANIZATIONS not in readable:
@@ -100,7 +84,12 @@ def _dashboard(exposure: Exposure, places: dict[str, tuple[str, str]]) -> Dashbo
             known = ", ".join(sorted(readable))
             raise where.wrong(f"panels.{key}.model", f"{panel.model} is not in depends_on ({known})")
         _check_panel(where, f"panels.{key}", panel, {"horizon", *meta.parameters})
-    return Dashboard(name=exposure.name, description=exposure.description, meta=meta, relations=readable)
+    title, says = exposure.label or exposure.name, exposure.description
+    return Dashboard(name=exposure.name, title=title, description=says, meta=meta, relations=readable)
+
+
+def _declaration(exposure: Exposure) -> Declaration:
+    return Declaration(exposure.file, f"dashboard {exposure.name}", "dashboard")
 
 
 def _check_parameter(where: Declaration, name: str, parameter: Parameter) -> None:
@@ -112,12 +101,30 @@ def _check_parameter(where: Declaration, name: str, parameter: Parameter) -> Non
 
 
 def _check_panel(where: Declaration, key: str, panel: Panel, words: set[str]) -> None:
-    fragments = [panel.where, panel.order, *panel.dimensions.values(), *panel.measures.values()]
-    _check_words(where, key, fragments, words)
-    if panel.anonymised:
-        own = panel.anonymised
-        fragments = [own.group_size, own.order, *own.dimensions.values(), *own.measures.values()]
-        _check_words(where, f"{key}.anonymised", fragments, {*words, "min_group_size"})
+    _check_columns(where, key, panel, [panel.where], words)
+    if own := panel.anonymised:
+        _check_columns(where, f"{key}.anonymised", own, [own.group_size], {*words, "min_group_size"})
+
+
+def _check_columns(where: Declaration, key: str, columns: Columns, others: list[str], words: set[str]) -> None:
+    _check_words(where, key, [*others, columns.order, *columns.dimensions.values(), *columns.measures.values()], words)
+    for path, says in columns.mistakes():
+        raise where.wrong(f"{key}.{path}", says)
+
+
+def _check_drills(where: Declaration, dashboard: Dashboard, found: Mapping[str, Dashboard]) -> None:
+    for key, panel in dashboard.meta.panels.items():
+        if drill := panel.drill:
+            path = f"panels.{key}.drill"
+            known = {name: set(other.meta.parameters) for name, other in found.items()} | {PATTERNS: PATTERN_FILTERS}
+            if drill.to not in known:
+                raise where.wrong(f"{path}.to", f"must be {PATTERNS} or a dashboard, not {drill.to}")
+            for part, given in (("by", drill.by), ("fixed", drill.fixed)):
+                if unknown := sorted(given.keys() - known[drill.to]):
+                    raise where.wrong(f"{path}.{part}.{unknown[0]}", f"is not a parameter of {drill.to}")
+            for parameter, column in drill.by.items():
+                if column not in panel.dimensions:
+                    raise where.wrong(f"{path}.by.{parameter}", f"{column} is not a dimension of the panel")
 
 
 def _check_words(where: Declaration, key: str, fragments: list[str], known: set[str]) -> None:

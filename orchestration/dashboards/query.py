@@ -13,7 +13,8 @@ from typing import Any
 
 from psycopg import sql
 
-from orchestration.dashboards.definitions import LOAD_LOG, ORGANIZATIONS, AnonymisedPanel, Dashboard, Panel
+from orchestration.dashboards.definitions import LOAD_LOG, ORGANIZATIONS, Dashboard
+from orchestration.dashboards.panels import AnonymisedPanel, Panel
 from orchestration.dashboards.question import Form, Question
 from orchestration.warehouse.names import Names
 

@@ -121,6 +121,29 @@ def test_the_list_names_every_dashboard(api: Api, document: dict[str, Any]) -> N
         assert api.get(dashboard["path"], token(id_)).status == 200
 
 
+def test_the_list_says_what_columns_mean_and_how_they_are_drawn(api: Api, document: dict[str, Any]) -> None:
+    id_ = api.organization(HOSPITAL)
+    listed = {d["name"]: d for d in api.get(f"/v1/organizations/{id_}/dashboards", token(id_)).json["dashboards"]}
+    assert listed["sla_breaches"]["title"] == "Broken limits"
+    panel = listed["sla_breaches"]["panels"]["by_day"]
+    assert (panel["description"], panel["drill"], panel["anonymised"]) == ("The same by day of creation.", None, None)
+    assert panel["columns"][0] == {"name": "day", "title": "Day", "kind": "dimension", "unit": "day"}
+    assert panel["columns"][4] == {
+        "name": "reactivity_share",
+        "title": "Share of late first responses",
+        "kind": "measure",
+        "unit": "share",
+    }
+    y = ["reactivity_share", "completion_share"]
+    assert panel["chart"] == {"mark": "line", "x": "day", "y": y, "series": None, "stack": False}
+    assert listed["open_patterns"]["panels"]["weekly"]["anonymised"]["chart"]["y"] == ["patterns"]
+    path = "/v1/organizations/{organization_id}/dashboards/sla_breaches"
+    answer = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    rows = answer["properties"]["data"]["properties"]["by_day"]["properties"]["rows"]
+    share = rows["items"]["properties"]["reactivity_share"]
+    assert (share["maximum"], share["description"]) == (1, "Share of late first responses (share).")
+
+
 def test_freshness_is_that_of_the_load_log(api: Api, document: dict[str, Any]) -> None:
     got = api.get("/v1/freshness", token(api.organization(HOSPITAL)))
     check(document, "/v1/freshness", got)

@@ -14,6 +14,7 @@ from orchestration.config.files import Settings
 from workshop.services import LocalPostgres, LocalRedis
 
 KIND = "kinds=incident_frequency"
+ROUNDED = 0.06  # to one decimal, of a value that was rounded to two
 OPEN = ("--visibility", "PUBLIC", "--visibility", "INTERNAL")
 
 
@@ -64,6 +65,12 @@ def test_a_dashboard_is_printed_computed_at_first_and_then_from_the_cache(
     warehouse.execute(spiteful)
     printed_label = run("dashboard", "open_patterns", "--org", HOSPITAL, "--as", "teacher", *OPEN, "--parameter", KIND)
     assert "  a\\n2026\\x1b[2J\\u202eb  " in printed_label.stdout
+    scores = run("dashboard", "profile_score", "--org", HOSPITAL, "--as", "teacher", *OPEN)
+    total = scores.stdout.partition("\ntotal, ")[2].split()
+    deadlines, kept, score = total[-3:]
+    expected = 100 * int(kept.replace(",", "")) / int(deadlines.replace(",", ""))
+    assert score.endswith("%")
+    assert abs(float(score[:-1]) - expected) <= ROUNDED
     refused = run("dashboard", "task_volume", "--org", HOSPITAL, "--as", "teacher")
     assert "Request only: --visibility PUBLIC --visibility INTERNAL" in str(refused.exception)
 

@@ -1,0 +1,30 @@
+"""Writes the values of a dashboard's columns as people read them: 2 h 5 min, 68.7%."""
+
+from __future__ import annotations
+
+from orchestration.dashboards.panels import Unit
+
+_PARTS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+_PERCENT_OF = {"share": 100, "percent": 1}
+
+
+def readable(unit: Unit, value: object) -> object:
+    """Return a share or percentage in percent with one decimal, and seconds as a duration; anything else as it is."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value
+    if unit in _PERCENT_OF:
+        return f"{value * _PERCENT_OF[unit]:,.1f}%"
+    return duration(value) if unit == "seconds" else value
+
+
+def duration(seconds: float) -> str:
+    """Return a duration by its largest unit and the next one, rounded down, without a next one of 0."""
+    left = abs(int(seconds))
+    sign = "-" if seconds < 0 and left else ""
+    for place, (name, size) in enumerate(_PARTS):
+        if left >= size:
+            parts = [f"{left // size:,} {name}"]
+            for smaller, length in _PARTS[place + 1 : place + 2]:
+                parts += [f"{left % size // length} {smaller}"] if left % size >= length else []
+            return sign + " ".join(parts)
+    return "0 s"
