@@ -22,7 +22,7 @@ from benchmarks.sizes import SIZES
 from orchestration.config.files import PROJECT
 
 SAME = {"build": 2, "purge": 2, "cache": 2, "exports": 3}  # comparisons whose floor computes the same rows
-ALL = {**SAME, "build": 4, "patterns": 3, "contention": 1, "api": 4, "startup": 2, "dags": 1}
+ALL = {**SAME, "build": 4, "patterns": 3, "contention": 1, "startup": 2, "dags": 1}
 LIMIT = 1800  # seconds, on a busy machine
 
 
