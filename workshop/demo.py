@@ -17,7 +17,6 @@ from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
 from orchestration.config.variables import EXPORT_KEY
 from orchestration.errors import FailedError
-from orchestration.manifest import scheduled_marts
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.init import initialize
@@ -159,4 +158,4 @@ def build(demo: Demo, progress: Progress) -> None:
 def summary(demo: Demo) -> Status:
     """Return the status of the warehouse."""
     with connect(demo.warehouse_url) as connection:
-        return read_status(Database(demo.settings, connection), scheduled_marts(demo.settings))
+        return read_status(Database(demo.settings, connection), dags={})  # the demo keeps its day

@@ -19,14 +19,16 @@ INCIDENTS_AS_OF = date(2017, 2, 19)  # the day after the last event of the publi
 # The day of each demo: the data ends before it. A load as of a later day would put rows out of retention for good.
 DAYS = {SAMPLE_DATABASE: SAMPLE_AS_OF, INCIDENTS_DATABASE: INCIDENTS_AS_OF}
 _CACHES = {SAMPLE_DATABASE: 2, INCIDENTS_DATABASE: 3}  # numbers of databases in Redis; the private Airflow uses 1
-_KEPT = ("INSIGHTS_AS_OF", "INSIGHTS_EXPORT_DIR")  # a value of the caller takes precedence
+_KEPT = ("INSIGHTS_AS_OF", "INSIGHTS_ENV", "INSIGHTS_EXPORT_DIR")  # a value of the caller takes precedence
+ENVIRONMENT = "staging"  # dev keeps monthly aggregates for 90 days only, so its trends end after two months
 
 
 def demo_variables(
     state: Path, database: str, etl_role: str, export_role: str, environ: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """Return the variables for commands on a demo's database: its addresses, day, cache, export folder and key."""
+    """Return the variables for commands on a demo: its environment, addresses, day, cache, export folder and key."""
     variables = {
+        "INSIGHTS_ENV": ENVIRONMENT,
         "INSIGHTS_WAREHOUSE_URL": LocalPostgres(state).url(database, etl_role),
         "INSIGHTS_EXPORT_WAREHOUSE_URL": LocalPostgres(state).url(database, export_role),
         "INSIGHTS_REDIS_URL": cache_url(state, database),

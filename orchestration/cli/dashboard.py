@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,8 @@ from orchestration.cli.texts import say, say_json
 
 if TYPE_CHECKING:
     from orchestration.cache.answers import Answer
+    from orchestration.dashboards.question import Asked, Question
+    from orchestration.dashboards.reader import Reader
 
 OUTCOMES = {
     "hits": "from the cache",
@@ -63,6 +66,8 @@ def _pair(_context: click.Context, _option: click.Parameter, values: tuple[str, 
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", help="Output format. Default: table."
 )
+@click.option("--chart", "file", type=click.Path(path_type=Path), help="Draw the panels into this .svg or .png file.")
+@click.option("--panel", "chosen", multiple=True, help="With --chart: only this panel; repeatable.")
 def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     name: str,
     organization: str,
@@ -71,6 +76,8 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     anonymised: bool,
     parameters: dict[str, str],
     form: str,
+    file: Path | None,
+    chosen: tuple[str, ...],
 ) -> None:
     """Show a dashboard as a user with the given roles would see it.
 
@@ -81,9 +88,17 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     from orchestration.dashboards.question import Asked
     from orchestration.dashboards.reader import Reader
     from orchestration.dashboards.units import readable
+    from orchestration.errors import BadInputError
 
+    if chosen and not file:
+        raise BadInputError("--panel chooses what --chart draws; give --chart FILE too.")
+    if file and form == "json":
+        raise BadInputError("--chart draws a file and --format json prints; give one of them.")
     asked = Asked(name, organization, visibilities or None, anonymised, parameters)
     with closing(Reader.open(load_settings())) as reader:
+        if file:
+            _draw(reader, asked, roles, file, chosen)
+            return
         answer = reader.ask(asked, roles)
         panels = reader.dashboards[name].meta.panels
         if reader.store is None:
@@ -107,6 +122,24 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
             say(f"  and {content['left_out']:,} more")
 
 
+def _draw(reader: Reader, asked: Asked, roles: tuple[str, ...], file: Path, chosen: tuple[str, ...]) -> None:
+    """Ask the question and draw its answer into a file."""
+    from orchestration.dashboards import chart_files, drawing
+    from orchestration.dashboards.definitions import find
+
+    draw = chart_files.drawer(file)
+    dashboard = find(reader.dashboards, asked.dashboard)
+    panels = drawing.charted(dashboard, chosen, is_anonymised=asked.is_anonymised)
+    question = reader.allowed(asked, roles)
+    answer = reader.answer(question)
+    heading = f"{reader.organization_name(question.organization_id)}: {dashboard.title}"
+    sentences = (dashboard.description, _counted(question), _freshness(answer))
+    chart_files.write_whole(
+        file, draw(drawing.specification(heading, sentences, panels, json.loads(answer.entry.body)))
+    )
+    say(f"{file}: {', '.join(panels)}")
+
+
 @click.command(epilog="Example: insights dashboards")
 def dashboards() -> None:
     """List the dashboards with their parameters and panels."""
@@ -123,6 +156,18 @@ def dashboards() -> None:
             say(f"  --parameter {name}=...  {parameter.description} {parameter.accepts()}")
         for name, panel in found.meta.panels.items():
             say(f"  {name}: {panel.description}")
+
+
+def _counted(question: Question) -> str:
+    sees = "all, anonymised" if question.form == "anonymised" else " or ".join(question.visibilities)
+    given = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in question.parameters}
+    return "; ".join([f"Rows: {sees}", *(f"{name}: {value}" for name, value in given.items() if value is not None)])
+
+
+def _freshness(answer: Answer) -> str:
+    when = datetime.fromtimestamp(answer.entry.computed_at, UTC)
+    stale = " Stale: it is too old, or there is a newer load." if answer.outcome == "stale" else ""
+    return f"Computed {when:%Y-%m-%d %H:%M} UTC.{stale}"
 
 
 def _origin(answer: Answer) -> str:

@@ -104,6 +104,13 @@ class Reader:
         """Return a read-only transaction for other reads than dashboards, with the time limit of one computation."""
         return self._warehouse.transaction()
 
+    def organization_name(self, organization_id: str) -> str:
+        """Return what people call an organization; its id if the warehouse does not answer or does not know it."""
+        try:
+            return self._warehouse.organization_name(organization_id)
+        except UnavailableError:
+            return organization_id
+
     def mart_ages(self, dags: Mapping[str, str]) -> list[MartAge]:
         """Return the age of each mart, and whether it is late; `dags` as for `warehouse.status.read_status`."""
         return self._warehouse.mart_ages(dags)

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from orchestration.dashboards.panels import Unit
 
-_PARTS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-_PERCENT_OF = {"share": 100, "percent": 1}
+DAY = 86_400  # seconds
+_PARTS = (("d", DAY), ("h", 3_600), ("min", 60), ("s", 1))
+PERCENT_OF = {"share": 100, "percent": 1}
 
 
 def readable(unit: Unit, value: object) -> object:
     """Return a share or percentage in percent with one decimal, and seconds as a duration; anything else as it is."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value
-    if unit in _PERCENT_OF:
-        return f"{value * _PERCENT_OF[unit]:,.1f}%"
+    if unit in PERCENT_OF:
+        return f"{value * PERCENT_OF[unit]:,.1f}%"
     return duration(value) if unit == "seconds" else value
+
+
+def words(unit: Unit, value: object) -> str:
+    """Return a value of a dimension as a text: In progress for IN_PROGRESS, yes or no for a flag, none for NULL."""
+    if value is None:
+        return "none"
+    if unit == "flag":
+        return "yes" if value else "no"
+    return str(value).replace("_", " ").capitalize() if unit == "token" else str(value)
 
 
 def duration(seconds: float) -> str:

@@ -52,6 +52,7 @@ ADDED = {
     r"insights (build|reconcile|rebuild|manifest)": "--help",
     r"insights warm": "--dashboard task_volume",
 }
+WRITTEN = ("trends.svg", "limits.png")  # files that commands write
 CHANGES_NOTHING = "values, messages, keys and pieces of files, no commands"
 OTHERS = {"docs/configuration.md", "docs/dashboards.md", "docs/incident-import.md", "docs/meta-keys.md"}
 OTHERS |= {"docs/reports-api.md", "docs/source-contract.md"}
@@ -93,7 +94,7 @@ def variables(built: Warehouse, redis_server: LocalRedis, tmp_path: Path) -> Ite
 @pytest.mark.services
 @pytest.mark.parametrize("page", WITH_COMMANDS)
 def test_the_commands_of_a_page_succeed(
-    page: str, built: Warehouse, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    page: str, built: Warehouse, variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patient_commands(monkeypatch)
     assert variables.keys() <= {variable.name for variable in VARIABLES}
@@ -102,7 +103,7 @@ def test_the_commands_of_a_page_succeed(
         monkeypatch.setenv(name, variables[name])
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     monkeypatch.setenv("INSIGHTS_AS_OF", "2026-01-01")
-    names = _placeholders(built)
+    names = _placeholders(built) | {name: str(tmp_path / name) for name in WRITTEN}
     for block in (block for block in BLOCKS if block.page == page and block.kind == "shell"):
         for line in (line for line in block.lines if not any(re.match(pattern, line) for pattern in NOT_RUN)):
             _run(line, names)

@@ -23,7 +23,8 @@ INTRUSION = """
             (select count(*) from tasks as t where t.case_id = c.id) desc, c.id limit 1) as case_id,
         (select t.id from tasks as t where t.organization_id = owner.id
             order by t.created_at desc, t.id limit 1) as task_id,
-        (select w.person_id from wellbeing_checkins as w where w.organization_id = owner.id and w.person_id is not null
+        (select w.person_id from wellbeing_checkins as w inner join person_profiles as p on w.person_id = p.id
+            where w.organization_id = owner.id and p.linked_user_id is null
             order by w.created_at desc, w.id limit 1) as person_id,
         (select u.id from user_accounts as u where u.organization_id = owner.id order by u.id limit 1) as user_id,
         (select l.label_id from entity_labels as l where l.organization_id = owner.id order by l.id limit 1) as label_id

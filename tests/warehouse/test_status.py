@@ -100,6 +100,9 @@ def test_marts_are_late_by_the_schedule_of_their_dag(built: Warehouse, monkeypat
     built.execute("delete from insights_ops.load_log where relation_name = 'dim_roles'")
     assert document(3)["late"] == ["dim_roles"]
     assert "Warning: late: dim_roles" in status(3)
+    monkeypatch.setenv("INSIGHTS_AS_OF", "2026-01-01")  # no DAG moves this warehouse
+    found = document(0)
+    assert {mart["is_late"] for mart in found["marts"]} == {None}
 
 
 @pytest.mark.services

@@ -21,11 +21,19 @@ from support.dashboards.dashboard_settings import changed
 from support.saved_parse import save_for_insights
 
 from orchestration.cli import commands
-from orchestration.config.files import PROJECT, Settings
+from orchestration.config.files import PROJECT, load_settings
 from workshop import demo as job
 from workshop.api_demo import api_variables, example_requests
 from workshop.demo_steps import next_steps
-from workshop.demo_variables import DAYS, INCIDENTS_DATABASE, SAMPLE_DATABASE, cache_url, demo_of, demo_variables
+from workshop.demo_variables import (
+    DAYS,
+    ENVIRONMENT,
+    INCIDENTS_DATABASE,
+    SAMPLE_DATABASE,
+    cache_url,
+    demo_of,
+    demo_variables,
+)
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
@@ -36,9 +44,10 @@ RUNNING = re.compile(r"^\./dev insights (.*)$")
 
 
 @pytest.fixture
-def demo(state: Path, settings: Settings) -> job.Demo:
+def demo(state: Path, monkeypatch: pytest.MonkeyPatch) -> job.Demo:
     """Return a prepared demo with the sample, not yet built."""
-    demo = job.Demo(settings, state, SAMPLE_DATABASE, SAMPLE_AS_OF)
+    monkeypatch.setenv("INSIGHTS_ENV", ENVIRONMENT)
+    demo = job.Demo(load_settings(), state, SAMPLE_DATABASE, SAMPLE_AS_OF)
     job.start_services(demo)
     job.fill_source(demo)
     job.prepare_database(demo)
@@ -85,6 +94,9 @@ def test_every_command_of_the_summary_works_and_keeps_the_day(demo: job.Demo) ->
     assert len(exported.read_text("utf-8").splitlines()) > 1
     _the_service_answers_its_examples(demo)
     assert job.later_day(demo) is None
+    with psycopg.connect(demo.admin_url) as connection:
+        months = connection.execute("select distinct month from insights.report_monthly_trends order by 1").fetchall()
+    assert months == [(date(2024 + n // 12, n % 12 + 1, 1),) for n in range(1, 24)]
 
 
 @pytest.mark.services
@@ -139,10 +151,11 @@ def test_a_demo_is_known_by_its_address(tmp_path: Path) -> None:
 def test_what_the_caller_sets_takes_precedence(tmp_path: Path) -> None:
     given = {"INSIGHTS_AS_OF": "2025-06-01", "INSIGHTS_REDIS_URL": "x", "INSIGHTS_EXPORT_KEY": "y"}
     own = demo_variables(tmp_path, SAMPLE_DATABASE, "etl", "export", given)
-    assert own["INSIGHTS_AS_OF"] == "2025-06-01"
+    assert (own["INSIGHTS_AS_OF"], own["INSIGHTS_ENV"]) == ("2025-06-01", "staging")
     assert own["INSIGHTS_REDIS_URL"] == cache_url(tmp_path, SAMPLE_DATABASE)
     again = demo_variables(tmp_path, INCIDENTS_DATABASE, "etl", "export", {})
     assert again["INSIGHTS_AS_OF"] == "2017-02-19"
+    assert demo_variables(tmp_path, SAMPLE_DATABASE, "etl", "export", {"INSIGHTS_ENV": "dev"})["INSIGHTS_ENV"] == "dev"
     assert again["INSIGHTS_EXPORT_KEY"] == own["INSIGHTS_EXPORT_KEY"] != "y"  # the databases know no other
     assert (tmp_path / "export-key").stat().st_mode & 0o777 == 0o600
 

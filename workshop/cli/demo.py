@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -29,7 +30,9 @@ def demo(incident_log: Path | None) -> None:
     from orchestration.config.files import load_settings
     from workshop import demo as job
     from workshop.demo_steps import next_steps
+    from workshop.demo_variables import ENVIRONMENT
 
+    os.environ.setdefault("INSIGHTS_ENV", ENVIRONMENT)
     chosen = job.prepare_demo(load_settings(), incident_log)
     with step("starting PostgreSQL and Redis"):
         job.start_services(chosen)

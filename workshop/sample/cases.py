@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from workshop.sample.people import Team
 from workshop.sample.rows import Row, Rows, chance, random_for
 from workshop.sample.scenario import AS_OF, Cluster, Place, Topic
-from workshop.sample.work import SEVERITIES, TERMINAL, add_task, make_label, pick_moment
+from workshop.sample.work import DEADLINE_MEDIANS, SEVERITIES, TERMINAL, add_task, make_label, pick_moment
 
 # Number of cases without tasks per organization.
 CASES_WITHOUT_TASKS = {"sample-hospital": 5, "sample-stores": 4, "sample-walking-club": 1}
@@ -85,7 +85,7 @@ def add_case(  # noqa: PLR0913 -- a case has this many properties
         description=f"SECRET-DESCRIPTION {title}: what {rng.choice(team.persons)['full_name']} saw.",
         status="open",
         severity=severity,
-        reactivity_time=timedelta(minutes=team.spec.completion_minutes),
+        reactivity_time=timedelta(minutes=team.spec.minutes[1] * DEADLINE_MEDIANS),
         origin_vertical_level=int(base),
         origin_role=role,
         tags=[topic.type] if chance(rng, 0.6) else None,

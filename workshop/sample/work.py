@@ -6,18 +6,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from workshop.sample.people import Team
+from workshop.sample.rhythm import activity, delay, most_activity
 from workshop.sample.rows import Row, Rows, chance, weighted
-from workshop.sample.scenario import AS_OF, WINDOW_START, Place, Topic
+from workshop.sample.scenario import AS_OF, OPEN, WINDOW_START, Place, Topic
 
 PRIORITIES = weighted({"LOW": 5, "MEDIUM": 10, "HIGH": 4, "CRITICAL": 1})
 SEVERITIES = weighted({"MINOR": 62, "MODERATE": 27, "MAJOR": 8, "CRITICAL": 3})
 BASES = weighted({"1001": 40, "101": 24, "11": 14, "2": 5, "1": 3})
 BROADCAST_BASES = weighted({"1000": 5, "100": 3, "10": 2})
 SOURCES = weighted({"manual": 50, "email": 28, "api": 12, "sync": 10})
-URGENCY = {"LOW": 2.0, "MEDIUM": 1.0, "HIGH": 0.5, "CRITICAL": 0.25}
+URGENCY = {"LOW": 1.3, "MEDIUM": 1.0, "HIGH": 0.6, "CRITICAL": 0.35}
 # Factors of the median delay: most delays are near it, a few are much longer.
-SPREAD = (0.1, 0.25, 0.5, 0.5, 1, 1, 1, 2, 2, 4, 8, 20)
-FINAL_STATUS = weighted({"COMPLETED": 82, "CANCELLED": 7, "FAILED": 3, "": 8})
+SPREAD = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1, 1.2, 1.4, 1.6, 1.8, 2, 2.3, 2.6, 3, 4, 6, 10)
+DEADLINE_MEDIANS = 6  # a deadline leaves this many medians of the time to the end
+FINAL_STATUS = weighted({"COMPLETED": 90, "CANCELLED": 7, "FAILED": 3})
+DAY_MINUTES = 24 * 60
+# Share of tasks that nobody looks at for weeks, and of those that wait for weeks before they are closed.
+FORGOTTEN, STUCK = 0.02, 0.035
+WEEKS = (15 * DAY_MINUTES, 120 * DAY_MINUTES)
 FIRST_STEPS = weighted({"assign": 2, "start": 2, "comment": 1})
 # Probability of each incidental between a task's first response and its end, and its steps.
 INCIDENTALS: tuple[tuple[float, tuple[str, ...]], ...] = (
@@ -25,7 +31,6 @@ INCIDENTALS: tuple[tuple[float, tuple[str, ...]], ...] = (
     (0.10, ("comment",)),
     (0.07, ("hold", "resume")),
     (0.06, ("escalate",)),
-    (0.02, ("hold",)),
     (0.05, ("priority",)),
     (0.03, ("deadline",)),
     (0.03, ("email",)),
@@ -38,12 +43,12 @@ to_json = json.JSONEncoder(default=str).encode
 
 
 def pick_moment(rng: random.Random, team: Team) -> datetime:
-    """Return a random moment in the organization's active days, weighted by weekday and season, in working hours."""
+    """Return a random moment in the organization's active days, as busy as they are, and in its working hours."""
     spec = team.spec
+    busiest = most_activity(spec)
     while True:
         local = WINDOW_START + timedelta(days=rng.randrange(*spec.active_days))
-        season = 1.2 if local.month in (11, 12, 1, 2) else 1.0
-        if rng.random() * 1.2 * max(spec.weekday_weights) <= season * spec.weekday_weights[local.weekday()]:
+        if rng.random() * busiest <= activity(spec, local.date()):
             break
     return _time_on(rng, team, local)
 
@@ -78,11 +83,12 @@ def add_task(  # noqa: PLR0913 -- a case determines this many properties of its 
     task["case_id"] = case["id"] if case else None
     task["label"] = label or make_label(rng, topic)
     task["severity"] = severity or task["severity"]
-    task["reactivity_time"] = timedelta(minutes=round(team.spec.response_minutes * 10 * URGENCY[task["priority"]]))
+    minutes = topic.minutes or team.spec.minutes
+    task["reactivity_time"] = timedelta(minutes=round(minutes[1] * DEADLINE_MEDIANS * URGENCY[task["priority"]]))
     task["reactivity_deadline_at"] = created_at + task["reactivity_time"]
     if chance(rng, 0.3):
         task["due_at"] = created_at + timedelta(days=rng.randint(1, 30))
-    Lifecycle(rows, team, rng, task, created_at).simulate()
+    Lifecycle(rows, team, rng, task, created_at).simulate(minutes)
     return task
 
 
@@ -91,6 +97,9 @@ def _new_task(rng: random.Random, team: Team, topic: Topic, place: Place | None)
     where = f", {next(reversed(place.values()))}" if place else ""
     title = f"{rng.choice(topic.titles)}{where}"
     owner_role = rng.choice(team.roles)
+    requesters = team.persons
+    if topic.visibilities == OPEN:
+        requesters = [person for person in requesters if person["confidentiality_level"] == "normal"]
     return {
         "organization_id": team.row["id"],
         "case_id": None,
@@ -105,7 +114,7 @@ def _new_task(rng: random.Random, team: Team, topic: Topic, place: Place | None)
         "visibility": rng.choice(topic.visibilities or team.spec.visibilities),
         "source": source,
         "created_by_user_id": rng.choice(team.users)["id"] if source == "manual" else None,
-        "requester_person_id": rng.choice(team.persons)["id"] if chance(rng, 0.6) else None,
+        "requester_person_id": rng.choice(requesters)["id"] if chance(rng, 0.6) else None,
         "owner_role_id": owner_role["id"],
         "owner_user_id": None,
         "assignee_role": owner_role["code"] if chance(rng, 0.8) else None,
@@ -127,40 +136,53 @@ class Lifecycle:
         self.now = now
         self.assignment: Row | None = None
 
-    def simulate(self) -> None:
-        """Add the steps from the task's creation to its end, as far as they happen before AS_OF."""
+    def simulate(self, minutes: tuple[float, float]) -> None:
+        """Add the steps from the task's creation to its end, as far as they happen before AS_OF.
+
+        `minutes` are the medians from the creation to the first response and from there to the end.
+        """
         creator = self.task["created_by_user_id"]
         self.event("created", None, {"status": "PENDING"}, actor=creator, origin=self._origin())
-        is_ignored = chance(self.rng, 0.03)
-        if is_ignored:
+        slowness = URGENCY[self.task["priority"]] * delay(self.team.spec, self._local(self.now).date())
+        response, work = (self._around(median * slowness) for median in minutes)
+        if chance(self.rng, FORGOTTEN):
+            response += self.rng.uniform(*WEEKS)
+        is_stuck = chance(self.rng, STUCK)
+        steps = self._steps(is_stuck)
+        shares = [0.2 + self.rng.random() for _ in steps]
+        if not self._wait(response):
             return
-        urgency = URGENCY[self.task["priority"]]
-        steps = self._steps()
-        for number, step in enumerate(steps):
-            minutes = self.team.spec.completion_minutes / len(steps) if number else self.team.spec.response_minutes
-            if not self._wait(minutes * urgency):
-                return
+        for step, share in zip(steps, shares, strict=True):
             self._apply(step)
-        final = self.rng.choice(FINAL_STATUS)
-        if final and self._wait(self.team.spec.completion_minutes * urgency / len(steps)):
-            self.close(final)
+            if not self._wait(work * share / sum(shares)):
+                return
+        # Nobody is left in an archived organization to close what waits.
+        if not is_stuck or (self.team.spec.status != "archived" and self._wait(self.rng.uniform(*WEEKS))):
+            self.close(self.rng.choice(FINAL_STATUS))
 
-    def _steps(self) -> list[str]:
+    def _steps(self, is_stuck: bool) -> list[str]:
         first = self.rng.choice(FIRST_STEPS)
         rest = [step for step in ("assign", "start") if step != first and (step == "start" or chance(self.rng, 0.2))]
         for share, incidental in INCIDENTALS:
             if chance(self.rng, share):
                 rest.extend(incidental)
+        if is_stuck and chance(self.rng, 0.5):
+            rest.append("hold")
         return [first, *rest]
 
-    def _wait(self, median_minutes: float) -> bool:
-        """Advance `now` by a random delay, at least to the next working hours, and return True.
+    def _around(self, median: float) -> float:
+        return median * self.rng.choice(SPREAD) * (0.5 + self.rng.random())
+
+    def _local(self, moment: datetime) -> datetime:
+        return moment + timedelta(hours=self.team.spec.utc_offset_hours)
+
+    def _wait(self, minutes: float) -> bool:
+        """Advance `now` by a minute and `minutes`, at least to the next working hours, and return True.
 
         Returns False and leaves `now` unchanged if the result is not before AS_OF.
         """
-        minutes = median_minutes * self.rng.choice(SPREAD) * (0.5 + self.rng.random())
         then = self.now + timedelta(seconds=60 + int(minutes * 60))
-        local = then + timedelta(hours=self.team.spec.utc_offset_hours)
+        local = self._local(then)
         opening, closing = self.team.spec.hours
         if not opening <= local.hour < closing:
             days = 1 if local.hour >= closing else 0

@@ -6,8 +6,8 @@ clean                   stop all three and remove their data
 needs-wheels            print `yes` when PostgreSQL or Redis is not installed and must come from wheels, else `no`
 exec DATABASE -- PROGRAM ...
                         run a program with PG* variables, INSIGHTS_ADMIN_URL and INSIGHTS_WAREHOUSE_URL for a database,
-                        which is created if it is missing, and with the day, cache and export folder of a demo's;
-                        example: exec demo -- psql
+                        which is created if it is missing, and with the environment, day, cache and export folder of a
+                        demo's; example: exec demo -- psql
 demo-of URL             print the database of the demo that a warehouse URL leads to; nothing for any other URL
 """
 
