@@ -34,31 +34,31 @@ details as (
         count(distinct label_base) filter (where label_base not in ({{ broadcast_bases() | join(', ') }})) as department_count,
         min(opened_at) as first_event_at,
         max(opened_at) as last_event_at,
-        array_agg(case_id order by opened_at, case_id) as case_ids
+        array_agg(case_id order by opened_at, case_id) as case_ids,
+        every(shows_all_sources) as shows_all_sources,
+        {{ elements_of_group('source_keys', 'shows_all_sources') }} as shown_keys,
+        {{ elements_of_group('source_keys', 'not shows_all_sources') }} as hidden_keys,
+        {{ elements_of_group('visible_source_keys', 'not shows_all_sources') }} as visible_keys
     from stretches
     group by group_number
 ),
 
-source_keys as (
+-- Counted group by group: one distinct count over the keys of all groups does not fit into memory. Materialized, so that it is made once.
+counted_sources as materialized (
     select
         group_number,
-        unnest(source_keys) as source_key,
-        false as is_visible
-    from members
-    union
-    select
-        group_number,
-        unnest(visible_source_keys) as source_key,
-        true as is_visible
-    from members
+        cardinality(array(select unnest(shown_keys) union select unnest(hidden_keys))) as distinct_sources,
+        case
+            when not shows_all_sources then cardinality(array(select unnest(shown_keys) union select unnest(visible_keys)))
+        end as visible_sources
+    from details
 ),
 
 sources as (
     select
         group_number,
-        count(*) filter (where not is_visible) as distinct_sources,
-        count(*) filter (where is_visible) as visible_sources
-    from source_keys
-    group by group_number
+        distinct_sources,
+        coalesce(visible_sources, distinct_sources) as visible_sources
+    from counted_sources
 )
 {%- endmacro %}

@@ -37,6 +37,7 @@
                 month,
                 - opened as opened
             from {{ stored }} as trends
+            where opened <> 0
         )
 
         select openings.*

@@ -11,30 +11,33 @@
     }) }}
 {% endmacro %}
 
-{#- The date of the oldest row that the stored trends of an organization's month count, for each kind. The trends are added up first,
-    because there are hundreds of rows for each month. -#}
-{% macro oldest_dates(stored) -%}
-        select
-            by_month.organization_id,
-            by_month.month,
-            kinds.kind,
-            kinds.oldest_date
-        from (
-            select
-                organization_id,
-                month,
+{#- The kinds of an organization's month that the stored trends count with a row from before the cutoff, in the CTE `span`. The trends are
+    read once: only few of them have such a row. -#}
+{% macro settled_counts(stored) -%}
+    select distinct
+        older.organization_id,
+        older.month,
+        kinds.kind
+    from (
+        select trends.*
+        from {{ stored }} as trends
+        cross join span
+        where
+            trends.month >= span.first_day
+            and least(
                 {%- for kind in trend_kinds() %}
-                min({{ kind }}_oldest_date) as {{ kind }}_oldest_date{{ ',' if not loop.last }}
+                trends.{{ kind }}_oldest_date{{ ',' if not loop.last }}
                 {%- endfor %}
-            from {{ stored }} as stored
-            group by organization_id, month
-        ) as by_month
-        cross join lateral (
-            values
-                {%- for kind in trend_kinds() %}
-                ('{{ kind }}', by_month.{{ kind }}_oldest_date){{ ',' if not loop.last }}
-                {%- endfor %}
-        ) as kinds (kind, oldest_date)
+            ) < span.cutoff
+    ) as older
+    cross join span
+    cross join lateral (
+        values
+            {%- for kind in trend_kinds() %}
+            ('{{ kind }}', older.{{ kind }}_oldest_date){{ ',' if not loop.last }}
+            {%- endfor %}
+    ) as kinds (kind, oldest_date)
+    where kinds.oldest_date < span.cutoff
 {%- endmacro %}
 
 {#- The stored trends as a row for each kind, with the columns of int_monthly_trends' CTE `measured`. -#}

@@ -123,28 +123,26 @@ counted as (
 ),
 {% if stored %}
 stored as (
-    select
-        trends.*,
-        {{ trend_id() }} as row_id
+    select trends.*
     from {{ stored }} as trends
     cross join span
     where trends.month >= span.first_day and {{ is_changed_trend('trends') }}
 ),
 
-former as (
-    {{ former_trends('stored') }}
-),
-
 -- Counts of months that include tasks, or locations of cases, that are out of raw retention by now. Recomputed without them, they
 -- would be too low or lack locations, so the stored counts are kept.
 settled as (
-    select
-        counts.organization_id,
-        counts.month,
-        counts.kind
-    from ({{ oldest_dates(stored) }}) as counts
-    cross join span
-    where counts.month >= span.first_day and counts.oldest_date < span.cutoff
+    {{ settled_counts(stored) }}
+),
+
+-- Few, so that the former counts of all others are not sorted.
+partly_settled as (
+    select * from stored
+    where (organization_id, month) in (select settled.organization_id, settled.month from settled)
+),
+
+former as (
+    {{ former_trends('partly_settled') }}
 ),
 {% endif %}
 recounted as (
@@ -213,7 +211,7 @@ select * from final
 union all
 -- Rows that no task is in any more.
 select
-    row_id as trend_id,
+    {{ trend_id() }} as trend_id,
     true as is_vanished,
     month,
     {{ group }},
@@ -235,6 +233,14 @@ from stored
 where
     not exists (
         select 1 from final
-        where final.trend_id = stored.row_id
+        where
+            final.month = stored.month
+            and final.organization_id = stored.organization_id
+            -- Only = can be hashed.
+            and coalesce(final.label_base, -1) = coalesce(stored.label_base, -1)
+            and coalesce(final.label_category, -1) = coalesce(stored.label_category, -1)
+            and coalesce(final.domain, '') = coalesce(stored.domain, '')
+            and coalesce(final.location, '') = coalesce(stored.location, '')
+            and row(final.{{ group.replace(', ', ', final.') }}) is not distinct from row(stored.{{ group.replace(', ', ', stored.') }})
     )
 {%- endif %}

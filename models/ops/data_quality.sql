@@ -8,6 +8,7 @@ with flagged as (
         unnest(quality_flags) as finding,
         true as is_loaded
     from {{ relation }}
+    where quality_flags <> '{}'
     union all
     {%- endfor %}
     select

@@ -3,7 +3,12 @@
     incremental_strategy='merge',
     unique_key=['organization_id', 'case_id'],
     pre_hook="{{ delete_moved_rows(ref('int_case_lifecycle')) }}",
-    indexes=[{'columns': ['organization_id', 'opened_at']}, {'columns': ['loaded_at']}],
+    indexes=[
+        {'columns': ['organization_id', 'opened_at']},
+        {'columns': ['opened_at']},
+        {'columns': ['closed_at']},
+        {'columns': ['loaded_at']}
+    ],
     meta={'delta': 'int_case_lifecycle'}
 ) }}
 {{- guard_history() }}

@@ -37,6 +37,8 @@ WRITER_ONLY = {
     "tcp_user_timeout": "60s",
     # JIT costs seconds for the long statements of a load, which run once.
     "jit": "off",
+    # dbt runs several models at once. Parallel workers cost half as much processor time again (decision D195).
+    "max_parallel_workers_per_gather": "0",
 }
 # Only a superuser, or a role with the privilege SET on this parameter, may set it.
 TEMP_FILE_LIMIT = "temp_file_limit"

@@ -5,37 +5,37 @@ with span as (
     {{ trend_span() }}
 ),
 
-facts as (
-    select
-        facts.organization_id,
-        facts.created_date_key as opened_on,
-        facts.closed_date_key as closed_on,
-        {{ utc_date('dimensions.deadline_at') }} as due_on
-    from {{ ref('fact_tasks') }} as facts
-    left join {{ ref('dim_tasks') }} as dimensions
-        on facts.task_id = dimensions.task_id and facts.organization_id = dimensions.organization_id
-    cross join span
-    where facts.created_date_key >= span.cutoff
-),
-
+-- Days are counted before months: there are fewer of them than tasks.
 days as (
     select
-        organization_id,
+        facts.organization_id,
         'opened' as measure,
-        opened_on as happened_on
-    from facts
+        facts.created_date_key as happened_on,
+        count(*) as task_count
+    from {{ ref('fact_tasks') }} as facts
+    cross join span
+    where facts.created_date_key >= span.cutoff
+    group by facts.organization_id, facts.created_date_key
     union all
     select
-        organization_id,
+        facts.organization_id,
         'closed' as measure,
-        closed_on as happened_on
-    from facts
+        facts.closed_date_key as happened_on,
+        count(*) as task_count
+    from {{ ref('fact_tasks') }} as facts
+    cross join span
+    where facts.created_date_key >= span.cutoff
+    group by facts.organization_id, facts.closed_date_key
     union all
     select
-        organization_id,
+        dimensions.organization_id,
         'due' as measure,
-        due_on as happened_on
-    from facts
+        {{ utc_date('dimensions.deadline_at') }} as happened_on,
+        count(*) as task_count
+    from {{ ref('dim_tasks') }} as dimensions
+    cross join span
+    where dimensions.created_at >= {{ utc_midnight('span.cutoff') }}
+    group by dimensions.organization_id, {{ utc_date('dimensions.deadline_at') }}
 ),
 
 expected as (
@@ -43,47 +43,43 @@ expected as (
         days.organization_id,
         {{ first_of_month('days.happened_on') }} as month,
         days.measure,
-        count(*) as task_count
+        sum(days.task_count) as task_count
     from days
     cross join span
     where {{ first_of_month('days.happened_on') }} >= span.first_day and days.happened_on < span.until
     group by days.organization_id, {{ first_of_month('days.happened_on') }}, days.measure
 ),
 
-reported as (
+months as (
     select
         organization_id,
         month,
-        'opened' as measure,
-        sum(opened) as task_count,
-        min(opened_oldest_date) as oldest_date
-    from {{ ref('report_monthly_trends') }}
-    group by organization_id, month
-    union all
-    select
-        organization_id,
-        month,
-        'closed' as measure,
-        sum(closed) as task_count,
-        min(closed_oldest_date) as oldest_date
-    from {{ ref('report_monthly_trends') }}
-    group by organization_id, month
-    union all
-    select
-        organization_id,
-        month,
-        'due' as measure,
-        sum(deadline_count) as task_count,
-        min(deadline_oldest_date) as oldest_date
+        sum(opened) as opened,
+        sum(closed) as closed,
+        sum(deadline_count) as due,
+        min(opened_oldest_date) as opened_oldest_date,
+        min(closed_oldest_date) as closed_oldest_date,
+        min(deadline_oldest_date) as deadline_oldest_date
     from {{ ref('report_monthly_trends') }}
     group by organization_id, month
 ),
 
 recomputed as (
-    select reported.*
-    from reported
+    select
+        months.organization_id,
+        months.month,
+        measures.measure,
+        measures.task_count,
+        measures.oldest_date
+    from months
     cross join span
-    where reported.month >= span.first_day
+    cross join lateral (
+        values
+        ('opened', months.opened, months.opened_oldest_date),
+        ('closed', months.closed, months.closed_oldest_date),
+        ('due', months.due, months.deadline_oldest_date)
+    ) as measures (measure, task_count, oldest_date)
+    where months.month >= span.first_day
 )
 
 select
