@@ -17,8 +17,9 @@ _MADE_BY_OTHERS = """
         select 'schema', n.nspname::text, n.nspowner from pg_namespace as n where n.nspname = %(ops)s
         union all
         select
-            case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end,
-            c.oid::regclass::text, c.relowner
+            case when c.relkind = 'v' then 'view' else 'table' end,
+            c.oid::regclass::text,
+            c.relowner
         from pg_class as c
         where c.relnamespace = to_regnamespace(%(schema)s) and c.relname = any(%(tables)s) and c.relkind <> 'i'
         union all
@@ -57,9 +58,9 @@ def check_bookkeeping(db: Database) -> None:
     if found:
         listed = ", ".join(f"the {kind} {name} ({owner})" for kind, name, owner in found)
         raise ConflictError(
-            f"Roles that may not prepare this database own objects of its bookkeeping: {listed}. What they put into them"
-            " would run with your rights. Drop what is not from Insights. Only if such a role has run insights init"
-            " before, give each object to yourself: alter ... owner to current_user; then run insights init again."
+            f"Roles that may not prepare this database own objects of its bookkeeping: {listed}. What they put into"
+            " them would run with your rights. Drop what is not from Insights. Only if such a role has run insights"
+            " init before, give each object to yourself: alter ... owner to current_user; then run insights init again."
         )
 
 
