@@ -1,7 +1,7 @@
 {#- dbt's test `relationships`, but a reference to a row that is identified by its organization too must be to one of the same organization.
     The join is then along the key of both. -#}
 {% macro postgres__test_relationships(model, column_name, to, field) %}
-    {%- set node = tested_model() -%}
+    {%- set node = orgo_insights.tested_model() -%}
     {%- set key = key_or_none(to) if node else none -%}
     {%- if not key or key | sort != ['organization_id', field] | sort or 'organization_id' not in node.columns -%}
         {{ return(default__test_relationships(model, column_name, to, field)) }}

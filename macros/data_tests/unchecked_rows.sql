@@ -72,12 +72,12 @@
 {#- The model of this project that the generic test at hand belongs to; none for another test, and while parsing. -#}
 {% macro tested_model() %}
     {% set node = graph.nodes.get(model.get('attached_node')) if execute else none %}
-    {{ return(node if is_own(node) else none) }}
+    {{ return(node if orgo_insights.is_own(node) else none) }}
 {% endmacro %}
 
 {#- dbt asks this for the rows that a generic test looks at. A test of each row by itself looks at the unchecked ones. -#}
 {% macro postgres__get_where_subquery(relation) %}
-    {% set node = tested_model() %}
+    {% set node = orgo_insights.tested_model() %}
     {% if not node or model.test_metadata.name not in ('in_enum', 'not_null', 'relationships', 'unique') or config.get('where') %}
         {{ return(default__get_where_subquery(relation)) }}
     {% endif %}

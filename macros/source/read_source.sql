@@ -20,7 +20,11 @@
     {% set query %}
         select
             a.attname as column_name,
-            case when t.typtype = 'e' then 'text' else format_type(a.atttypid, null) end as data_type
+            case
+                when t.typtype = 'e' then 'enum'
+                when t.typnamespace = 'pg_catalog'::regnamespace then format_type(a.atttypid, null)
+                else 'user-defined'
+            end as data_type
         from pg_attribute as a
         inner join pg_type as t on a.atttypid = t.oid
         where
@@ -52,7 +56,7 @@
         select
         {%- for name, column in contract_columns(table).items() %}
             {%- if name not in drifted %}
-            {{ name if column.data_type != 'text' else 'cast(' ~ name ~ ' as text) as ' ~ name }}
+            {{ name }}
             {%- elif drifted[name] is none %}
             {{ missing_column(table, name, column) }} as {{ name }}
             {%- else %}
@@ -75,14 +79,24 @@
     cast(null as {{ column.data_type }})
 {%- endmacro %}
 
+{#- The text of a column. Whoever owns a type may put a cast on it, which would run with the rights of the role that loads; PostgreSQL's own
+    functions write a value of any type without one (decision D150). -#}
+{% macro text_of_column(name, actual) -%}
+    {%- if actual == 'enum' -%} textin(enum_out({{ name }}))
+    {%- elif actual == 'user-defined' -%} case when num_nulls({{ name }}) = 0 then concat({{ name }}) end
+    {%- else -%} cast({{ name }} as text)
+    {%- endif -%}
+{%- endmacro %}
+
 {#- A column of another type, converted. A value that cannot be converted becomes NULL. Text that is not JSON becomes a JSON string, so
     that it is not lost, and a JSON string becomes its text, without the quotes. -#}
 {% macro converted_column(name, actual, wanted) -%}
-    {%- set try_cast = target.schema ~ "_ops.try_cast(cast(" ~ name ~ " as text), cast(null as " ~ wanted ~ "))" -%}
+    {%- set text = text_of_column(name, actual) -%}
+    {%- set try_cast = target.schema ~ "_ops.try_cast(" ~ text ~ ", cast(null as " ~ wanted ~ "))" -%}
     {%- if wanted == 'text' and actual == 'jsonb' -%} {{ name }} #>> '{}'
     {%- elif wanted == 'text' and actual == 'json' -%} ({{ converted_column(name, actual, 'jsonb') }}) #>> '{}'
-    {%- elif wanted == 'text' -%} cast({{ name }} as text)
-    {%- elif wanted == 'jsonb' -%} coalesce({{ try_cast }}, to_jsonb(cast({{ name }} as text)))
+    {%- elif wanted == 'text' -%} {{ text }}
+    {%- elif wanted == 'jsonb' -%} coalesce({{ try_cast }}, to_jsonb({{ text }}))
     {%- elif wanted == 'timestamp with time zone' and actual in ('timestamp without time zone', 'date') -%}
         cast({{ name }} as timestamp) at time zone 'UTC'
     {%- else -%} {{ try_cast }}

@@ -22,9 +22,9 @@
         ) as m
         inner join pg_type as t on m.type_id = t.oid
         where
-            c.relname = {{ sql_text(relation.identifier) }}
+            c.relname = {{ orgo_insights.sql_text(relation.identifier) }}
             {%- if relation.schema %}
-            and c.relnamespace = to_regnamespace(quote_ident({{ sql_text(relation.schema) }}))
+            and c.relnamespace = to_regnamespace(quote_ident({{ orgo_insights.sql_text(relation.schema) }}))
             {%- endif %}
             and c.relkind in ('r', 'v', 'f', 'p')
             and a.attnum > 0

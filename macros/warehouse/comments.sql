@@ -1,7 +1,7 @@
 {#- dbt calls this for everything that it makes. dbt's own macro reads the columns twice and writes every comment again. Here one query
     finds the comments that differ, so that a load writes none and takes no lock for one. -#}
 {% macro postgres__persist_docs(relation, model, for_relation, for_columns) %}
-    {%- if not is_own(model) %}{{ return(default__persist_docs(relation, model, for_relation, for_columns)) }}{% endif -%}
+    {%- if not orgo_insights.is_own(model) %}{{ return(default__persist_docs(relation, model, for_relation, for_columns)) }}{% endif -%}
     {%- set wanted = [] -%}
     {%- if for_relation and config.persist_relation_docs() and model.description -%}
         {%- do wanted.append('(null, ' ~ sql_text(model.description) ~ ')') -%}

@@ -1,7 +1,7 @@
 {#- dbt calls this for every table that it makes. The key of a model, its `unique_key`, is the table's primary key when its columns are
     declared as never NULL, else a unique index in which NULLs are equal. The other indexes are those of the model's `indexes`. -#}
 {% macro postgres__create_indexes(relation) %}
-    {%- if not is_own(model) -%}{{ return(default__create_indexes(relation)) }}{%- endif -%}
+    {%- if not orgo_insights.is_own(model) -%}{{ return(default__create_indexes(relation)) }}{%- endif -%}
     {%- set key = key_columns() if model.resource_type == 'model' else [] -%}
     {%- if key and key | reject('in', filled_columns(model)) | list -%}
         {%- do run_query('create unique index on ' ~ relation ~ ' (' ~ key | join(', ') ~ ') nulls not distinct') -%}

@@ -49,12 +49,12 @@
 
 {#- dbt calls this when the source of a snapshot has gained columns. -#}
 {% macro postgres__create_columns(relation, columns) %}
-    {% if columns and is_own(model) %}{% do lock_briefly(relation) %}{% endif %}
+    {% if columns and orgo_insights.is_own(model) %}{% do lock_briefly(relation) %}{% endif %}
     {% do default__create_columns(relation, columns) %}
 {% endmacro %}
 
 {#- dbt calls this when an incremental model has gained columns. -#}
 {% macro postgres__alter_relation_add_remove_columns(relation, add_columns, remove_columns) %}
-    {% if is_own(model) and (add_columns or remove_columns) %}{% do lock_briefly(relation) %}{% endif %}
+    {% if orgo_insights.is_own(model) and (add_columns or remove_columns) %}{% do lock_briefly(relation) %}{% endif %}
     {% do default__alter_relation_add_remove_columns(relation, add_columns, remove_columns) %}
 {% endmacro %}

@@ -1,13 +1,13 @@
 {#- Refreshes without blocking readers, which requires a unique index over plain columns. -#}
 {% macro postgres__refresh_materialized_view(relation) %}
-    refresh materialized view {{ 'concurrently' if is_own(model) }} {{ relation }}
+    refresh materialized view {{ 'concurrently' if orgo_insights.is_own(model) }} {{ relation }}
 {% endmacro %}
 
 {#- When the select of a materialized view changes, dbt keeps refreshing the old select. Here a view whose select or indexes differ from
     its model is replaced, unless views of others read it: the new one is built under a temporary name and then renamed. A full refresh
     computes all rows again, as every refresh does. -#}
 {% macro materialized_view_get_build_sql(existing_relation, target_relation, backup_relation, intermediate_relation) %}
-    {% if not is_own(model) %}
+    {% if not orgo_insights.is_own(model) %}
         {{ return(dbt.materialized_view_get_build_sql(existing_relation, target_relation, backup_relation, intermediate_relation)) }}
     {% elif existing_relation is none %}
         {{ return(get_create_materialized_view_as_sql(target_relation, sql)) }}

@@ -1,7 +1,7 @@
 {#- dbt empties and refills a seed on every build, and with --full-refresh drops it and every view over it. Here the table is
     kept and written only when a row differs from the CSV file; concurrent readers do not wait and see the previous rows. -#}
 {% materialization seed, adapter='postgres' %}
-    {% if not is_own(model) %}{{ return(dbt.materialization_seed_default()) }}{% endif %}
+    {% if not orgo_insights.is_own(model) %}{{ return(dbt.materialization_seed_default()) }}{% endif %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set rows = load_agate_table() -%}

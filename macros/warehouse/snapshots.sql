@@ -1,6 +1,6 @@
 {#- dbt's snapshot times have no time zone; Orgo's updated_at has one, and the two must not be mixed. -#}
 {% macro postgres__snapshot_get_time() -%}
-    {{ current_timestamp() if is_own(model) else dbt.postgres__snapshot_get_time() }}
+    {{ current_timestamp() if orgo_insights.is_own(model) else dbt.postgres__snapshot_get_time() }}
 {%- endmacro %}
 
 {#- The strategy of the snapshots: a row with other contents starts a new version, whatever its updated_at says, and a row that the source

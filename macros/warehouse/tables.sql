@@ -3,7 +3,7 @@
     and its place in publications. Here the rows are replaced in the table that exists, in one transaction; readers see the previous rows
     until it commits (decision D137). -#}
 {% materialization table, adapter='postgres' %}
-    {% if not is_own(model) %}{{ return(dbt.materialization_table_default()) }}{% endif %}
+    {% if not orgo_insights.is_own(model) %}{{ return(dbt.materialization_table_default()) }}{% endif %}
     {{ return(rewrite_table(load_cached_relation(this))) }}
 {% endmaterialization %}
 
@@ -11,10 +11,10 @@
     that its model gained; the rest is dbt's own. -#}
 {% materialization incremental, adapter='postgres' %}
     {%- set existing = load_cached_relation(this) -%}
-    {% if is_own(model) and existing is not none and (should_full_refresh() or not existing.is_table) %}
+    {% if orgo_insights.is_own(model) and existing is not none and (should_full_refresh() or not existing.is_table) %}
         {{ return(rewrite_table(existing)) }}
     {% endif %}
-    {% if is_own(model) and existing is not none %}{% do add_missing_indexes(existing) %}{% endif %}
+    {% if orgo_insights.is_own(model) and existing is not none %}{% do add_missing_indexes(existing) %}{% endif %}
     {{ return(dbt.materialization_incremental_default()) }}
 {% endmaterialization %}
 

@@ -2,7 +2,7 @@
     in place, so that dependent views and grants survive. Only a view with other columns is dropped, unless views of others read it.
     Replacing needs a lock that no reader shares, so a view with the same query stays as it is. -#}
 {% materialization view, adapter='postgres' %}
-    {% if not is_own(model) %}{{ return(dbt.materialization_view_default()) }}{% endif %}
+    {% if not orgo_insights.is_own(model) %}{{ return(dbt.materialization_view_default()) }}{% endif %}
     {%- set target_relation = this.incorporate(type='view') -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}

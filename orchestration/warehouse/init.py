@@ -68,7 +68,8 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
     """Prepare the database of `connection` in one transaction; it is idempotent.
 
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
-    ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`;
+    ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`, and for
+    bookkeeping that others made;
     RefusedError if the user lacks a privilege or the server is a standby; BusyError, which names them, if other
     sessions prepare the database or hold its objects for too long.
     """
@@ -93,6 +94,7 @@ def _prepare(db: Database, *, move_aside: bool) -> InitReport:
         _check_server(connection)
         report.missing_columns = _check_source(db)
         _check_policies(db)
+        ownership.check_bookkeeping(db)
         report.roles_created = create_roles(db)
         report.unset_limits = limit_reader(db)
         _create_schemas(db)

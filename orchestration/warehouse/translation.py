@@ -98,11 +98,12 @@ def first_line(error: BaseException) -> str:
 
 def _is_made_by_init(detail: str) -> bool:
     """Return whether the missing relation is one of the scripts, which `insights init` creates."""
-    return any(f"_ops.{table}" in detail for table in _tables_of_init())
+    return any(f"_ops.{table}" in detail for table in tables_of_init())
 
 
 @cache
-def _tables_of_init() -> tuple[str, ...]:
+def tables_of_init() -> tuple[str, ...]:
+    """Return the names of the tables and views that the scripts create in the schema of bookkeeping."""
     scripts = [files("orchestration.warehouse").joinpath("scripts", name) for name in SCRIPTS]
     text = "".join(script.read_text(encoding="utf-8") for script in scripts)
     return tuple(re.findall(r"^ *create (?:table if not exists|(?:or replace )?view) \{ops\}\.(\w+)", text, re.M))

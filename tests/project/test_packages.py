@@ -201,6 +201,39 @@ def test_a_dbt_of_another_environment_is_not_used_and_it_is_said_where_one_is_ne
     assert said in " ".join(done.stderr.split())
 
 
+@pytest.mark.services
+def test_an_installation_by_pip_user_is_not_lost_in_child_processes(
+    wheel: Path, prepared: Warehouse, tmp_path: Path
+) -> None:
+    # As in Airflow's official image: the Python of the system holds nothing; `pip install --user` puts all packages,
+    # also dbt, into the home of the user, and the commands are in ~/.local/bin.
+    python, home = f"{sys.base_prefix}/bin/python{sys.version_info[0]}.{sys.version_info[1]}", tmp_path / "home"
+    environment = {
+        **{"HOME": str(home), "PIP_USER": "true", "PATH": f"{home}/.local/bin:{os.defpath}", "LANG": "C.UTF-8"},
+        **{"INSIGHTS_WAREHOUSE_URL": prepared.etl_url, "INSIGHTS_AS_OF": "2026-01-01"},
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+    }
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    home.mkdir()
+    packages = Path(run(python, "-c", "import site; print(site.getusersitepackages())").strip())
+    options = ("--no-deps", "--no-index", "--no-warn-script-location", "--break-system-packages")
+    run(sys.executable, "-m", "pip", "--python", python, "install", *options, str(wheel))
+    (packages / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n", "utf-8")
+    # Without the packages of the user there is none.
+    assert run(python, "-s", "-c", "from importlib.util import find_spec; print(find_spec('dbt'))") == "None\n"
+    run("insights", "manifest")
+    run("insights", "build", "--select", "tokens", "stg_roles", "--exclude-resource-type", "test")
+    assert prepared.value("select count(*) from insights_staging.stg_roles") > 0
+    dags = packages / "orchestration/project/dags"
+    script = f"from airflow.models import DagBag; b = DagBag({str(dags)!r}, include_examples=False)"
+    assert run(python, "-c", f"{script}; print(b.import_errors, len(b.dags))").splitlines()[-1] == "{} 6"
+
+
 def test_the_product_imports_nothing_of_the_workshop() -> None:
     importing = [
         str(file.relative_to(PROJECT))

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,25 +15,42 @@ from support.warehouse import Warehouse
 
 # A superuser may write everywhere, unless it gives up this capability.
 AS_PLAIN_USER = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
+# The file system itself refuses writes, as that of a read-only volume of a container.
+MOUNTED = (
+    *("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",))),
+    *("sh", "-c", 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec "$@"'),
+)
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Path]:
-    """Yield a copy of the project without any permission to write."""
+def without_permissions(checkout: Path, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Take the permissions to write in a checkout; returns what a command of a user without any begins with."""
     if os.geteuid() == 0 and not shutil.which(AS_PLAIN_USER[0]):
         pytest.skip("a superuser needs setpriv to run a command that may not write everywhere")
-    project = Copy.make(tmp_path).project
-    folders = [project, *(path for path in project.rglob("*") if path.is_dir())]
-    for folder in folders:
+    for folder in [checkout, *(path for path in checkout.rglob("*") if path.is_dir())]:
         folder.chmod(0o555)
-    yield project
-    for folder in folders:
-        folder.chmod(0o755)
+        request.addfinalizer(partial(folder.chmod, 0o755))
+    return AS_PLAIN_USER if os.geteuid() == 0 else ()
+
+
+def mounted(checkout: Path) -> tuple[str, ...]:
+    """Return what a command begins with for which the checkout is mounted read-only."""
+    wrapped = (*MOUNTED, str(checkout))
+    try:
+        tried = subprocess.run([*wrapped, "true"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("unshare is not installed")
+    if tried.returncode:
+        pytest.skip(f"the kernel allows no mount here: {tried.stderr}")
+    return wrapped
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("named", [True, False])
-def test_a_read_only_checkout_is_built_from(checkout: Path, prepared: Warehouse, tmp_path: Path, named: bool) -> None:
+@pytest.mark.parametrize(("way", "named"), [("permissions", True), ("permissions", False), ("mount", False)])
+def test_a_read_only_checkout_is_built_from(
+    prepared: Warehouse, tmp_path: Path, request: pytest.FixtureRequest, way: str, named: bool
+) -> None:
+    checkout = Copy.make(tmp_path).project
+    beginning = mounted(checkout) if way == "mount" else without_permissions(checkout, request)
     before = sorted(checkout.rglob("*"))
     home = tmp_path / "home"
     home.mkdir()
@@ -48,8 +65,9 @@ def test_a_read_only_checkout_is_built_from(checkout: Path, prepared: Warehouse,
     }
 
     def run(*command: str) -> str:
-        wrapped = (*AS_PLAIN_USER, *command) if os.geteuid() == 0 else command
-        done = subprocess.run(wrapped, cwd=checkout, env=given, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*beginning, *command], cwd=checkout, env=given, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from support.neighbor import RELATIONS, write_package
 from support.plain_dbt import libpq_variables
 from support.recipes import Copy
@@ -54,6 +55,8 @@ def test_another_package_is_built_beside_the_marts(copy: Copy, prepared: Warehou
     assert prepared.value("select count(*) from insights_elementary.watched_runs where run_id is null") == 3
     assert prepared.value("select count(*) from insights_elementary.watched_runs where added = 1") == 2
     assert prepared.value("select count(*) from insights_hooks.runs") >= 3
+    assert set(prepared.rows("select * from insights_hooks.starts")) == {(1,)}
+    assert prepared.rows("select * from insights_elementary.uploaded") == [(7, "by a hook")] * 3
     assert prepared.value("select obj_description('insights.dim_dates'::regclass)").startswith("Grain:")
     assert (
         prepared.value(
@@ -62,6 +65,17 @@ def test_another_package_is_built_beside_the_marts(copy: Copy, prepared: Warehou
         )
         == "timestamp without time zone"
     )
+
+
+def test_no_step_of_a_dag_builds_or_tests_another_package(copy: Copy) -> None:
+    selectors = [
+        selector["name"] for selector in yaml.safe_load((copy.project / "selectors.yml").read_text())["selectors"]
+    ]
+    assert len(selectors) > 8
+    for selector in selectors:
+        listed = copy.run("dbt", "ls", "--quiet", "--selector", selector, "--vars", "{as_of: 2026-01-01}").split()
+        assert listed
+        assert [name for name in listed if "neighbor." in name] == [], selector
 
 
 def test_python_sees_the_nodes_of_this_project_only(copy: Copy) -> None:

@@ -53,7 +53,7 @@ from pg_attribute as a
 inner join pg_type as t on a.atttypid = t.oid
 inner join pg_type as base on base.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
 where
-    a.attrelid = to_regclass(%(table)s)
+    a.attrelid = to_regclass(format('%%I.%%I', %(schema)s::text, %(table)s::text))
     and a.attnum > 0
     and not a.attisdropped
     and (
@@ -91,23 +91,24 @@ class _Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """How the rows of `staged` go into `table`.
+    """How the rows of `staged` go into `table` of `schema`.
 
     `types` are those of the staged columns in the table, `fillers` the values of its other required columns.
     """
 
+    schema: str
     table: str
     staged: str
     types: dict[str, str] = field(default_factory=dict)
     fillers: dict[str, sql.Composable] = field(default_factory=dict)
 
 
-def fit(cursor: Cursor[TupleRow], relations: Mapping[str, str]) -> dict[str, Fit]:
-    """Return how the staged relations go into the tables, by table; `relations` are the staged ones by table.
+def fit(cursor: Cursor[TupleRow], schema: str, relations: Mapping[str, str]) -> dict[str, Fit]:
+    """Return how the staged relations go into the tables of a schema; `relations` are the staged ones by table.
 
     Raises NotPreparedError with every column that a table lacks, and every required one without a possible value.
     """
-    fits = {table: Fit(table, staged) for table, staged in relations.items()}
+    fits = {table: Fit(schema, table, staged) for table, staged in relations.items()}
     problems = [problem for found in fits.values() for problem in _fit_table(cursor, found)]
     if problems:
         raise NotPreparedError(
@@ -120,7 +121,7 @@ def fit(cursor: Cursor[TupleRow], relations: Mapping[str, str]) -> dict[str, Fit
 def _fit_table(cursor: Cursor[TupleRow], found: Fit) -> list[str]:
     """Complete `found` and return what prevents it."""
     staged = _names(cursor, found.staged)
-    rows = cursor.execute(_COLUMNS, {"table": found.table, "staged": staged}).fetchall()
+    rows = cursor.execute(_COLUMNS, {"schema": found.schema, "table": found.table, "staged": staged}).fetchall()
     columns = {column.name: column for column in (_Column(*row) for row in rows)}
     lacking = [name for name in staged if name not in columns]
     problems = [f"the table {found.table} lacks {', '.join(lacking)}"] if lacking else []

@@ -13,10 +13,10 @@ _EARLIER_ROWS = sql.SQL(
     """
 with incomplete as (
     select distinct task_id
-    from task_events
+    from {task_events} as events
     where task_id in (select task_id from incident_rows)
         and new_value::jsonb ? 'incident'
-        and not exists (select from incident_rows where incident_rows.event_id = task_events.id)
+        and not exists (select from incident_rows where incident_rows.event_id = events.id)
 ),
 
 stored as (
@@ -28,7 +28,7 @@ stored as (
             partition by task_id
             order by created_at, (new_value::jsonb -> 'incident' ->> 'sys_mod_count')::int
         ) as content
-    from task_events
+    from {task_events}
     where task_id in (select task_id from incomplete)
         and new_value::jsonb ? 'incident'
 )
@@ -48,7 +48,7 @@ select
     (tasks.metadata::jsonb ->> 'resolved_at')::timestamptz,
     {restored}
 from stored
-inner join tasks on tasks.id = stored.task_id
+inner join {tasks} as tasks on tasks.id = stored.task_id
 cross join lateral jsonb_populate_record(null::pg_temp.incident_rows, stored.content) as restored
 where not exists (select from incident_rows where incident_rows.event_id = stored.id)
 """
@@ -113,12 +113,14 @@ _EVENT = (
 TASK_COLUMNS = ("status", "priority", "severity", "owner_role_id", "owner_user_id")
 
 
-def add_earlier_rows(cursor: Cursor[TupleRow]) -> None:
-    """Add to incident_rows, without a line, the rows of earlier imports that the file does not contain."""
+def add_earlier_rows(cursor: Cursor[TupleRow], schema: str) -> None:
+    """Add to incident_rows, without a line, the rows of earlier imports into a schema that are not in the file."""
     names = [sql.Identifier(column) for column in HISTORY]
     cursor.execute(
         _EARLIER_ROWS.format(
             history=sql.SQL(", ").join(names),
+            tasks=sql.Identifier(schema, "tasks"),
+            task_events=sql.Identifier(schema, "task_events"),
             restored=sql.SQL(", ").join(sql.SQL("restored.{}").format(name) for name in names),
         )
     )

@@ -10,6 +10,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from orchestration.errors import BadInputError, ConflictError, InsightsError, NotPreparedError
+from orchestration.warehouse.connection import SEARCH_PATH
 from orchestration.warehouse.transaction_lock import transaction_lock
 from orchestration.warehouse.translation import translating
 from workshop.incidents.columns import DateFormat
@@ -113,7 +114,7 @@ def import_incidents(  # noqa: PLR0913 - all but three are optional, and given b
         _create_report(unfinished)
         with translating(_REFUSED), open_log(file) as log, connection.transaction(), connection.cursor() as cursor:
             _prepare(cursor, schema)
-            result = _load(cursor, log, dates, progress)
+            result = _load(cursor, log, schema, dates, progress)
             _write_report(cursor, log.name, unfinished)
         unfinished.replace(report)
     finally:
@@ -132,9 +133,11 @@ def _prepare(cursor: Cursor[TupleRow], schema: str) -> None:
     """Set up the session for the transaction. Raises NotPreparedError if `schema` lacks an operational table."""
     for setting in _SESSION:
         cursor.execute(setting)
-    cursor.execute("select set_config('search_path', quote_ident(%s), true)", (schema,))
+    # Others may create functions and operators in the schema of the tables (decision D150).
+    cursor.execute("select set_config('search_path', %s, true)", (SEARCH_PATH,))
     missing = cursor.execute(
-        "select name from unnest(%s::text[]) as name where to_regclass(name) is null", (list(TABLES),)
+        "select name from unnest(%s::text[]) as name where to_regclass(format('%%I.%%I', %s::text, name)) is null",
+        (list(TABLES), schema),
     ).fetchall()
     if missing:
         raise NotPreparedError(
@@ -145,19 +148,21 @@ def _prepare(cursor: Cursor[TupleRow], schema: str) -> None:
     create_functions(cursor)
 
 
-def _load(cursor: Cursor[TupleRow], log: IncidentLog, dates: DateFormat | None, progress: Progress) -> ImportResult:
+def _load(
+    cursor: Cursor[TupleRow], log: IncidentLog, schema: str, dates: DateFormat | None, progress: Progress
+) -> ImportResult:
     copy_log(cursor, log, lambda share: progress(READING, share))
     rows = _count(cursor, "select count(*) from incident_raw")
     if rows == 0:
         raise IncidentFileError(f"{log.name} has a header and no rows; an incident log must have one row per update")
     progress(CHECKING, 0)
     check_rows(cursor, date_format(cursor, log.name, dates))
-    add_earlier_rows(cursor)
+    add_earlier_rows(cursor, schema)
     progress(STAGING, 0)
-    stage_names(cursor)
-    stage_work(cursor)
+    stage_names(cursor, schema)
+    stage_work(cursor, schema)
     stage_events(cursor)
-    fits = fit(cursor, _STAGED)
+    fits = fit(cursor, schema, _STAGED)
     progress(PEOPLE, 0)
     tables = {table: merge(cursor, fits[table], update=False) for table in _NAMES}
     progress(WORK, 0)

@@ -55,7 +55,7 @@ def merge(cursor: Cursor[TupleRow], fit: Fit, *, update: bool) -> TableCount:
     values = {name: sql.SQL("staged.{}::{}").format(names[name], sql.SQL(kind)) for name, kind in fit.types.items()}
     comma = sql.SQL(", ")
     parts = {
-        "table": sql.Identifier(fit.table),
+        "table": sql.Identifier(fit.schema, fit.table),
         "staged": sql.Identifier(fit.staged),
         "inserted": comma.join(names.values()),
         "insertable": comma.join((*values.values(), *fit.fillers.values())),

@@ -18,7 +18,7 @@ _ORGANIZATION = sql.SQL(
 create temporary table incident_organization on commit drop as
 select
     coalesce(
-        (select id from organizations where slug = {slug}), pg_temp.incident_uuid('organization', {slug})
+        (select id from {organizations} where slug = {slug}), pg_temp.incident_uuid('organization', {slug})
     ) as id,
     {slug} as slug,
     'Incident log' as display_name,
@@ -37,7 +37,7 @@ _PROFILE = sql.SQL(
 create temporary table incident_profile on commit drop as
 select
     coalesce(
-        (select id from organization_profiles where organization_id = incident_organization.id),
+        (select id from {profiles} where organization_id = incident_organization.id),
         pg_temp.incident_uuid('organization_profile', slug)
     ) as id,
     id as organization_id,
@@ -92,7 +92,8 @@ _KINDS = {
 }
 
 # The last row of every incident. An existing case stays, even if a later snapshot has lower counts.
-_FINALS = """
+_FINALS = sql.SQL(
+    """
 create temporary table incident_finals on commit drop as
 with last_events as (
     select distinct on (task_id) task_id, event_id
@@ -128,8 +129,9 @@ select
     case when last_rows.status = 'COMPLETED' then coalesce(closed_at, sys_updated_at) end as task_closed_at
 from last_rows
 inner join counts on counts.task_id = last_rows.task_id
-left join cases on cases.id = last_rows.possible_case_id
+left join {cases} as cases on cases.id = last_rows.possible_case_id
 """
+)
 
 _CASES = sql.SQL(
     """
@@ -200,19 +202,23 @@ left join incident_names as owners on owners.kind = 'user' and owners.token = as
 )
 
 
-def stage_names(cursor: Cursor[TupleRow]) -> None:
-    """Stage the organization, its profile, users, persons and roles from incident_rows."""
-    cursor.execute(_ORGANIZATION.format(slug=sql.Literal(ORGANIZATION_SLUG)))
-    cursor.execute(_PROFILE.format(code=sql.Literal(PROFILE_CODE)))
+def stage_names(cursor: Cursor[TupleRow], schema: str) -> None:
+    """Stage the organization, its profile, users, persons and roles from incident_rows, for tables of a schema."""
+    cursor.execute(
+        _ORGANIZATION.format(slug=sql.Literal(ORGANIZATION_SLUG), organizations=sql.Identifier(schema, "organizations"))
+    )
+    cursor.execute(
+        _PROFILE.format(code=sql.Literal(PROFILE_CODE), profiles=sql.Identifier(schema, "organization_profiles"))
+    )
     cursor.execute(_NAMES)
     cursor.execute("analyze incident_names")
     for kind, (relation, names) in _KINDS.items():
         cursor.execute(_ROWS_OF_KIND.format(relation=sql.Identifier(relation), names=names, kind=sql.Literal(kind)))
 
 
-def stage_work(cursor: Cursor[TupleRow]) -> None:
-    """Stage cases and tasks from incident_rows; the names must be staged first."""
-    cursor.execute(_FINALS)
+def stage_work(cursor: Cursor[TupleRow], schema: str) -> None:
+    """Stage cases and tasks from incident_rows, for tables of a schema; the names must be staged first."""
+    cursor.execute(_FINALS.format(cases=sql.Identifier(schema, "cases")))
     metadata = json.dumps({"origin": ORGANIZATION_SLUG})
     cursor.execute(_CASES.format(role=sql.Literal(DEFAULT_ROLE), metadata=sql.Literal(metadata)))
     cursor.execute(_TASKS.format(type=sql.Literal(TASK_TYPE), slug=sql.Literal(ORGANIZATION_SLUG)))

@@ -53,7 +53,7 @@ def _of_public(db: Database) -> Iterator[Wanted]:
         (warehouse.export_user, "temporary"),
     ):
         yield "database", database, privilege, role
-    for function in _functions(db.names.ops_schema):
+    for function in functions_of_init(db.names.ops_schema):
         yield "function", function, "execute", warehouse.write_user
 
 
@@ -69,7 +69,7 @@ def _of_schemas(db: Database) -> Iterator[Wanted]:
     yield "schema", names.ops_schema, "usage", warehouse.export_user
 
 
-def _functions(ops_schema: str) -> list[str]:
+def functions_of_init(ops_schema: str) -> list[str]:
     """Return the functions of the scripts with their arguments' types, as their comments name them."""
     scripts = [files("orchestration.warehouse").joinpath("scripts", name) for name in SCRIPTS]
     text = "".join(script.read_text(encoding="utf-8") for script in scripts)

@@ -1,79 +1,51 @@
-"""Functions and operators that another role has put into `public`: no session of Insights calls them (D150)."""
+"""Functions, operators and casts that another role has planted: no session of Insights calls them (D150)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import psycopg
 import pytest
 from click.testing import CliRunner
 from support.plain_dbt import libpq_variables, plain_dbt
+from support.planted import CASTS, TRAPS
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse, connect_as
 
 from orchestration.cli import commands
+from orchestration.errors import ConflictError
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.service import Asked, Reader
 from orchestration.warehouse.connection import child_environment, connect, connection_variables
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.init import initialize
+from workshop.operational import create_operational_schema
 from workshop.sample.load import SAMPLE_AS_OF
 
 pytestmark = pytest.mark.services
-
-# For each function of PostgreSQL that takes a name, an object of the catalog or a date, one in `public` that takes what
-# queries really pass, so that PostgreSQL prefers it wherever `public` is in the search path. Each tells who called it.
-TRAPS = """
-do $plant$
-declare
-    one record;
-begin
-    for one in
-        select
-            p.proname,
-            array_to_string(array(
-                select
-                    case
-                        when t in ('name'::regtype, 'date'::regtype, 'varchar'::regtype) then 'text'
-                        else t::regtype::text
-                    end
-                from unnest(p.proargtypes::oid[]) with ordinality as a (t, n) order by n
-            ), ', ') as arguments,
-            p.prorettype::regtype::text as result
-        from pg_proc as p
-        where
-            p.pronamespace = 'pg_catalog'::regnamespace and p.prokind = 'f' and not p.proretset
-            and p.prorettype not in ('internal'::regtype, 'trigger'::regtype, 'cstring'::regtype)
-            and p.proargtypes::oid[] && array['name', 'date', 'varchar']::regtype[]::oid[]
-            and not p.proargtypes::oid[] && array['internal', 'cstring']::regtype[]::oid[]
-    loop
-        begin
-            execute format(
-                'create function public.%I(%s) returns %s language plpgsql as $f$ begin'
-                ' raise exception ''TRAP %s, called by %%'', current_user; end $f$',
-                one.proname, one.arguments, one.result, one.proname
-            );
-        exception when others then null;
-        end;
-    end loop;
-end
-$plant$;
-create function public.trap(text, name) returns boolean language plpgsql as
-$f$ begin raise exception 'TRAP =, called by %', current_user; end $f$;
-create function public.trap(name, text) returns boolean language plpgsql as
-$f$ begin raise exception 'TRAP =, called by %', current_user; end $f$;
-create operator public.= (function = public.trap, leftarg = text, rightarg = name);
-create operator public.= (function = public.trap, leftarg = name, rightarg = text);
-"""
 
 
 @pytest.fixture
 def trapped(prepared: Warehouse) -> Iterator[Warehouse]:
     """Yield a prepared database in whose `public` an ordinary role has planted functions and operators."""
     prepared.execute("create role planter login; grant create, usage on schema public to planter")
+    # The source has enums, and columns of other types of its owner.
+    prepared.execute(
+        "create type public.place as (site text, room text); create type public.span as range (subtype = integer);"
+        "alter table tasks add column subtype place; update tasks set subtype = row(label, null);"
+        "alter table cases alter column reactivity_time type span using null"
+    )
+    for (name,) in prepared.rows(
+        "select t.oid::regtype::text from pg_type as t where t.typnamespace = 'public'::regnamespace"
+        " and t.typtype in ('e', 'c', 'r') and (t.typrelid = 0 or t.typname = 'place')"
+    ):
+        prepared.execute(f"alter type {name} owner to planter")
     with connect_as(prepared.postgres.url(prepared.name, "planter")) as planter:
         planter.execute(TRAPS)
+        planter.execute(CASTS)
         planted = planter.execute("select count(*) from pg_proc where proowner = 'planter'::regrole").fetchone()
     assert planted is not None
     assert planted[0] > 50
@@ -150,3 +122,60 @@ def test_init_names_a_schema_in_which_everybody_may_create(
     assert sentence not in CliRunner().invoke(commands, ["init"]).output
     prepared.execute("grant create on schema public to public")
     assert sentence in CliRunner().invoke(commands, ["init"]).output
+
+
+# Somebody makes first what init would make, with a trigger that runs with the rights of who writes the first row.
+PLANTED_TABLE = """
+    create function insights_ops.become_superuser() returns trigger language plpgsql as
+    $f$ begin execute format('alter role %I superuser', tg_argv[0]); return new; end $f$;
+    create table insights_ops.{table} ({columns});
+    create trigger planted before insert or update or delete on insights_ops.{table}
+    for each statement execute function insights_ops.become_superuser({role});
+    grant all on insights_ops.{table} to public
+"""
+
+
+def refused(warehouse: Warehouse, user: str = "postgres") -> str:
+    """Return the words with which `insights init` refuses a database, as this user."""
+    url = warehouse.postgres.url(warehouse.name, user)
+    with connect(url) as connection, pytest.raises(ConflictError) as error:
+        initialize(connection, warehouse.settings)
+    return str(error.value)
+
+
+def test_init_refuses_a_schema_that_somebody_made_before_it(database: str, prepared: Warehouse) -> None:
+    new = replace(prepared, name=database.split("@/")[1].split("?", maxsplit=1)[0])
+    with connect(new.admin_url) as connection:
+        create_operational_schema(connection)
+    new.execute(f'create role planter login; grant create on database "{new.name}" to planter')
+    try:
+        with connect_as(new.postgres.url(new.name, "planter")) as planter:
+            planter.execute("create schema insights_ops")
+            columns = "profile_code text primary key, default_visibility text, reactivity_seconds integer,"
+            columns += " max_escalation_seconds integer, document jsonb, updated_at timestamptz"
+            planter.execute(PLANTED_TABLE.format(table="profiles", columns=columns, role="planter"))
+        said = refused(new)
+        assert "the schema insights_ops (planter), the table insights_ops.profiles (planter)" in said
+        assert new.value("select rolsuper from pg_roles where rolname = 'planter'") is False
+    finally:
+        new.execute("drop owned by planter cascade; drop role planter")
+
+
+@pytest.mark.parametrize("user", ["postgres", "preparing"])
+def test_an_upgrade_refuses_what_the_role_that_loads_made_before_it(prepared: Warehouse, user: str) -> None:
+    # An older release had no such table or function; the role that loads may create in this schema.
+    prepared.execute(
+        "drop table insights_ops.cache_key; drop function insights_ops.own_exports(uuid, text, text, integer);"
+        "create role preparing login createrole; grant orgo_insights_etl to preparing"
+    )
+    try:
+        with connect_as(prepared.etl_url) as etl:
+            columns = "is_only boolean primary key default true, key bytea, made_at timestamptz"
+            etl.execute(PLANTED_TABLE.format(table="cache_key", columns=columns, role="orgo_insights_etl"))
+            etl.execute("create function insights_ops.own_exports() returns integer language sql as 'select 1'")
+        said = refused(prepared, user)
+        assert "the function insights_ops.own_exports() (orgo_insights_etl)" in said
+        assert "the table insights_ops.cache_key (orgo_insights_etl)" in said
+        assert prepared.value("select rolsuper from pg_roles where rolname = 'orgo_insights_etl'") is False
+    finally:
+        prepared.execute("drop role preparing")

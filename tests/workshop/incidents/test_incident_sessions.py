@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from psycopg import sql
 from support.incidents.incident_database import Database, counts, operational_database, work
 from support.incidents.incident_files import incident, write_csv
+from support.planted import TRAPS
 
 from orchestration.errors import BusyError
 from workshop.cli.load_incidents import load_incidents
@@ -105,3 +106,19 @@ def test_defaults_of_the_database_neither_end_an_import_nor_change_it(
         import_incidents(connection, log, report=tmp_path / "rejected.csv")
     assert work(orgo) == expected != {}
     assert expected["tasks"]
+
+
+def test_an_import_calls_nothing_that_others_have_planted(database: str, orgo: Database, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as administrator:
+        administrator.execute("create role planter login; grant create, usage on schema public to planter")
+        administrator.execute("set role planter")
+        administrator.execute(TRAPS)
+        administrator.execute("reset role")
+        with pytest.raises(psycopg.Error, match="TRAP obj_description, called by"):
+            administrator.execute("select obj_description('pg_class'::regclass, 'pg_class')")
+        try:
+            file = write_csv(tmp_path / "log.csv", LOG)
+            for _ in range(2):
+                assert import_incidents(orgo, file, report=tmp_path / "rejected.csv").rows == 3
+        finally:
+            administrator.execute("drop owned by planter cascade; drop role planter")
