@@ -23,6 +23,7 @@ def add_edges(rows: Rows, teams: list[Team], tasks: Pool, rng: random.Random) ->
         add_entity_label(rows, unknown, rng.choice(teams[0].labels), "task")
     _add_before_window(rows, teams, rng)
     _add_after_as_of(rows, teams, tasks, rng)
+    _add_first_day(rows, teams[0], rng)
 
 
 def _lifecycle_at(rows: Rows, teams: list[Team], rng: random.Random, task: Row, at: datetime) -> Lifecycle:
@@ -86,6 +87,13 @@ def _add_after_as_of(rows: Rows, teams: list[Team], tasks: Pool, rng: random.Ran
     for number, task in enumerate(tasks.take("comment_after_as_of", lambda row: _has_no_case(row, "PENDING"))):
         lifecycle = _lifecycle_at(rows, teams, rng, task, moments[number])
         lifecycle.comment(rng.choice(lifecycle.team.users)["id"], "First answer, too late to count.")
+
+
+def _add_first_day(rows: Rows, team: Team, rng: random.Random) -> None:
+    """Add a case of the first day of the window, with a task: the next day puts both out of retention."""
+    topic, place, at = rng.choice(team.spec.topics), rng.choice(team.spec.places), WINDOW_START + timedelta(hours=12)
+    label = make_label(rng, topic)
+    add_case(rows, team, rng, created_at=at, topic=topic, place=place, label=label, severity="MINOR", tasks=1)
 
 
 def _has_no_case(task: Row, status: str) -> bool:
