@@ -96,6 +96,14 @@ class Reader:
         """Return the visibilities that these roles may see in the plain form; none for roles that may see nothing."""
         return access.visible(self._settings.insights.access, frozenset(roles))
 
+    def sees_anonymised(self, roles: Iterable[str]) -> bool:
+        """Return whether these roles may see the anonymised form."""
+        return access.sees_anonymised(self._settings.insights.access, frozenset(roles))
+
+    def organization_name(self, organization_id: str) -> str | None:
+        """Return the name of an organization; None if it is unknown. Raises InsightsError like `check`."""
+        return self._warehouse.organization_name(organization_id)
+
     def check(self) -> None:
         """Raise UnavailableError, or another InsightsError, if the warehouse does not answer."""
         self._warehouse.check()

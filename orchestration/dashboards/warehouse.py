@@ -86,6 +86,13 @@ class Warehouse:
         with self.transaction() as db:
             return [row[0] for row in db.rows(query.format(db.mart(ORGANIZATIONS)))]
 
+    def organization_name(self, organization_id: str) -> str | None:
+        """Return the name of an organization, None if it is unknown."""
+        query = sql.SQL("select display_name from {} where organization_id = %s")
+        with self.transaction() as db:
+            name: str | None = db.value(query.format(db.mart(ORGANIZATIONS)), [organization_id])
+        return name
+
     def check(self) -> None:
         """Raise UnavailableError, or another InsightsError, if the database does not answer."""
         with self.transaction() as db:

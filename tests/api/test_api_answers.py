@@ -126,7 +126,8 @@ def test_the_list_says_what_columns_mean_and_how_they_are_drawn(api: Api, docume
     listed = {d["name"]: d for d in api.get(f"/v1/organizations/{id_}/dashboards", token(id_)).json["dashboards"]}
     assert listed["sla_breaches"]["title"] == "Broken limits"
     panel = listed["sla_breaches"]["panels"]["by_day"]
-    assert (panel["description"], panel["drill"], panel["anonymised"]) == ("The same by day of creation.", None, None)
+    assert panel["description"].startswith("Decided tasks and breaches by day of creation")
+    assert (panel["drill"], panel["anonymised"]) == (None, None)
     assert panel["columns"][0] == {"name": "day", "title": "Day", "kind": "dimension", "unit": "day"}
     assert panel["columns"][4] == {
         "name": "reactivity_share",
