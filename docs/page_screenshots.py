@@ -19,7 +19,7 @@ from workshop.services.chromium import chromium_program
 
 IMAGES = PROJECT / "docs/images"
 ORGANIZATION = "sample-hospital"
-SIZE, NARROW = ViewportSize(width=1180, height=860), ViewportSize(width=390, height=860)
+SIZE, NARROW = ViewportSize(width=1180, height=780), ViewportSize(width=390, height=780)
 PATTERNS = "patterns?kind=incident_frequency"
 
 

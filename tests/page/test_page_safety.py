@@ -193,7 +193,7 @@ def test_an_injected_script_or_style_does_not_run(page: Tab) -> None:
         ("+1", "'+1"),
         ("-1", "'-1"),
         ("@x", "'@x"),
-        ("\t=1", "\"'\t=1\""),
+        ("\t=1", '"\'\t=1"'),
         ("a\n=1", '"a\n\'=1"'),
         ("\uff1d1", "'\uff1d1"),
         (-12.5, "-12.5"),

@@ -113,6 +113,7 @@ def test_the_figures_are_those_of_the_service_as_people_read_them(browser: Brows
 def test_a_view_is_shared_by_its_address_and_filters_change_it(browser: Browser, api: Api) -> None:
     with tab(browser, api) as page:
         page.log_in(HOSPITAL, "dashboards/task_volume?days=7&severities=MAJOR%2CCRITICAL")
+        page.page.get_by_text("Filters: days 7; severities MAJOR,CRITICAL").click()
         assert page.page.get_by_label("Days").input_value() == "7"
         checked = {
             name: page.page.get_by_label(name, exact=True).is_checked() for name in ("Minor", "Major", "Critical")
@@ -123,6 +124,7 @@ def test_a_view_is_shared_by_its_address_and_filters_change_it(browser: Browser,
         page.page.get_by_role("button", name="Apply").click()
         page.page.get_by_text("Filters: days 90; severities MINOR,MAJOR,CRITICAL").wait_for()
         assert page.page.url.endswith("#/dashboards/task_volume?days=90&severities=MINOR%2CMAJOR%2CCRITICAL")
+        page.page.get_by_text("Filters: days 90").click()
         page.page.get_by_role("button", name="Reset").click()
         page.page.get_by_text("Filters: days").wait_for(state="detached")
         assert page.page.url.endswith("#/dashboards/task_volume")
@@ -195,6 +197,8 @@ def test_the_page_is_used_without_a_mouse(browser: Browser, api: Api) -> None:
         keyboard.press("Enter")
         page.page.get_by_role("heading", name="Task volume", level=1).wait_for()
         assert focused(page) == "Task volume"
+        walk(page, "Filters")
+        keyboard.press("Enter")
         walk(page, "Days")
         keyboard.type("90")
         keyboard.press("Enter")
@@ -242,7 +246,7 @@ def test_paper_has_the_figures_and_no_controls(browser: Browser, api: Api) -> No
         page.page.emulate_media(media="print")
         for hidden in ("#views", ".filters form", "#leave", ".rows button"):
             assert not page.page.locator(hidden).first.is_visible(), hidden
-        for there in ("h1", ".freshness", ".chart canvas", "table >> nth=0"):
+        for there in ("h1", ".filters summary", ".freshness", ".chart canvas", "table >> nth=0"):
             assert page.page.locator(there).first.is_visible(), there
         background = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert background == "rgb(255, 255, 255)"

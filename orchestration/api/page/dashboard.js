@@ -96,7 +96,7 @@ function linked(column, row, context) {
   if (id === null) return null;
   if (column.unit === "pattern_id") return h("a", { href: address(["patterns", id]) }, "Explain");
   const template = context.links[column.unit];
-  return template ? h("a", { href: inOrgo(template, column.unit, id), rel: "noreferrer" }, id.slice(0, 8)) : null;
+  return template ? h("a", { href: inOrgo(template, column.unit, id), rel: "noreferrer" }, readable(column.unit, id)) : null;
 }
 
 function accepts(target, context) {

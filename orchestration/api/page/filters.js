@@ -2,7 +2,6 @@
 import { h, newId } from "./dom.js";
 import { words } from "./format.js";
 
-const FEW = 3; // more fields are shown when they are asked for
 const WIDGETS = {
   integer: (name, p, value) =>
     input(name, p, { type: "number", min: p.min, max: p.max, value: value ?? "", placeholder: p.default, step: 1 }),
@@ -39,8 +38,7 @@ export function filters(parameters, given, apply, errors = []) {
     ),
   );
   const set = [...given].filter(([name]) => name in parameters).map(([name, value]) => `${words(name).toLowerCase()} ${value}`);
-  const isOpen = errors.length > 0 || fields.length <= FEW;
-  return h("details", { class: set.length ? "filters set" : "filters", open: isOpen }, h("summary", {}, set.length ? `Filters: ${set.join("; ")}` : "Filters"), form);
+  return h("details", { class: set.length ? "filters set" : "filters", open: errors.length > 0 }, h("summary", {}, set.length ? `Filters: ${set.join("; ")}` : "Filters"), form);
 }
 
 /** Return parameters with that of visibility, where the caller may see more than one. */

@@ -4,6 +4,7 @@ const NUMBERS = new Set(["count", "seconds", "share", "percent"]);
 const PERCENT_OF = { share: 100, percent: 1 };
 const PARTS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 const NONE = "–";
+const ID_SHOWN = 8; // characters; tables of many rows have no room for more, and the CSV has all
 
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
 const oneDecimal = new Intl.NumberFormat("en-GB", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -25,6 +26,7 @@ export function readable(unit, value) {
   if (unit === "moment") return moment.format(new Date(value));
   if (unit === "flag") return value ? "yes" : "no";
   if (unit === "token") return words(value);
+  if (unit === "case_id" || unit === "task_id") return String(value).slice(0, ID_SHOWN);
   if (unit === "place") return place(value);
   return String(value);
 }

@@ -103,7 +103,7 @@ const explained = (row) => address(["patterns", row.pattern_id], [["review_date"
 function caseLink(c, row, context) {
   if (c.unit !== "case_id") return null;
   const template = context.links.case_id;
-  return template ? h("a", { href: inOrgo(template, "case_id", row.case_id), rel: "noreferrer" }, row.case_id.slice(0, 8)) : row.case_id.slice(0, 8);
+  return template ? h("a", { href: inOrgo(template, "case_id", row.case_id), rel: "noreferrer" }, readable("case_id", row.case_id)) : null;
 }
 
 function column(name, title, unit) {
