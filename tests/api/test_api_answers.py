@@ -145,6 +145,27 @@ def test_the_list_says_what_columns_mean_and_how_they_are_drawn(api: Api, docume
     assert (share["maximum"], share["description"]) == (1, "Share of late first responses (share).")
 
 
+@pytest.mark.parametrize(
+    ("roles", "visibilities", "sees_anonymised"),
+    [
+        (["teacher"], ["PUBLIC", "INTERNAL"], False),
+        (["auditor", "analyst"], ["PUBLIC", "INTERNAL", "RESTRICTED"], True),
+    ],
+)
+def test_a_caller_is_told_who_it_is(
+    api: Api, document: dict[str, Any], roles: list[str], visibilities: list[str], sees_anonymised: bool
+) -> None:
+    id_ = api.organization(HOSPITAL)
+    got = api.get("/v1/caller", token(id_, roles=roles))
+    check(document, "/v1/caller", got)
+    name = api.warehouse.value("select display_name from insights.dim_organizations where organization_id = %s", id_)
+    expected = {"organization": {"id": id_, "name": name}, "visibilities": visibilities}
+    assert got.json == {**expected, "sees_anonymised": sees_anonymised}
+    unknown = api.get("/v1/caller", token("11111111-1111-4111-8111-111111111111")).json["organization"]
+    assert unknown == {"id": "11111111-1111-4111-8111-111111111111", "name": None}
+    assert api.get("/v1/caller?organization=1", token(id_)).status == 422
+
+
 def test_freshness_is_that_of_the_load_log(api: Api, document: dict[str, Any]) -> None:
     got = api.get("/v1/freshness", token(api.organization(HOSPITAL)))
     check(document, "/v1/freshness", got)

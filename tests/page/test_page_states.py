@@ -148,6 +148,33 @@ def test_a_dead_warehouse_shows_old_figures_as_old_and_says_where_there_are_none
         assert "The service cannot answer now. Try again in a moment." in message(page)
 
 
+def test_the_anonymised_form_is_offered_to_its_roles_only(page: Tab) -> None:
+    page.log_in(HOSPITAL, "dashboards/open_patterns")
+    assert page.page.locator("input[name=anonymised]").count() == 0
+    page.page.get_by_role("button", name="Log out").click()
+    page.log_in(HOSPITAL, "dashboards/open_patterns", roles=["analyst"])
+    page.page.get_by_text("Filters").click()
+    page.page.get_by_label("Anonymised").check()
+    page.page.get_by_role("button", name="Apply").click()
+    page.page.get_by_text("Filters: anonymised true").wait_for()
+    assert "Visibility: Public, Internal, Restricted, Anonymised." in page.text
+    assert page.page.get_by_role("columnheader", name="Pattern", exact=True).count() == 0
+    assert page.complaints == []
+
+
+def test_behind_a_gateway_nobody_logs_in(browser: Browser, sample: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    proof = secrets.token_hex(32)
+    monkeypatch.setenv("INSIGHTS_PROXY_SECRET", proof)
+    with running(sample, trusts_gateway=True) as api:
+        sent = {"X-Insights-Proxy-Secret": proof, "X-Insights-User": "7", "X-Insights-Roles": "teacher"}
+        sent["X-Insights-Organization"] = api.organization(HOSPITAL)
+        with tab(browser, api, extra_http_headers=sent) as page:
+            page.page.goto(page.address)
+            page.page.get_by_role("heading", name="Overview", level=1).wait_for()
+            assert not page.page.get_by_role("button", name="Log out").is_visible()
+            assert page.complaints == []
+
+
 @pytest.mark.usefixtures("secret")
 def test_a_service_that_is_gone_is_said_and_asked_again(browser: Browser, sample: Warehouse) -> None:
     with running(sample) as api, tab(browser, api) as page:
