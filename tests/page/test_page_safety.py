@@ -20,6 +20,7 @@ from orchestration.dashboards.units import readable
 pytest_plugins = ["support.api.fixtures", "support.page.fixtures"]
 pytestmark = pytest.mark.services
 
+FOUND = 200
 MARKUP = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
 POLICY = {
     "default-src": "'none'",
@@ -152,18 +153,26 @@ def test_a_stranger_cannot_log_anybody_in_nor_frame_the_page(browser: Browser, a
             )
         popup = opened.value
         popup.get_by_label("Access token").wait_for()
+        asked: list[str] = []
+        popup.on("request", lambda request: asked.append(request.url))
+        popup.evaluate("window.come = []; addEventListener('message', event => come.push(event.data.type))")
         page.page.evaluate("token => own.postMessage({type: 'orgo-insights:token', token}, '*')", bearer)
-        popup.evaluate("() => new Promise(done => setTimeout(done, 200))")
+        popup.wait_for_function("window.come.length === 1")  # after the page's own listener, which asks at once
+        assert popup.evaluate("async () => (await fetch('page/settings.json')).status") == FOUND
+        assert [url.rpartition("/")[2] for url in asked] == ["settings.json"]
         assert popup.get_by_label("Access token").is_visible()
         assert page.page.evaluate("heard") == []
         page.page.evaluate(
-            "address => { const f = document.createElement('iframe'); f.src = address; document.body.append(f) }",
+            """address => new Promise(done => {
+                const frame = document.createElement("iframe");
+                frame.onload = done;
+                frame.src = address;
+                document.body.append(frame);
+            })""",
             page.address,
         )
-        page.page.wait_for_function("() => true")
-        page.page.wait_for_timeout(300)
-        framed = page.page.frames[-1]
-        assert "Access token" not in framed.content()
+        assert "Access token" not in page.page.frames[-1].content()
+        assert any("frame-ancestors" in complaint for complaint in page.complaints)
 
 
 def test_an_injected_script_or_style_does_not_run(page: Tab) -> None:

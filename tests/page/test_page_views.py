@@ -81,10 +81,13 @@ def test_axe_and_the_browser_find_what_is_wrong(browser: Browser, api: Api) -> N
         assert {found.partition(":")[0] for found in serious(page)} >= {"html-has-lang", "label"}
         page.page.evaluate("console.error('wrong')")
         page.page.evaluate(
-            "const link = document.createElement('img'); link.src = 'https://example.org/'; document.body.append(link)"
+            """() => new Promise(done => {
+                addEventListener("securitypolicyviolation", done);
+                const image = document.createElement("img");
+                image.src = "https://example.org/";
+                document.body.append(image);
+            })"""
         )
-        page.page.wait_for_function("() => true")
-        page.page.wait_for_timeout(100)
         assert "console: wrong" in page.complaints
         assert "console: policy img-src" in page.complaints
 
