@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
+
 from orchestration.dashboards.panels import Unit
 
 _PARTS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -13,7 +15,7 @@ def readable(unit: Unit, value: object) -> object:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value
     if unit in _PERCENT_OF:
-        return f"{value * _PERCENT_OF[unit]:,.1f}%"
+        return f"{_rounded(value * _PERCENT_OF[unit]):,}%"
     return duration(value) if unit == "seconds" else value
 
 
@@ -28,3 +30,8 @@ def duration(seconds: float) -> str:
                 parts += [f"{left % size // length} {smaller}"] if left % size >= length else []
             return sign + " ".join(parts)
     return "0 s"
+
+
+def _rounded(number: float) -> Decimal:
+    """Return a number with one decimal, halves away from 0, as browsers do it."""
+    return Decimal(repr(number)).quantize(Decimal("0.1"), ROUND_HALF_UP)

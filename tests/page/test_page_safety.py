@@ -220,7 +220,7 @@ def test_a_cell_of_the_csv_is_no_formula(page: Tab, value: object, written: str)
 
 def test_the_page_writes_values_like_the_command_line(page: Tab) -> None:
     page.open()
-    cases: list[tuple[Unit, float]] = [("share", v) for v in (0, 0.6866, 1)] + [
+    cases: list[tuple[Unit, float]] = [("share", v) for v in (0, 0.0625, 0.1385, 0.6866, 1)] + [
         ("percent", v) for v in (0.08, 68.66, 100)
     ]
     cases += [("seconds", v) for v in (0, 59, 60, 3_599, 3_605, 7_500, 86_400 * 1_200 + 3_600 * 23, -90.5)]

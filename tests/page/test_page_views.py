@@ -110,7 +110,10 @@ def test_the_figures_are_those_of_the_service_as_people_read_them(browser: Brows
     assert len(shown) == len(rows) + 1 > 2
     for line, row in zip(shown[1:], rows, strict=True):
         assert (line[0], line[2]) == (row["domain"], f"{row['tasks']:,}")
-        assert line[5] == f"{100 * row['reactivity_breaches'] / row['reactivity_decided']:.1f}%"
+        # The service rounds a share to 4 places, the page to one of a percentage.
+        counted = 100 * row["reactivity_breaches"] / row["reactivity_decided"]
+        assert line[5].endswith("%")
+        assert abs(float(line[5][:-1]) - counted) <= 0.055 + 1e-9, line
 
 
 def test_a_view_is_shared_by_its_address_and_filters_change_it(browser: Browser, api: Api) -> None:
