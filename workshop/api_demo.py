@@ -1,4 +1,4 @@
-"""The reporting service on a demo: its variables, and requests with tokens that a reader can paste."""
+"""The reporting service on a demo: its variables, the address of its page, and tokens that a reader can paste."""
 
 from __future__ import annotations
 
@@ -26,17 +26,26 @@ def api_variables(settings: Settings, state: Path, database: str) -> dict[str, s
     return demo_variables(state, database, warehouse.read_only_user, warehouse.export_user) | own
 
 
-def example_requests(settings: Settings, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each active organization's slug, and a command that asks for its overview with a token for half a day."""
+def page_address(settings: Settings) -> str:
+    """Return the address of the page."""
     rules = settings.insights.reports_api
+    return f"http://{rules.host}:{rules.port}/"
+
+
+def example_tokens(settings: Settings, variables: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield slug and id of each active organization, and a token of it for half a day."""
     with connect(variables["INSIGHTS_WAREHOUSE_URL"]) as connection:
         db = Database(settings, connection)
         query = sql.SQL("select slug, organization_id::text from {} where status = 'active' order by slug")
         organizations = db.rows(query.format(db.mart("dim_organizations")))
     for slug, id_ in organizations:
-        token = _token(variables[TOKEN_SECRET], id_)
-        address = f"http://{rules.host}:{rules.port}/v1/organizations/{id_}/dashboards/overview"
-        yield slug, f"curl -H 'Authorization: Bearer {token}' {address}"
+        yield slug, id_, _token(variables[TOKEN_SECRET], id_)
+
+
+def example_request(settings: Settings, organization_id: str, token: str) -> str:
+    """Return a command that asks for the overview of an organization."""
+    address = f"{page_address(settings)}v1/organizations/{organization_id}/dashboards/overview"
+    return f"curl -H 'Authorization: Bearer {token}' {address}"
 
 
 def _token(secret: str, organization_id: str) -> str:

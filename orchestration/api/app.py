@@ -25,6 +25,7 @@ from orchestration.api.metrics import Metrics
 from orchestration.api.observed import RECORD, Observed, Record
 from orchestration.api.openapi import openapi
 from orchestration.api.operations import Call, Operation, operations
+from orchestration.api.page_files import page_routes
 from orchestration.api.patterns import pattern_operations
 from orchestration.api.problems import BY_STATUS, MEDIA_TYPE, Problem, problem, problem_of
 from orchestration.api.service import MILLISECONDS, Service
@@ -65,6 +66,7 @@ def application(service: Service) -> ASGIApp:
 
     routes = [
         *(Route(operation.path, _endpoint(service, operation, workers)) for operation in found),
+        *page_routes(service),
         Route("/healthz", _fixed(document({"status": "ok"}))),
         Route("/readyz", _readiness(service, readiness)),
         Route("/metrics", _metrics(metrics)),

@@ -11,6 +11,7 @@ from typing import Any
 from orchestration.api import parameters, schemas
 from orchestration.api.answers import Answered, Reply, dashboard_reply, document
 from orchestration.api.parameters import Pairs, asked
+from orchestration.api.pattern_filters import pattern_filters
 from orchestration.api.service import Service
 from orchestration.api.tokens import Caller
 from orchestration.cache.counters import HIT
@@ -77,6 +78,13 @@ def operations(service: Service) -> list[Operation]:
         ),
         *(_of_dashboard(dashboard) for dashboard in service.reader.dashboards.values()),
         Operation(
+            "caller",
+            "/v1/caller",
+            "Who asks: the organization of the token, and the visibilities that its roles may see.",
+            schemas.CALLER,
+            _caller,
+        ),
+        Operation(
             "freshness",
             "/v1/freshness",
             "How old each mart is: data up to (exclusive), when it was loaded, and whether it is late.",
@@ -137,10 +145,11 @@ def _allowed(call: Call, question: Asked) -> Question:
 def _list(call: Call) -> Reply:
     parameters.refuse_all(call.pairs)
     may_see = call.service.reader.visible_to(call.caller.roles)
-    return document({"dashboards": list(_listed(call, may_see)), "visibilities": may_see})
+    filters = {name: p.model_dump() for name, p in pattern_filters().items()}
+    return document({"dashboards": list(_listed(call)), "visibilities": may_see, "pattern_parameters": filters})
 
 
-def _listed(call: Call, may_see: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _listed(call: Call) -> Iterator[dict[str, Any]]:
     for dashboard in call.service.reader.dashboards.values():
         yield {
             "name": dashboard.name,
@@ -177,3 +186,16 @@ def _form(columns: Columns) -> dict[str, Any]:
 def _freshness(call: Call) -> Reply:
     parameters.refuse_all(call.pairs)
     return document({"marts": [asdict(age) for age in call.service.reader.mart_ages(call.service.dags)]})
+
+
+def _caller(call: Call) -> Reply:
+    parameters.refuse_all(call.pairs)
+    reader, caller = call.service.reader, call.caller
+    name = reader.organization_name(caller.organization_id)
+    return document(
+        {
+            "organization": {"id": caller.organization_id, "name": name},
+            "visibilities": reader.visible_to(caller.roles),
+            "sees_anonymised": reader.sees_anonymised(caller.roles),
+        }
+    )

@@ -12,50 +12,28 @@ from uuid import UUID
 
 from orchestration.api import parameters, schemas
 from orchestration.api.answers import VARY, Reply, document, tag
-from orchestration.api.client_parameters import SEVERITIES
 from orchestration.api.operations import ORGANIZATION, Call, Operation
+from orchestration.api.pattern_filters import page_parameters
 from orchestration.dashboards.parameter_types import (
     DayParameter,
     IntegerParameter,
     Parameter,
-    TextParameter,
-    TokensParameter,
 )
 from orchestration.dashboards.question import WrongParametersError
 from orchestration.errors import BadInputError, NotFoundError
 from orchestration.reviews.kinds import pattern_kinds
 from orchestration.reviews.pattern_pages import (
-    MAX_CURSOR,
     PageFilters,
     pattern_page,
     patterns_horizon,
     position_of,
     visible_cases,
 )
-from orchestration.reviews.patterns import CADENCES, explanation, find_pattern, summary
+from orchestration.reviews.patterns import explanation, find_pattern, summary
 from orchestration.warehouse.ids import canonical_id
 
 PATTERNS = f"{ORGANIZATION}/patterns"
 PATTERN = f"{PATTERNS}/{{pattern_id}}"
-
-
-@cache
-def page_parameters() -> dict[str, Parameter]:
-    """Return the parameters of a page."""
-    return {
-        "cadence": TokensParameter(type="tokens", values=list(CADENCES), description="Only these reviews."),
-        "kind": TokensParameter(type="tokens", values=list(pattern_kinds()), description="Only these kinds."),
-        "severity": TokensParameter(
-            type="tokens", values=list(SEVERITIES), description="Only patterns of these severities."
-        ),
-        "domain": TextParameter(type="text", max_length=255, description="Only patterns of this domain."),
-        "limit": IntegerParameter(
-            type="integer", default=50, min=1, max=200, description="Maximum number of patterns of a page."
-        ),
-        "cursor": TextParameter(
-            type="text", max_length=MAX_CURSOR, description="The next_cursor of a page, for the page that follows it."
-        ),
-    }
 
 
 @cache

@@ -30,8 +30,8 @@ def listed(items: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-# What a value of each unit is in an answer; any of them may be null.
-_ID = {"type": ["string", "null"], "format": "uuid"}
+# What a value of each unit is in an answer. All but ids may be null.
+_ID = {"type": "string", "format": "uuid"}
 VALUES: dict[Unit, dict[str, Any]] = {
     "count": {"type": ["integer", "null"]},
     "seconds": {"type": ["number", "null"]},
@@ -42,6 +42,7 @@ VALUES: dict[Unit, dict[str, Any]] = {
     "moment": {"type": ["string", "null"], "format": "date-time"},
     "text": {"type": ["string", "null"]},
     "token": {"type": ["string", "null"]},
+    "place": {"type": ["string", "null"]},
     "flag": {"type": ["boolean", "null"]},
     "code": {"type": ["integer", "null"]},
     "pattern_id": _ID,
@@ -110,6 +111,22 @@ DASHBOARDS = obj(
             )
         ),
         "visibilities": listed({"type": "string", "enum": list(AS_THEY_ARE)}),
+        "pattern_parameters": {"type": "object", "additionalProperties": {"type": "object"}},
+    }
+)
+CALLER = obj(
+    {
+        "organization": obj(
+            {
+                "id": {"type": "string", "format": "uuid"},
+                "name": {
+                    "type": ["string", "null"],
+                    "description": "Null if the warehouse does not know it, or does not answer.",
+                },
+            }
+        ),
+        "visibilities": listed({"type": "string", "enum": list(AS_THEY_ARE)}),
+        "sees_anonymised": FLAG | {"description": "Whether the roles may see anonymised forms."},
     }
 )
 FRESHNESS = obj(

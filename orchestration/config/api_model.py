@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from orchestration.config.tokens import ClockSkew, Count, Moment, Origin, Port, Section, Text
+from orchestration.config.tokens import CaseLink, ClockSkew, Count, Moment, Origin, Port, Section, TaskLink, Text
 
 # Milliseconds that an answer may take in addition to its statement: to get a connection, and for the client's limit.
 EXTRA_MS = 400
@@ -39,7 +39,16 @@ class ReportsApi(Section):
         default=600, description="Requests that one user may make in a minute at one process; then the answer is 429."
     )
     cors_origins: list[Origin] = Field(
-        default=[], description="Origins whose scripts may read answers, such as https://orgo.example.org."
+        default=[],
+        description="Origins whose pages may read answers, and frame and log in the page, such as https://orgo.example.org.",
+    )
+    case_link: CaseLink | None = Field(
+        default=None,
+        description="Address of a case in Orgo, such as https://orgo.example.org/cases/{case_id}; null: none.",
+    )
+    task_link: TaskLink | None = Field(
+        default=None,
+        description="Address of a task in Orgo, such as https://orgo.example.org/tasks/{task_id}; null: none.",
     )
     token_algorithm: Literal["HS256", "RS256", "ES256"] = Field(
         default="HS256", description="The only algorithm of tokens: HS256 with a secret, the others with a JWKS."

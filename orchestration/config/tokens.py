@@ -47,6 +47,9 @@ Moment = Annotated[int, BeforeValidator(_number), Field(ge=0, le=60_000)]  # mil
 Port = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**16)]
 ClockSkew = Annotated[int, BeforeValidator(_number), Field(ge=0, le=300)]  # a longer one would revive expired tokens
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+_LINK = r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?/[^\s{}]*\{%s\}[^\s{}]*$"  # the id is never part of the host
+CaseLink = Annotated[str, Field(pattern=_LINK % "case_id")]
+TaskLink = Annotated[str, Field(pattern=_LINK % "task_id")]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Switch = Annotated[bool, BeforeValidator(_boolean)]

@@ -61,9 +61,14 @@ def check_plain(access: Access, roles: frozenset[str], visibilities: Collection[
 
 def check_anonymised(access: Access, roles: frozenset[str]) -> None:
     """Raise AccessRefusedError unless the roles may see the anonymised form, which counts rows of every visibility."""
-    if not _is_among(roles, access.anonymised_roles):
+    if not sees_anonymised(access, roles):
         named = ", ".join(sorted(roles))
         raise AccessRefusedError(f"The roles {named} may not see the anonymised form (access.anonymised_roles).")
+
+
+def sees_anonymised(access: Access, roles: Collection[str]) -> bool:
+    """Return whether the roles may see the anonymised form."""
+    return _is_among(roles, access.anonymised_roles)
 
 
 def _is_among(roles: Collection[str], allowed: list[str]) -> bool:

@@ -14,7 +14,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 
 NumberUnit = Literal["count", "seconds", "share", "percent"]
 TimeUnit = Literal["day", "month", "moment"]
-TextUnit = Literal["text", "token", "flag", "code", "pattern_id", "case_id", "task_id"]
+TextUnit = Literal["text", "token", "place", "flag", "code", "pattern_id", "case_id", "task_id"]
 Unit = Literal[NumberUnit, TimeUnit, TextUnit]
 NUMBERS: tuple[NumberUnit, ...] = get_args(NumberUnit)
 ADDITIVE = ("count", "seconds")  # sums of them have a meaning

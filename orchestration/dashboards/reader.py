@@ -96,6 +96,17 @@ class Reader:
         """Return the visibilities that these roles may see in the plain form; none for roles that may see nothing."""
         return access.visible(self._settings.insights.access, frozenset(roles))
 
+    def sees_anonymised(self, roles: Iterable[str]) -> bool:
+        """Return whether these roles may see the anonymised form."""
+        return access.sees_anonymised(self._settings.insights.access, frozenset(roles))
+
+    def organization_name(self, organization_id: str) -> str | None:
+        """Return what people call an organization; None if the warehouse does not answer or does not know it."""
+        try:
+            return self._warehouse.organization_name(organization_id)
+        except UnavailableError:
+            return None
+
     def check(self) -> None:
         """Raise UnavailableError, or another InsightsError, if the warehouse does not answer."""
         self._warehouse.check()
@@ -103,13 +114,6 @@ class Reader:
     def reading(self) -> AbstractContextManager[Database]:
         """Return a read-only transaction for other reads than dashboards, with the time limit of one computation."""
         return self._warehouse.transaction()
-
-    def organization_name(self, organization_id: str) -> str:
-        """Return what people call an organization; its id if the warehouse does not answer or does not know it."""
-        try:
-            return self._warehouse.organization_name(organization_id)
-        except UnavailableError:
-            return organization_id
 
     def mart_ages(self, dags: Mapping[str, str]) -> list[MartAge]:
         """Return the age of each mart, and whether it is late; `dags` as for `warehouse.status.read_status`."""

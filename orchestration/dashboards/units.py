@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
+
 from orchestration.dashboards.panels import Unit
 
 DAY = 86_400  # seconds
@@ -14,7 +16,7 @@ def readable(unit: Unit, value: object) -> object:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value
     if unit in PERCENT_OF:
-        return f"{value * PERCENT_OF[unit]:,.1f}%"
+        return f"{_rounded(value * PERCENT_OF[unit]):,}%"
     return duration(value) if unit == "seconds" else value
 
 
@@ -38,3 +40,8 @@ def duration(seconds: float) -> str:
                 parts += [f"{left % size // length} {smaller}"] if left % size >= length else []
             return sign + " ".join(parts)
     return "0 s"
+
+
+def _rounded(number: float) -> Decimal:
+    """Return a number with one decimal, halves away from 0, as browsers do it."""
+    return Decimal(repr(number)).quantize(Decimal("0.1"), ROUND_HALF_UP)

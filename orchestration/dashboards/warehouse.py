@@ -80,18 +80,18 @@ class Warehouse:
         with self.transaction() as db:
             return str(db.organization(given))
 
-    def organization_name(self, organization_id: str) -> str:
-        """Return the display name of an organization; its id if there is no such organization."""
-        query = sql.SQL("select display_name from {} where organization_id = %s")
-        with self.transaction() as db:
-            rows = db.rows(query.format(db.mart(ORGANIZATIONS)), [organization_id])
-        return str(rows[0][0]) if rows else organization_id
-
     def organizations(self) -> list[str]:
         """Return the ids of the active organizations, ordered by slug."""
         query = sql.SQL("select organization_id::text from {} where status = 'active' order by slug")
         with self.transaction() as db:
             return [row[0] for row in db.rows(query.format(db.mart(ORGANIZATIONS)))]
+
+    def organization_name(self, organization_id: str) -> str | None:
+        """Return the name of an organization, None if it is unknown."""
+        query = sql.SQL("select display_name from {} where organization_id = %s")
+        with self.transaction() as db:
+            name: str | None = db.value(query.format(db.mart(ORGANIZATIONS)), [organization_id])
+        return name
 
     def check(self) -> None:
         """Raise UnavailableError, or another InsightsError, if the database does not answer."""

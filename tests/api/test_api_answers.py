@@ -126,7 +126,8 @@ def test_the_list_says_what_columns_mean_and_how_they_are_drawn(api: Api, docume
     listed = {d["name"]: d for d in api.get(f"/v1/organizations/{id_}/dashboards", token(id_)).json["dashboards"]}
     assert listed["sla_breaches"]["title"] == "Broken limits"
     panel = listed["sla_breaches"]["panels"]["by_day"]
-    assert (panel["description"], panel["drill"], panel["anonymised"]) == ("The same by day of creation.", None, None)
+    assert panel["description"].startswith("Decided tasks and breaches by day of creation")
+    assert (panel["drill"], panel["anonymised"]) == (None, None)
     assert panel["columns"][0] == {"name": "day", "title": "Day", "kind": "dimension", "unit": "day"}
     assert panel["columns"][4] == {
         "name": "reactivity_share",
@@ -142,6 +143,27 @@ def test_the_list_says_what_columns_mean_and_how_they_are_drawn(api: Api, docume
     rows = answer["properties"]["data"]["properties"]["by_day"]["properties"]["rows"]
     share = rows["items"]["properties"]["reactivity_share"]
     assert (share["maximum"], share["description"]) == (1, "Share of late first responses (share).")
+
+
+@pytest.mark.parametrize(
+    ("roles", "visibilities", "sees_anonymised"),
+    [
+        (["teacher"], ["PUBLIC", "INTERNAL"], False),
+        (["auditor", "analyst"], ["PUBLIC", "INTERNAL", "RESTRICTED"], True),
+    ],
+)
+def test_a_caller_is_told_who_it_is(
+    api: Api, document: dict[str, Any], roles: list[str], visibilities: list[str], sees_anonymised: bool
+) -> None:
+    id_ = api.organization(HOSPITAL)
+    got = api.get("/v1/caller", token(id_, roles=roles))
+    check(document, "/v1/caller", got)
+    name = api.warehouse.value("select display_name from insights.dim_organizations where organization_id = %s", id_)
+    expected = {"organization": {"id": id_, "name": name}, "visibilities": visibilities}
+    assert got.json == {**expected, "sees_anonymised": sees_anonymised}
+    unknown = api.get("/v1/caller", token("11111111-1111-4111-8111-111111111111")).json["organization"]
+    assert unknown == {"id": "11111111-1111-4111-8111-111111111111", "name": None}
+    assert api.get("/v1/caller?organization=1", token(id_)).status == 422
 
 
 def test_freshness_is_that_of_the_load_log(api: Api, document: dict[str, Any]) -> None:

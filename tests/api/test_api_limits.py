@@ -89,3 +89,26 @@ def test_an_origin_with_a_wildcard_or_a_path_is_no_origin(project: ConfigProject
     project.edit("cors_origins: []", f'cors_origins: ["{origin}"]')
     (problem,) = [p for p in project.check().problems if p.level == "error"]
     assert problem.key == "insights.reports_api.cors_origins.0"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://{case_id}.example.org/",
+        "https://orgo.example.org/cases",
+        "https://orgo.example.org/{case_id}/{case_id}",
+        "https://orgo.example.org/{task_id}",
+        "https://orgo.example.org/a b/{case_id}",
+        "javascript:open('{case_id}')",
+        "//orgo.example.org/{case_id}",
+    ],
+)
+def test_a_link_into_orgo_has_the_id_once_and_behind_the_host(project: ConfigProject, link: str) -> None:
+    project.edit("case_link: null", f'case_link: "{link}"')
+    (problem,) = [p for p in project.check().problems if p.level == "error"]
+    assert problem.key == "insights.reports_api.case_link"
+
+
+def test_a_link_into_orgo_is_accepted(project: ConfigProject) -> None:
+    project.edit("case_link: null", 'case_link: "https://orgo.example.org:8443/#/cases/{case_id}?from=insights"')
+    assert [p for p in project.check().problems if p.level == "error"] == []

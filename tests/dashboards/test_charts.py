@@ -142,6 +142,8 @@ def test_a_column_without_unit_and_title_has_those_of_its_kind() -> None:
     ("unit", "value", "text"),
     [
         ("share", 0.6866, "68.7%"),
+        ("share", 0.0625, "6.3%"),
+        ("share", 0.1385, "13.9%"),
         ("share", 0, "0.0%"),
         ("share", 1, "100.0%"),
         ("percent", 0.08, "0.1%"),

@@ -23,6 +23,7 @@ from orchestration.config.files import PROJECT
 from orchestration.errors import MisconfiguredError
 from orchestration.manifest import FILES as MANIFEST_FILES
 
+PAGE = PROJECT / "orchestration/api/page"
 WORKSHOP_COMMANDS = {"demo", "airflow", "load-incidents"}
 
 
@@ -117,6 +118,13 @@ def test_the_wheel_holds_the_project_as_it_is_in_the_repository(installed: Insta
         if project in path.parents
     }
     assert held == {name: (PROJECT / name).read_bytes() for name in names}
+
+
+def test_the_wheel_holds_the_page(installed: Installed) -> None:
+    there = {str(file.relative_to(PAGE)): file.read_bytes() for file in PAGE.rglob("*") if file.is_file()}
+    assert {"index.html", "app.js", "uplot/LICENSE", "uplot/uPlot.iife.min.js"} <= there.keys()
+    page = installed.package / "api/page"
+    assert {str(p.relative_to(page)): content for p, content in installed.files().items() if page in p.parents} == there
 
 
 def test_every_package_is_in_the_wheel() -> None:

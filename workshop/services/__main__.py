@@ -4,6 +4,7 @@ start                   start PostgreSQL and Redis (`./dev airflow` starts Airfl
 stop | status           stop or show PostgreSQL, Redis and Airflow
 clean                   stop all three and remove their data
 needs-wheels            print `yes` when PostgreSQL or Redis is not installed and must come from wheels, else `no`
+needs-chromium          print `yes` when there is no Chromium for the tests of the page, else `no`
 exec DATABASE -- PROGRAM ...
                         run a program with PG* variables, INSIGHTS_ADMIN_URL and INSIGHTS_WAREHOUSE_URL for a database,
                         which is created if it is missing, and with the environment, day, cache and export folder of a
@@ -20,6 +21,7 @@ from pathlib import Path
 from orchestration.errors import InsightsError
 from workshop.services import LocalAirflow, LocalPostgres, LocalRedis, remove_state, state_root
 from workshop.services.binaries import installed_postgres, installed_redis
+from workshop.services.chromium import installed_chromium
 from workshop.services.postgres import PORT, SUPERUSER
 
 PROJECT = Path(__file__).parents[2]
@@ -33,6 +35,9 @@ def main(arguments: Sequence[str]) -> int:
         case ["needs-wheels"]:
             installed = installed_postgres() and installed_redis()
             sys.stdout.write("no\n" if installed else "yes\n")
+            return 0
+        case ["needs-chromium"]:
+            sys.stdout.write("no\n" if installed_chromium() else "yes\n")
             return 0
         case ["demo-of", url]:
             from workshop.demo_variables import demo_of  # noqa: PLC0415 - see run_with_database

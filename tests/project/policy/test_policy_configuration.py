@@ -107,6 +107,8 @@ CONFIGURATION: dict[str, Any] = {
         "retry_after_seconds": 1,
         "requests_per_minute": 600,
         "cors_origins": [],
+        "case_link": None,
+        "task_link": None,
         "token_algorithm": "HS256",
         "token_audience": None,
         "clock_skew_seconds": 30,
