@@ -138,7 +138,13 @@ settled as (
 -- Few, so that the former counts of all others are not sorted.
 partly_settled as (
     select * from stored
-    where (organization_id, month) in (select settled.organization_id, settled.month from settled)
+    where
+        (organization_id, month) in (
+            select
+                settled.organization_id,
+                settled.month
+            from settled
+        )
 ),
 
 former as (

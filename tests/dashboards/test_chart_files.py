@@ -109,7 +109,7 @@ def test_the_texts_around_a_drawing(warehouse: Warehouse, tmp_path: Path) -> Non
     assert "Rows: PUBLIC or INTERNAL" in " ".join(shown)
     assert any(text.startswith("Computed 20") and text.endswith(" UTC.") for text in shown)
     assert {"By domain", "Data up to 2026-01-01.", "Share of kept deadlines", "100%", "0%"} <= set(shown)
-    assert any(text.startswith("Number of decided deadlines, number of kept ones") for text in shown)
+    assert any(text.startswith("Decided deadlines, and how many of them were kept") for text in shown)
     query = "select domain from insights.report_profile_scores where decided_count > 0 and organization_id = %s and "
     mine = warehouse.value("select id from organizations where slug = %s", HOSPITAL)
     assert {domain for (domain,) in warehouse.rows(query + VISIBLE, mine)} <= set(shown)
