@@ -1,4 +1,4 @@
-"""Answers that a process has just given: to whom they are given again, and for how long (decision D199)."""
+"""Answers that a process has just given: to whom they are given again, and for how long (decision D196)."""
 
 from __future__ import annotations
 
