@@ -17,7 +17,6 @@ from typing import Any
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
-from orchestration.config.variables import AS_OF
 from orchestration.errors import FailedError, MisconfiguredError
 
 # The inputs of the manifest. Their digest is the first key of the file: both are replaced together, and the digest is
@@ -213,10 +212,9 @@ def marts(manifest: Mapping[str, Any], *, dag: str | None = None, folder: str = 
 def scheduled_marts(settings: Settings) -> dict[str, str]:
     """Return the key of the DAG that builds a mart, by its name, for the DAGs that run in this environment.
 
-    No DAG is expected to run where INSIGHTS_AS_OF sets the day that loads count as of (decision D191). Raises
-    FailedError like `write_manifest`; without a DAG on a schedule, as in dev, no manifest is needed.
+    Raises FailedError like `write_manifest`; without a DAG on a schedule, as in dev, no manifest is needed.
     """
-    enabled = [key for key in settings.dags if settings.is_enabled(key) and not os.environ.get(AS_OF)]
+    enabled = [key for key in settings.dags if settings.is_enabled(key)]
     manifest = read_manifest(settings) if enabled else {"nodes": {}}
     return {name: key for key in enabled for name in marts(manifest, dag=key)}
 

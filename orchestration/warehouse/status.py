@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from psycopg import sql
 
 from orchestration.config.cron import latest_time
 from orchestration.config.files import Settings
+from orchestration.config.variables import AS_OF
 from orchestration.errors import InsightsError
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_rows import rows_behind
@@ -120,7 +122,7 @@ def mart_ages(db: Database, dags: Mapping[str, str]) -> list[MartAge]:
 
     Raises NotPreparedError or NotBuiltError if nothing has been built.
     """
-    now = db.value("select now()").astimezone(UTC)
+    now = _judged_at(db)
     due = {name: due_day(db.settings, dag, now) for name, dag in dags.items()}
     names = db.rows(
         "select relname from pg_catalog.pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'p', 'm')"
@@ -139,6 +141,19 @@ def mart_ages(db: Database, dags: Mapping[str, str]) -> list[MartAge]:
         is_late = (up_to is None or up_to < day) if day else None
         ages.append(MartAge(name, up_to, loaded_at, is_late))
     return ages
+
+
+def _judged_at(db: Database) -> datetime:
+    """Return now; at most the end of the day that INSIGHTS_AS_OF sets, after which no load is expected (decision D191).
+
+    A run of that day may take `etl.late_after_minutes` too.
+    """
+    now: datetime = db.value("select now()").astimezone(UTC)
+    given = os.environ.get(AS_OF)
+    if not given:
+        return now
+    last = datetime.combine(date.fromisoformat(given), time.max, UTC)
+    return min(now, last + timedelta(minutes=db.settings.insights.etl.late_after_minutes))
 
 
 def _rows(db: Database, name: str) -> int:

@@ -100,9 +100,12 @@ def test_marts_are_late_by_the_schedule_of_their_dag(built: Warehouse, monkeypat
     built.execute("delete from insights_ops.load_log where relation_name = 'dim_roles'")
     assert document(3)["late"] == ["dim_roles"]
     assert "Warning: late: dim_roles" in status(3)
-    monkeypatch.setenv("INSIGHTS_AS_OF", "2026-01-01")  # no DAG moves this warehouse
-    found = document(0)
-    assert {mart["is_late"] for mart in found["marts"]} == {None}
+    built.execute("update insights_ops.load_log set horizon = '2026-01-01'")
+    monkeypatch.setenv("INSIGHTS_AS_OF", "2026-01-01")  # no load is expected after this day
+    assert document(3)["late"] == ["dim_roles"]
+    monkeypatch.setenv("INSIGHTS_AS_OF", "2026-01-02")  # a Friday: no review is due
+    assert {"dim_roles", "fact_tasks"} < set(document(3)["late"])
+    assert "pattern_weekly" not in document(3)["late"]
 
 
 @pytest.mark.services
