@@ -26,7 +26,11 @@ pytestmark = pytest.mark.services
 
 CLIENTS = 16
 OF_ONE_MART = ("task_volume", "sla_breaches")
-LIMITS: dict[str, Any] = {"reports_api__timeout_ms": 1300, "reports_api__busy_ms": 250}
+LIMITS: dict[str, Any] = {
+    "reports_api__timeout_ms": 1300,
+    "reports_api__busy_ms": 250,
+    "reports_api__requests_per_minute": 1_000_000,
+}
 
 
 @pytest.fixture
@@ -37,10 +41,10 @@ def uncached(sample: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api
         yield made
 
 
-def wait_for_an_answer(api: Api) -> Got:
-    """Ask until there is an answer; each refusal is a 503."""
+def wait_for_an_answer(api: Api, slug: str = HOSPITAL, dashboard: str = "task_volume") -> Got:
+    """Ask until there is an answer, since a busy machine may take too long; each refusal is a 503."""
     deadline = time.monotonic() + 60
-    while (got := api.ask(HOSPITAL, "task_volume")).status != 200:
+    while (got := api.ask(slug, dashboard)).status != 200:
         assert got.status == 503, got.body
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -84,7 +88,7 @@ def test_a_load_that_swaps_the_tables(uncached: Api) -> None:
     """Each answer is one of before the load or of after it, of the organization that was asked about."""
     warehouse = uncached.warehouse
     asked = [(slug, name) for slug in (HOSPITAL, STORES) for name in OF_ONE_MART]
-    before = {one: uncached.ask(*one).json["data"] for one in asked}
+    before = {one: wait_for_an_answer(uncached, *one).json["data"] for one in asked}
     got, is_loaded = list[tuple[tuple[str, str], Got]](), threading.Event()
 
     def client(number: int) -> None:
@@ -104,7 +108,7 @@ def test_a_load_that_swaps_the_tables(uncached: Api) -> None:
         for done in running_clients:
             done.result()
     assert loaded.succeeded, loaded.output
-    after = {one: uncached.ask(*one).json["data"] for one in asked}
+    after = {one: wait_for_an_answer(uncached, *one).json["data"] for one in asked}
     assert all(after[one] != before[one] for one in asked)
     statuses = Counter(answer.status for _, answer in got)
     assert set(statuses) <= {200, 503}
