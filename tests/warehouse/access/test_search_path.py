@@ -9,8 +9,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 from click.testing import CliRunner
+from support.hostile.planted import CASTS, TRAPS
 from support.plain_dbt import libpq_variables, plain_dbt
-from support.planted import CASTS, TRAPS
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse, connect_as
 

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from psycopg import sql
+from support.hostile.planted import TRAPS
 from support.incidents.incident_database import Database, counts, operational_database, work
 from support.incidents.incident_files import incident, write_csv
-from support.planted import TRAPS
 
 from orchestration.errors import BusyError
 from workshop.cli.load_incidents import load_incidents
