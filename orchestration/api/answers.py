@@ -18,6 +18,10 @@ JSON = "application/json"
 # An answer depends on who asks.
 VARY = ", ".join(("Authorization", gateway.USER, gateway.ORGANIZATION, gateway.ROLES))
 
+# The extents of the newest answers, by question and the time of the computation.
+MOST_EXTENTS = 4096
+_EXTENTS: dict[tuple[str, float], tuple[str | None, int]] = {}
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -55,28 +59,44 @@ class Answered:
 
     def about(self) -> dict[str, Any]:
         """Return what the figures are of, and how fresh they are."""
-        panels = self.panels.values()
+        data_up_to, left_out = self._extent()
         return {
-            "data_up_to": min((panel["horizon"] for panel in panels if panel["horizon"]), default=None),
+            "data_up_to": data_up_to,
             "computed_at": self.computed_at,
             "is_stale": self.answer.is_stale,
             "visibilities": list(self.question.visibilities),
-            "left_out": sum(panel["left_out"] for panel in panels),
+            "left_out": left_out,
         }
+
+    def _extent(self) -> tuple[str | None, int]:
+        """Return the earliest horizon and the number of rows left out; a long answer is parsed for them once."""
+        key = self.question.text, self.answer.entry.computed_at
+        found = _EXTENTS.get(key)
+        if found is None:
+            panels = self.panels.values()
+            up_to = min((panel["horizon"] for panel in panels if panel["horizon"]), default=None)
+            found = up_to, sum(panel["left_out"] for panel in panels)
+            if len(_EXTENTS) >= MOST_EXTENTS:
+                _EXTENTS.clear()
+            _EXTENTS[key] = found
+        return found
 
     @property
     def computed_at(self) -> str:
         """When the figures were computed, in ISO 8601."""
         return datetime.fromtimestamp(self.answer.entry.computed_at, UTC).isoformat(timespec="milliseconds")
 
-    def reply(self, body: bytes) -> Reply:
-        """Return a reply with this body, and the headers that say how long it may be kept."""
+    def reply(self, body: bytes, etag: str | None = None) -> Reply:
+        """Return a reply with this body, and the headers that say how long it may be kept.
+
+        `etag` is for a body that follows from the question and its computation; the default is made from the body.
+        """
         answer = self.answer
         fresh = "private, no-cache" if answer.is_stale else f"private, max-age={int(self.fresh_seconds)}"
         headers = {
             "Age": str(max(0, int(time.time() - answer.entry.computed_at))),
             "Cache-Control": fresh,
-            "ETag": tag(self.question.text, body),
+            "ETag": etag or tag(self.question.text, body),
             "Server-Timing": f"answer;dur={self.seconds * 1000:.1f};desc={answer.outcome}",
             "Vary": VARY,
         }
@@ -86,7 +106,10 @@ class Answered:
 def dashboard_reply(answered: Answered) -> Reply:
     """Return the reply to a dashboard question: the text of the database, and beside it what it is of."""
     members = json.dumps(answered.about()).encode()
-    return answered.reply(b'{"data": ' + answered.answer.entry.body + b", " + members[1:])
+    entry = answered.answer.entry
+    # One computation has one body, which may be long: the tag is of what it was, and of the members.
+    etag = tag(answered.question.text, repr((entry.computed_at, entry.load)).encode() + members)
+    return answered.reply(b'{"data": ' + entry.body + b", " + members[1:], etag)
 
 
 def not_modified(reply: Reply, wanted: str | None) -> Reply:

@@ -7,7 +7,7 @@ import time
 from orchestration.api.answers import Answered
 from orchestration.dashboards.question import Question
 
-MOST_ANSWERS, MOST_BYTES = 1024, 16_384  # how many are kept, and how long the body of one may be
+MOST_BYTES = 64 * 2**20  # of all answers together
 
 
 class Recent:
@@ -18,6 +18,7 @@ class Recent:
         self._seconds = seconds
         self._kept: dict[Question, Answered] = {}
         self._until = 0.0
+        self._bytes = 0
 
     def get(self, question: Question) -> Answered | None:
         """Return the answer to a question if it was kept and still is fresh."""
@@ -25,10 +26,11 @@ class Recent:
         return found if found and found.answer.entry.age(time.time()) < found.fresh_seconds else None
 
     def keep(self, answered: Answered) -> None:
-        """Keep an answer, unless it is stale or large; the first after the time is over replaces all the others."""
+        """Keep an answer, unless it is stale or there is no room; the first after the time replaces all the others."""
         now = time.monotonic()
         if now >= self._until:
-            self._kept, self._until = {}, now + self._seconds
-        is_small = len(self._kept) < MOST_ANSWERS and len(answered.answer.entry.body) <= MOST_BYTES
-        if is_small and not answered.answer.is_stale:
+            self._kept, self._until, self._bytes = {}, now + self._seconds, 0
+        size = len(answered.answer.entry.body)
+        if self._bytes + size <= MOST_BYTES and not answered.answer.is_stale:
             self._kept[answered.question] = answered
+            self._bytes += size

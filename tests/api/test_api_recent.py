@@ -111,11 +111,16 @@ def test_all_are_forgotten_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch
     assert kept.get(QUESTION) and kept.get(other) is None
 
 
-def test_what_is_stale_old_or_large_is_not_given_again() -> None:
+def test_what_is_stale_or_old_is_not_given_again_nor_what_has_no_room() -> None:
     kept = Recent(60.0)
     kept.keep(answered(is_stale=True))
-    kept.keep(answered(body=b"x" * (MOST_BYTES + 1)))
     assert kept.get(QUESTION) is None
+    large = replace(QUESTION, organization_id="large")
+    kept.keep(answered(large, body=b"x" * (MOST_BYTES - 1)))
+    kept.keep(answered(body=b"{}"))
+    assert kept.get(large) is not None
+    assert kept.get(QUESTION) is None  # two bytes, and there is room for one
+    kept = Recent(60.0)
     kept.keep(replace(answered(), fresh_seconds=0.0))
     assert kept.get(QUESTION) is None
     none = Recent(0.0)
