@@ -7,7 +7,7 @@ import time
 from orchestration.api.answers import Answered
 from orchestration.dashboards.question import Question
 
-MOST_BYTES = 64 * 2**20  # of all answers together
+MOST_BYTES = 16 * 2**20  # of all answers together
 
 
 class Recent:
