@@ -115,7 +115,7 @@ def _sent(bench: Bench, served: Served, asks: Sequence[Ask], connections: int) -
 
 @contextmanager
 def service(bench: Bench) -> Iterator[Served]:
-    """Run `insights api` on a free port for a block; nobody is refused for asking much."""
+    """Run `insights api` on a free port for a block, without a limit of requests."""
     port, path = _free_port(), bench.folder / "api.yaml"
     values = yaml.safe_load((PROJECT / CONFIG_FILE).read_text(encoding="utf-8"))
     values["insights"]["reports_api"] |= {"port": port, "requests_per_minute": 1_000_000_000}

@@ -8,7 +8,7 @@
     cast(null as {{ column.data_type }})
 {%- endmacro %}
 
-{#- The text of a column. Whoever owns a type may put a cast on it, which would run with the rights of the role that loads; PostgreSQL's own
+{#- The text of a column. The owner of a type can define a cast for it, which would run with the rights of the role that loads; PostgreSQL's own
     functions write a value of any type without one (decision D150). -#}
 {% macro text_of_column(name, actual) -%}
     {%- if actual == 'enum' -%} textin(enum_out({{ name }}))

@@ -96,14 +96,16 @@ def _endpoint(service: Service, operation: Operation, workers: Workers) -> Endpo
 
 
 def _at_once(service: Service, operation: Operation, request: Request, record: Record) -> Reply | None:
-    """Answer what needs no waiting, so no thread; None for everything else, errors included."""
+    """Answer what needs no waiting, so no thread; None for everything else, which a thread answers or refuses."""
     try:
         caller = service.authenticator.known(request.headers)
         reply = caller and operation.recall(_call(service, operation, request, record, caller))
-        if not (caller and reply):
+        if not reply:
             return None
-        service.limit.count(caller)
     except InsightsError:
+        return None
+    except Exception:
+        logger.exception("%s: a defect in what needs no thread", record.request_id)
         return None
     return not_modified(reply, request.headers.get("if-none-match"))
 

@@ -41,8 +41,8 @@ class Operation:
     """One path that callers with a token may GET: how it is answered, and how OpenAPI describes it.
 
     `organization_names` are parameters that may name the organization, for a path that does not. Where `is_enveloped`,
-    errors have the form that Orgo's client expects. `recall` answers what the process knows without waiting for
-    anything, else it returns None.
+    errors have the form that Orgo's client expects. `recall` counts and answers a request whose answer the
+    process knows, without waiting for anything, else it returns None.
     """
 
     name: str
@@ -116,6 +116,7 @@ def _recall(dashboard: Dashboard, call: Call) -> Reply | None:
     found = call.service.recent.get(question)
     if found is None:
         return None
+    call.service.limit.count(call.caller)
     asked_for = call.service.reader.request(question)
     call.service.reader.answers.counters.note(asked_for.key.group, asked_for.question, HIT, asked_for.max_keys)
     answer = replace(found.answer, outcome=HIT)

@@ -48,7 +48,7 @@ def drawer(path: Path) -> Draw:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, or replace it, so that nobody ever sees a part of it.
+    """Write a file, or replace it, so that no reader finds it incomplete.
 
     Raises FailedError if the folder does not exist or cannot be written; what was there before then stays.
     """

@@ -15,6 +15,7 @@ from support.dashboards.dashboard_scenario import HOSPITAL, STORES
 from support.warehouse import Warehouse, stopped
 
 from orchestration.api.answers import Answered
+from orchestration.api.limits import seconds_left
 from orchestration.api.recent import MOST_BYTES, Recent
 from orchestration.cache.answers import Answer
 from orchestration.cache.entries import Entry
@@ -24,6 +25,7 @@ from workshop.services import LocalRedis
 pytest_plugins = ["support.api.fixtures"]
 
 MINUTE: dict[str, Any] = {"reports_api__recent_ms": 60_000, "reports_api__requests_per_minute": 8}
+PATIENCE = 20  # seconds in which nine requests are answered on a busy machine
 QUESTION = Question("dev", "overview", "an id", "plain", ("PUBLIC",), (), None, "digest")
 
 
@@ -87,8 +89,10 @@ def test_requests_are_counted(api: Api) -> None:
     bearer, known = token(api.organization(HOSPITAL)), path(api, HOSPITAL)
     counters = api.service.reader.answers.counters
     counters.send()
+    if (left := seconds_left()) < PATIENCE:  # the ninth request belongs to the same minute
+        time.sleep(left)
     statuses = [api.get(known, bearer).status for _ in range(9)]
-    assert statuses[:8] == [200] * 8 or statuses.count(429) == 1  # a minute may end in between
+    assert statuses == [200] * 8 + [429]
     assert counters.waiting()["overview:hits"] >= 7
 
 
