@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
@@ -16,22 +17,36 @@ from orchestration.dashboards.question import Question
 
 JSON = "application/json"
 # An answer depends on who asks.
+AGE, TIMING = "Age", "Server-Timing"
+OK, NOT_MODIFIED = 200, 304
 VARY = ", ".join(("Authorization", gateway.USER, gateway.ORGANIZATION, gateway.ROLES))
 
-# The extents of the newest answers, by question and the time of the computation.
-MOST_EXTENTS = 4096
-_EXTENTS: dict[tuple[str, float], tuple[str | None, int]] = {}
+
+@dataclass(frozen=True)
+class Repeat:
+    """That a reply may be given again until a moment, and when it was computed, in seconds since 1970.
+
+    `count` counts an answer more.
+    """
+
+    computed_at: float
+    until: float
+    count: Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What an operation answers: status, body and headers; `outcome` is for the log."""
+    """What an operation answers: status, body and headers; `outcome` is for the log.
+
+    With `repeat`, whoever may make the same request may get the same reply.
+    """
 
     body: bytes
     media_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
-    status: int = 200
+    status: int = OK
     outcome: str = "ok"
+    repeat: Repeat | None = None
 
 
 def document(value: object) -> Reply:
@@ -43,13 +58,15 @@ def document(value: object) -> Reply:
 class Answered:
     """A question with its answer.
 
-    `fresh_seconds` is the lifetime of its class, and `seconds` the time that the answer took.
+    `fresh_seconds` is the lifetime of its class, `seconds` the time that the answer took, and `count` counts one answer
+    more of the cache.
     """
 
     question: Question
     answer: Answer
     fresh_seconds: float
     seconds: float
+    count: Callable[[], object]
 
     @cached_property
     def panels(self) -> dict[str, Any]:
@@ -59,27 +76,14 @@ class Answered:
 
     def about(self) -> dict[str, Any]:
         """Return what the figures are of, and how fresh they are."""
-        data_up_to, left_out = self._extent()
+        panels = self.panels.values()
         return {
-            "data_up_to": data_up_to,
+            "data_up_to": min((panel["horizon"] for panel in panels if panel["horizon"]), default=None),
             "computed_at": self.computed_at,
             "is_stale": self.answer.is_stale,
             "visibilities": list(self.question.visibilities),
-            "left_out": left_out,
+            "left_out": sum(panel["left_out"] for panel in panels),
         }
-
-    def _extent(self) -> tuple[str | None, int]:
-        """Return the earliest horizon and the number of rows left out; a long answer is parsed for them once."""
-        key = self.question.text, self.answer.entry.computed_at
-        found = _EXTENTS.get(key)
-        if found is None:
-            panels = self.panels.values()
-            up_to = min((panel["horizon"] for panel in panels if panel["horizon"]), default=None)
-            found = up_to, sum(panel["left_out"] for panel in panels)
-            if len(_EXTENTS) >= MOST_EXTENTS:
-                _EXTENTS.clear()
-            _EXTENTS[key] = found
-        return found
 
     @property
     def computed_at(self) -> str:
@@ -94,13 +98,25 @@ class Answered:
         answer = self.answer
         fresh = "private, no-cache" if answer.is_stale else f"private, max-age={int(self.fresh_seconds)}"
         headers = {
-            "Age": str(max(0, int(time.time() - answer.entry.computed_at))),
+            AGE: age(answer.entry.computed_at),
             "Cache-Control": fresh,
             "ETag": etag or tag(self.question.text, body),
-            "Server-Timing": f"answer;dur={self.seconds * 1000:.1f};desc={answer.outcome}",
+            TIMING: timing(self.seconds, answer.outcome),
             "Vary": VARY,
         }
-        return Reply(body, headers=headers, outcome=answer.outcome)
+        until = answer.entry.computed_at + self.fresh_seconds
+        repeat = None if answer.is_stale else Repeat(answer.entry.computed_at, until, self.count)
+        return Reply(body, headers=headers, outcome=answer.outcome, repeat=repeat)
+
+
+def age(computed_at: float) -> str:
+    """Return the header Age of figures that were computed at a moment, in seconds since 1970."""
+    return str(max(0, int(time.time() - computed_at)))
+
+
+def timing(seconds: float, outcome: str) -> str:
+    """Return the header Server-Timing of an answer that took so many seconds."""
+    return f"answer;dur={seconds * 1000:.1f};desc={outcome}"
 
 
 def dashboard_reply(answered: Answered) -> Reply:
@@ -115,9 +131,12 @@ def dashboard_reply(answered: Answered) -> Reply:
 def not_modified(reply: Reply, wanted: str | None) -> Reply:
     """Return the reply without its body if the client has it already: `wanted` is its If-None-Match."""
     tag = reply.headers.get("ETag")
-    if tag is None or wanted is None or tag not in (part.strip() for part in wanted.split(",")):
-        return reply
-    return Reply(b"", reply.media_type, reply.headers, 304, reply.outcome)
+    return replace(reply, body=b"", status=NOT_MODIFIED) if tag and is_known(tag, wanted) else reply
+
+
+def is_known(tag: str, wanted: str | None) -> bool:
+    """Return whether a client has an answer already: `wanted` is its If-None-Match."""
+    return wanted is not None and tag in (part.strip() for part in wanted.split(","))
 
 
 def tag(question: str, body: bytes) -> str:

@@ -28,6 +28,7 @@ from orchestration.api.operations import Call, Operation, operations
 from orchestration.api.page_files import page_routes
 from orchestration.api.patterns import pattern_operations
 from orchestration.api.problems import BY_STATUS, MEDIA_TYPE, Problem, problem, problem_of
+from orchestration.api.recent import Recent, Repeating
 from orchestration.api.service import MILLISECONDS, Service
 from orchestration.api.tokens import Caller
 from orchestration.api.workers import Workers
@@ -77,7 +78,9 @@ def application(service: Service) -> ASGIApp:
     allowed = CORSMiddleware(
         app, rules.cors_origins, allow_methods=("GET",), allow_headers=SENT, expose_headers=READABLE
     )
-    return Observed(GZipMiddleware(allowed, minimum_size=COMPRESSED_BYTES), metrics)
+    compressed = GZipMiddleware(allowed, minimum_size=COMPRESSED_BYTES)
+    recent = Recent(rules.recent_ms / MILLISECONDS)
+    return Observed(Repeating(compressed, recent, service.authenticator, service.limit), metrics)
 
 
 def _endpoint(service: Service, operation: Operation, workers: Workers) -> Endpoint:
@@ -86,28 +89,10 @@ def _endpoint(service: Service, operation: Operation, workers: Workers) -> Endpo
     async def answer(request: Request) -> Response:
         record: Record = request.scope[RECORD]
         record.route = operation.path
-        reply = _at_once(service, operation, request, record)
-        if reply:
-            return _sent(reply, record)
         work = partial(_work, service, operation, request, record)
         return await _response(work, workers, record, retry_after, operation.is_enveloped)
 
     return answer
-
-
-def _at_once(service: Service, operation: Operation, request: Request, record: Record) -> Reply | None:
-    """Answer what needs no waiting, so no thread; None for everything else, which a thread answers or refuses."""
-    try:
-        caller = service.authenticator.known(request.headers)
-        reply = caller and operation.recall(_call(service, operation, request, record, caller))
-        if not reply:
-            return None
-    except InsightsError:
-        return None
-    except Exception:
-        logger.exception("%s: a defect in what needs no thread", record.request_id)
-        return None
-    return not_modified(reply, request.headers.get("if-none-match"))
 
 
 def _work(service: Service, operation: Operation, request: Request, record: Record) -> Reply:
@@ -151,7 +136,7 @@ async def _response(
 
 
 def _sent(reply: Reply, record: Record) -> Response:
-    record.outcome = reply.outcome
+    record.outcome, record.repeat = reply.outcome, reply.repeat
     return Response(reply.body, reply.status, reply.headers, reply.media_type)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestration.api.answers import Repeat
 from orchestration.api.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -24,13 +25,17 @@ _KEY = secrets.token_bytes(32)
 
 @dataclass
 class Record:
-    """What is known of a request while it is answered: the operation, the user and organization, and the outcome."""
+    """What is known of a request while it is answered: the operation, the user and organization, and the outcome.
+
+    `repeat` says that its answer may be given again.
+    """
 
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
     route: str | None = None
     subject: str | None = None
     organization_id: str | None = None
     outcome: str = "refused"
+    repeat: Repeat | None = None
 
 
 class Observed:

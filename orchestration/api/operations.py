@@ -41,8 +41,7 @@ class Operation:
     """One path that callers with a token may GET: how it is answered, and how OpenAPI describes it.
 
     `organization_names` are parameters that may name the organization, for a path that does not. Where `is_enveloped`,
-    errors have the form that Orgo's client expects. `recall` counts and answers a request whose answer the
-    process knows, without waiting for anything, else it returns None.
+    errors have the form that Orgo's client expects.
     """
 
     name: str
@@ -53,7 +52,6 @@ class Operation:
     query: list[dict[str, Any]] = field(default_factory=list)
     organization_names: tuple[str, ...] = ()
     is_enveloped: bool = False
-    recall: Callable[[Call], Reply | None] = lambda _: None
 
     @property
     def is_of_an_organization(self) -> bool:
@@ -102,25 +100,11 @@ def _of_dashboard(dashboard: Dashboard) -> Operation:
         schemas.of_dashboard(dashboard),
         partial(_ask, dashboard),
         parameters.described(dashboard.meta.parameters, dashboard.has_anonymised_form),
-        recall=partial(_recall, dashboard),
     )
 
 
 def _ask(dashboard: Dashboard, call: Call) -> Reply:
     return dashboard_reply(answered(call, asked(dashboard, call.organization_id, call.pairs)))
-
-
-def _recall(dashboard: Dashboard, call: Call) -> Reply | None:
-    begun = time.monotonic()
-    question = _allowed(call, asked(dashboard, call.organization_id, call.pairs))
-    found = call.service.recent.get(question)
-    if found is None:
-        return None
-    call.service.limit.count(call.caller)
-    asked_for = call.service.reader.request(question)
-    call.service.reader.answers.counters.note(asked_for.key.group, asked_for.question, HIT, asked_for.max_keys)
-    answer = replace(found.answer, outcome=HIT)
-    return dashboard_reply(replace(found, answer=answer, seconds=time.monotonic() - begun))
 
 
 def answered(call: Call, question: Asked) -> Answered:
@@ -130,11 +114,9 @@ def answered(call: Call, question: Asked) -> Answered:
     """
     begun = time.monotonic()
     reader, allowed = call.service.reader, _allowed(call, question)
-    answer = reader.answer(allowed)
-    fresh = reader.request(allowed).lifetime.fresh
-    found = Answered(allowed, answer, fresh, time.monotonic() - begun)
-    call.service.recent.keep(found)
-    return found
+    answer, request = reader.answer(allowed), reader.request(allowed)
+    count = partial(reader.answers.counters.note, request.key.group, request.question, HIT, request.max_keys)
+    return Answered(allowed, answer, request.lifetime.fresh, time.monotonic() - begun, count)
 
 
 def _allowed(call: Call, question: Asked) -> Question:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from orchestration.api.gateway import Gateway
 from orchestration.api.limits import RequestLimit
-from orchestration.api.recent import Recent
 from orchestration.api.tokens import Authenticator, Caller, Verifier
 from orchestration.config.api_model import EXTRA_MS
 from orchestration.config.files import Settings
@@ -31,7 +30,6 @@ class Service:
     authenticator: Authenticator
     dags: Mapping[str, str]
     limit: RequestLimit
-    recent: Recent
     exports: Mapping[str, Definition]
 
     @classmethod
@@ -44,9 +42,9 @@ class Service:
         authenticator = Gateway(settings) if trusts_gateway else Verifier(settings)
         limited = limited_settings(settings)
         rules = settings.insights.reports_api
-        limit, recent = RequestLimit(rules.requests_per_minute), Recent(rules.recent_ms / MILLISECONDS)
+        limit = RequestLimit(rules.requests_per_minute)
         reader, exports = Reader.open(limited), load_definitions(settings)
-        return cls(limited, reader, authenticator, scheduled_marts(settings), limit, recent, exports)
+        return cls(limited, reader, authenticator, scheduled_marts(settings), limit, exports)
 
     @property
     def answer_seconds(self) -> float:

@@ -29,7 +29,7 @@ class ReportsApi(Section):
         default=250, description="Time for which a request waits for a free thread, in milliseconds, before a 503."
     )
     recent_ms: Moment = Field(
-        default=1000,
+        default=5000,
         description="Time for which a process gives an answer again without asking the cache, in milliseconds.",
     )
     retry_after_seconds: Count = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from gzip import decompress
 from typing import Any
 
 import pytest
@@ -14,19 +14,20 @@ from support.api.tokens import SECRET, token
 from support.dashboards.dashboard_scenario import HOSPITAL, STORES
 from support.warehouse import Warehouse, stopped
 
-from orchestration.api.answers import Answered
+from orchestration.api.answers import Repeat
 from orchestration.api.limits import seconds_left
-from orchestration.api.recent import MOST_BYTES, Recent
-from orchestration.cache.answers import Answer
-from orchestration.cache.entries import Entry
-from orchestration.dashboards.question import Question
+from orchestration.api.recent import MOST_BYTES, Kept, Key, Recent
 from workshop.services import LocalRedis
 
 pytest_plugins = ["support.api.fixtures"]
 
-MINUTE: dict[str, Any] = {"reports_api__recent_ms": 60_000, "reports_api__requests_per_minute": 8}
+ORIGIN = "https://orgo.example.org"
+MINUTE: dict[str, Any] = {
+    "reports_api__recent_ms": 60_000,
+    "reports_api__requests_per_minute": 8,
+    "reports_api__cors_origins": [ORIGIN],
+}
 PATIENCE = 20  # seconds in which nine requests are answered on a busy machine
-QUESTION = Question("dev", "overview", "an id", "plain", ("PUBLIC",), (), None, "digest")
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_it_is_given_again_to_who_may_ask_the_same(api: Api) -> None:
     id_ = api.organization(HOSPITAL)
     first, second, wide = (
         token(id_, sub=user, roles=roles)
-        for user, roles in (("a", ["teacher"]), ("b", ["teacher", "nurse"]), ("c", ["auditor"]))
+        for user, roles in (("a", ["teacher", "nurse"]), ("b", ["nurse", "teacher"]), ("c", ["auditor"]))
     )
     known = path(api, HOSPITAL)
     before = api.get(known, first)
@@ -60,17 +61,31 @@ def test_it_is_given_again_to_who_may_ask_the_same(api: Api) -> None:
         client.flushall()
     with stopped(process):
         again = api.get(known, second)
+        assert api.get(known, second, If_None_Match=f'"x", {again.headers["etag"]}').status == 304
+        assert api.get(known, second, If_None_Match='"x"').body == again.body
     assert (before.status, again.status) == (200, 200)
     assert again.json["data"] == before.json["data"]
     assert "hits" in again.headers["server-timing"]
-    tag = again.headers["etag"]
-    assert api.get(known, second, If_None_Match=tag).status == 304
     assert api.get(known, strangers).status == 404
     assert again.json["visibilities"] == ["PUBLIC", "INTERNAL"]
     assert api.get(known, wide).json["visibilities"] == ["PUBLIC", "INTERNAL", "RESTRICTED"]
     assert api.get(f"{known}?visibility=RESTRICTED", wide).status == 200
     assert api.get(f"{known}?visibility=RESTRICTED", second).status == 403
     assert api.get(known, second).body == again.body
+
+
+@pytest.mark.services
+def test_it_is_given_again_in_the_form_that_is_asked_for(api: Api) -> None:
+    bearer, known = token(api.organization(HOSPITAL)), path(api, HOSPITAL)
+    plain = api.get(known, bearer)
+    small = [api.get(known, bearer, Accept_Encoding="gzip") for _ in range(2)]
+    assert [decompress(got.body) for got in small] == [plain.body, plain.body]
+    assert [got.headers["content-encoding"] for got in small] == ["gzip", "gzip"]
+    read = [api.get(known, bearer, Origin=origin) for origin in (ORIGIN, ORIGIN, "https://elsewhere.example.org")]
+    assert [got.headers.get("access-control-allow-origin") for got in read] == [ORIGIN, ORIGIN, None]
+    last = api.get(known, bearer)
+    assert (last.body, last.headers.get("content-encoding")) == (plain.body, None)
+    assert "access-control-allow-origin" not in last.headers
 
 
 @pytest.mark.services
@@ -96,37 +111,42 @@ def test_requests_are_counted(api: Api) -> None:
     assert counters.waiting()["overview:hits"] >= 7
 
 
-def answered(question: Question = QUESTION, body: bytes = b"{}", is_stale: bool = False) -> Answered:
-    """Return an answer that was computed now and is fresh for a minute."""
-    return Answered(question, Answer(Entry("", body, 1, time.time(), 0.1), "misses", is_stale), 60, 0.1)
+def key(organization: str = "an id", query: bytes = b"") -> Key:
+    """Return what an answer is known by."""
+    return "/v1", query, organization, frozenset({"teacher"}), (None, None)
+
+
+def kept(body: bytes = b"{}", fresh_seconds: float = 60) -> Kept:
+    """Return an answer that was computed now."""
+    now = time.time()
+    return Kept(Repeat(now, now + fresh_seconds, lambda: None), "/v1", "an id", "a tag", [], body)
 
 
 def test_all_are_forgotten_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    kept, other = Recent(1.0), replace(QUESTION, organization_id="another")
-    kept.keep(answered())
+    recent = Recent(1.0)
+    recent.keep(key(), kept())
     now[0] = 100.9
-    kept.keep(answered(other))
-    assert kept.get(QUESTION) and kept.get(other)
+    recent.keep(key("another"), kept())
+    assert recent.get(key()) and recent.get(key("another"))
     now[0] = 101.0
-    assert kept.get(QUESTION) is None and kept.get(other) is None
-    kept.keep(answered())
-    assert kept.get(QUESTION) and kept.get(other) is None
+    assert recent.get(key()) is None and recent.get(key("another")) is None
+    recent.keep(key(), kept())
+    assert recent.get(key()) and recent.get(key("another")) is None
 
 
-def test_what_is_stale_or_old_is_not_given_again_nor_what_has_no_room() -> None:
-    kept = Recent(60.0)
-    kept.keep(answered(is_stale=True))
-    assert kept.get(QUESTION) is None
-    large = replace(QUESTION, organization_id="large")
-    kept.keep(answered(large, body=b"x" * (MOST_BYTES - 1)))
-    kept.keep(answered(body=b"{}"))
-    assert kept.get(large) is not None
-    assert kept.get(QUESTION) is None  # two bytes, and there is room for one
-    kept = Recent(60.0)
-    kept.keep(replace(answered(), fresh_seconds=0.0))
-    assert kept.get(QUESTION) is None
+def test_what_is_old_is_not_given_again_nor_what_has_no_room() -> None:
+    recent = Recent(60.0)
+    recent.keep(key("large"), kept(b"x" * (MOST_BYTES - 1)))
+    recent.keep(key(), kept(b"{}"))
+    assert recent.get(key("large")) is not None
+    assert recent.get(key()) is None  # two bytes, and there is room for one
+    recent = Recent(60.0)
+    recent.keep(key(query=b"x" * MOST_BYTES), kept(b"{}"))
+    assert recent.get(key(query=b"x" * MOST_BYTES)) is None
+    recent.keep(key(), kept(fresh_seconds=0))
+    assert recent.get(key()) is None
     none = Recent(0.0)
-    none.keep(answered())
-    assert none.get(QUESTION) is None
+    none.keep(key(), kept())
+    assert none.get(key()) is None

@@ -10,12 +10,13 @@ import pytest
 from playwright.sync_api import Browser
 from support.api.server import Api
 from support.api.tokens import token
-from support.dashboards.dashboard_scenario import HOSPITAL
+from support.dashboards.dashboard_scenario import HOSPITAL, STORES
 from support.page.browser import Tab, tab
 
 from orchestration.api.page_files import FILES
 from orchestration.dashboards.panels import Unit
 from orchestration.dashboards.units import readable
+from workshop.sample.scenario import MARKUP as SAMPLE_MARKUP
 
 pytest_plugins = ["support.api.fixtures", "support.page.fixtures"]
 pytestmark = pytest.mark.services
@@ -104,6 +105,20 @@ def test_text_of_the_database_is_text_on_the_page(page: Tab) -> None:
         page.go(view.replace("<", "%3C").replace('"', "%22"))
         assert MARKUP in str(page.page.locator("main").text_content()), view
         assert page.page.locator("main img, main script, main [onerror]").count() == 0
+        assert page.page.title().endswith("Orgo Insights")
+    assert page.complaints == []
+
+
+def test_markup_in_the_operational_tables_is_text_on_the_page(page: Tab) -> None:
+    organization = page.api.organization(STORES)
+    listed = page.api.get(f"/v1/organizations/{organization}/patterns", token(organization)).json["data"]["patterns"]
+    found = [pattern["pattern_id"] for pattern in listed if SAMPLE_MARKUP in (pattern["location"] or "")]
+    assert found
+    page.log_in(STORES)
+    for view in ("patterns", f"patterns/{found[0]}"):
+        page.go(view)
+        assert SAMPLE_MARKUP in str(page.page.locator("main").text_content()), view
+        assert page.page.locator("main img").count() == 0
         assert page.page.title().endswith("Orgo Insights")
     assert page.complaints == []
 

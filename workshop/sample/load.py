@@ -21,7 +21,7 @@ from workshop.sample.ugly import UGLY, spoil
 __all__ = ["SAMPLE_AS_OF", "SampleSummary", "copy_rows", "load_sample"]
 
 MARK = "Orgo Insights sample: "
-SAMPLE_VERSION = 2  # increment it whenever the sample's rows change
+SAMPLE_VERSION = 3  # increment it whenever the sample's rows change
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,9 @@ HOSPITAL = Organization(
 
 AT_ONCE = (0.8, 11)  # what stops the sale is judged by the hospital's profile
 FREEZER = Topic("maintenance", "incident", "81.Technical.Cooling", ("Freezer too warm",), 6, OPEN, AT_ONCE)
-STORE_12: Place = {"store": "12", "area": "cold room"}
+# A text that a page must show and not obey: somebody typed it into a field of Orgo.
+MARKUP = '<img src=x onerror="document.title=1">'
+STORE_12: Place = {"store": "12", "area": f"cold room {MARKUP}"}
 
 RETAIL = Organization(
     slug="sample-stores",

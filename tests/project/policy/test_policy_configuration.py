@@ -103,7 +103,7 @@ CONFIGURATION: dict[str, Any] = {
         "threads": 8,
         "timeout_ms": 1300,
         "busy_ms": 250,
-        "recent_ms": 1000,
+        "recent_ms": 5000,
         "retry_after_seconds": 1,
         "requests_per_minute": 600,
         "cors_origins": [],

@@ -21,9 +21,8 @@ from support.warehouse import Warehouse
 
 from orchestration.api.gateway import Gateway
 from orchestration.api.limits import RequestLimit
-from orchestration.api.recent import Recent
 from orchestration.api.server import server
-from orchestration.api.service import MILLISECONDS, Service, limited_settings
+from orchestration.api.service import Service, limited_settings
 from orchestration.api.tokens import Verifier
 from orchestration.config.files import Settings
 from orchestration.dashboards.reader import Reader
@@ -138,7 +137,7 @@ def of(settings: Settings, url: str, trusts_gateway: bool = False) -> Service:
     """Return a service on a database."""
     limited = limited_settings(settings)
     rules = settings.insights.reports_api
-    limit, recent = RequestLimit(rules.requests_per_minute), Recent(rules.recent_ms / MILLISECONDS)
+    limit = RequestLimit(rules.requests_per_minute)
     authenticator = Gateway(settings) if trusts_gateway else Verifier(settings)
     reader = Reader(limited, found(), ReadWarehouse(limited, url))
-    return Service(limited, reader, authenticator, {}, limit, recent, definitions(manifest()))
+    return Service(limited, reader, authenticator, {}, limit, definitions(manifest()))
