@@ -78,7 +78,7 @@ def operations(service: Service) -> list[Operation]:
         Operation(
             "caller",
             "/v1/caller",
-            "Who asks: the organization of the token, and the visibilities that its roles may see.",
+            "Who asks: the organization of the token, those that may be asked about, and what the roles may see.",
             schemas.CALLER,
             _caller,
         ),
@@ -174,10 +174,13 @@ def _freshness(call: Call) -> Reply:
 def _caller(call: Call) -> Reply:
     parameters.refuse_all(call.pairs)
     reader, caller = call.service.reader, call.caller
-    name = reader.organization_name(caller.organization_id)
+    own = caller.organization_id
+    names = reader.organization_names(None if call.service.is_superuser(caller) else own)
+    names = names if own in names else {own: None, **names}
     return document(
         {
-            "organization": {"id": caller.organization_id, "name": name},
+            "organization": {"id": own, "name": names[own]},
+            "organizations": [{"id": id_, "name": name} for id_, name in names.items()],
             "visibilities": reader.visible_to(caller.roles),
             "sees_anonymised": reader.sees_anonymised(caller.roles),
         }

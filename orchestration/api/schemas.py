@@ -114,17 +114,19 @@ DASHBOARDS = obj(
         "pattern_parameters": {"type": "object", "additionalProperties": {"type": "object"}},
     }
 )
+ORGANIZATION = obj(
+    {
+        "id": {"type": "string", "format": "uuid"},
+        "name": {
+            "type": ["string", "null"],
+            "description": "Null if the warehouse does not know it, or does not answer.",
+        },
+    }
+)
 CALLER = obj(
     {
-        "organization": obj(
-            {
-                "id": {"type": "string", "format": "uuid"},
-                "name": {
-                    "type": ["string", "null"],
-                    "description": "Null if the warehouse does not know it, or does not answer.",
-                },
-            }
-        ),
+        "organization": ORGANIZATION,
+        "organizations": listed(ORGANIZATION) | {"description": "Those that may be asked about, by name."},
         "visibilities": listed({"type": "string", "enum": list(AS_THEY_ARE)}),
         "sees_anonymised": FLAG | {"description": "Whether the roles may see anonymised forms."},
     }

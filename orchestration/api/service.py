@@ -62,10 +62,13 @@ class Service:
         Raises NotFoundError for every other one, whether it exists or not.
         """
         id_ = canonical_id(given)
-        is_superuser = not caller.roles.isdisjoint(self.settings.insights.reports_api.superuser_roles)
-        if id_ is None or not (id_ == caller.organization_id or is_superuser):
+        if id_ is None or not (id_ == caller.organization_id or self.is_superuser(caller)):
             raise NotFoundError("There is no such organization for this caller.")
         return id_
+
+    def is_superuser(self, caller: Caller) -> bool:
+        """Return whether a caller may ask about every organization."""
+        return not caller.roles.isdisjoint(self.settings.insights.reports_api.superuser_roles)
 
     def visibilities(self, caller: Caller, wanted: Collection[str] | None) -> tuple[str, ...]:
         """Return the visibilities of a question: those wanted, or all that the roles of the caller may see.

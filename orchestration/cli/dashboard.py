@@ -132,7 +132,8 @@ def _draw(reader: Reader, asked: Asked, roles: tuple[str, ...], file: Path, chos
     panels = drawing.charted(dashboard, chosen, is_anonymised=asked.is_anonymised)
     question = reader.allowed(asked, roles)
     answer = reader.answer(question)
-    heading = f"{reader.organization_name(question.organization_id) or question.organization_id}: {dashboard.title}"
+    id_ = question.organization_id
+    heading = f"{reader.organization_names(id_).get(id_) or id_}: {dashboard.title}"
     sentences = (dashboard.description, _counted(question), _freshness(answer))
     chart_files.write_whole(
         file, draw(drawing.specification(heading, sentences, panels, json.loads(answer.entry.body)))

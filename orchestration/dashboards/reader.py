@@ -100,12 +100,15 @@ class Reader:
         """Return whether these roles may see the anonymised form."""
         return access.sees_anonymised(self._settings.insights.access, frozenset(roles))
 
-    def organization_name(self, organization_id: str) -> str | None:
-        """Return what people call an organization; None if the warehouse does not answer or does not know it."""
+    def organization_names(self, organization_id: str | None) -> dict[str, str | None]:
+        """Return what people call one organization or, for None, all of them: names by id, in the order of the names.
+
+        Without those that the warehouse does not know, and empty if it does not answer.
+        """
         try:
-            return self._warehouse.organization_name(organization_id)
+            return self._warehouse.organization_names(organization_id)
         except UnavailableError:
-            return None
+            return {}
 
     def check(self) -> None:
         """Raise UnavailableError, or another InsightsError, if the warehouse does not answer."""

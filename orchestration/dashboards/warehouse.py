@@ -86,12 +86,14 @@ class Warehouse:
         with self.transaction() as db:
             return [row[0] for row in db.rows(query.format(db.mart(ORGANIZATIONS)))]
 
-    def organization_name(self, organization_id: str) -> str | None:
-        """Return the name of an organization, None if it is unknown."""
-        query = sql.SQL("select display_name from {} where organization_id = %s")
+    def organization_names(self, organization_id: str | None) -> dict[str, str | None]:
+        """Return the name of one organization or, for None, of all, by id."""
+        query = sql.SQL(
+            "select organization_id::text, display_name from {} where %(id)s::uuid is null or organization_id = %(id)s"
+            " order by display_name, organization_id"
+        )
         with self.transaction() as db:
-            name: str | None = db.value(query.format(db.mart(ORGANIZATIONS)), [organization_id])
-        return name
+            return dict(db.rows(query.format(db.mart(ORGANIZATIONS)), {"id": organization_id}))
 
     def check(self) -> None:
         """Raise UnavailableError, or another InsightsError, if the database does not answer."""

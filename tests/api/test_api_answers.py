@@ -159,11 +159,15 @@ def test_a_caller_is_told_who_it_is(
     got = api.get("/v1/caller", token(id_, roles=roles))
     check(document, "/v1/caller", got)
     name = api.warehouse.value("select display_name from insights.dim_organizations where organization_id = %s", id_)
-    expected = {"organization": {"id": id_, "name": name}, "visibilities": visibilities}
+    own = {"id": id_, "name": name}
+    expected = {"organization": own, "organizations": [own], "visibilities": visibilities}
     assert got.json == {**expected, "sees_anonymised": sees_anonymised}
     unknown = api.get("/v1/caller", token("11111111-1111-4111-8111-111111111111")).json["organization"]
     assert unknown == {"id": "11111111-1111-4111-8111-111111111111", "name": None}
     assert api.get("/v1/caller?organization=1", token(id_)).status == 422
+    everywhere = api.get("/v1/caller", token(id_, roles=["operator"])).json["organizations"]
+    asked = "select organization_id::text, display_name from insights.dim_organizations"
+    assert {(each["id"], each["name"]) for each in everywhere} == set(api.warehouse.rows(asked))
 
 
 def test_freshness_is_that_of_the_load_log(api: Api, document: dict[str, Any]) -> None:

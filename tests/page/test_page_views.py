@@ -260,6 +260,29 @@ def test_paper_has_the_figures_and_no_controls(browser: Browser, api: Api) -> No
         assert page.page.pdf().startswith(b"%PDF-")
 
 
+def test_who_may_see_every_organization_chooses_one_and_shares_the_view(browser: Browser, api: Api) -> None:
+    names = dict(api.warehouse.rows("select slug, display_name from insights.dim_organizations"))
+    with tab(browser, api) as page:
+        page.log_in(HOSPITAL, "dashboards/task_volume", roles=["operator"])
+        chooser = page.page.get_by_label("Organization")
+        assert sorted(chooser.locator("option").all_inner_texts()) == sorted(names.values())
+        assert chooser.locator("option:checked").inner_text() == names[HOSPITAL]
+        page.page.evaluate("document.querySelector('.view').setAttribute('data-old', '')")
+        with page.page.expect_response(f"**/{api.organization(STORES)}/dashboards/task_volume*"):
+            chooser.select_option(names[STORES])
+        page.page.locator(".view:not([data-old])").wait_for()
+        assert chooser.locator("option:checked").inner_text() == names[STORES]
+        shared = page.page.url
+        page.page.get_by_role("link", name="Patterns", exact=True).click()
+        page.page.get_by_role("heading", name="Patterns", level=1, exact=True).wait_for()
+        assert api.organization(STORES) in page.page.url
+        assert page.complaints == []
+    with tab(browser, api) as page:
+        page.log_in(HOSPITAL, shared.partition("#/")[2])
+        assert "There is nothing here that you may see." in page.text
+        assert page.page.locator("#organization").inner_text() == names[HOSPITAL]
+
+
 def test_the_name_of_the_organization_is_shown_and_another_token_changes_it(browser: Browser, api: Api) -> None:
     with tab(browser, api) as page:
         names = []

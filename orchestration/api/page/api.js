@@ -1,7 +1,9 @@
 // Asks the service. The token stays in this module's memory: never in an address, a storage or a log.
 
+import { current } from "./address.js";
+
 let token = null;
-let organization = null;
+let own = null;
 
 /** An answer that is no answer: `kind` says which state the page shows. */
 export class Problem extends Error {
@@ -28,7 +30,7 @@ export async function logIn(given) {
   token = given;
   try {
     const caller = await ask("v1/caller");
-    organization = caller.organization.id;
+    own = caller.organization.id;
     return caller;
   } catch (problem) {
     logOut();
@@ -39,12 +41,15 @@ export async function logIn(given) {
 /** Forget token and organization. */
 export function logOut() {
   token = null;
-  organization = null;
+  own = null;
 }
 
-/** Return the answer below the caller's organization; `parameters` are pairs. Throws Problem. */
+/** Return the answer below the organization of the address; `parameters` are pairs. Throws Problem. */
 export const askOrganization = (path, parameters = []) =>
-  ask(`v1/organizations/${encodeURIComponent(organization)}/${path}`, parameters);
+  ask(`v1/organizations/${encodeURIComponent(current().organization ?? own)}/${path}`, parameters);
+
+/** Return what dashboards there are, which is the same in each organization. Throws Problem. */
+export const dashboards = () => ask(`v1/organizations/${encodeURIComponent(own)}/dashboards`);
 
 /** Return what the page must know before anybody logs in. Throws Problem. */
 export const settings = () => ask("page/settings.json");

@@ -1,10 +1,11 @@
 // Starts the page: logs in, and shows the view that the address asks for whenever it changes.
 import { address, current } from "./address.js";
-import { askOrganization, logIn, logOut, settings } from "./api.js";
+import { dashboards, logIn, logOut, settings } from "./api.js";
 import { showDashboard } from "./dashboard.js";
 import { h, say } from "./dom.js";
 import { withVisibility } from "./filters.js";
 import { loginForm, takeHandedTokens } from "./login.js";
+import { organizationOf } from "./organizations.js";
 import { showPattern, showPatterns } from "./patterns.js";
 import { failed, waiting } from "./states.js";
 
@@ -41,7 +42,7 @@ async function start() {
 async function enter(token) {
   try {
     const caller = await logIn(token);
-    const listed = await askOrganization("dashboards");
+    const listed = await dashboards();
     context = {
       caller,
       links: known.links,
@@ -53,7 +54,6 @@ async function enter(token) {
     leave(problem.message);
     return;
   }
-  organization.textContent = context.caller.organization.name ?? "";
   leaveButton.hidden = !known.needs_token;
   show();
 }
@@ -78,6 +78,7 @@ async function show() {
   const dashboard = context.dashboards.get(name ?? FIRST);
   const view = h("div", { class: "view" });
   const turn = (shown += 1);
+  organization.replaceChildren(organizationOf(context.caller));
   navigation(kind, kind === "dashboards" ? dashboard?.name : null);
   main.replaceChildren(waiting());
   say("Loading");
