@@ -19,6 +19,7 @@ from orchestration.cli.purge import purge
 from orchestration.cli.reader import reader
 from orchestration.cli.reviews import reviews
 from orchestration.cli.sections import Commands
+from orchestration.cli.semantics import semantic_models
 from orchestration.cli.warm import warm
 
 
@@ -35,7 +36,7 @@ def commands(project_dir: str | None, config: str | None) -> None:
 
 commands.add_section("Look", (show.status, dashboards, dashboard, patterns, organizations, roles, users, show.docs))
 commands.add_section("Load", (build.build, build.reconcile, build.rebuild, manifest))
-commands.add_section("Share", (export, exports, reviews, api))
+commands.add_section("Share", (export, exports, reviews, api, semantic_models))
 commands.add_section("Look after", (purge, warm))
 commands.add_section("Set up", (prepare.init, config_group, reader, prepare.env))
 

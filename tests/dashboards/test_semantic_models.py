@@ -1,0 +1,137 @@
+"""The semantic models of the dashboards: MetricFlow reads them, and answers with the dashboards' numbers."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from support.plain_dbt import DBT, libpq_variables
+from support.warehouse import Warehouse
+
+from orchestration.cli import commands
+from orchestration.config.files import PROJECT, Settings
+from orchestration.dashboards.definitions import dashboards
+from orchestration.dashboards.semantic_models import Aggregate, aggregates, semantic_models
+from orchestration.manifest import FILES, FOLDERS, read_manifest
+from workshop.services import LocalPostgres
+
+pytest_plugins = ["support.api.fixtures"]
+
+METRICFLOW = Path(sys.executable).with_name("mf")
+Ask = Callable[..., list[dict[str, str]]]
+
+
+@pytest.mark.parametrize(
+    ("expression", "found", "rest"),
+    [
+        ("sum(task_count)", [Aggregate("sum", "task_count")], "{0}"),
+        ("count(*)", [Aggregate("sum", "1")], "{0}"),
+        ("count(*) filter (where is_new)", [Aggregate("sum", "case when is_new then 1 end")], "{0}"),
+        ("max(coalesce(a, (b)))", [Aggregate("max", "coalesce(a, (b))")], "{0}"),
+        (
+            "round(1.0 * sum(a) filter (where b > (1)) / nullif(sum(c), 0), 4)",
+            [Aggregate("sum", "case when b > (1) then a end"), Aggregate("sum", "c")],
+            "round(1.0 * {0} / nullif({1}, 0), 4)",
+        ),
+    ],
+)
+def test_a_measure_is_taken_apart(expression: str, found: list[Aggregate], rest: str) -> None:
+    assert aggregates(expression) == (found, rest)
+
+
+def run(*arguments: str) -> Result:
+    """Run `insights ARGUMENTS`."""
+    return CliRunner().invoke(commands, arguments)
+
+
+def test_each_measure_of_a_dated_report_is_a_metric_once(settings: Settings) -> None:
+    manifest = read_manifest(settings)
+    made = semantic_models(manifest, dashboards(manifest))
+    names = [metric["name"] for metric in made["metrics"]]
+    assert len(set(names)) == len(names)
+    assert {"task_volume_tasks", "sla_breaches_completion_share", "monthly_trends_backlog"} <= set(names)
+    models = {model["name"] for model in made["semantic_models"]}
+    assert "dim_tasks" not in models  # panels with conditions of their own
+    assert "report_profile_scores" not in models  # no date
+    named = {measure["name"]: measure for model in made["semantic_models"] for measure in model.get("measures", [])}
+    assert named["monthly_trends_backlog"]["non_additive_dimension"]["name"] == "report_date"
+    assert "non_additive_dimension" not in named["monthly_trends_opened"]
+
+
+@pytest.fixture(scope="module")
+def ask(sample: Warehouse, postgres: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> Ask:
+    """Return a function that asks MetricFlow in a copy of the project that has the file of the command."""
+    project = tmp_path_factory.mktemp("metricflow")
+    for name in (*FOLDERS, *FILES):
+        source = PROJECT / name
+        if name == "tests":
+            shutil.copytree(source / "generic", project / name / "generic")
+        elif source.is_dir():
+            shutil.copytree(source, project / name)
+        else:
+            shutil.copy(source, project / name)
+    file = project / "models" / "semantic_models.yml"
+    assert run("semantic-models", "--output", str(file)).exit_code == 0
+    own = libpq_variables(postgres, sample.name, sample.settings.insights.warehouse.read_only_user)
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")} | own
+    parsed = subprocess.run([DBT, "parse"], cwd=project, env=variables, capture_output=True, text=True, check=False)
+    assert parsed.returncode == 0, parsed.stdout
+
+    def answer(*options: str) -> list[dict[str, str]]:
+        output = project / "answer.csv"
+        command = [str(METRICFLOW), "query", *options, "--csv", str(output)]
+        done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        with output.open(encoding="utf-8") as opened:
+            return list(csv.DictReader(opened))
+
+    return answer
+
+
+@pytest.mark.services
+def test_counts_and_shares_are_those_of_the_facts(ask: Ask, sample: Warehouse) -> None:
+    by = "metric_time__month,organization__slug"
+    got = ask("--metrics", "task_volume_tasks", "--group-by", by)
+    counted = sample.rows(
+        "select date_trunc('month', t.created_at at time zone 'UTC')::date, o.slug, count(*) from insights.dim_tasks t"
+        " join insights.dim_organizations o using (organization_id) group by 1, 2"
+    )
+    answered = {(row["metric_time__month"][:10], row["organization__slug"]): row["task_volume_tasks"] for row in got}
+    assert answered == {(str(month), slug): str(count) for month, slug, count in counted}
+    names = [f"sla_breaches_reactivity_{part}" for part in ("decided", "breaches", "share")]
+    for row in ask("--metrics", ",".join(names), "--group-by", "report_sla_breaches_row__domain"):
+        decided, breaches, share = (row[name] for name in names)
+        if int(decided or 0):
+            assert abs(Decimal(share) - Decimal(breaches) / Decimal(decided)) <= Decimal("0.00005")
+
+
+@pytest.mark.services
+def test_what_is_counted_at_a_date_is_not_added_up_over_dates(ask: Ask, sample: Warehouse) -> None:
+    months = sample.rows("select month, sum(backlog) from insights.report_monthly_trends group by 1 order by 1")
+    assert len(months) > 1
+    quarters = {date(month.year, month.month - (month.month - 1) % 3, 1): backlog for month, backlog in months}
+    got = ask("--metrics", "monthly_trends_backlog", "--group-by", "metric_time__quarter")
+    answered = {row["metric_time__quarter"][:10]: row["monthly_trends_backlog"] for row in got}
+    assert answered == {str(quarter): str(backlog) for quarter, backlog in quarters.items()}
+    (total,) = ask("--metrics", "pattern_weekly_patterns")
+    newest = Counter(day for (day,) in sample.rows("select review_date from insights.pattern_weekly"))
+    assert int(total["pattern_weekly_patterns"]) == newest[max(newest)]
+
+
+@pytest.mark.services
+def test_the_file_is_written_or_printed(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.yml"
+    assert run("semantic-models", "--output", str(file)).output == f"{file}\n"
+    printed = run("semantic-models").output
+    assert yaml.safe_load(printed) == yaml.safe_load(file.read_text(encoding="utf-8"))
