@@ -1,0 +1,72 @@
+{{ config(unique_key=['organization_id', 'task_id', 'limit_kind'], meta={'load_of': 'fact_tasks'}) }}
+
+with load as (
+    {{ latest_load('fact_tasks') }}
+),
+
+-- A task of a certain age reaches a limit before the next load, so tasks of one day are looked at for each limit.
+limits as (
+    select
+        profiles.organization_id,
+        profiles.domain,
+        kinds.limit_kind,
+        make_interval(secs => kinds.seconds) as time_limit,
+        load.horizon - make_interval(secs => kinds.seconds) as created_from
+    from {{ ref('int_applicable_profiles') }} as profiles
+    cross join load
+    cross join lateral (
+        values ('first_response', profiles.reactivity_seconds), ('completion', profiles.max_escalation_seconds)
+    ) as kinds (limit_kind, seconds)
+),
+
+due as (
+    select
+        tasks.task_id,
+        tasks.organization_id,
+        limits.limit_kind,
+        tasks.created_at + limits.time_limit as due_at
+    from limits
+    inner join {{ ref('dim_tasks') }} as tasks
+        on
+            limits.organization_id = tasks.organization_id
+            and tasks.created_at >= limits.created_from
+            and tasks.created_at < limits.created_from + interval '24 hours'
+    inner join {{ ref('fact_tasks') }} as facts
+        on tasks.task_id = facts.task_id and tasks.organization_id = facts.organization_id
+    {{ join_profiles('tasks', 'tasks.type') }}
+    where
+        tasks.closed_at is null
+        and limits.domain = profiles.domain
+        and (limits.limit_kind = 'completion' or facts.time_to_first_response_seconds is null)
+    union all
+    select
+        tasks.task_id,
+        tasks.organization_id,
+        'deadline' as limit_kind,
+        tasks.deadline_at as due_at
+    from {{ ref('dim_tasks') }} as tasks
+    cross join load
+    where
+        tasks.closed_at is null
+        and tasks.deadline_at >= load.horizon
+        and tasks.deadline_at < load.horizon + interval '24 hours'
+),
+
+final as (
+    select
+        due.organization_id,
+        due.task_id,
+        due.limit_kind,
+        due.due_at,
+        {{ key_text('tasks.type') }} as domain,
+        tasks.current_status as status,
+        tasks.priority,
+        tasks.severity,
+        tasks.visibility,
+        tasks.created_at
+    from due
+    inner join {{ ref('dim_tasks') }} as tasks
+        on due.task_id = tasks.task_id and due.organization_id = tasks.organization_id
+)
+
+select * from final
