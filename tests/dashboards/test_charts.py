@@ -129,7 +129,11 @@ def test_what_is_a_quotient_is_a_share_or_a_percentage() -> None:
 
 def test_each_panel_with_several_groups_of_counts_has_a_chart_or_is_a_list_of_things() -> None:
     without = {name for name, columns in declared() if columns.dimensions and not columns.chart}
-    assert without == {"missed_tasks.tasks", "tasks_at_risk.tasks", *(f"open_patterns.{name}" for name in ("weekly", "monthly", "yearly"))}
+    assert without == {
+        "missed_tasks.tasks",
+        "tasks_at_risk.tasks",
+        *(f"open_patterns.{name}" for name in ("weekly", "monthly", "yearly")),
+    }
 
 
 def test_a_column_without_unit_and_title_has_those_of_its_kind() -> None:

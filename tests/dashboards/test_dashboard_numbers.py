@@ -119,31 +119,6 @@ def test_sla_breaches(warehouse: Warehouse, reader: Reader, tasks: list[by_hand.
     assert rows(answer, "by_day") == [{"day": day.isoformat()} | limits(days[day]) for day in sorted(days)]
 
 
-@pytest.mark.parametrize(("slug", "sees"), CLIENTS)
-def test_tasks_at_risk(warehouse: Warehouse, reader: Reader, tasks: list[by_hand.Task], slug: str, sees: Any) -> None:
-    mine = organization(warehouse, slug)
-    chosen = dict(warehouse.rows("select organization_id, profile_code from organization_profiles"))
-    tomorrow = SAMPLE_AS_OF + timedelta(days=1)
-    # What is broken tomorrow and not today, if nothing happens.
-    counts: Counter[tuple[str, str]] = Counter()
-    for day, sign in ((tomorrow, 1), (SAMPLE_AS_OF, -1)):
-        for key, values in by_hand.sla_breaches(tasks, day, warehouse.settings, chosen).items():
-            if key[1] == mine and key[3] in sees:
-                counts[key[2], "first_response"] += sign * values[3]
-                counts[key[2], "completion"] += sign * values[5]
-    for task in tasks:
-        if task.organization_id == mine and task.visibility in sees and task.closed_at is None and task.deadline_at:
-            counts[task.domain, "deadline"] += SAMPLE_AS_OF <= task.deadline_at.date() < tomorrow
-    expected = +counts
-    assert expected or sees != ALL
-    answer = reader.ask(Asked("tasks_at_risk", slug, sees), ROLES)
-    assert {(r["domain"], r["limit_kind"]): r["tasks"] for r in rows(answer, "by_domain")} == expected
-    shown = rows(answer, "tasks")
-    assert Counter((r["domain"], r["limit_kind"]) for r in shown) == expected
-    assert [r["due_at"] for r in shown] == sorted(r["due_at"] for r in shown)
-    assert all(0 <= r["seconds_left"] < 24 * 3600 for r in shown)
-
-
 def trends(tasks: list[by_hand.Task], mine: Any, sees: Any, months: list[date]) -> list[Any]:
     table = by_hand.monthly_trends([t for t in tasks if t.organization_id == mine], months)
     return [(key, values) for key, values in table.items() if key[7] in sees]
