@@ -1,8 +1,8 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',
-    unique_key=['organization_id', 'task_id'],
-    pre_hook="{{ delete_moved_rows(ref('int_task_lifecycle')) }}",
+    unique_key=['task_id', 'organization_id'],
+    pre_hook=["{{ keep_former_rows(ref('int_task_lifecycle')) }}", "{{ delete_moved_rows(ref('int_task_lifecycle')) }}"],
     indexes=[{'columns': ['organization_id', 'created_date_key']}, {'columns': ['loaded_at']}],
     meta={'delta': 'int_task_lifecycle'}
 ) }}
