@@ -30,7 +30,7 @@
     -- counted first, because indexes answer that (decision D198).
     select tasks.task_id
     from (
-        select known.case_id
+        select case_id
         from (
             select
                 case_id,
@@ -38,16 +38,16 @@
             from {{ stored_mart('dim_tasks') }}
             where case_id is not null
             group by case_id
-        ) as known
-        left join (
+            union all
             select
                 case_id,
-                count(*) as task_count
+                - count(*) as task_count
             from {{ ref('stg_tasks') }}
             where case_id is not null
             group by case_id
-        ) as counts on known.case_id = counts.case_id
-        where {{ few('known.task_count > coalesce(counts.task_count, 0)') }}
+        ) as counts
+        group by case_id
+        having {{ few('sum(task_count) > 0') }}
     ) as smaller
     inner join {{ stored_mart('dim_tasks') }} as former on smaller.case_id = former.case_id
     inner join {{ ref('stg_tasks') }} as tasks

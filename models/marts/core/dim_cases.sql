@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',
-    unique_key=['case_id', 'organization_id'],
+    unique_key=['organization_id', 'case_id'],
     pre_hook=["{{ keep_former_rows(ref('int_case_lifecycle')) }}", "{{ delete_moved_rows(ref('int_case_lifecycle')) }}"],
     indexes=[
         {'columns': ['organization_id', 'opened_at']},

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='merge',
-    unique_key=['task_id', 'organization_id'],
+    unique_key=['organization_id', 'task_id'],
     pre_hook=["{{ keep_former_rows(ref('int_task_lifecycle')) }}", "{{ delete_moved_rows(ref('int_task_lifecycle')) }}"],
     indexes=[{'columns': ['organization_id', 'created_date_key']}, {'columns': ['loaded_at']}],
     meta={'delta': 'int_task_lifecycle'}
