@@ -70,3 +70,14 @@
         on {{ row }}.organization_id = unchecked.organization_id and {{ row }}.{{ day }} = unchecked.day
     {%- endif -%}
 {%- endmacro %}
+
+{#- Whether a row is of an organization with rows of a report that were written since the test at hand last passed; of any organization in
+    a test that never passed. -#}
+{% macro is_unchecked_organization(report, organization_id) -%}
+    {%- set written_after = unchecked_range(report).written_after -%}
+    {%- if written_after == '-infinity' %}{{ return('true') }}{% endif -%}
+    {{ organization_id }} in (
+        select written.organization_id from {{ ref(report) }} as written
+        where written.loaded_at > '{{ written_after }}'
+    )
+{%- endmacro %}

@@ -1,43 +1,35 @@
-{#- A load of the monthly trends recomputes those of the subjects whose tasks have changed (decision D179). A subject is an organization's
-    label base, category and domain. -#}
+{#- A load of the monthly trends recomputes those of the subjects in which a task counts otherwise than before (decisions D179 and D197). A
+    subject is an organization's label base, category and domain. -#}
 
-{#- pre-hook: keeps the subjects to recompute as pg_temp.changed_trends until the transaction ends. -#}
+{#- pre-hook: keeps the subjects to recompute, and their tasks, as pg_temp.changed_trends and pg_temp.trend_tasks until the transaction ends. -#}
 {% macro keep_changed_trends() %}
-    {%- set stored = stored_trends() -%}
-    {%- if not stored or not execute or not keeps_changed_keys() %}{{ return('') }}{% endif -%}
-    {%- set since = trends_changed_since(stored) -%}
+    {%- set since = trends_counted_at() -%}
+    {%- if since == '-infinity' %}{{ return('') }}{% endif -%}
+    create temporary table written_tasks on commit drop as
+    {{ written_trend_tasks(since) }};
+    analyze pg_temp.written_tasks;
     create temporary table changed_trends on commit drop as
-    select
-        facts.organization_id,
-        {{ trend_subject('dimensions') }}
-    from {{ ref('fact_tasks') }} as facts
-    left join {{ ref('dim_tasks') }} as dimensions
-        on facts.task_id = dimensions.task_id and facts.organization_id = dimensions.organization_id
-    where facts.loaded_at >= '{{ since }}'
-    union
-    select
-        organization_id,
-        {{ trend_subject('dimensions') }}
-    from {{ ref('dim_tasks') }} as dimensions
-    where loaded_at >= '{{ since }}'
-    union
-    select
-        dimensions.organization_id,
-        {{ trend_subject('dimensions') }}
-    from {{ ref('dim_cases') }} as cases
-    inner join {{ ref('dim_tasks') }} as dimensions
-        on cases.case_id = dimensions.case_id and cases.organization_id = dimensions.organization_id
-    where cases.loaded_at >= '{{ since }}'
-    union
-    {{ stored_subjects(stored) if since == '-infinity' else miscounted_subjects(stored) }};
-    analyze pg_temp.changed_trends
+    {{ changed_subjects(since) }};
+    analyze pg_temp.changed_trends;
+    create temporary table trend_tasks on commit drop as
+    {{ tasks_of_subjects() }};
+    analyze pg_temp.trend_tasks
 {% endmacro %}
 
-{#- Whether a row belongs to a subject that is recomputed. Every row does in a first load, and where no pre-hook runs. -#}
-{% macro is_changed_trend(row, organization=none) -%}
-    {%- if not stored_trends() or not execute or not keeps_changed_keys() %}{{ return('true') }}{% endif -%}
+{#- When the stored trends were computed, as text. -infinity where all of them are computed: in a first load, where no pre-hook runs, and
+    where no stored count can be kept. -#}
+{% macro trends_counted_at() -%}
+    {#- While parsing, dbt reads what the queries below refer to. -#}
+    {%- do [ref('stg_organizations'), source('insights_ops', 'counted_reports'), source('insights_ops', 'former_rows')] -%}
+    {%- if not execute or not keeps_changed_keys() or not stored_trends() %}{{ return('-infinity') }}{% endif -%}
+    {{- return(trends_changed_since(stored_trends())) -}}
+{%- endmacro %}
+
+{#- Whether a row belongs to a subject that is recomputed; `since` is what trends_counted_at returned. -#}
+{% macro is_changed_trend(row, since) -%}
+    {%- if since == '-infinity' %}{{ return('true') }}{% endif -%}
     (
-        {{ organization or row ~ '.organization_id' }},
+        {{ row }}.organization_id,
         coalesce({{ row }}.label_base, -1),
         coalesce({{ row }}.label_category, -1),
         coalesce({{ row }}.domain, '')
@@ -51,19 +43,14 @@
     )
 {%- endmacro %}
 
-{#- The subject of a task, from its dimension. -#}
-{% macro trend_subject(dimensions) -%}
-    {{ dimensions }}.label_base,
-        {{ dimensions }}.label_category,
-        {{ key_text(dimensions ~ '.type') }} as domain
+{#- Whether a row belongs to an organization with such a subject. The trends have an index that answers this. -#}
+{% macro is_changed_organization(row, since) -%}
+    {%- if since == '-infinity' %}{{ return('true') }}{% endif -%}
+    {{ row }}.organization_id in (select changed.organization_id from pg_temp.changed_trends as changed)
 {%- endmacro %}
 
-{#- Every subject with stored trends. -#}
-{% macro stored_subjects(stored) -%}
-    select
-        organization_id,
-        label_base,
-        label_category,
-        domain
-    from {{ stored }} as trends
+{#- Whether a fact is of a task of such a subject. -#}
+{% macro is_changed_task(since) -%}
+    {%- if since == '-infinity' %}{{ return('true') }}{% endif -%}
+    (task_id, organization_id) in (select tasks.task_id, tasks.organization_id from pg_temp.trend_tasks as tasks)
 {%- endmacro %}

@@ -13,7 +13,7 @@
 
 {#- The kinds of an organization's month that the stored trends count with a row from before the cutoff, in the CTE `span`. The trends are
     read once: only few of them have such a row. -#}
-{% macro settled_counts(stored) -%}
+{% macro settled_counts(stored, since) -%}
     select distinct
         older.organization_id,
         older.month,
@@ -24,6 +24,7 @@
         cross join span
         where
             trends.month >= span.first_day
+            and {{ is_changed_organization('trends', since) }}
             and least(
                 {%- for kind in trend_kinds() %}
                 trends.{{ kind }}_oldest_date{{ ',' if not loop.last }}

@@ -25,6 +25,7 @@
     {% set query %}
         select
             to_regclass('{{ ops }}.load_log') is null
+            or to_regclass('{{ ops }}.former_rows') is null
             or to_regprocedure('{{ ops }}.try_cast(text, anyelement)') is null
             or to_regprocedure('{{ ops }}.purge_cutoff(text)') is null
             or to_regprocedure('{{ ops }}.latest_as_of()') is null

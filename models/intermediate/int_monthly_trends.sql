@@ -6,16 +6,15 @@
 ) }}
 {%- set group = trend_group() | join(', ') %}
 {%- set stored = stored_trends() %}
+{%- set since = trends_counted_at() %}
 
 with facts as (
     select * from {{ ref('fact_tasks') }}
+    where {{ is_changed_task(since) }}
 ),
 
 dimensions as (
-    select
-        *,
-        {{ key_text('type') }} as domain
-    from {{ ref('dim_tasks') }}
+    select * from {{ ref('dim_tasks') }}
 ),
 
 cases as (
@@ -27,37 +26,7 @@ span as (
 ),
 
 tasks as (
-    select
-        facts.organization_id,
-        dimensions.label_base,
-        dimensions.label_category,
-        dimensions.domain,
-        cases.location,
-        facts.severity,
-        facts.visibility,
-        facts.created_date_key,
-        -- A task and the case that its location comes from leave raw retention by their own dates.
-        least(
-            facts.created_date_key, case when cases.location is not null then {{ utc_date('cases.opened_at') }} end
-        ) as oldest_date,
-        {{ first_of_month('facts.created_date_key') }} as opened_month,
-        {{ first_of_month('facts.closed_date_key') }} as closed_month,
-        {{ first_of_month(utc_date('dimensions.deadline_at')) }} as deadline_month,
-        {{ deadline_outcome('dimensions.closed_at', 'dimensions.deadline_at', utc_midnight('span.until')) }} as deadline_outcome,
-        facts.time_to_first_response_seconds,
-        facts.time_to_completion_seconds
-    from facts
-    left join dimensions on facts.task_id = dimensions.task_id and facts.organization_id = dimensions.organization_id
-    cross join span
-    -- Like a task, a case out of raw retention is ignored, whether or not it is purged yet.
-    left join cases
-        on
-            dimensions.case_id = cases.case_id
-            and dimensions.organization_id = cases.organization_id
-            and cases.opened_at >= {{ utc_midnight('span.cutoff') }}
-            -- Decision D183: a location is as confidential as its case.
-            and {{ visibility_rank('cases.visibility') }} <= {{ visibility_rank('facts.visibility') }}
-    where facts.created_date_key >= span.cutoff and {{ is_changed_trend('dimensions', 'facts.organization_id') }}
+    {{ trend_tasks() }}
 ),
 
 -- Months that ended while the task was open.
@@ -126,13 +95,16 @@ stored as (
     select trends.*
     from {{ stored }} as trends
     cross join span
-    where trends.month >= span.first_day and {{ is_changed_trend('trends') }}
+    where
+        trends.month >= span.first_day
+        and {{ is_changed_organization('trends', since) }}
+        and {{ is_changed_trend('trends', since) }}
 ),
 
 -- Counts of months that include tasks, or locations of cases, that are out of raw retention by now. Recomputed without them, they
 -- would be too low or lack locations, so the stored counts are kept.
 settled as (
-    {{ settled_counts(stored) }}
+    {{ settled_counts(stored, since) }}
 ),
 
 -- Few, so that the former counts of all others are not sorted.

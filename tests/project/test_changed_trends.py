@@ -41,6 +41,11 @@ CASE = """
     inner join insights.dim_cases using (organization_id, case_id)
     where dim_tasks.created_at between '2025-03-01' and '2025-10-31' and location is not null order by 1 limit 1
 """
+# Open tasks of earlier months, without a case.
+OPEN = """
+    select task_id from insights.dim_tasks
+    where closed_at is null and case_id is null and created_at between '2025-03-01' and '2025-10-31' order by 1 limit 2
+"""
 CHANGES = (
     "update tasks set severity = 'CRITICAL', updated_at = {at} where id = {0}",
     "update tasks set status = 'COMPLETED', closed_at = {at}, updated_at = {at} where id = {1}",
@@ -112,4 +117,50 @@ def test_what_a_stopped_load_recomputed_is_recomputed_again(reported: Warehouse)
     _build(reported, "+fact_tasks", "+dim_tasks")
     _build(reported, "report_monthly_trends")  # from trends without the second change
     _build(reported, "+report_monthly_trends")
+    _check_against_a_recount(reported)
+
+
+def test_news_of_the_month_that_has_not_ended_recompute_no_subject(reported: Warehouse) -> None:
+    _build(reported, "+report_monthly_trends", as_of=date(2026, 1, 3))
+    task, other = (task for (task,) in reported.rows(OPEN))
+    closed = reported.value("select count(*) from insights.fact_tasks where closed_date_key >= '2026-01-01'")
+    reported.execute(
+        "update tasks set status = 'COMPLETED', closed_at = '2026-01-02 20:00+00', updated_at = '2026-01-02 20:00+00'"
+        f" where id = '{task}';"
+        " insert into tasks select (jsonb_populate_record(tasks, jsonb_build_object('id', md5('new')::uuid,"
+        " 'created_at', '2026-01-02 21:00+00'::timestamptz, 'updated_at', '2026-01-02 21:00+00'::timestamptz,"
+        " 'reactivity_deadline_at', '2026-01-05 21:00+00'::timestamptz))).*"
+        f" from tasks where id = '{other}'"
+    )
+    _build(reported, "+fact_tasks", "+dim_tasks", as_of=date(2026, 1, 3))
+    assert (
+        reported.value("select count(*) from insights.fact_tasks where closed_date_key >= '2026-01-01'") == closed + 1
+    )
+    kept = "select relation_name, contents is null from insights_ops.former_rows where id = any(%s) order by 1, 2"
+    new = reported.value("select md5('new')::uuid")
+    assert reported.rows(kept, [task]) == [("dim_tasks", False), ("fact_tasks", False)]
+    assert reported.rows(kept, [new]) == [("dim_tasks", True), ("fact_tasks", True)]
+    _build(reported, "+report_monthly_trends", as_of=date(2026, 1, 3))
+    assert reported.rows(RECOMPUTED) == []
+    assert reported.rows("select * from insights_ops.former_rows") == []
+
+
+def test_a_task_that_changed_twice_is_compared_with_what_was_counted(reported: Warehouse) -> None:
+    task = reported.rows(CHOSEN)[0][0]
+    before = _subjects(reported, [task], None)
+    for kind in ("one", "two"):
+        reported.execute(f"update tasks set type = '{kind}', updated_at = '2025-12-31 20:00+00' where id = '{task}'")
+        _build(reported, "+fact_tasks", "+dim_tasks")
+    _build(reported, "+report_monthly_trends")
+    assert set(reported.rows(RECOMPUTED)) == before | _subjects(reported, [task], None)
+    assert len(before | _subjects(reported, [task], None)) == 2
+    _check_against_a_recount(reported)
+
+
+def test_trends_whose_time_is_unknown_are_recomputed(reported: Warehouse) -> None:
+    _build(reported, "+report_monthly_trends")
+    reported.execute("delete from insights_ops.counted_reports")
+    _build(reported, "+report_monthly_trends")
+    every = f"select distinct {SUBJECT} from insights.report_monthly_trends where month >= '2024-02-01'"
+    assert set(reported.rows(RECOMPUTED)) == set(reported.rows(every))
     _check_against_a_recount(reported)

@@ -121,3 +121,14 @@ def test_reconciliation_leaves_every_relation_in_its_place(reconciled: Reconcile
 
 def test_after_a_reconciliation_every_data_test_passes(reconciled: Reconciled) -> None:
     assert reconciled.build.succeeded, reconciled.build.output[-2000:]
+
+
+def test_the_key_of_facts_and_dimensions_begins_with_the_id(reconciled: Reconciled) -> None:
+    keys = "select pg_get_constraintdef(oid) from pg_constraint where conrelid = %s::regclass and contype = 'p'"
+    for relation, key in {
+        "fact_tasks": "task_id",
+        "dim_tasks": "task_id",
+        "fact_cases": "case_id",
+        "dim_cases": "case_id",
+    }.items():
+        assert reconciled.warehouse.rows(keys, f"insights.{relation}") == [(f"PRIMARY KEY ({key}, organization_id)",)]

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['organization_id', 'case_id'],
-    pre_hook="{{ delete_moved_rows(ref('int_case_lifecycle')) }}",
+    pre_hook=["{{ keep_former_rows(ref('int_case_lifecycle')) }}", "{{ delete_moved_rows(ref('int_case_lifecycle')) }}"],
     indexes=[
         {'columns': ['organization_id', 'opened_at']},
         {'columns': ['opened_at']},

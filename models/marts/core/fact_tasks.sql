@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['organization_id', 'task_id'],
-    pre_hook="{{ delete_moved_rows(ref('int_task_lifecycle')) }}",
+    pre_hook=["{{ keep_former_rows(ref('int_task_lifecycle')) }}", "{{ delete_moved_rows(ref('int_task_lifecycle')) }}"],
     indexes=[{'columns': ['organization_id', 'created_date_key']}, {'columns': ['loaded_at']}],
     meta={'delta': 'int_task_lifecycle'}
 ) }}

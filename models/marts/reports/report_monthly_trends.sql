@@ -3,6 +3,7 @@
     incremental_strategy='merge',
     unique_key=['organization_id', 'trend_id'],
     pre_hook='{{ delete_vanished_trends() }}',
+    post_hook='{{ forget_former_rows() }}',
     indexes=[{'columns': ['organization_id', 'month']}, {'columns': ['loaded_at']}],
     meta={'load_of': 'fact_tasks'}
 ) }}

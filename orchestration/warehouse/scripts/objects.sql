@@ -50,6 +50,25 @@ create table if not exists {ops}.test_results (
 );
 comment on table {ops}.test_results is 'One row for each data test: the newest result of it in this warehouse.';
 
+-- The trends compare tasks with what they were when they were counted (decision D197).
+create table if not exists {ops}.counted_reports (
+    relation_name text primary key,
+    counted_at timestamptz not null
+);
+comment on table {ops}.counted_reports is
+'One row for each report that follows former_rows: when the counts that it holds were made.';
+
+create table if not exists {ops}.former_rows (
+    relation_name text not null,
+    organization_id uuid not null,
+    id uuid not null,
+    replaced_at timestamptz not null default now(),
+    contents jsonb,
+    primary key (relation_name, organization_id, id, replaced_at)
+);
+comment on table {ops}.former_rows is
+'Rows of facts and dimensions as a report has counted them, where a load changed them since; the next load of the report deletes them.';
+
 create table if not exists {ops}.profiles (
     profile_code text primary key,
     default_visibility text not null,
@@ -290,6 +309,8 @@ grant select, insert, update on {ops}.purge_log to {etl};
 grant select, insert, update on {ops}.source_counts to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
 grant select, insert, update, delete on {ops}.test_results to {etl};
+grant select, insert, update on {ops}.counted_reports to {etl};
+grant select, insert, update, delete on {ops}.former_rows to {etl};
 grant select, insert, update, delete on {ops}.review_deliveries to {etl};
 grant select on {ops}.export_audit to {etl};
 grant insert (

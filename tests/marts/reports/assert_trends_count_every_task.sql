@@ -1,6 +1,7 @@
 -- The recomputed months count every task within raw retention: by organization and month, as many are opened, closed and due as in
--- the facts and their dimension. Counts that include tasks or cases out of retention (*_oldest_date is before the cutoff) are not
--- compared, and a report older than the facts is checked after its next load.
+-- the facts and their dimension, in each organization whose trends were written since the test last passed. Counts that include tasks or
+-- cases out of retention (*_oldest_date is before the cutoff) are not compared, and a report older than the facts is checked after its
+-- next load.
 with span as (
     {{ trend_span() }}
 ),
@@ -14,7 +15,7 @@ days as (
         count(*) as task_count
     from {{ ref('fact_tasks') }} as facts
     cross join span
-    where facts.created_date_key >= span.cutoff
+    where facts.created_date_key >= span.cutoff and {{ is_unchecked_organization('report_monthly_trends', 'facts.organization_id') }}
     group by facts.organization_id, facts.created_date_key
     union all
     select
@@ -24,7 +25,7 @@ days as (
         count(*) as task_count
     from {{ ref('fact_tasks') }} as facts
     cross join span
-    where facts.created_date_key >= span.cutoff
+    where facts.created_date_key >= span.cutoff and {{ is_unchecked_organization('report_monthly_trends', 'facts.organization_id') }}
     group by facts.organization_id, facts.closed_date_key
     union all
     select
@@ -34,7 +35,9 @@ days as (
         count(*) as task_count
     from {{ ref('dim_tasks') }} as dimensions
     cross join span
-    where dimensions.created_at >= {{ utc_midnight('span.cutoff') }}
+    where
+        dimensions.created_at >= {{ utc_midnight('span.cutoff') }}
+        and {{ is_unchecked_organization('report_monthly_trends', 'dimensions.organization_id') }}
     group by dimensions.organization_id, {{ utc_date('dimensions.deadline_at') }}
 ),
 
@@ -61,6 +64,7 @@ months as (
         min(closed_oldest_date) as closed_oldest_date,
         min(deadline_oldest_date) as deadline_oldest_date
     from {{ ref('report_monthly_trends') }}
+    where {{ is_unchecked_organization('report_monthly_trends', 'organization_id') }}
     group by organization_id, month
 ),
 
