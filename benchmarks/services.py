@@ -147,11 +147,15 @@ class Bench:
             connection.execute("vacuum analyze")
             connection.execute("checkpoint")
 
-    def dbt(self, database: str, command: Sequence[str], as_of: date) -> DbtRun:
-        """Run a dbt command that loads, as `insights build` does; raises BenchmarkError with dbt's last lines."""
+    def dbt(self, database: str, command: Sequence[str], as_of: date, *, loads_source: bool = True) -> DbtRun:
+        """Run a dbt command that writes, as `insights build` does; raises BenchmarkError with dbt's last lines.
+
+        The rows of the source are counted first, unless the command does not load it, like that of a review.
+        """
         variables = dbt.as_of_variable(as_of)
         url = self.etl_url(database)
-        done = dbt.write(self.settings, command, url=url, variables=variables, on_line=ignored, confirmed=dbt.NOTHING)
+        confirmed = dbt.NOTHING if loads_source else None
+        done = dbt.write(self.settings, command, url=url, variables=variables, on_line=ignored, confirmed=confirmed)
         return _succeeded(done)
 
     def load(self, database: str, as_of: date) -> DbtRun:
