@@ -36,7 +36,7 @@ def main() -> None:
         except SystemExit as end:
             if end.code or arguments is commands[-1]:
                 raise
-        known = {"callbacks": [], "manifest": known["manifest"]}
+        known = {"callbacks": [], "manifest": known.get("manifest")}
 
 
 def _commands(arguments: list[str]) -> list[list[str]]:

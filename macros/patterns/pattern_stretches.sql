@@ -53,8 +53,8 @@ counted_sources as materialized (
             when not details.shows_all_sources
                 then cardinality(array(select unnest(details.shown_keys) union select unnest(details.visible_keys)))
         end as visible_sources
-    from details
-    inner join groups on details.group_number = groups.group_number
+    from groups
+    inner join details on groups.group_number = details.group_number
     where details.peak[1] >= groups.threshold_events and details.department_count >= groups.min_departments
 ),
 
