@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from psycopg import sql
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Comparison, Measurement, failing, once
-from benchmarks.services import BUILT, GENERATED, ONLY_TESTS, WITHOUT_TESTS, Bench
+from benchmarks.services import BUILT, GENERATED, Bench
 from benchmarks.sizes import FIRST_DAY
 from orchestration import dbt
 from orchestration.warehouse.connection import connect
@@ -22,7 +22,7 @@ from workshop.services.binaries import postgres_programs
 
 NAME, WHOLE = "build", "build_whole"  # also databases
 MARTS = ("dim_tasks", "fact_tasks", "dim_cases", "fact_cases")
-FOUR_TABLES = ["build", *WITHOUT_TESTS, "--select", *(f"+{name}" for name in MARTS)]
+FOUR_TABLES = ["build", *dbt.NO_TESTS, "--select", *(f"+{name}" for name in MARTS)]
 COLUMNS = """
     select column_name::text from information_schema.columns
     where table_schema = %s and table_name = %s and column_name <> 'loaded_at' order by 1
@@ -88,28 +88,20 @@ def _compare(bench: Bench, compared: Comparison, script: str, day: date) -> Comp
 
 
 def _four_tables(bench: Bench, day: date) -> Measurement:
-    return _loaded(bench, NAME, day, [FOUR_TABLES])
+    return _loaded(bench, NAME, partial(bench.dbt, NAME, FOUR_TABLES, day))
 
 
 def _everything(bench: Bench, day: date) -> Measurement:
-    """Build everything, then test it, as `insights build` does."""
-    return _loaded(bench, WHOLE, day, [["build", *WITHOUT_TESTS], ["build", *ONLY_TESTS]])
+    return _loaded(bench, WHOLE, partial(bench.load, WHOLE, day))
 
 
-def _loaded(bench: Bench, name: str, day: date, commands: list[list[str]]) -> Measurement:
-    """Run dbt commands on a database; `rows` are those written into the four tables."""
+def _loaded(bench: Bench, name: str, load: Callable[[], dbt.DbtRun]) -> Measurement:
+    """Run a load on a database; `rows` are those written into the four tables, `figures` those of its last command."""
     moment = _now(bench, name)
-    seconds = Counter[str]()
     with bench.measured(name) as found:
-        for command in commands:
-            done = bench.dbt(name, command, day)
-            seconds += _seconds(done)
+        done = load()
     found.rows = _written(bench, name, "insights", moment)
-    found.figures = {
-        "models s": seconds["models"],
-        "tests s": seconds["tests"],
-        "dbt outside its run s": found.wall - seconds["run"],
-    }
+    found.figures = _seconds(done)
     return found
 
 
@@ -127,13 +119,13 @@ def _psql(bench: Bench, name: str, script: str, day: date) -> Measurement:
     return found
 
 
-def _seconds(done: dbt.DbtRun) -> Counter[str]:
-    """Return the seconds of a dbt run: of the whole, and summed over models and over tests, which run in parallel."""
+def _seconds(done: dbt.DbtRun) -> dict[str, float]:
+    """Return the seconds of a dbt command, summed over its models or over its tests, which run in parallel."""
     report = json.loads((done.target / "run_results.json").read_text(encoding="utf-8"))
-    found = Counter[str](run=report["elapsed_time"])
+    found = Counter[str]()
     for result in report["results"]:
-        found["tests" if result["unique_id"].startswith("test.") else "models"] += result["execution_time"]
-    return found
+        found["tests s" if result["unique_id"].startswith("test.") else "models s"] += result["execution_time"]
+    return dict(found)
 
 
 def _now(bench: Bench, name: str) -> str:

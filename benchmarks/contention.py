@@ -18,8 +18,9 @@ from pathlib import Path
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Comparison, Measurement, in_turn
 from benchmarks.questions import ROLES, asked, questions
-from benchmarks.services import BUILT, WITHOUT_TESTS, Bench, ignored
+from benchmarks.services import BUILT, Bench, ignored
 from benchmarks.sizes import FIRST_DAY
+from orchestration import dbt
 from orchestration.dashboards.reader import Reader
 from orchestration.warehouse.connection import connect
 from workshop.services.binaries import postgres_programs
@@ -90,7 +91,7 @@ def _alone(bench: Bench, reader: Reader, day: date) -> Measurement:
 def _load(bench: Bench, day: date) -> Measurement:
     """Build everything as of a day; the parties' processor time, which is in the same processes, is part of it."""
     with bench.measured(NAME, has_sessions=True) as found:
-        done = bench.dbt(NAME, ["build", *WITHOUT_TESTS], day)
+        done = bench.dbt(NAME, ["build", *dbt.NO_TESTS], day)
     found.rows = sum(done.rows_written().values())
     return found
 

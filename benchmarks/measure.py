@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
@@ -37,6 +37,13 @@ class Measurement:
     def processor(self) -> float:
         """Processor seconds of client and server."""
         return self.client + self.server
+
+    def divided_by(self, times: int) -> Measurement:
+        """Return what one of as many equal repetitions cost; `rows` are those of one already."""
+        buffers = None if self.buffers is None else self.buffers // times
+        return replace(
+            self, wall=self.wall / times, client=self.client / times, server=self.server / times, buffers=buffers
+        )
 
 
 @dataclass

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Comparison, Measurement, in_turn
+from benchmarks.measure import Comparison, Measurement, in_turn, tree_seconds
 from benchmarks.services import BUILT, Bench
 from benchmarks.sizes import FIRST_DAY
 from orchestration.warehouse.connection import connect
@@ -24,6 +24,8 @@ SCAN = """
     from insights.dim_cases
     where opened_at >= %(start)s::timestamp at time zone 'UTC' and opened_at < %(end)s::timestamp at time zone 'UTC'
 """
+# Processor seconds of the server are counted in hundredths, which a single scan may not reach.
+SCANNED_SECONDS = 0.5
 # A second run keeps the stored patterns when the review's window is no longer complete.
 RESET = """
     truncate insights.pattern_{0};
@@ -48,10 +50,15 @@ def run(bench: Bench) -> Iterator[Comparison]:
 
 
 def _scan(bench: Bench, window: dict[str, date]) -> Measurement:
+    """Scan again and again until the server has worked long enough for its clock; returns the mean of one scan."""
+    scans, begun = 0, tree_seconds(bench.postmaster)
     with bench.measured(NAME) as found, connect(bench.etl_url(NAME)) as connection:
-        ((found.rows, *_),) = connection.execute(SCAN, window).fetchall()
-    found.figures = {"statement s": found.wall}
-    return found
+        while not scans or (not bench.size.is_smallest and tree_seconds(bench.postmaster) - begun < SCANNED_SECONDS):
+            ((found.rows, *_),) = connection.execute(SCAN, window).fetchall()
+            scans += 1
+    one = found.divided_by(scans)
+    one.figures = {"statement s": one.wall}
+    return one
 
 
 def _review(bench: Bench, cadence: str) -> Measurement:
@@ -59,7 +66,7 @@ def _review(bench: Bench, cadence: str) -> Measurement:
     with connect(bench.admin_url(NAME)) as connection:
         connection.execute(RESET.format(cadence).encode())
     with bench.measured(NAME) as found:
-        done = bench.dbt(NAME, ["run", "--select", f"pattern_{cadence}"], FIRST_DAY)
+        done = bench.dbt(NAME, ["run", "--select", f"pattern_{cadence}"], FIRST_DAY, loads_source=False)
     report: dict[str, Any] = json.loads((done.target / "run_results.json").read_text(encoding="utf-8"))
     (model,) = (r["execution_time"] for r in report["results"] if r["unique_id"].startswith("model."))
     found.rows = done.rows_written().get(f"pattern_{cadence}", 0)

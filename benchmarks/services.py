@@ -21,6 +21,7 @@ from benchmarks.measure import Measurement, client_seconds, tree_seconds
 from benchmarks.sizes import FIRST_DAY, Size
 from orchestration import dbt
 from orchestration.config.files import Settings, load_settings
+from orchestration.dbt import DbtRun
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialize
 from workshop.services import LocalPostgres, LocalRedis, remove_state, state_root
@@ -40,8 +41,6 @@ SERVER = {
     "autovacuum": "off",
 }
 GENERATED, BUILT = "generated", "built"  # databases to copy
-WITHOUT_TESTS = ("--exclude-resource-type", "test", "unit_test")
-ONLY_TESTS = ("--resource-type", "test")
 SETTLE_SECONDS = 60
 
 
@@ -114,7 +113,7 @@ class Bench:
             return self.first_build
         self.copy(GENERATED, BUILT)
         with self.measured(BUILT) as found:
-            run = self.dbt(BUILT, ["build", *WITHOUT_TESTS], FIRST_DAY)
+            run = self.dbt(BUILT, ["build", *dbt.NO_TESTS], FIRST_DAY)
             found.rows = sum(run.rows_written().values())
         self.vacuum(BUILT)
         self.first_build = found
@@ -148,19 +147,21 @@ class Bench:
             connection.execute("vacuum analyze")
             connection.execute("checkpoint")
 
-    def dbt(self, database: str, command: Sequence[str], as_of: date) -> dbt.DbtRun:
-        """Run a dbt command that loads, as `insights build` does; raises BenchmarkError with dbt's last lines."""
-        done = dbt.write(
-            self.settings,
-            command,
-            url=self.etl_url(database),
-            variables=dbt.as_of_variable(as_of),
-            on_line=ignored,
-            confirmed=dbt.NOTHING,
-        )
-        if done.exit_code:
-            raise BenchmarkError("dbt failed:\n" + "".join(done.output))
-        return done
+    def dbt(self, database: str, command: Sequence[str], as_of: date, *, loads_source: bool = True) -> DbtRun:
+        """Run a dbt command that writes, as `insights build` does; raises BenchmarkError with dbt's last lines.
+
+        The rows of the source are counted first, unless the command does not load it, like that of a review.
+        """
+        variables = dbt.as_of_variable(as_of)
+        url = self.etl_url(database)
+        confirmed = dbt.NOTHING if loads_source else None
+        done = dbt.write(self.settings, command, url=url, variables=variables, on_line=ignored, confirmed=confirmed)
+        return _succeeded(done)
+
+    def load(self, database: str, as_of: date) -> DbtRun:
+        """Build everything and test it, with `insights build`; raises like `dbt`. The last command is the tests."""
+        variables = dbt.as_of_variable(as_of)
+        return _succeeded(dbt.build(self.settings, url=self.etl_url(database), variables=variables, on_line=ignored))
 
     @contextmanager
     def measured(self, database: str, *, has_sessions: bool = False) -> Iterator[Measurement]:
@@ -214,6 +215,12 @@ def environment(folder: Path) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def _succeeded(done: DbtRun) -> DbtRun:
+    if done.exit_code:
+        raise BenchmarkError("dbt failed:\n" + "".join(done.output))
+    return done
 
 
 def ignored(_: object) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from orchestration.config.files import PROJECT, Settings, dbt_variables
 from orchestration.config.variables import AS_OF
+from orchestration.dbt_process import THEN
 from orchestration.errors import BadInputError
 from orchestration.supervision import run_dbt
 from orchestration.warehouse import profiles
@@ -28,6 +29,8 @@ from orchestration.warehouse.writer_lock import writer_lock
 
 # Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+ONLY_TESTS = ("--resource-type", "test")
 # The application name of dbt's sessions: in a load, and without the writer lock.
 LOADING, READING = "orgo-insights-load", "orgo-insights-dbt"
 NOTHING = Confirmed()
@@ -111,7 +114,7 @@ def run(
     dbt's output goes to standard output, or line by line to `on_line`. A signal or an exception there interrupts dbt,
     which then cancels its statements.
     """
-    return _run(settings, command, variables or {}, process_environment(settings, url, variables=variables), on_line)
+    return _run(settings, [command], variables or {}, process_environment(settings, url, variables=variables), on_line)
 
 
 def write(  # noqa: PLR0913 - all but two are optional, and given by name
@@ -132,38 +135,35 @@ def write(  # noqa: PLR0913 - all but two are optional, and given by name
         if confirmed is not None:
             _check_rows(settings, url, variables or {}, confirmed)
         environment = process_environment(settings, url, claim, variables)
-        return _run(settings, command, variables or {}, environment, on_line)
+        return _run(settings, [command], variables or {}, environment, on_line)
 
 
-def build(
+def build(  # noqa: PLR0913 - all but one are optional, and given by name
     settings: Settings,
     arguments: Sequence[str] = (),
     *,
     url: str | None = None,
     variables: Mapping[str, Any] | None = None,
+    on_line: Callable[[str], None] | None = None,
     confirmed: Confirmed = NOTHING,
 ) -> DbtRun:
     """Build everything that dbt's arguments select, then run its data tests; returns the last command.
 
-    A failed test therefore holds up no other model (decision D140). If a model fails, nothing is tested. Raises like
-    `writing` and, before a relation is changed, like `check_source_rows`.
+    A failed test therefore holds up no other model (decision D140). If a model fails, nothing is tested. Both commands
+    run in one process (decision D201), whose output goes where that of `run` goes. Raises like `writing` and, before a
+    relation is changed, like `check_source_rows`.
     """
+    is_chosen = any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments)
+    steps: list[tuple[str, ...]] = [NO_UNIT_TESTS] if is_chosen else [NO_TESTS, ONLY_TESTS]
     with writing(settings, url) as claim:
-
-        def command(*options: str) -> DbtRun:
-            environment = process_environment(settings, url, claim, variables)
-            return _run(settings, ["build", *options, *arguments], variables or {}, environment, None)
-
         _check_rows(settings, url, variables or {}, confirmed)
-        if any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments):
-            return command(*NO_UNIT_TESTS)
-        built = command("--exclude-resource-type", "test", "unit_test")
-        return built if built.exit_code else command("--resource-type", "test")
+        environment = process_environment(settings, url, claim, variables)
+        return _run(settings, [["build", *step, *arguments] for step in steps], variables or {}, environment, on_line)
 
 
 def _run(
     settings: Settings,
-    command: Sequence[str],
+    commands: Sequence[Sequence[str]],
     variables: Mapping[str, Any],
     environment: Mapping[str, str],
     on_line: Callable[[str], None] | None,
@@ -178,7 +178,8 @@ def _run(
     # dbt writes colors into files and pipes too; a user's DBT_USE_COLORS stays.
     is_plain = on_line or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
     given = {"DBT_USE_COLORS": "false", **environment} if is_plain else environment
-    exit_code = run_dbt(complete(settings, command, variables), given, keep if on_line else None)
+    arguments = [argument for command in commands for argument in (THEN, *complete(settings, command, variables))]
+    exit_code = run_dbt(arguments[1:], given, keep if on_line else None)
     return DbtRun(exit_code, target_path(), started, tuple(last))
 
 

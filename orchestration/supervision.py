@@ -28,6 +28,8 @@ def run_dbt(
 ) -> int:
     """Run dbt to its end and return its exit code; its output goes to standard output, or line by line to `on_line`.
 
+    THEN (`dbt_process`) separates the arguments of several commands, which end with the first that fails.
+
     If SIGINT, SIGTERM, SIGHUP or an exception of `on_line` interrupts the wait, dbt cancels its statements and ends
     before the exception leaves this function. If this process is killed, dbt is killed too.
     """

@@ -78,7 +78,7 @@
 {#- dbt asks this for the rows that a generic test looks at. A test of each row by itself looks at the unchecked ones. -#}
 {% macro postgres__get_where_subquery(relation) %}
     {% set node = orgo_insights.tested_model() %}
-    {% if not node or model.test_metadata.name not in ('in_enum', 'not_null', 'relationships', 'unique') or config.get('where') %}
+    {% if not node or model.test_metadata.name not in ('in_enum', 'is_key', 'never_null', 'refers_to', 'unique') or config.get('where') %}
         {{ return(default__get_where_subquery(relation)) }}
     {% endif %}
     {% set condition = unchecked_rows(node) %}

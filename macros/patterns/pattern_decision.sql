@@ -1,4 +1,5 @@
-{#- The CTE `patterns`: the groups that meet their thresholds. Only some kinds require distinct sources. -#}
+{#- The CTE `patterns`: the groups that meet their thresholds. Sources were counted only of those that meet the others; only some kinds
+    require distinct ones. -#}
 {% macro pattern_decision() -%}
 patterns as (
     select
@@ -21,9 +22,6 @@ patterns as (
     from groups
     inner join details on groups.group_number = details.group_number
     inner join sources on groups.group_number = sources.group_number
-    where
-        details.peak[1] >= groups.threshold_events
-        and sources.distinct_sources >= coalesce(groups.threshold_sources, 0)
-        and details.department_count >= groups.min_departments
+    where sources.distinct_sources >= coalesce(groups.threshold_sources, 0)
 )
 {%- endmacro %}

@@ -43,15 +43,19 @@ details as (
     group by group_number
 ),
 
--- Counted group by group: one distinct count over the keys of all groups does not fit into memory. Materialized, so that it is made once.
+-- Counted last, for groups that fire if they have enough sources, and group by group: one distinct count over the keys of all groups does
+-- not fit into memory. Materialized, so that it is made once.
 counted_sources as materialized (
     select
-        group_number,
-        cardinality(array(select unnest(shown_keys) union select unnest(hidden_keys))) as distinct_sources,
+        details.group_number,
+        cardinality(array(select unnest(details.shown_keys) union select unnest(details.hidden_keys))) as distinct_sources,
         case
-            when not shows_all_sources then cardinality(array(select unnest(shown_keys) union select unnest(visible_keys)))
+            when not details.shows_all_sources
+                then cardinality(array(select unnest(details.shown_keys) union select unnest(details.visible_keys)))
         end as visible_sources
-    from details
+    from groups
+    inner join details on groups.group_number = details.group_number
+    where details.peak[1] >= groups.threshold_events and details.department_count >= groups.min_departments
 ),
 
 sources as (

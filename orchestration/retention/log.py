@@ -30,13 +30,6 @@ class PurgeLog:
     db: Database
     ids: Mapping[str, int]
 
-    def count(self, relation: str, rows: int) -> None:
-        """Add to the deleted rows of a relation; call it in the transaction that deletes them."""
-        query = sql.SQL("update {} set rows_purged = rows_purged + %s where purge_log_id = %s").format(
-            self.db.ops("purge_log")
-        )
-        self.db.execute(query, [rows, self.ids[relation]])
-
     def finish(self, relation: str) -> None:
         """Record that a relation is done."""
         query = sql.SQL("update {} set finished_at = clock_timestamp() where purge_log_id = %s").format(

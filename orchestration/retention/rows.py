@@ -5,7 +5,8 @@ The time zone of the connection must be UTC, because timestamps are compared wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,10 @@ import psycopg
 from psycopg import sql
 
 from orchestration.manifest import Relation
+from orchestration.retention.log import PurgeLog
 from orchestration.retention.plan import Retained
+
+FIRST_PLACE = "(0,0)"  # before the ctid of every row
 
 
 def count_leaving(connection: psycopg.Connection, retained: Retained, leader: Retained | None, cutoff: date) -> int:
@@ -28,38 +32,52 @@ def count_leaving(connection: psycopg.Connection, retained: Retained, leader: Re
     return int(row[0]) if row else 0
 
 
-def leaving_batches(
-    connection: psycopg.Connection, retained: Retained, cutoff: date, size: int
-) -> Iterator[list[tuple[str, Any]]]:
-    """Yield ctid and key of every row that is out of retention, in batches; the relation is scanned once.
+@dataclass(frozen=True)
+class Batch:
+    """The rows of one transaction: a condition on `leaving`, and its values."""
+
+    condition: sql.Composable
+    values: Mapping[str, Any]
+
+
+def leaving_batches(connection: psycopg.Connection, retained: Retained, cutoff: date, size: int) -> Iterator[Batch]:
+    """Yield batches of at most `size` rows, in their order in the relation; together they are all that must leave.
+
+    The caller commits between batches. A batch is a range of places, so that no row crosses the connection (decision
+    D203). Rows that a view dates are found once, because the view may be expensive.
+    """
+    if retained.dated_by:
+        yield from _dated_by_view(connection, retained, cutoff, size)
+        return
+    within = sql.SQL("leaving.ctid > %(after)s::tid and leaving.ctid <= %(through)s::tid and leaving.{} < %(cutoff)s")
+    condition = within.format(sql.Identifier(retained.date or ""))
+    after = FIRST_PLACE
+    for (through,) in connection.execute(_ends(retained), {"cutoff": cutoff, "size": size}).fetchall():
+        yield Batch(condition, {"after": after, "through": through, "cutoff": cutoff})
+        after = through
+
+
+def _dated_by_view(connection: psycopg.Connection, retained: Retained, cutoff: date, size: int) -> Iterator[Batch]:
+    """Yield batches of places. The key is compared too, because another row may take a place in the meantime.
 
     The cursor is materialized and holds no snapshot, so that the caller can commit between batches and vacuum can run.
     """
+    places = sql.SQL("leaving.ctid = any(%(places)s::tid[]) and {} = any(%(keys)s)")
+    condition = places.format(_key_text(retained.key, "leaving"))
     with connection.cursor("leaving_rows", withhold=True) as cursor:
         cursor.execute(_leaving(retained), {"cutoff": cutoff})
         while batch := cursor.fetchmany(size):
-            yield [(place, key) for place, key, *_ in batch]
+            yield Batch(condition, {"places": [row[0] for row in batch], "keys": [row[1] for row in batch]})
 
 
-def delete_batch(
-    connection: psycopg.Connection,
-    retained: Retained,
-    followers: Sequence[Retained],
-    batch: Sequence[tuple[str, Any]],
-    cutoff: date,
-) -> dict[str, int]:
-    """Delete the rows of one batch and those that go with them; returns deleted rows by relation.
+def delete_batch(log: PurgeLog, retained: Retained, followers: Sequence[Retained], batch: Batch) -> dict[str, int]:
+    """Delete the rows of one batch and those that go with them, and log them, in one statement.
 
-    Date or key are checked again, because another row may have taken the ctid in the meantime.
+    Returns deleted rows by relation.
     """
-    if retained.dated_by is None:
-        unchanged = sql.SQL("{} < %(cutoff)s").format(sql.Identifier(retained.date or ""))
-    else:
-        unchanged = sql.SQL("{} = any(%(keys)s)").format(_key_text(retained.key, "leaving"))
-    names = [retained.relation.name, *(follower.relation.name for follower in followers)]
     parts = [
-        sql.SQL("gone as (delete from {} as leaving where ctid = any(%(places)s::tid[]) and {} returning {})").format(
-            identifier(retained.relation), unchanged, _columns(retained.key) if followers else sql.SQL("1")
+        sql.SQL("gone as (delete from {} as leaving where {} returning {})").format(
+            identifier(retained.relation), batch.condition, _columns(retained.key) if followers else sql.SQL("1")
         )
     ]
     parts += [
@@ -68,14 +86,16 @@ def delete_batch(
         )
         for number, follower in enumerate(followers)
     ]
-    counts = [sql.Identifier("gone"), *(sql.Identifier(f"with_{number}") for number in range(len(followers)))]
-    query = sql.SQL("with {} select {}").format(
-        sql.SQL(", ").join(parts),
-        sql.SQL(", ").join(sql.SQL("(select count(*) from {})").format(name) for name in counts),
-    )
-    found = {"places": [place for place, _ in batch], "keys": [key for _, key in batch], "cutoff": cutoff}
-    (rows,) = connection.execute(query, found).fetchall()
-    return dict(zip(names, rows, strict=True))
+    deleted = {retained.relation.name: "gone"} | {f.relation.name: f"with_{n}" for n, f in enumerate(followers)}
+    counts = [
+        sql.SQL("select {}::bigint, count(*) from {}").format(log.ids[name], sql.Identifier(source))
+        for name, source in deleted.items()
+    ]
+    query = sql.SQL(
+        "with {}, deleted (id, rows) as ({}) update {} as log set rows_purged = rows_purged + deleted.rows"
+        " from deleted where purge_log_id = deleted.id returning relation_name, deleted.rows"
+    ).format(sql.SQL(", ").join(parts), sql.SQL(" union all ").join(counts), log.db.ops("purge_log"))
+    return dict(log.db.connection.execute(query, batch.values).fetchall())
 
 
 def identifier(relation: Relation) -> sql.Identifier:
@@ -99,6 +119,15 @@ def _leaving(retained: Retained) -> sql.Composed:
         "select leaving.ctid, {key}{columns} from {relation} as leaving"
         " left join {view} as dated on {same} where coalesce(dated.{date} < %(cutoff)s, true)"
     ).format(view=identifier(retained.dated_by), same=_same(key, "leaving", "dated"), **names)
+
+
+def _ends(retained: Retained) -> sql.Composed:
+    """Return the query for the last ctid of each batch of rows before the cutoff, in their order."""
+    return sql.SQL(
+        "select ctid::text from (select leaving.ctid, row_number() over (order by leaving.ctid) as number,"
+        " count(*) over () as total from {} as leaving where leaving.{} < %(cutoff)s) as numbered"
+        " where number %% %(size)s = 0 or number = total order by number"
+    ).format(identifier(retained.relation), sql.Identifier(retained.date or ""))
 
 
 def _columns(key: Sequence[str]) -> sql.Composed:

@@ -1,9 +1,17 @@
-{#- Every value is a token of an enum of seeds/tokens.csv. NULL passes. -#}
-{% test in_enum(model, column_name, enum) %}
+{#- Every value of these columns is a token of the column's enum of seeds/tokens.csv. NULL passes. -#}
+{% test in_enum(model, enums) %}
 select
-    {{ column_name }} as unknown_token,
+    checked.column_name,
+    checked.unknown_token,
     count(*) as row_count
 from {{ model }}
-where {{ column_name }} not in ({{ enum_tokens(enum) }})
-group by {{ column_name }}
+cross join lateral (
+    values
+    {%- for column, enum in enums.items() %}
+    ('{{ column }}', cast({{ column }} as text), {{ column }} not in ({{ enum_tokens(enum) }}))
+    {{- ',' if not loop.last }}
+    {%- endfor %}
+) as checked (column_name, unknown_token, is_unknown)
+where checked.is_unknown
+group by checked.column_name, checked.unknown_token
 {% endtest %}

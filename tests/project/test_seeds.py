@@ -120,17 +120,17 @@ def test_a_wrong_line_of_a_csv_fails_its_test(built: Warehouse, project: Project
     statuses = project.dbt(built, "build", "--select", "resource_type:seed", "--indirect-selection", "cautious")
 
     assert {name for name, status in statuses.items() if status not in ("success", "pass")} == {
-        "not_null_tokens_rank",
+        "never_null_in_tokens",
         "no_token_is_listed_twice",
         "no_rank_is_given_twice",
         "ranks_are_counted_tokens_enum__rank",
         "means_a_token_historical_tokens_enum__token",
         "no_historical_token_is_listed_twice",
-        "unique_label_bases_base",
-        "unique_label_bases_name",
-        "not_null_label_bases_is_broadcast",
-        "unique_label_categories_category",
-        "unique_label_subcategories_name",
+        "is_key_label_bases_base",
+        "is_key_label_bases_name",
+        "never_null_in_label_bases",
+        "is_key_label_categories_category",
+        "is_key_label_subcategories_name",
     }
 
 

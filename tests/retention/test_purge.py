@@ -125,7 +125,7 @@ def test_rows_leave_on_their_day_and_nothing_brings_them_back(
     # A load that looks at every source row, of an older day and with a longer retention; and the tests of the data.
     longer = dict.fromkeys(("dev", "staging", "prod", "offline"), 3650)
     reloaded = built.build(
-        *("--select", *LOADED, *PATTERNS, "review_requests", "--exclude", "test_name:in_enum", "test_name:not_null"),
+        *("--select", *LOADED, *PATTERNS, "review_requests", "--exclude", "test_name:in_enum", "test_name:never_null"),
         as_of=date(2025, 11, 20),
         scan_all=True,
         raw_event_retention_days=longer,

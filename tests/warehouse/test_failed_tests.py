@@ -32,7 +32,7 @@ def test_a_failed_test_holds_up_neither_reports_nor_the_erasure_of_names(
     save_for_insights(built.settings, built.etl_url, **dbt.as_of_variable(NEXT_DAY))
     done = dbt.build(built.settings, ["--quiet"], url=built.etl_url, variables=dbt.as_of_variable(NEXT_DAY))
     assert done.exit_code == 1
-    assert "in_enum_fact_tasks_source" in capfd.readouterr().out
+    assert "known_tokens_in_fact_tasks" in capfd.readouterr().out
     for relation in ("report_task_volume", "report_monthly_trends", "pattern_weekly", "dim_persons"):
         assert built.value(LOADED, relation) == NEXT_DAY, relation
     names = "select full_name, is_gone from insights.dim_persons where person_id = (select person_id from chosen)"

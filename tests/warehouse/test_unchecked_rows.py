@@ -26,14 +26,14 @@ MISTAKES = {
     CLOSED: ("fact_tasks", "time_to_completion_seconds = null", "closed_date_key > created_date_key"),
     "assert_facts_match_dimensions": ("dim_cases", "status = 'archived'", "status = 'resolved'"),
     "assert_gone_persons_are_nameless": ("dim_persons", "is_gone = true, full_name = 'Name'", "not is_gone"),
-    "in_enum_dim_tasks_category__task_category": ("dim_tasks", "category = 'question'", "true"),
-    "relationships_fact_tasks_created_date_key__date_key__ref_dim_dates_": (
+    "known_tokens_in_dim_tasks": ("dim_tasks", "category = 'question'", "true"),
+    "references_of_fact_tasks": (
         "fact_tasks",
         "created_date_key = '1969-01-01'",
         "closed_date_key is null and comment_count = 0",
     ),
-    # A person of another organization, which dbt's own test would let pass.
-    "relationships_fact_wellbeing_checkins_person_id__person_id__ref_dim_persons_": (
+    # A person of another organization.
+    "references_of_fact_wellbeing_checkins": (
         "fact_wellbeing_checkins as checkins",
         "person_id = (select p.person_id from insights.dim_persons as p"
         " where p.organization_id <> checkins.organization_id limit 1)",

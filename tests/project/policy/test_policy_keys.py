@@ -16,7 +16,7 @@ def test_every_key_is_written_once_and_proven_once() -> None:
     assert {m["name"] for m in models("models/marts/")} <= {m["name"] for m in keyed}
     assert {m["name"] for m in models() if m["config"]["materialized"] == "incremental"} <= {m["name"] for m in keyed}
     proven = Counter(
-        test["attached_node"] for test in nodes("test") if _kind(test) in ("unique_grain", "unique") and _of_key(test)
+        test["attached_node"] for test in nodes("test") if _kind(test) in ("unique_grain", "is_key") and _of_key(test)
     )
     assert proven == Counter(m["unique_id"] for m in keyed)
     for model in keyed:
@@ -53,8 +53,9 @@ def _of_key(test: Node) -> bool:
 def _is_never_null(column: dict[str, Any], *, mart: str) -> bool:
     """Return whether a constraint or, in a materialized view, a test forbids NULL."""
     tested = {
-        (test["attached_node"].split(".")[-1], test["column_name"])
+        (test["attached_node"].split(".")[-1], name)
         for test in nodes("test")
-        if _kind(test) == "not_null"
+        if _kind(test) == "never_null"
+        for name in test["test_metadata"]["kwargs"]["columns"]
     }
     return "not_null" in [k["type"] for k in column["constraints"]] or (mart, column["name"]) in tested
