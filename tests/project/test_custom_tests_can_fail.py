@@ -165,12 +165,8 @@ CORRUPTIONS = {
         "assert_gone_persons_are_nameless",
         9,
         """
-        with chosen as (select person_id, row_number() over (order by person_id) as number from insights.dim_persons)
-        update insights.dim_persons as wrong set
-            is_gone = true,
-            full_name = case when number <= 4 then 'Name' end,
-            external_reference = case when number > 4 then 'reference' end
-        from chosen where wrong.person_id = chosen.person_id and number <= 9;
+        update insights.dim_persons set is_gone = true
+        where person_id in (select person_id from insights_personal.personal_persons order by person_id limit 9);
         """,
     ),
     "assert_sensitive_persons_are_protected": Corruption(

@@ -66,7 +66,7 @@ def _relations(warehouse: Warehouse, *schemas: str) -> list[str]:
     return [name for (name,) in rows]
 
 
-BUILT_SCHEMAS = ("insights", "insights_staging", "insights_snapshots")
+BUILT_SCHEMAS = ("insights", "insights_staging", "insights_snapshots", "insights_personal")
 
 
 def test_a_second_init_changes_nothing(orgo: Warehouse, built: Warehouse) -> None:

@@ -29,6 +29,7 @@ FOLDERS = {
     "models/intermediate/": ("insights_staging", "view", "intermediate"),
     "models/ops/": ("insights_ops", "table", "ops"),
     "models/marts/core/": ("insights", "table", "core"),
+    "models/marts/personal/": ("insights_personal", "table", "personal"),
     "models/marts/patterns/": ("insights", "table", "patterns"),
     "models/marts/reports/": ("insights", "table", "reports"),
 }
@@ -41,6 +42,7 @@ OTHER_MATERIALIZATIONS = {
     "dim_tasks": ("incremental", "only what changed"),
     "dim_cases": ("incremental", "only what changed"),
     "dim_persons": ("incremental", "keeps persons who left the source"),
+    "personal_cases": ("incremental", "only what changed"),
     "dim_learning_groups": ("incremental", "keeps what left the source"),
     "fact_tasks": ("incremental", "only what changed"),
     "fact_cases": ("incremental", "only what changed"),
@@ -91,7 +93,7 @@ def test_a_materialized_view_has_the_columns_of_its_contract(built: Warehouse) -
         assert catalog(built)[f"insights.{view['name']}"] == wanted
 
 
-@pytest.mark.parametrize("folder", ["models/marts/core/", "models/marts/reports/"])
+@pytest.mark.parametrize("folder", ["models/marts/core/", "models/marts/personal/", "models/marts/reports/"])
 def test_a_mart_that_outlives_the_source_refuses_a_full_refresh(folder: str) -> None:
     assert lasting(folder)
     assert [m["name"] for m in lasting(folder) if not re.search(r"}}\n{{- guard_history\(\) }}\n", m["raw_code"])] == []
