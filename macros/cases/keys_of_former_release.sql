@@ -1,8 +1,8 @@
 {#- dim_cases had the personal columns of cases until release 3.0.0. The first build of personal_cases takes those of cases that are no longer
     in the source from there; afterwards dim_cases loses the columns (decision D205). -#}
 {% macro keys_of_former_release() -%}
-    {%- if not execute or is_incremental() or flags.FULL_REFRESH %}{{ return('') }}{% endif -%}
     {%- set stored = stored_or_none('dim_cases') -%}
+    {%- if is_incremental() or flags.FULL_REFRESH %}{{ return('') }}{% endif -%}
     {%- set columns = adapter.get_columns_in_relation(stored) | map(attribute='name') | list if stored else [] -%}
     {%- if 'visible_source_keys' in columns -%}
     union all

@@ -109,6 +109,7 @@ CORRUPTIONS = {
         order by case_id limit 1;
         delete from insights.fact_cases where case_id in (select case_id from lost);
         delete from insights.dim_cases where case_id in (select case_id from lost);
+        delete from insights_personal.personal_cases where case_id in (select case_id from lost);
         update public.cases set updated_at = '2026-03-01' where id in (select case_id from lost);
         """,
     ),
@@ -216,6 +217,21 @@ CORRUPTIONS = {
         update insights.report_sla_breaches as wrong set task_count = task_count + 2, kept_count = kept_count - 2
         from first_rows as f where row(f.*) = (wrong.organization_id, wrong.day, wrong.domain, wrong.visibility);
         """,
+    ),
+    "assert_task_statuses_lead_to_the_facts": Corruption(
+        "assert_task_statuses_lead_to_the_facts",
+        15,
+        """
+        update insights.fact_task_statuses set is_current = false where status_id in (
+            select status_id from insights.fact_task_statuses where is_current order by status_id limit 15
+        );
+        """,
+    ),
+    "assert_backlog_counts_open_tasks": Corruption(
+        "assert_backlog_counts_open_tasks",
+        13,
+        # Each organization and visibility of the sample.
+        "update insights.report_task_backlog set opened_count = opened_count + 1000;",
     ),
     "assert_trends_count_every_task": Corruption(
         "assert_trends_count_every_task",

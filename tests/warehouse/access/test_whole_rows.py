@@ -67,7 +67,7 @@ def test_the_role_of_dashboards_selects_whole_rows_of_every_relation(warehouse: 
         found = _selected(session, ours)
         assert found == {name: warehouse.value(f"select count(*) from insights.{name}") for name in ours}
         assert min(found[name] for name in ("dim_cases", "dim_persons", "report_profile_scores")) > 0
-        listed = dict(session.execute(LISTED).fetchall())
+        listed: dict[str, str | None] = dict(session.execute(LISTED).fetchall())
         assert {name for name, kind in kinds.items() if kind != "m"} & set(ours) <= set(listed)
         assert {name for name in ours if name in listed and not (listed[name] or "").startswith("Grain: ")} == set()
 
@@ -80,7 +80,7 @@ def test_the_reader_of_an_organization_selects_whole_rows_of_every_relation(ware
         # A materialized view can have no policies; a view of the same name stands for it (decision D152).
         assert {name for name, rows in found.items() if rows < 0} == {"report_profile_scores"}
         assert min(found[name] for name in ("dim_cases", "dim_persons", "reader_report_profile_scores")) > 0
-        listed = dict(session.execute(LISTED).fetchall())
+        listed: dict[str, str | None] = dict(session.execute(LISTED).fetchall())
         assert set(listed) == set(kinds) - {"report_profile_scores"}
 
 
