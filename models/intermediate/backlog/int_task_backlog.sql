@@ -13,7 +13,7 @@ with load as (
 span as (
     select
         {{ utc_date('cutoff') }} as cutoff,
-        {{ utc_date('horizon') }} as until
+        {{ utc_date('horizon') }} as end_day
     from load
 ),
 
@@ -45,7 +45,7 @@ open_spans as (
             {{ utc_date('statuses.started_at') }},
             case when not tasks.is_changed then {{ "date '" ~ stored.until ~ "'" if stored else 'span.cutoff' }} end
         ) as first_day,
-        least({{ utc_date('statuses.ended_at') }}, span.until) - 1 as last_day
+        least({{ utc_date('statuses.ended_at') }}, span.end_day) - 1 as last_day
     from tasks
     inner join {{ ref('fact_task_statuses') }} as statuses
         on tasks.task_id = statuses.task_id and tasks.organization_id = statuses.organization_id
@@ -64,7 +64,10 @@ banded as (
         least(spans.last_day, spans.created_on + bands.max_age_days) as last_day
     from open_spans as spans
     cross join (
-        values {% for name, least, most in age_bands() %}({{ least }}, {{ most }}){{ ', ' if not loop.last }}{% endfor %}
+        values
+        {%- for name, least, most in age_bands() %}
+        ({{ least }}, {{ most }}){{ ',' if not loop.last }}
+        {%- endfor %}
     ) as bands (min_age_days, max_age_days)
     where
         spans.first_day <= spans.last_day
@@ -109,13 +112,14 @@ counted as (
     select
         {{ subject }},
         min_age_days,
-        cast(days.day as date) as day,
+        cast(series.day as date) as day,
         open_count,
         0 as opened_count
     from runs
-    cross join lateral generate_series(
-        cast(runs.day as timestamp), cast(runs.next_day - 1 as timestamp), interval '1 day'
-    ) as days (day)
+    cross join
+        lateral generate_series(
+            cast(runs.day as timestamp), cast(runs.next_day - 1 as timestamp), interval '1 day'
+        ) as series (day)
     where open_count > 0
     union all
     select
@@ -132,7 +136,11 @@ final as (
     select
         {{ subject }},
         day,
-        case min_age_days {% for name, least, most in age_bands() %}when {{ least }} then '{{ name }}' {% endfor %}end as age_band,
+        case min_age_days
+            {%- for name, least, most in age_bands() %}
+            when {{ least }} then '{{ name }}'
+            {%- endfor %}
+        end as age_band,
         min_age_days,
         cast(sum(open_count) as integer) as open_count,
         cast(sum(opened_count) as integer) as opened_count,

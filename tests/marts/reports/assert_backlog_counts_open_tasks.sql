@@ -1,4 +1,4 @@
--- The backlog of its last day has as many tasks as the facts have open ones, by organization and visibility, and every task was opened once.
+-- The last day of the backlog has as many tasks as the facts have open ones, by organization and visibility; every task was opened once.
 with load as (
     {{ latest_load('fact_tasks') }}
 ),
