@@ -158,11 +158,8 @@ def test_each_change_is_counted_and_costs_its_subjects(warehouse: Warehouse) -> 
             f"delete from insights.{relation} where task_id = (select task_id from public.chosen where n = 4)"
         )
     assert warehouse.build("--select", "int_task_backlog", "report_task_backlog", command="run").succeeded
-    expected = [
-        t
-        for t in _tasks(warehouse, day)
-        if t.task_id != warehouse.value("select task_id from public.chosen where n = 4")
-    ]
+    lost = warehouse.value("select task_id from public.chosen where n = 4")
+    expected = [task for task in _tasks(warehouse, day) if task.task_id != lost]
     assert _stored(warehouse) == backlog(expected, CUTOFF, day)
     assert gone <= set(
         warehouse.rows(
