@@ -59,10 +59,10 @@ CORRUPTIONS = {
     ),
     "means_a_token": Corruption(
         "means_a_token_historical_tokens",
-        13,
+        16,
         """
         insert into insights.historical_tokens (enum, historical_token, token)
-        select 'environment', 'former ' || number, 'nowhere' from generate_series(1, 13) as number;
+        select 'environment', 'former ' || number, 'nowhere' from generate_series(1, 16) as number;
         """,
     ),
     "assert_fact_tasks_recounts": Corruption(

@@ -116,7 +116,7 @@ final as (
         cast(numbered.status_number as integer) as status_number,
         numbered.status,
         numbered.status in ({{ closed_tokens('task_status') }}) as is_closed,
-        numbered.former_status in ({{ closed_tokens('task_status') }})
+        coalesce(numbered.former_status in ({{ closed_tokens('task_status') }}), false)
         and numbered.status not in ({{ closed_tokens('task_status') }}) as is_reopening,
         numbered.started_at,
         numbered.ended_at,
