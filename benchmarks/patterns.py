@@ -21,7 +21,7 @@ FILL = Path(__file__).parent / "sql" / "cases.sql"
 # What any review must read of each case. The planner chooses how.
 SCAN = """
     select count(*), count(label), count(location), sum(cardinality(source_keys)), max(severity), max(domain)
-    from insights.dim_cases
+    from insights_staging.int_reported_cases
     where opened_at >= %(start)s::timestamp at time zone 'UTC' and opened_at < %(end)s::timestamp at time zone 'UTC'
 """
 # Processor seconds of the server are counted in hundredths, which a single scan may not reach.

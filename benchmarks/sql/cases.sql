@@ -1,11 +1,11 @@
 -- Replaces the cases of a built warehouse by benchmark.cases generated ones, for patterns.py.
 -- About ten thousand labels and thirty places, with a skewed distribution as in production. Every case has three sources;
 -- 1% of the cases are MAJOR. 30% of the cases of the last two weeks are open, and 0.1% of the earlier ones.
-truncate insights.dim_cases, insights.fact_cases;
+truncate insights.dim_cases, insights.fact_cases, insights_personal.personal_cases;
 
 insert into insights.dim_cases (
     case_id, organization_id, label, label_base, label_category, label_subcategory, label_role, is_label_valid,
-    domain, location, source_keys, visible_domain, visible_source_keys, is_own_review, title, status, severity,
+    domain, location, visible_domain, is_own_review, status, severity,
     origin_vertical_level, origin_role, opened_at, deadline_at, closed_at, visibility, strictest_visibility, quality_flags,
     loaded_at
 )
@@ -14,7 +14,7 @@ select
     organization_id,
     base || '.' || category || subcategory || '.Role ' || role,
     base, category, subcategory, 'Role ' || role, true,
-    domain, '{"room": ' || floor(30 * power(random(), 2)) || '}', source_keys, domain, source_keys, false, 'A title',
+    domain, '{"room": ' || floor(30 * power(random(), 2)) || '}', domain, false,
     case when is_open then 'open' else 'resolved' end,
     case when random() < 0.01 then 'MAJOR' when random() < 0.3 then 'MODERATE' else 'MINOR' end,
     base, 'Role ' || role, opened_at, opened_at + interval '12 hours',
@@ -33,9 +33,6 @@ cross join lateral (
         (array['generic', 'maintenance', 'it_support', 'hr_case', 'cleaning'])[
             1 + floor(5 * power(random() + 0 * n, 2))::int
         ] as domain,
-        array[
-            'channel:email', 'person:' || floor(200 * random() + 0 * n), 'user:' || floor(50 * random() + 0 * n)
-        ] as source_keys,
         case when random() + 0 * n < 0.1 then 'RESTRICTED' else 'INTERNAL' end as visibility,
         -- From the start of the yearly window.
         timestamptz '2024-01-02 00:00+00' + (random() * 734 + 0 * n) * interval '1 day' as opened_at
@@ -54,3 +51,16 @@ select
     ('x' || left(case_id::text, 8) || right(case_id::text, 8))::bit(64)::bigint, case_id, organization_id,
     (opened_at at time zone 'UTC')::date, status, severity, 1, 0, 0, visibility, loaded_at
 from insights.dim_cases;
+
+insert into insights_personal.personal_cases (
+    case_id, organization_id, title, source_keys, visible_source_keys, loaded_at
+)
+select cases.case_id, cases.organization_id, 'A title', drawn.source_keys, drawn.source_keys, cases.loaded_at
+from insights.dim_cases as cases
+cross join lateral (
+    select array[
+        'channel:email', 'person:' || floor(200 * random() + 0 * cases.label_base),
+        'user:' || floor(50 * random() + 0 * cases.label_base)
+    ] as source_keys
+    offset 0
+) as drawn;

@@ -52,7 +52,7 @@
             cases.severity,
             {{ pattern_visibility('cases') }} as visibility,
             cases.opened_at
-        from {{ ref('dim_cases') }} as cases
+        from {{ ref('int_reported_cases') }} as cases
         inner join rules
             on cases.organization_id = rules.organization_id and {{ profile_domain('cases.domain') }} = rules.domain
         where

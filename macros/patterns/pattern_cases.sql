@@ -32,7 +32,7 @@ cases as (
         coalesce(cases.visible_source_keys, cases.source_keys) as visible_source_keys,
         cases.opened_at,
         cases.severity in ('MAJOR', 'CRITICAL') or risk_cases.case_id is not null as is_high_risk
-    from {{ ref('dim_cases') }} as cases
+    from {{ ref('int_reported_cases') }} as cases
     left join risk_cases on cases.case_id = risk_cases.case_id and cases.organization_id = risk_cases.organization_id
     where
         not cases.is_own_review

@@ -2,12 +2,13 @@
     finds the comments that differ, so that a load writes none and takes no lock for one. -#}
 {% macro postgres__persist_docs(relation, model, for_relation, for_columns) %}
     {%- if not orgo_insights.is_own(model) %}{{ return(default__persist_docs(relation, model, for_relation, for_columns)) }}{% endif -%}
+    {%- set comments_of_columns = orgo_insights.column_comments(model) -%}
     {%- set wanted = [] -%}
     {%- if for_relation and config.persist_relation_docs() and model.description -%}
         {%- do wanted.append('(null, ' ~ sql_text(model.description) ~ ')') -%}
     {%- endif -%}
     {%- for column in model.columns.values() if for_columns and config.persist_column_docs() -%}
-        {%- do wanted.append('(' ~ sql_text(column.name) ~ ', ' ~ sql_text(column.description) ~ ')') -%}
+        {%- do wanted.append('(' ~ sql_text(column.name) ~ ', ' ~ sql_text(comments_of_columns[column.name]) ~ ')') -%}
     {%- endfor -%}
     {%- if not wanted %}{{ return('') }}{% endif -%}
     {%- set found = run_query(differing_comments(relation, wanted)).rows -%}
@@ -16,7 +17,7 @@
         {%- if row['column_name'] is none -%}
             {%- do comments.append(alter_relation_comment(relation, model.description)) -%}
         {%- else -%}
-            {%- set comment = postgres_escape_comment(model.columns[row['column_name']].description) -%}
+            {%- set comment = postgres_escape_comment(comments_of_columns[row['column_name']]) -%}
             {%- do comments.append('comment on column ' ~ relation ~ '.' ~ adapter.quote(row['column_name']) ~ ' is ' ~ comment ~ ';') -%}
         {%- endif -%}
     {%- endfor -%}
@@ -28,6 +29,23 @@
         {%- do exceptions.warn("In relation " ~ relation ~ ": these columns are documented, but not in the database: " ~ missing) -%}
     {%- endif -%}
 {% endmacro %}
+
+{#- The comments of the columns of a model by name: the description, and the column that a `relationships` test says it refers to.
+    PostgreSQL has no foreign keys that it does not enforce, and facts arrive before their dimensions (decision D10), so this is where a
+    reader of the catalog finds the joins (decision D207). -#}
+{% macro column_comments(model) -%}
+    {%- set comments = {} -%}
+    {%- for column in model.columns.values() %}{% do comments.update({column.name: column.description}) %}{% endfor -%}
+    {%- for test in graph.nodes.values()
+        if test.resource_type == 'test' and test.attached_node == model.unique_id and comments.get(test.column_name)
+        and test.test_metadata and test.test_metadata.name == 'relationships' -%}
+        {%- set to = test.test_metadata.kwargs.to | replace("ref('", '') | replace("')", '') -%}
+        {%- do comments.update({
+            test.column_name: comments[test.column_name] ~ ' Refers to ' ~ to ~ '.' ~ test.test_metadata.kwargs.field ~ '.'
+        }) -%}
+    {%- endfor -%}
+    {{- return(comments) -}}
+{%- endmacro %}
 
 {#- A query of the columns (NULL for the relation itself) that have another comment than wanted, and whether the relation has them. -#}
 {% macro differing_comments(relation, wanted) %}

@@ -20,6 +20,11 @@
     case when {{ finish }} >= {{ start }} then cast(floor(extract(epoch from {{ finish }} - {{ start }})) as bigint) end
 {%- endmacro %}
 
+{#- Seconds as hours with two decimals, for people; sums and means are computed from the seconds. -#}
+{% macro hours(seconds) -%}
+    cast(round(cast({{ seconds }} as numeric) / 3600, 2) as numeric(14, 2))
+{%- endmacro %}
+
 {#- A condition that few rows meet, in a form from which the planner estimates few rows. For a comparison of two columns or of a
     function's result it would estimate a third of the rows or more and scan whole tables; for an equality it estimates one in 200. -#}
 {% macro few(condition) -%}

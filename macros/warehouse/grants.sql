@@ -1,16 +1,17 @@
-{#- post-hook of every mart: the read-only role may select every column that `meta.pii` does not withhold. A `key`, the id
-    of a person, is readable here and masked in exports; `none` only looks personal. Logins of single
-    organizations may read the same columns, restricted to the rows of their organization (decision D152). The hook runs in the
-    transaction that writes the table, so readers never see a table without its grants. -#}
+{#- post-hook of every mart: the read-only role may select every column, since a mart has no personal ones; those are in relations of
+    the schema for personal columns, of which it may select nothing (decision D205). The id of a person, `meta.pii: key`, is readable here and
+    masked in exports. Logins of single organizations may read the same columns, restricted to the rows of their organization (decision
+    D152). A column that the model does not declare is granted to nobody. The hook runs in the transaction that writes the table, so readers
+    never see a table without its grants. -#}
 {% macro grant_without_pii() %}
+    {% if model.schema == target.schema %}
     {% set readable = [] %}
-    {% for column in model.columns.values() if column.config.meta.get('pii', 'none') in ['key', 'none'] %}
-        {% do readable.append(adapter.quote(column.name)) %}
-    {% endfor %}
+    {% for name in model.columns %}{% do readable.append(adapter.quote(name)) %}{% endfor %}
     revoke all on {{ this }} from {{ var('read_only_user') }};
     grant select ({{ readable | join(', ') }}) on {{ this }} to {{ var('read_only_user') }};
     {% set shared = (config.get('meta') or {}).get('shared') -%}
     select {{ target.schema }}_ops.restrict_rows({{ sql_text(this) }}, {{ sql_text(shared) if shared else 'null' }});
+    {% endif %}
     select {{ target.schema }}_ops.allow_exports({{ sql_text(this) }}, {{ withheld_from_exports() }})
 {% endmacro %}
 

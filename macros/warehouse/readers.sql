@@ -21,7 +21,7 @@
     select
         format('%s of %s', c.oid::regclass, pg_get_userbyid(c.relowner)) as reader,
         c.relowner = current_user::regrole
-        and c.relnamespace::regnamespace::text in ('{{ target.schema }}', '{{ target.schema }}_staging', '{{ target.schema }}_ops') as is_own,
+        and c.relnamespace::regnamespace::text in ('{{ target.schema }}', '{{ target.schema }}_staging', '{{ target.schema }}_personal', '{{ target.schema }}_ops') as is_own,
         case c.relkind when 'm' then 'materialized view' else 'view' end || ' if exists ' || c.oid::regclass as object_name
     from readers
     inner join pg_class as c on readers.oid = c.oid

@@ -1,4 +1,4 @@
-{#- Marts are built in exactly the target's schema, everything else in <schema>_staging, _snapshots and _ops. Another package follows dbt's
+{#- Marts are built in exactly the target's schema, everything else in <schema>_staging, _snapshots, _personal and _ops. Another package follows dbt's
     rule, <schema>_<custom schema>, but never lands among the marts: without a custom schema it gets <schema>_<package> (decision D162). -#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {%- set suffix = custom_schema_name or (node.package_name if node and not orgo_insights.is_own(node)) -%}
@@ -16,7 +16,7 @@
 {#- dbt calls this only for a missing schema. `insights init` creates the schemas of this project with their grants. -#}
 {% macro postgres__create_schema(relation) -%}
     {%- set schema = relation.without_identifier().include(database=false) -%}
-    {%- if relation.schema in [target.schema, target.schema ~ '_staging', target.schema ~ '_snapshots', target.schema ~ '_ops'] -%}
+    {%- if relation.schema.removeprefix(target.schema) in ['', '_staging', '_snapshots', '_personal', '_ops'] -%}
         {{ exceptions.raise_compiler_error("The schema " ~ schema ~ " does not exist. Prepare this database first: insights init") }}
     {%- endif -%}
     {%- set may_create = "select has_database_privilege(current_database(), 'create') as is_allowed, quote_ident(current_user) as role_name" -%}

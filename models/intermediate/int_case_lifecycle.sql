@@ -1,6 +1,6 @@
 {{ config(
     materialized='table',
-    meta={'feeds': ['dim_cases', 'fact_cases']},
+    meta={'feeds': ['dim_cases', 'fact_cases', 'personal_cases']},
     pre_hook=["{{ avoid_nested_loops() }}", "{{ keep_changed_keys(changed_cases(load_window())) }}"],
     post_hook=['analyze {{ this }}', '{{ log_load() }}']
 ) }}

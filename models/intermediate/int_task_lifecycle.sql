@@ -1,6 +1,6 @@
 {{ config(
     materialized='table',
-    meta={'feeds': ['dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases']},
+    meta={'feeds': ['dim_tasks', 'fact_tasks', 'dim_cases', 'fact_cases', 'fact_task_statuses']},
     pre_hook=["{{ avoid_nested_loops() }}", "{{ keep_changed_keys(changed_tasks(load_window())) }}"],
     post_hook=['analyze {{ this }}', '{{ log_load() }}']
 ) }}

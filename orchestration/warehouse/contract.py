@@ -38,7 +38,7 @@ def contract_tables() -> list[ContractTable]:
 def mart_names() -> list[str]:
     """Return the sorted names of the relations that dbt builds in the schema of the marts: marts and seeds."""
     files = [*(PROJECT / "models" / "marts").rglob("*.sql"), *(PROJECT / "seeds").rglob("*.csv")]
-    return sorted(file.stem for file in files)
+    return sorted(file.stem for file in files if file.parent.name != "personal")
 
 
 def _column(column: dict[str, dict[str, dict[str, bool]]]) -> ContractColumn:

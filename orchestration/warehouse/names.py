@@ -32,6 +32,11 @@ class Names:
         return f"{self.marts_schema}_snapshots"
 
     @property
+    def personal_schema(self) -> str:
+        """Schema of the personal columns of dimensions (decision D205)."""
+        return f"{self.marts_schema}_personal"
+
+    @property
     def ops_schema(self) -> str:
         """Schema of rejects and bookkeeping."""
         return f"{self.marts_schema}_ops"
@@ -39,7 +44,7 @@ class Names:
     @property
     def schemas(self) -> tuple[str, ...]:
         """The schemas that `insights init` creates."""
-        return (self.marts_schema, self.staging_schema, self.snapshots_schema, self.ops_schema)
+        return (self.marts_schema, self.staging_schema, self.snapshots_schema, self.personal_schema, self.ops_schema)
 
     def mart(self, name: str) -> sql.Identifier:
         """Return the name of a dimension, fact, report or pattern table."""

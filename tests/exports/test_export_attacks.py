@@ -110,7 +110,9 @@ def test_a_planted_sha256_function(own_session: ExportSession) -> None:
             f"alter role orgo_insights_etl in database {own_session.warehouse.name}"
             " set search_path = insights_staging, pg_catalog"
         )
-    keys = dict(own_session.warehouse.rows("select case_id::text, visible_source_keys from insights.dim_cases"))
+    keys = dict(
+        own_session.warehouse.rows("select case_id::text, visible_source_keys from insights_personal.personal_cases")
+    )
     organization = own_session.organization_id()
     for row in own_session.rows("cases", file_format="jsonl"):
         assert row["source_keys"] == sorted(mask(key, organization) for key in keys[row["case_id"]])

@@ -46,7 +46,9 @@ def test_guessing_a_mask_with_a_known_value_but_without_the_key(session: ExportS
     masks = {element for row in rows for element in row["source_keys"]}
     organization = session.organization_id()
     known = {
-        key for (keys,) in session.warehouse.rows("select visible_source_keys from insights.dim_cases") for key in keys
+        key
+        for (keys,) in session.warehouse.rows("select visible_source_keys from insights_personal.personal_cases")
+        for key in keys
     }
     guesses = set()
     for value in known:
@@ -58,7 +60,9 @@ def test_guessing_a_mask_with_a_known_value_but_without_the_key(session: ExportS
 
 
 def test_guessing_a_mask_by_exporting_another_organization(own_session: ExportSession) -> None:
-    own_session.warehouse.execute("update insights.dim_cases set visible_source_keys = array['user:the same']")
+    own_session.warehouse.execute(
+        "update insights_personal.personal_cases set visible_source_keys = array['user:the same']"
+    )
     masks = {
         slug: {
             tuple(r["source_keys"])

@@ -36,12 +36,13 @@ def test_an_export_depends_on_exactly_what_it_reads() -> None:
     for exposure in exposures(project(), "export").values():
         read = {exposure.meta["from"], *exposure.meta.get("with", {})}
         if "refers" in exposure.meta:
-            read |= {"fact_cases", "dim_cases"}  # each of them names cases
+            read |= {"fact_cases", "dim_cases", "personal_cases"}  # each of them names cases
         assert read == exposure.depends_on, exposure.name
 
 
 def test_every_id_in_a_row_is_its_own_or_declared_to_name_another_row() -> None:
     own = {"organization_id", "task_id of tasks", "case_id of cases", "trend_id of trends_monthly"}
+    own |= {"role_id of tasks"}  # of a dimension, and in no column
     own |= {f"pattern_id of patterns_{cadence}" for cadence in ("weekly", "monthly", "yearly")}
     for name, found in definitions(project()).items():
         ids = {c.name for part in found.parts for c in part.columns.values() if c.data_type in ("uuid", "uuid[]")}
@@ -77,8 +78,8 @@ def test_every_fact_has_one_family_of_cells() -> None:
         ({"measures": {}}, ".measures: Dictionary should have at least 1 item"),
         ({"group_size": ""}, ".group_size: must not be empty"),
         (
-            {"dimensions": {"title": "dim_cases.title"}},
-            ".dimensions.title: dim_cases.title is personal data (free_text)",
+            {"with": {"personal_cases": "case_id"}, "dimensions": {"title": "personal_cases.title"}},
+            ".dimensions.title: personal_cases.title is personal data (free_text)",
         ),
         ({"dimensions": {"title": "title"}}, ".dimensions.title: title must be relation.column"),
         ({"measures": {"n": {"sql": "count(*)"}}}, ".measures.n.type: this key is missing"),
@@ -90,7 +91,8 @@ def test_a_wrong_declaration_is_refused_with_file_export_and_key(change: dict[st
     nodes = models()
     assert definition(exposure, nodes).name == "monthly_case_totals"
     with pytest.raises(InsightsError) as caught:
-        definition(replace(exposure, meta=exposure.meta | change), nodes)
+        depends_on = exposure.depends_on | {"personal_cases"}
+        definition(replace(exposure, meta=exposure.meta | change, depends_on=depends_on), nodes)
     beginning = "models/exposures/_exports.yml: export monthly_case_totals: config.meta.export"
     assert str(caught.value).startswith(beginning + says)
 
@@ -98,7 +100,10 @@ def test_a_wrong_declaration_is_refused_with_file_export_and_key(change: dict[st
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"columns": ["label", "lable"]}, ".columns: lable is not a column of fact_cases or dim_cases."),
+        (
+            {"columns": ["label", "lable"]},
+            ".columns: lable is not a column of fact_cases or dim_cases or personal_cases.",
+        ),
         ({"columns": ["label", "label"]}, ".columns: label is listed twice."),
         ({"columns": []}, ".columns: List should have at least 1 item"),
         ({"without": ["title"]}, ".without: this key is unknown."),

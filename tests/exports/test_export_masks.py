@@ -30,7 +30,7 @@ pytest_plugins = ["support.exports.export_sessions"]
 @pytest.mark.services
 def test_masks_equal_pythons_own_hmac(session: ExportSession) -> None:
     organization = session.organization_id()
-    cases = {row["case_id"]: row for row in mart_rows(session.warehouse, "dim_cases")}
+    cases = {row["case_id"]: row for row in mart_rows(session.warehouse, "insights_personal.personal_cases")}
     rows = session.rows("cases", file_format="jsonl")
     assert sum(len(row["source_keys"]) for row in rows) > 100
     for row in rows:
@@ -46,13 +46,20 @@ def test_names_and_ids_of_persons_are_masked_where_rows_may_leave(own_session: E
     columns = ["checkin_id", "person_id", "full_name", "external_reference"]
     with connect_as(own_session.warehouse.etl_url) as loader:  # as a load does for the relations of declared exports
         withheld = json.dumps({"full_name": "name", "external_reference": "identifier"})
-        loader.execute("select insights_ops.allow_exports('insights.dim_persons'::regclass, %s)", [withheld])
-    meta = {"kind": "rows", "from": "fact_wellbeing_checkins", "with": {"dim_persons": "person_id"}, "date": "date_key"}
+        loader.execute(
+            "select insights_ops.allow_exports('insights_personal.personal_persons'::regclass, %s)", [withheld]
+        )
+    meta = {
+        "kind": "rows",
+        "from": "fact_wellbeing_checkins",
+        "with": {"personal_persons": "person_id"},
+        "date": "date_key",
+    }
     meta |= {"columns": columns}
-    exposure = Exposure("checkins", "", meta, frozenset({"fact_wellbeing_checkins", "dim_persons"}))
+    exposure = Exposure("checkins", "", meta, frozenset({"fact_wellbeing_checkins", "personal_persons"}))
     nodes = models()
     session = replace(own_session, definitions={"checkins": definition(exposure, nodes)})
-    persons = {row["person_id"]: row for row in mart_rows(session.warehouse, "dim_persons")}
+    persons = {row["person_id"]: row for row in mart_rows(session.warehouse, "insights_personal.personal_persons")}
     checkins = {row["checkin_id"]: row for row in mart_rows(session.warehouse, "fact_wellbeing_checkins")}
     rows = session.rows("checkins", file_format="jsonl")
     organization, named = session.organization_id(), 0
@@ -125,7 +132,7 @@ def test_masking_can_be_turned_off_and_that_is_recorded(
     monkeypatch.delenv("INSIGHTS_EXPORT_KEY")
     bare = session.changed(pii_masking_enabled=False)
     done = bare.export("cases", file_format="jsonl")
-    titles = {row["case_id"]: row["title"] for row in mart_rows(session.warehouse, "dim_cases")}
+    titles = {row["case_id"]: row["title"] for row in mart_rows(session.warehouse, "insights_personal.personal_cases")}
     assert all(row["title"] == titles[row["case_id"]] for row in read(Path(done.location)))
     manifest = json.loads(Path(f"{done.location}.manifest.json").read_text("utf-8"))
     assert (manifest["masking"], manifest["masked_columns"]) == (False, [])

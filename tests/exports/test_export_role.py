@@ -103,16 +103,16 @@ def test_it_exports_what_the_role_that_loads_exports(role: ExportRole, monkeypat
 def test_it_reads_no_personal_column_of_a_mart_and_nothing_that_no_export_has(role: ExportRole) -> None:
     exported = {part.name for definition in role.session.definitions.values() for part in definition.parts}
     readable = {
-        (relation.removeprefix("insights."), column)
-        for relation, column in _catalog(role.warehouse, ("insights",))
+        (relation.partition(".")[2], column)
+        for relation, column in _catalog(role.warehouse, ("insights", "insights_personal"))
         if not role.refuses(f"select {column} from {relation} limit 1")
     }
     assert {relation for relation, _ in readable} == exported | {"dim_organizations"}
     assert {column for _, column in readable} & PERSONAL == set()
     assert ("dim_cases", "visible_domain") in readable
-    for relation in ("dim_cases", "dim_persons"):
-        assert role.refuses(f"select t::text from insights.{relation} as t")
-        assert role.refuses(f"select to_jsonb(t) from insights.{relation} as t")
+    for relation in ("personal_cases", "personal_persons"):
+        assert role.refuses(f"select t::text from insights_personal.{relation} as t")
+        assert role.refuses(f"select to_jsonb(t) from insights_personal.{relation} as t")
 
 
 def test_it_reads_no_source_staging_snapshot_or_secret(role: ExportRole) -> None:
@@ -132,7 +132,7 @@ def test_it_reads_no_source_staging_snapshot_or_secret(role: ExportRole) -> None
         " and has_function_privilege('orgo_insights_export', p.oid, 'execute')"
     )
     assert {name.partition("(")[0] for (name,) in names} == {
-        *("insights_ops.active_user", "insights_ops.masked_dim_cases", "insights_ops.prove_key"),
+        *("insights_ops.active_user", "insights_ops.masked_personal_cases", "insights_ops.prove_key"),
     }
 
 
@@ -154,14 +154,14 @@ def test_it_masks_only_with_the_key_of_the_installation(role: ExportRole) -> Non
         (None, None, None),
         (right.inner, right.outer, None),
     ]
-    call = "select count(*) from insights_ops.masked_dim_cases(%s, %s, %s, %s)"
+    call = "select count(*) from insights_ops.masked_personal_cases(%s, %s, %s, %s)"
     for blocks in guesses:
         assert role.refuses(call, [organization, *blocks]), blocks
     assert not role.refuses(call, [organization, *right])
     # What the function itself gives has no personal value in it.
     with connect_as(role.url) as connection:
         rows = connection.execute(
-            "select title, source_keys from insights_ops.masked_dim_cases(%s, %s, %s, %s)", [organization, *right]
+            "select title, source_keys from insights_ops.masked_personal_cases(%s, %s, %s, %s)", [organization, *right]
         ).fetchall()
     assert {title for title, _ in rows} <= {"[redacted]", None}
     assert all(len(mask) == 32 for _, masks in rows for mask in masks)
@@ -173,11 +173,11 @@ def test_what_it_plants_is_not_run_with_the_rights_of_the_loads(role: ExportRole
         connection.execute(
             "create function pg_temp.sha256(bytea) returns bytea language sql as"
             " $f$ select convert_to(current_user, 'UTF8') $f$;"
-            "create temporary table dim_cases (case_id uuid, organization_id uuid, title text);"
+            "create temporary table personal_cases (case_id uuid, organization_id uuid, title text);"
             "create function pg_temp.lower(text) returns text language sql as $f$ select 'planted' $f$;"
             "set search_path = pg_temp, pg_catalog"
         )
-        statement = "select count(*) from insights_ops.masked_dim_cases(%s, %s, %s, %s)"
+        statement = "select count(*) from insights_ops.masked_personal_cases(%s, %s, %s, %s)"
         found = connection.execute(statement, [organization, *key_blocks(KEY.encode(), organization)]).fetchone()
         assert found is not None
         assert found[0] > 100
@@ -265,20 +265,23 @@ def test_without_an_address_of_its_own_an_export_says_as_whom_it_ran(
 
 def test_a_relation_that_no_export_reads_any_more_is_closed(role: ExportRole) -> None:
     with connect_as(role.warehouse.etl_url) as loader, loader.transaction(force_rollback=True):
-        loader.execute("select insights_ops.allow_exports('insights.dim_cases'::regclass, null)")
+        loader.execute("select insights_ops.allow_exports('insights_personal.personal_cases'::regclass, null)")
         row = loader.execute(
-            "select has_any_column_privilege('orgo_insights_export', 'insights.dim_cases', 'select'),"
-            " to_regproc('insights_ops.masked_dim_cases') is null"
+            "select has_any_column_privilege('orgo_insights_export', 'insights_personal.personal_cases', 'select'),"
+            " to_regproc('insights_ops.masked_personal_cases') is null"
         ).fetchone()
         assert row == (False, True)
 
 
 def test_a_load_that_finds_everything_as_it_should_be_defines_nothing_again(role: ExportRole) -> None:
     defined = (
-        "select xmin::text, oid, proname from pg_proc where proname in ('masked_dim_cases', 'active_user') order by oid"
+        "select xmin::text, oid, proname from pg_proc"
+        " where proname in ('masked_personal_cases', 'active_user') order by oid"
     )
     before = role.warehouse.rows(defined)
     assert len(before) == 2
-    build = role.warehouse.build("--select", "dim_cases", "stg_user_accounts", "dim_organizations", as_of=SAMPLE_AS_OF)
+    build = role.warehouse.build(
+        "--select", "personal_cases", "stg_user_accounts", "dim_organizations", as_of=SAMPLE_AS_OF
+    )
     assert build.succeeded, build.output
     assert role.warehouse.rows(defined) == before

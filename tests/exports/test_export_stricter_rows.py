@@ -32,7 +32,7 @@ def test_no_export_changes_with_the_stricter_tasks_of_a_case(
     built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = ExportSession.at(built, tmp_path / "exports", monkeypatch)
-    stored = "select case_id::text, domain, source_keys from insights.dim_cases"
+    stored = "select case_id::text, domain, source_keys from insights_staging.int_reported_cases"
     before, marts_before = exported(session, OPEN), {row[0]: row[1:] for row in built.rows(stored)}
     strict = built.value(f"select array_agg(task_id::text) from ({STRICT_TASKS}) as strict")
     assert len(strict) > 10

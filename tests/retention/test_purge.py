@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
-from support.contents import contents, incremental
+from support.contents import contents, incremental, rebuilt
 from support.purge_scenario import LEAVING, LOADED, SOURCE, STAYING, WAREHOUSE
 from support.retention.purging import AS_OF, RAW_CUTOFF, rows_by_relation, run_preview, run_purge, with_days
 from support.small_scenario import uid
@@ -34,6 +34,7 @@ PATTERNS = ("pattern_weekly", "pattern_monthly", "pattern_yearly")
 
 # A pattern is found again by each review; no model declares the key of review_deliveries.
 KEYS = {**dict.fromkeys(PATTERNS, "review_date::text || pattern_id"), "review_deliveries": "case_id"}
+KEYS["report_task_backlog"] = "(organization_id, day, domain, severity, visibility, age_band)::text"
 
 # The sample's rows of January and February 2024, counted in the operational tables; its unknown tokens are rejected.
 OLD = "created_at >= '2024-01-02 00:00+00' and created_at < '2024-03-01 00:00+00'"
@@ -64,6 +65,8 @@ def _relations() -> dict[str, str]:
     """Return the relations that a purge looks at, by name."""
     looked_at = (
         *incremental(),
+        *(name for name in rebuilt() if name.startswith("insights_personal.")),
+        "insights.report_task_backlog",
         *(f"insights.{name}" for name in PATTERNS),
         "insights.report_monthly_trends",
         "insights_ops.review_requests",

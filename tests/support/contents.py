@@ -27,13 +27,13 @@ LISTED_CASES = """
 @cache
 def incremental() -> list[str]:
     """Return the relations of the star schema that are loaded incrementally, with the rejects."""
-    return [*_marts("core", is_incremental=True), "insights_ops.rejects"]
+    return [*_marts("core", is_incremental=True), *_marts("personal", is_incremental=True), "insights_ops.rejects"]
 
 
 @cache
 def rebuilt() -> list[str]:
     """Return the relations of the star schema that every load rebuilds whole."""
-    return _marts("core", is_incremental=False)
+    return [*_marts("core", is_incremental=False), *_marts("personal", is_incremental=False)]
 
 
 @cache
@@ -109,7 +109,7 @@ def difference(first: Warehouse, second: Warehouse, relation: str, *, without: t
 def from_scratch(warehouse: Warehouse, as_of: date) -> Warehouse:
     """Return a copy of a database whose warehouse is made again from the source, as of a day."""
     fresh = Warehouse.copy_of(warehouse.name, f"{warehouse.name}_from_scratch", warehouse.postgres, warehouse.settings)
-    fresh.execute("drop schema insights, insights_staging, insights_snapshots, insights_ops cascade")
+    fresh.execute("drop schema insights, insights_staging, insights_snapshots, insights_personal, insights_ops cascade")
     with connect(fresh.admin_url) as connection:
         initialize(connection, fresh.settings)
     result = fresh.build("--exclude-resource-type", "test", as_of=as_of)

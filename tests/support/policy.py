@@ -13,7 +13,7 @@ from support.warehouse import Warehouse
 from orchestration.config.files import load_settings
 
 PACKAGE = "orgo_insights"
-SCHEMAS = ["insights", "insights_staging", "insights_snapshots", "insights_ops"]
+SCHEMAS = ["insights", "insights_staging", "insights_snapshots", "insights_personal", "insights_ops"]
 
 Node = dict[str, Any]
 

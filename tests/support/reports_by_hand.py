@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import dict_row
 from support.cases_by_hand import VISIBILITIES, parse_label, visibility_of
 from support.operational_rows import Row, parsed, printed
+from support.reports.statuses_by_hand import Status, statuses_of
 
 from orchestration.config.files import Settings
 
@@ -35,6 +36,7 @@ Table = dict[Key, tuple[Any, ...]]
 class Task:
     """One task as the reports see it."""
 
+    task_id: Any
     organization_id: Any
     domain: str
     label_base: int | None
@@ -49,6 +51,7 @@ class Task:
     deadline_at: datetime | None
     first_response: int | None
     completion: int | None
+    statuses: list[Status]
 
 
 def read_tasks(connection: psycopg.Connection, settings: Settings, horizon: date, cutoff: date) -> list[Task]:
@@ -134,6 +137,7 @@ def _task(task: Row, events: list[Row], comments: list[Row], visibility: str, pl
     if VISIBILITIES.index(place_visibility) > VISIBILITIES.index(visibility):
         location = None  # decision D183
     return Task(
+        task_id=task["id"],
         organization_id=task["organization_id"],
         domain=task["type"].strip(" "),
         label_base=label.base if label else None,
@@ -148,6 +152,7 @@ def _task(task: Row, events: list[Row], comments: list[Row], visibility: str, pl
         deadline_at=task["reactivity_deadline_at"],
         first_response=_seconds(task["created_at"], min(later, default=None)),
         completion=_seconds(task["created_at"], closed_at),
+        statuses=statuses_of(task, closed_at, events),
     )
 
 

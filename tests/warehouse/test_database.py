@@ -40,7 +40,7 @@ def opened(warehouse: Warehouse, url: str) -> Iterator[Database]:
 def test_the_names_follow_the_schema(settings: Settings) -> None:
     own = settings.insights.warehouse.model_copy(update={"schema_name": "own"})
     names = Names.of(replace(settings, insights=settings.insights.model_copy(update={"warehouse": own})))
-    assert names.schemas == ("own", "own_staging", "own_snapshots", "own_ops")
+    assert names.schemas == ("own", "own_staging", "own_snapshots", "own_personal", "own_ops")
     found = [names.mart("m"), names.staging("s"), names.ops("o"), names.source("tasks")]
     assert [name.as_string() for name in found] == [
         '"own"."m"',

@@ -2,7 +2,11 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['organization_id', 'case_id'],
-    pre_hook=["{{ keep_former_rows(ref('int_case_lifecycle')) }}", "{{ delete_moved_rows(ref('int_case_lifecycle')) }}"],
+    pre_hook=[
+        "{{ drop_former_columns(['title', 'source_keys', 'visible_source_keys']) }}",
+        "{{ keep_former_rows(ref('int_case_lifecycle')) }}",
+        "{{ delete_moved_rows(ref('int_case_lifecycle')) }}"
+    ],
     indexes=[
         {'columns': ['organization_id', 'opened_at']},
         {'columns': ['opened_at']},
@@ -12,6 +16,7 @@
     meta={'delta': 'int_case_lifecycle'}
 ) }}
 {{- guard_history() }}
+-- depends_on: {{ ref('personal_cases') }}, which reads columns of a former release that this model drops.
 
 with lifecycle as (
     select * from {{ ref('int_case_lifecycle') }}
@@ -44,11 +49,8 @@ final as (
         lifecycle.is_label_valid,
         lifecycle.domain,
         lifecycle.location,
-        lifecycle.source_keys,
         lifecycle.visible_domain,
-        lifecycle.visible_source_keys,
         lifecycle.is_own_review,
-        lifecycle.title,
         lifecycle.status,
         lifecycle.severity,
         lifecycle.origin_vertical_level,

@@ -2,7 +2,10 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['organization_id', 'person_id'],
-    pre_hook="{{ delete_moved_rows(ref('stg_person_profiles')) }}"
+    pre_hook=[
+        "{{ drop_former_columns(['full_name', 'external_reference']) }}",
+        "{{ delete_moved_rows(ref('stg_person_profiles')) }}"
+    ]
 ) }}
 {{- guard_history() }}
 
@@ -35,8 +38,6 @@ final as (
     select
         person_id,
         organization_id,
-        full_name,
-        external_reference,
         confidentiality_level,
         false as is_gone
     from persons
@@ -60,8 +61,6 @@ final as (
     select
         person_id,
         organization_id,
-        null as full_name,
-        null as external_reference,
         confidentiality_level,
         true as is_gone
     from persons_of_checkins
@@ -75,12 +74,10 @@ final as (
     {%- endif %}
     {%- if is_incremental() %}
     union all
-    -- A person deleted from the source keeps the id that facts refer to and loses all identifying columns (decision D8).
+    -- A person deleted from the source keeps the id that facts refer to and is no longer in personal_persons (decision D8).
     select
         person_id,
         organization_id,
-        null as full_name,
-        null as external_reference,
         confidentiality_level,
         true as is_gone
     from {{ this }} as former

@@ -30,6 +30,17 @@ subcategories as (
     select * from {{ ref('label_subcategories') }}
 ),
 
+-- Codes are unique for each organization, unless the source has no such key.
+roles as (
+    select
+        organization_id,
+        code,
+        cast(min(cast(role_id as text)) as uuid) as role_id
+    from {{ ref('stg_roles') }}
+    where role_id not in ({{ rejected_rows('roles') }})
+    group by organization_id, code
+),
+
 final as (
     select
         lifecycle.task_id,
@@ -53,6 +64,7 @@ final as (
         lifecycle.is_about_sensitive_person,
         lifecycle.source,
         lifecycle.assignee_role,
+        coalesce(roles.role_id, default_roles.role_id) as role_id,
         lifecycle.created_at,
         lifecycle.closed_at,
         lifecycle.deadline_at,
@@ -62,6 +74,8 @@ final as (
     left join bases on lifecycle.label_base = bases.base
     left join categories on lifecycle.label_category = categories.category
     left join subcategories on lifecycle.label_subcategory = subcategories.subcategory
+    left join roles on lifecycle.assignee_role = roles.code and lifecycle.organization_id = roles.organization_id
+    left join roles as default_roles on lifecycle.assignee_role = default_roles.code and default_roles.organization_id is null
 )
 
 {{ only_changed('final') }}

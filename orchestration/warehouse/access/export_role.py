@@ -36,7 +36,7 @@ def prepare(db: Database) -> bool:
             ops_name=sql.Literal(names.ops_schema),
         )
     )
-    for schema in (names.marts_schema, names.ops_schema):
+    for schema in (names.marts_schema, names.personal_schema, names.ops_schema):
         db.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), export))
     if db.settings.has_export_key:
         _store(db, proof_secret(db.settings.export_key))

@@ -66,6 +66,7 @@ def _of_schemas(db: Database) -> Iterator[Wanted]:
     yield "schema", names.marts_schema, "usage", warehouse.read_only_user
     yield "schema", names.ops_schema, "usage", warehouse.read_only_user
     yield "schema", names.marts_schema, "usage", warehouse.export_user
+    yield "schema", names.personal_schema, "usage", warehouse.export_user
     yield "schema", names.ops_schema, "usage", warehouse.export_user
 
 

@@ -90,11 +90,23 @@ declare
         select string_agg(quote_ident(a.attname), ', ' order by a.attnum)
         from pg_attribute as a where a.attrelid = to_regclass(view_name) and a.attnum > 0 and not a.attisdropped
     );
+    comments text;
 begin
     if stored_columns is distinct from columns or obj_description(to_regclass(view_name), 'pg_class') is distinct from description then
         execute format('drop view if exists %s', view_name);
         execute format('create view %s with (security_barrier) as select %s from %s where %s', view_name, columns, relation, condition);
         execute format('comment on view %s is %L', view_name, description);
+    end if;
+    select
+        string_agg(format('comment on column %s.%I is %L', view_name, v.attname, col_description(relation, a.attnum)), '; ')
+    into comments
+    from pg_attribute as v
+    inner join pg_attribute as a on a.attrelid = relation and a.attname = v.attname
+    where
+        v.attrelid = to_regclass(view_name) and v.attnum > 0 and not v.attisdropped
+        and col_description(v.attrelid, v.attnum) is distinct from col_description(relation, a.attnum);
+    if comments is not null then
+        execute comments;
     end if;
     return to_regclass(view_name);
 end

@@ -1,4 +1,6 @@
 -- A person deleted from the source has neither a name nor an external reference (decision D8).
-select person_id
-from {{ ref('dim_persons') }}
-where {{ is_unchecked('dim_persons') }} and is_gone and (full_name is not null or external_reference is not null)
+select persons.person_id
+from {{ ref('dim_persons') }} as persons
+inner join {{ ref('personal_persons') }} as personal
+    on persons.person_id = personal.person_id and persons.organization_id = personal.organization_id
+where {{ is_unchecked('dim_persons', 'persons') }} and persons.is_gone

@@ -21,8 +21,9 @@ ROWS = {
 
 
 def mart_rows(warehouse: Warehouse, name: str) -> list[dict[str, Any]]:
-    """Return every row of a mart, as JSON writes it."""
-    return [row for (row,) in warehouse.rows(f"select to_jsonb(r) from insights.{name} as r")]
+    """Return every row of a mart, as JSON writes it; `name` has a schema unless that is the one of the marts."""
+    relation = name if "." in name else f"insights.{name}"
+    return [row for (row,) in warehouse.rows(f"select to_jsonb(r) from {relation} as r")]
 
 
 def sorted_rows(rows: list[dict[str, Any]]) -> list[str]:

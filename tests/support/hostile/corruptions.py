@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """Statements that make `rows` wrong rows for one custom test; `instance` begins the dbt test's own name."""
-
-    instance: str
-    rows: int
-    statements: str
-
+from support.reports.corruptions import CORRUPTED_REPORTS, Corruption
 
 # What is changed is compared by no other test, or is changed alike on both sides of the comparison.
 CORRUPTIONS = {
@@ -27,12 +17,9 @@ CORRUPTIONS = {
     ),
     "never_null": Corruption(
         "never_null_in_pattern_kinds",
-        13,
+        4,
         """
-        update insights.pattern_kinds set
-            display_name = null, title = null, explanation = null, grouped_by = null, counted = null,
-            threshold_cap = null, needs_sources = null, min_departments = null, is_weekly = null, is_monthly = null,
-            is_yearly = null, asks_for_review = null, review_level = null
+        update insights.pattern_kinds set display_name = null, title = null, explanation = null, grouped_by = null
         where kind = 'needs_attention';
         """,
     ),
@@ -73,10 +60,10 @@ CORRUPTIONS = {
     ),
     "rows_add_up": Corruption(
         "rows_add_up_fact_wellbeing_checkins",
-        4,
+        19,
         """
         delete from insights.fact_wellbeing_checkins where checkin_id in (
-            select checkin_id from insights.fact_wellbeing_checkins order by checkin_id limit 4
+            select checkin_id from insights.fact_wellbeing_checkins order by checkin_id limit 19
         );
         """,
     ),
@@ -128,6 +115,7 @@ CORRUPTIONS = {
         order by case_id limit 1;
         delete from insights.fact_cases where case_id in (select case_id from lost);
         delete from insights.dim_cases where case_id in (select case_id from lost);
+        delete from insights_personal.personal_cases where case_id in (select case_id from lost);
         update public.cases set updated_at = '2026-03-01' where id in (select case_id from lost);
         """,
     ),
@@ -184,12 +172,8 @@ CORRUPTIONS = {
         "assert_gone_persons_are_nameless",
         9,
         """
-        with chosen as (select person_id, row_number() over (order by person_id) as number from insights.dim_persons)
-        update insights.dim_persons as wrong set
-            is_gone = true,
-            full_name = case when number <= 4 then 'Name' end,
-            external_reference = case when number > 4 then 'reference' end
-        from chosen where wrong.person_id = chosen.person_id and number <= 9;
+        update insights.dim_persons set is_gone = true
+        where person_id in (select person_id from insights_personal.personal_persons order by person_id limit 9);
         """,
     ),
     "assert_sensitive_persons_are_protected": Corruption(
@@ -225,35 +209,5 @@ CORRUPTIONS = {
         order by organization_id limit 11;
         """,
     ),
-    "assert_reports_count_every_task": Corruption(
-        "assert_reports_count_every_task",
-        12,
-        # Four organizations: a task too many in one report, one too few in another, and an outcome too many there.
-        """
-        create temporary table first_rows as
-        select distinct on (organization_id) organization_id, day, domain, visibility from insights.report_sla_breaches
-        where domain is not null order by organization_id, day, domain, visibility;
-        update insights.report_sla_breaches as wrong set task_count = task_count - 1, kept_count = kept_count + 2
-        from first_rows as f where row(f.*) = (wrong.organization_id, wrong.day, wrong.domain, wrong.visibility);
-        refresh materialized view insights.report_profile_scores;
-        update insights.report_sla_breaches as wrong set task_count = task_count + 2, kept_count = kept_count - 2
-        from first_rows as f where row(f.*) = (wrong.organization_id, wrong.day, wrong.domain, wrong.visibility);
-        """,
-    ),
-    "assert_trends_count_every_task": Corruption(
-        "assert_trends_count_every_task",
-        14,
-        # In dev the trends have two months of four organizations, one of which opened and closed nothing in them.
-        """
-        with numbered as (
-            select
-                trend_id,
-                sum(closed) over (partition by organization_id) > 0 as is_busy,
-                row_number() over (partition by organization_id, month order by trend_id) as number
-            from insights.report_monthly_trends
-        )
-        update insights.report_monthly_trends as wrong set opened = opened + 1, closed = closed - is_busy::int
-        from numbered where wrong.trend_id = numbered.trend_id and number = 1;
-        """,
-    ),
+    **CORRUPTED_REPORTS,
 }

@@ -16,7 +16,7 @@ from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
-SECRETS = ["public", "insights_staging", "insights_ops", "insights_snapshots"]
+SECRETS = ["public", "insights_staging", "insights_ops", "insights_snapshots", "insights_personal"]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,10 @@ def test_a_reader_sees_nothing_else_and_cannot_become_more(warehouse: Warehouse)
     statements = [f"select count(*) from {relation}" for (relation,) in hidden]
     assert len(statements) > 40
     statements += [f"set role {name}" for name in (stranger, "orgo_insights_ro", "orgo_insights_etl", "postgres")]
-    statements += ["select full_name from insights.dim_persons", "select * from insights.report_profile_scores"]
+    statements += [
+        "select full_name from insights_personal.personal_persons",
+        "select * from insights.report_profile_scores",
+    ]
     statements += ["set session authorization orgo_insights_ro", "alter role current_user bypassrls"]
     statements += ["set row_security = off; select organization_id from insights.fact_tasks"]
     statements += [

@@ -39,11 +39,11 @@ NEVER_READ = {
     ("user_accounts", "display_name"),
 }
 PII = {
-    ("dim_cases", "source_keys"),
-    ("dim_cases", "title"),
-    ("dim_cases", "visible_source_keys"),
-    ("dim_persons", "external_reference"),
-    ("dim_persons", "full_name"),
+    ("personal_cases", "source_keys"),
+    ("personal_cases", "title"),
+    ("personal_cases", "visible_source_keys"),
+    ("personal_persons", "external_reference"),
+    ("personal_persons", "full_name"),
 }
 
 
@@ -147,13 +147,13 @@ def test_no_role_is_more_than_a_login_or_a_group(warehouse: Warehouse) -> None:
     assert warehouse.value(members, roles) == 0
 
 
-def _mart_columns(kind: str = "model") -> dict[tuple[str, str], bool]:
+def _mart_columns(kind: str = "model", schema: str = "insights") -> dict[tuple[str, str], bool]:
     """Return all columns of all marts or seeds, and whether `meta.pii` withholds each from the reader."""
     manifest: dict[str, Any] = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "manifest.json").read_text())
     return {
         (node["alias"], name): column["config"]["meta"].get("pii", "none") not in ("key", "none")
         for node in manifest["nodes"].values()
-        if node["resource_type"] == kind and node["schema"] == "insights"
+        if node["resource_type"] == kind and node["schema"] == schema
         for name, column in node["columns"].items()
     }
 
@@ -168,19 +168,21 @@ def _readable_marts(warehouse: Warehouse) -> set[tuple[str, str]]:
     return {statements[statement] for statement in _allowed(warehouse.reader_url, list(statements))}
 
 
-def test_reader_selects_every_column_of_every_mart_but_pii(warehouse: Warehouse) -> None:
+def test_reader_selects_every_column_of_every_mart_and_none_that_is_personal(warehouse: Warehouse) -> None:
     columns = _mart_columns()
-    assert {column for column, is_pii in columns.items() if is_pii} == PII
-    assert {f"insights.{table}" for table, _ in columns} == {*incremental(), *rebuilt(), *reports(), *reviews()} - {
-        "insights_ops.rejects"
-    }
-    assert _readable_marts(warehouse) == {*columns, *_mart_columns("seed")} - PII
+    assert {column for column, is_pii in columns.items() if is_pii} == set()
+    personal = _mart_columns(schema="insights_personal")
+    assert {column for column, is_pii in personal.items() if is_pii} == PII
+    stored = {f"insights.{table}" for table, _ in columns} | {f"insights_personal.{table}" for table, _ in personal}
+    assert stored == {*incremental(), *rebuilt(), *reports(), *reviews()} - {"insights_ops.rejects"}
+    assert _readable_marts(warehouse) == {*columns, *_mart_columns("seed")}
 
 
 def test_reader_sees_nothing_outside_the_marts_and_writes_nothing(warehouse: Warehouse) -> None:
     relations = warehouse.rows(
         "select relnamespace::regnamespace::text || '.' || relname from pg_class where relkind in ('r', 'v', 'm', 'p')"
-        " and relnamespace::regnamespace::text in ('public', 'insights_staging', 'insights_ops', 'insights_snapshots')"
+        " and relnamespace::regnamespace::text = any(%s)",
+        ["public", "insights_staging", "insights_ops", "insights_snapshots", "insights_personal"],
     )
     statements = [f"select count(*) from {relation}" for (relation,) in relations]
     assert len(statements) > 40
@@ -190,7 +192,10 @@ def test_reader_sees_nothing_outside_the_marts_and_writes_nothing(warehouse: War
         statements += [f"insert into {relation} default values", f"delete from {relation}", f"truncate {relation}"]
         statements += [f"drop table {relation}"]
     statements += ["create table insights.mine (a int)", "create table public.mine (a int)"]
-    statements += ["insert into insights_ops.load_log default values", "select t::text from insights.dim_persons as t"]
+    statements += [
+        "insert into insights_ops.load_log default values",
+        "select t::text from insights_personal.personal_persons as t",
+    ]
     hidden = ("cutoff", "invocation_id", "load_log::text")
     statements += [f"select {column} from insights_ops.load_log" for column in hidden]
     statements += ["select * from insights_ops.load_log", "truncate insights_ops.load_log"]
@@ -208,7 +213,9 @@ def test_reader_sees_nothing_outside_the_marts_and_writes_nothing(warehouse: War
 
 def test_reader_keeps_its_rights_while_a_build_swaps_the_tables_and_after_it(built: Warehouse) -> None:
     finished = threading.Event()
-    reads: dict[str, int] = dict.fromkeys((*rebuilt(), "insights.fact_tasks"), 0)
+    reads: dict[str, int] = dict.fromkeys(
+        (*(r for r in rebuilt() if r.startswith("insights.")), "insights.fact_tasks"), 0
+    )
     failures: list[str] = []
 
     def read_on() -> None:
@@ -234,7 +241,7 @@ def test_reader_keeps_its_rights_while_a_build_swaps_the_tables_and_after_it(bui
     assert result.succeeded, result.output[-2000:]
     assert failures == []
     assert min(reads.values()) > 10
-    assert _readable_marts(built) == {*_mart_columns(), *_mart_columns("seed")} - PII
+    assert _readable_marts(built) == {*_mart_columns(), *_mart_columns("seed")}
 
 
 def _rows_with(warehouse: Warehouse, relation: str, pattern: str, without: tuple[str, ...] = ()) -> int:
@@ -246,7 +253,7 @@ def _rows_with(warehouse: Warehouse, relation: str, pattern: str, without: tuple
 
 def test_no_secret_of_the_sample_is_in_any_relation_of_the_warehouse(warehouse: Warehouse) -> None:
     secrets = "|".join((*NEVER_STAGED_MARKERS, rf"\m{BIRTH_YEAR}-[01]\d-[0-3]\d\M", "Task-Title"))
-    schemas = ["insights", "insights_staging", "insights_ops", "insights_snapshots"]
+    schemas = ["insights", "insights_staging", "insights_ops", "insights_snapshots", "insights_personal"]
     query = "select oid::regclass::text from pg_class where relkind in ('r', 'v', 'm', 'p')"
     relations = warehouse.rows(f"{query} and relnamespace::regnamespace::text = any(%s)", schemas)
     assert len(relations) > 40
@@ -258,7 +265,7 @@ def test_no_secret_of_the_sample_is_in_any_relation_of_the_warehouse(warehouse: 
 
 def test_names_titles_and_references_are_only_in_columns_designated_pii(warehouse: Warehouse) -> None:
     marts = {table for table, _ in _mart_columns()}
-    pii = tuple(column for _, column in PII)
-    assert {m: n for m in marts if (n := _rows_with(warehouse, f"insights.{m}", "|".join(PII_MARKERS), pii))} == {}
-    assert _rows_with(warehouse, "insights.dim_persons", "Person-Name.*External-Ref|External-Ref.*Person-Name") > 0
-    assert _rows_with(warehouse, "insights.dim_cases", "Case-Title") > 0
+    assert {m: n for m in marts if (n := _rows_with(warehouse, f"insights.{m}", "|".join(PII_MARKERS)))} == {}
+    names = "Person-Name.*External-Ref|External-Ref.*Person-Name"
+    assert _rows_with(warehouse, "insights_personal.personal_persons", names) > 0
+    assert _rows_with(warehouse, "insights_personal.personal_cases", "Case-Title") > 0

@@ -31,7 +31,7 @@ def test_nothing_depends_on_an_operational_table(built: Warehouse) -> None:
 
 
 def test_orgo_drops_and_changes_columns_types_and_tables_after_a_build(built: Warehouse) -> None:
-    titles = built.rows("select case_id, title from insights.dim_cases order by case_id")
+    titles = built.rows("select case_id, title from insights_personal.personal_cases order by case_id")
     built.execute(
         """
         alter table tasks drop column assignee_role;
@@ -47,7 +47,7 @@ def test_orgo_drops_and_changes_columns_types_and_tables_after_a_build(built: Wa
     )
     result = built.build("--exclude-resource-type", "test")
     assert result.succeeded, result.output[-3000:]
-    assert built.rows("select case_id, title from insights.dim_cases order by case_id") == titles
+    assert built.rows("select case_id, title from insights_personal.personal_cases order by case_id") == titles
     assert (
         built.value(
             "select count(*) from insights_ops.source_drift where drift = 'missing'"

@@ -1,0 +1,60 @@
+{#- The id of a status: a hash of its task and its number. -#}
+{% macro status_id(task_id, status_number) -%}
+    cast(md5(concat({{ task_id }}, ' ', {{ status_number }})) as uuid)
+{%- endmacro %}
+
+{#- pre-hook of fact_task_statuses: deletes the last statuses of tasks of this load that have fewer now, because an event arrived late and
+    another one therefore begins nothing. -#}
+{% macro delete_lost_statuses() %}
+    {% if is_incremental() %}
+    delete from {{ this }} as former
+    using (
+        select
+            organization_id,
+            task_id,
+            max(status_number) as status_count
+        from {{ ref('int_task_statuses') }}
+        group by organization_id, task_id
+    ) as counted
+    where
+        former.organization_id = counted.organization_id
+        and former.task_id = counted.task_id
+        and former.status_number > counted.status_count
+    {% endif %}
+{% endmacro %}
+
+{#- The statuses of stored tasks that the source no longer has, for the first build: PENDING until the closing, then the current one. -#}
+{% macro statuses_without_events() -%}
+    {%- if is_incremental() or model.resource_type == 'unit_test' %}{{ return('') }}{% endif -%}
+    union all
+    select
+        stored.organization_id,
+        stored.task_id,
+        {{ status_id('stored.task_id', 'known.status_number') }} as status_id,
+        known.status_number,
+        known.status,
+        known.is_closed,
+        false as is_reopening,
+        known.started_at,
+        known.ended_at,
+        stored.visibility
+    from {{ ref('dim_tasks') }} as stored
+    cross join lateral (
+        values
+        (
+            1,
+            case when stored.closed_at is null then stored.current_status else 'PENDING' end,
+            false,
+            stored.created_at,
+            greatest(stored.closed_at, stored.created_at)
+        ),
+        (2, stored.current_status, true, greatest(stored.closed_at, stored.created_at), null)
+    ) as known (status_number, status, is_closed, started_at, ended_at)
+    where
+        (known.status_number = 1 or stored.closed_at is not null)
+        and not exists (
+            select 1
+            from {{ ref('int_task_statuses') }} as changed
+            where changed.task_id = stored.task_id and changed.organization_id = stored.organization_id
+        )
+{%- endmacro %}

@@ -1,0 +1,193 @@
+"""Status histories and the daily backlog against plain Python, on the sample and after each kind of change."""
+
+# ruff: noqa: S608 -- every statement is made of literals of the tests
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from support import reports_by_hand as by_hand
+from support.reports.statuses_by_hand import backlog
+from support.warehouse import Warehouse
+
+from orchestration.config.files import Settings
+from orchestration.warehouse.connection import connect
+from workshop.sample.load import SAMPLE_AS_OF
+from workshop.services import LocalPostgres
+
+pytestmark = pytest.mark.services
+
+CUTOFF = date(2024, 1, 2)  # 730 days before 2026-01-01
+DAYS = 730
+KEY = "organization_id, day, domain, severity, visibility, age_band"
+MODELS = (
+    *("int_task_lifecycle", "int_task_statuses", "dim_tasks", "fact_tasks", "fact_task_statuses"),
+    *("int_task_backlog", "report_task_backlog"),
+)
+TESTS = ("assert_task_statuses_lead_to_the_facts", "assert_backlog_counts_open_tasks")
+PAIR = f"select {KEY}, count(*) from insights.report_task_backlog group by {KEY} having count(*) > 1"
+CHOSEN = """
+    create table public.chosen as
+    select f.task_id, f.organization_id, row_number() over (order by f.task_id) as n, f.current_status
+    from insights.fact_tasks as f
+    inner join insights.dim_tasks as d using (organization_id, task_id)
+    where f.current_status = 'COMPLETED' and f.created_date_key between '2025-10-01' and '2025-11-30'
+    order by f.task_id limit 6
+"""
+EVENT = """
+    insert into task_events (id, task_id, organization_id, event_type, old_value, new_value, origin, created_at)
+    select gen_random_uuid(), task_id, organization_id, 'status_changed', jsonb_build_object('status', '{old}'),
+        jsonb_build_object('status', '{new}'), 'api', timestamptz '{at}' from public.chosen where n = {n}
+"""
+
+
+@pytest.fixture(scope="module")
+def warehouse(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
+    warehouse = Warehouse.copy_of(built_sample, "backlog", postgres, settings)
+    warehouse.execute(CHOSEN)
+    return warehouse
+
+
+def _tasks(warehouse: Warehouse, horizon: date) -> list[by_hand.Task]:
+    with connect(warehouse.admin_url) as connection:
+        return by_hand.read_tasks(connection, warehouse.settings, horizon, horizon - timedelta(days=DAYS))
+
+
+def _stored(warehouse: Warehouse) -> dict[tuple[Any, ...], tuple[int, int]]:
+    rows = warehouse.rows(f"select {KEY}, open_count, opened_count from insights.report_task_backlog")
+    return {row[:6]: row[6:] for row in rows}
+
+
+def _check(warehouse: Warehouse, horizon: date) -> list[by_hand.Task]:
+    """Compare statuses, reopenings and the backlog with plain Python; returns the tasks."""
+    tasks = _tasks(warehouse, horizon)
+    statuses = warehouse.rows(
+        "select task_id, status, started_at, ended_at, is_reopening from insights.fact_task_statuses"
+        " order by task_id, status_number"
+    )
+    expected = [(t.task_id, s.name, s.start, s.end, s.is_reopening) for t in tasks for s in t.statuses]
+    known = {task.task_id for task in tasks}
+    assert [row for row in statuses if row[0] in known] == sorted(expected, key=lambda row: str(row[0]))
+    reopened = dict(warehouse.rows("select task_id, reopened_count from insights.fact_tasks"))
+    assert {id_: n for id_, n in reopened.items() if id_ in known} == {
+        t.task_id: sum(s.is_reopening for s in t.statuses) for t in tasks
+    }
+    counted = backlog(tasks, horizon - timedelta(days=DAYS), horizon)
+    stored = _stored(warehouse)
+    assert set(stored) == set(counted)
+    assert {key: (row, counted[key]) for key, row in stored.items() if row != counted[key]} == {}
+    assert warehouse.rows(PAIR) == []
+    return tasks
+
+
+def _load(warehouse: Warehouse, as_of: date, *, tests: bool = True) -> set[tuple[Any, ...]]:
+    """Load, run the tests of these models, and return the subjects that were counted again."""
+    done = warehouse.build("--select", *MODELS, "--exclude-resource-type", "unit_test", "test", as_of=as_of)
+    assert done.succeeded, done.output[-3000:]
+    if tests:
+        checked = warehouse.build("--select", *TESTS, command="test", as_of=as_of)
+        assert checked.succeeded, checked.output[-3000:]
+    until = f"date '{as_of}' - 1"
+    return set(
+        warehouse.rows(
+            "select distinct organization_id, domain, severity, visibility from insights_staging.int_task_backlog"
+            f" where day < {until}"
+        )
+    )
+
+
+def _subjects(warehouse: Warehouse, tasks: str) -> set[tuple[Any, ...]]:
+    return set(
+        warehouse.rows(
+            "select distinct organization_id, coalesce(left(type, 255), ''), severity, visibility"
+            f" from insights.dim_tasks where task_id in ({tasks})"
+        )
+    )
+
+
+def test_the_sample_agrees(warehouse: Warehouse) -> None:
+    tasks = _check(warehouse, SAMPLE_AS_OF)
+    assert sum(len(task.statuses) for task in tasks) > 2 * len(tasks)
+    bands = dict(warehouse.rows("select age_band, sum(open_count) from insights.report_task_backlog group by 1"))
+    assert set(bands) == {"0-1", "2-7", "8-30", "over 30"}
+    assert min(bands.values()) > 0
+
+
+def test_each_change_is_counted_and_costs_its_subjects(warehouse: Warehouse) -> None:
+    versions = "select ctid::text, xmin::text from insights.{} order by 1"
+    day = SAMPLE_AS_OF
+    before = [warehouse.rows(versions.format(name)) for name in ("report_task_backlog", "fact_task_statuses")]
+    assert _load(warehouse, day) == set()
+    assert [warehouse.rows(versions.format(n)) for n in ("report_task_backlog", "fact_task_statuses")] == before
+
+    # Late events: one reopens a task and arrives twice; two reopened another task and closed it again.
+    for n, old, new, at in (
+        (1, "COMPLETED", "IN_PROGRESS", "2025-12-20 10:00+00"),
+        (1, "COMPLETED", "IN_PROGRESS", "2025-12-20 10:00+00"),
+        (2, "IN_PROGRESS", "COMPLETED", "2025-12-22 10:00+00"),
+        (2, "COMPLETED", "IN_PROGRESS", "2025-12-21 10:00+00"),
+    ):
+        warehouse.execute(EVENT.format(n=n, old=old, new=new, at=at))
+    warehouse.execute(
+        "update tasks set status = 'IN_PROGRESS', closed_at = null, updated_at = '2025-12-31 20:00+00'"
+        " where id = (select task_id from public.chosen where n = 1)"
+    )
+    changed = _subjects(warehouse, "select task_id from public.chosen where n <= 2")
+    assert _load(warehouse, day) == changed
+    reopened = "select reopened_count from insights.fact_tasks inner join public.chosen using (task_id) where n = {}"
+    assert warehouse.value(reopened.format(1)) >= 1
+    assert warehouse.value(reopened.format(2)) >= 1
+    _check(warehouse, day)
+
+    # A severity that changes: the subject that the task leaves is counted again, and the one that it comes to.
+    left = _subjects(warehouse, "select task_id from public.chosen where n = 3")
+    warehouse.execute(
+        "update tasks set severity = 'CRITICAL', updated_at = '2025-12-31 20:00+00'"
+        " where id = (select task_id from public.chosen where n = 3)"
+    )
+    counted = _load(warehouse, day)
+    assert counted == left | _subjects(warehouse, "select task_id from public.chosen where n = 3")
+    _check(warehouse, day)
+
+    # A task that a purge takes away, with its statuses.
+    gone = _subjects(warehouse, "select task_id from public.chosen where n = 4")
+    for relation in ("fact_tasks", "dim_tasks", "fact_task_statuses"):
+        warehouse.execute(
+            f"delete from insights.{relation} where task_id = (select task_id from public.chosen where n = 4)"
+        )
+    assert warehouse.build("--select", "int_task_backlog", "report_task_backlog", command="run").succeeded
+    lost = warehouse.value("select task_id from public.chosen where n = 4")
+    expected = [task for task in _tasks(warehouse, day) if task.task_id != lost]
+    assert _stored(warehouse) == backlog(expected, CUTOFF, day)
+    assert gone <= set(
+        warehouse.rows(
+            "select distinct organization_id, domain, severity, visibility from insights_staging.int_task_backlog"
+        )
+    )
+
+    # Days pass: new days are added to every subject, and tasks leave at the cutoff. The loads bring the lost task back.
+    for days in (1, 4):
+        day = SAMPLE_AS_OF + timedelta(days=days)
+        _load(warehouse, day)
+        _check(warehouse, day)
+
+
+def test_a_stored_task_that_the_source_lost_has_its_statuses_in_a_first_build(
+    postgres: LocalPostgres, settings: Settings, built_sample: str
+) -> None:
+    warehouse = Warehouse.copy_of(built_sample, "lost_statuses", postgres, settings)
+    warehouse.execute(CHOSEN)
+    warehouse.execute(
+        "drop table insights.fact_task_statuses, insights.report_task_backlog cascade;"
+        "set session_replication_role = replica;"
+        "delete from tasks where id in (select task_id from public.chosen)"
+    )
+    _load(warehouse, SAMPLE_AS_OF)
+    rows = warehouse.rows(
+        "select s.status, s.started_at = d.created_at, s.ended_at = d.closed_at, s.is_current"
+        " from insights.fact_task_statuses as s inner join insights.dim_tasks as d using (organization_id, task_id)"
+        " inner join public.chosen as c using (organization_id, task_id) order by c.n, s.status_number"
+    )
+    assert rows == [("PENDING", True, True, False), ("COMPLETED", False, None, True)] * 6

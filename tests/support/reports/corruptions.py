@@ -1,0 +1,64 @@
+"""Statements that make rows of the reports and of status histories wrong, one for each custom test of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """Statements that make `rows` wrong rows for one custom test; `instance` begins the dbt test's own name."""
+
+    instance: str
+    rows: int
+    statements: str
+
+
+CORRUPTED_REPORTS = {
+    "assert_reports_count_every_task": Corruption(
+        "assert_reports_count_every_task",
+        12,
+        # Four organizations: a task too many in one report, one too few in another, and an outcome too many there.
+        """
+        create temporary table first_rows as
+        select distinct on (organization_id) organization_id, day, domain, visibility from insights.report_sla_breaches
+        where domain is not null order by organization_id, day, domain, visibility;
+        update insights.report_sla_breaches as wrong set task_count = task_count - 1, kept_count = kept_count + 2
+        from first_rows as f where row(f.*) = (wrong.organization_id, wrong.day, wrong.domain, wrong.visibility);
+        refresh materialized view insights.report_profile_scores;
+        update insights.report_sla_breaches as wrong set task_count = task_count + 2, kept_count = kept_count - 2
+        from first_rows as f where row(f.*) = (wrong.organization_id, wrong.day, wrong.domain, wrong.visibility);
+        """,
+    ),
+    "assert_task_statuses_lead_to_the_facts": Corruption(
+        "assert_task_statuses_lead_to_the_facts",
+        18,
+        """
+        update insights.fact_task_statuses set is_current = false where status_id in (
+            select status_id from insights.fact_task_statuses where is_current order by status_id limit 18
+        );
+        """,
+    ),
+    "assert_backlog_counts_open_tasks": Corruption(
+        "assert_backlog_counts_open_tasks",
+        13,
+        # Each organization and visibility of the sample.
+        "update insights.report_task_backlog set opened_count = opened_count + 1000;",
+    ),
+    "assert_trends_count_every_task": Corruption(
+        "assert_trends_count_every_task",
+        14,
+        # In dev the trends have two months of four organizations, one of which opened and closed nothing in them.
+        """
+        with numbered as (
+            select
+                trend_id,
+                sum(closed) over (partition by organization_id) > 0 as is_busy,
+                row_number() over (partition by organization_id, month order by trend_id) as number
+            from insights.report_monthly_trends
+        )
+        update insights.report_monthly_trends as wrong set opened = opened + 1, closed = closed - is_busy::int
+        from numbered where wrong.trend_id = numbered.trend_id and number = 1;
+        """,
+    ),
+}
