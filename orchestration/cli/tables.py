@@ -8,10 +8,11 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import click
 
-from orchestration.cli.texts import LONGEST_TEXT, columns, cut, say, say_json
+from orchestration.cli.texts import LONGEST_TEXT, columns, cut, moment, say, say_json
 
 INDENT, GAP = "  ", "  "
 NARROWEST = 8  # minimum width of a truncated cell, in characters
@@ -38,25 +39,44 @@ def show_table(
         say(line)
 
 
-def show_records(records: Sequence[Mapping[str, object]], form: str, limit: int = UNLIMITED) -> None:
+def show_records(
+    records: Sequence[Mapping[str, object]], form: str, limit: int = UNLIMITED, *, title: str = ""
+) -> None:
     """Print records with equal keys as a table, JSON or CSV; a table has at most `limit` rows and says what it omits.
 
     The columns of a table are named by the keys, with spaces for underscores.
     """
-    if form == "json":
-        say_json(json.dumps([dict(record) for record in records], indent=2, ensure_ascii=False, default=str))
-    elif form == "csv":
-        written = io.StringIO()
-        writer = csv.DictWriter(written, list(records[0]) if records else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _in_spreadsheet(value) for key, value in record.items()} for record in records)
-        click.echo(written.getvalue(), nl=False)
+    if form != "table":
+        write_records(records, form)
     elif records:
         header = [key.replace("_", " ") for key in records[0]]
-        show_table((tuple(record.values()) for record in records[:limit]), header=header)
+        rows = (tuple(_in_a_cell(value) for value in record.values()) for record in records[:limit])
+        show_table(rows, header=header, title=title)
         say_left_out(len(records), limit)
     else:
-        say("  (none)")
+        say(f"{INDENT}(none)")
+
+
+def write_records(records: Sequence[Mapping[str, object]], form: str) -> None:
+    """Print records with equal keys for a script: as one JSON array, or as CSV with a line of names.
+
+    Times are in UTC. In CSV, a list or mapping in a record is one text, its words or keys separated by commas.
+    """
+    if form == "json":
+        write_json([dict(record) for record in records])
+    elif records:
+        written = io.StringIO()
+        writer = csv.DictWriter(written, list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {key: _in_spreadsheet(_in_a_cell(value)) for key, value in record.items()} for record in records
+        )
+        click.echo(written.getvalue(), nl=False)
+
+
+def write_json(document: object) -> None:
+    """Print a document as indented JSON; dates and times, which are in UTC, are texts in ISO 8601."""
+    say_json(json.dumps(document, indent=2, ensure_ascii=False, default=_in_json))
 
 
 def say_left_out(total: int, shown: int) -> None:
@@ -91,6 +111,19 @@ def _text(value: object, longest: int) -> str:
 def _in_spreadsheet(value: object) -> object:
     """Return a text that no spreadsheet reads as a formula; names are written by tenants."""
     return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in FORMULA_SIGNS else value
+
+
+def _in_a_cell(value: object) -> object:
+    """Return a value as one cell: words or keys separated by commas, yes or no, a time with its zone."""
+    if isinstance(value, Mapping | list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return moment(value) if isinstance(value, datetime) else value
+
+
+def _in_json(value: object) -> str:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _is_number(value: object) -> bool:
