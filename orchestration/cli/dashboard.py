@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli import options
-from orchestration.cli.tables import show_table, write_records
+from orchestration.cli.tables import write_records
 from orchestration.cli.texts import say, say_json
 
 if TYPE_CHECKING:
@@ -90,10 +90,10 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     The answer is the one that a reporting service gets: access is checked first, then the cache is read, then the
     warehouse.
     """
+    from orchestration.cli.panels import show_panel
     from orchestration.config.files import load_settings
     from orchestration.dashboards.question import Asked
     from orchestration.dashboards.reader import Reader
-    from orchestration.dashboards.units import readable
     from orchestration.errors import BadInputError, NotBuiltError
 
     if file and form != "table":
@@ -104,7 +104,9 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
             _draw(reader, asked, roles, file, chosen)
             return
         panels = _chosen(reader, asked, chosen, is_one=form == "csv")
-        answer = reader.ask(asked, roles)
+        question = reader.allowed(asked, roles)
+        answer = reader.answer(question)
+        heading = _heading(reader, question) if form == "table" else ""
         if reader.store is None:
             say("There is no cache: INSIGHTS_REDIS_URL is not set.", err=True)
     contents = {panel: content for panel, content in json.loads(answer.entry.body).items() if panel in panels}
@@ -118,19 +120,9 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
         write_records(content["rows"], form)
         return
     say(_origin(answer), err=True)
+    say(heading, bold=True)
     for panel, content in contents.items():
-        columns = (anonymised and panels[panel].anonymised) or panels[panel]
-        if "missing" in content:
-            say(f"{panel}: its model {content['missing']} is not built yet.", bold=True)
-            continue
-        rows = content["rows"]
-        title = f"{panel}, up to {content['horizon']}"
-        cells = [[readable(columns.unit(column), value) for column, value in row.items()] for row in rows]
-        show_table(cells, header=list(rows[0]) if rows else [], title=title)
-        if not rows:
-            say("  (no rows)")
-        if content["left_out"]:
-            say(f"  and {content['left_out']:,} more")
+        show_panel(panel, (anonymised and panels[panel].anonymised) or panels[panel], content)
 
 
 def _chosen(reader: Reader, asked: Asked, chosen: tuple[str, ...], *, is_one: bool) -> dict[str, Panel]:
@@ -165,11 +157,9 @@ def _draw(reader: Reader, asked: Asked, roles: tuple[str, ...], file: Path, chos
     panels = drawing.charted(dashboard, chosen, is_anonymised=asked.is_anonymised)
     question = reader.allowed(asked, roles)
     answer = reader.answer(question)
-    heading = f"{reader.organization_name(question.organization_id) or question.organization_id}: {dashboard.title}"
     sentences = (dashboard.description, _counted(question), _freshness(answer))
-    chart_files.write_whole(
-        file, draw(drawing.specification(heading, sentences, panels, json.loads(answer.entry.body)))
-    )
+    drawn = drawing.specification(_heading(reader, question), sentences, panels, json.loads(answer.entry.body))
+    chart_files.write_whole(file, draw(drawn))
     say(f"{file}: {', '.join(panels)}")
 
 
@@ -207,6 +197,12 @@ def _record(found: Dashboard) -> dict[str, object]:
         "parameters": parameters,
         "panels": {name: panel.description for name, panel in found.meta.panels.items()},
     }
+
+
+def _heading(reader: Reader, question: Question) -> str:
+    """Return the names of the organization and of the dashboard."""
+    named = reader.organization_name(question.organization_id) or question.organization_id
+    return f"{named}: {reader.dashboards[question.dashboard].title}"
 
 
 def _counted(question: Question) -> str:

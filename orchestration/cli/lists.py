@@ -18,7 +18,7 @@ def organizations(form: str, limit: int) -> None:
     from orchestration.warehouse.database import Database
 
     with Database.open(load_settings()) as db:
-        show_records(listed.organizations(db), form, limit)
+        show_records(listed.organizations(db), form, limit, left_to_scripts={"organization_id"})
 
 
 @click.command(epilog="Example: insights roles --org st-mary")

@@ -11,7 +11,7 @@ import click
 
 from orchestration.cli import options
 from orchestration.cli.sections import Group
-from orchestration.cli.tables import say_left_out, show_table, write_records
+from orchestration.cli.tables import say_left_out, show_pairs, show_table, write_records
 from orchestration.cli.texts import say
 
 LONGEST_SENTENCE = 1000  # columns, in an explanation
@@ -62,7 +62,7 @@ def list_patterns(
     for review in reviews:
         say(f"The {review.cadence} review of {review.date}", bold=True)
         if review.patterns:
-            show_table(map(line_of, review.patterns[:limit]), header=HEADER, is_fitted=False)
+            show_table(map(line_of, review.patterns[:limit]), header=HEADER)
             say_left_out(len(review.patterns), limit)
         else:
             say("  No matching pattern is stored.")
@@ -90,7 +90,7 @@ def explain(pattern_id: UUID, review_date: date | None, limit: int, form: str) -
         write_records([{"heading": heading, "says": says} for heading, says in explanation(row)], form)
         return
     total, row["case_ids"] = len(row["case_ids"]), row["case_ids"][:limit]
-    show_table(explanation(row), is_fitted=False, longest=LONGEST_SENTENCE)
+    show_pairs(explanation(row), longest=LONGEST_SENTENCE)
     if row["visibility"] != "ANONYMISED":
         say_left_out(total, limit)
 

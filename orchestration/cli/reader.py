@@ -73,7 +73,7 @@ def show(limit: int, form: str) -> None:
         }
         for r in found
     ]
-    show_records(records, form, limit)
+    show_records(records, form, limit, left_to_scripts={"organization_id"})
 
 
 @reader.command(epilog="Example: insights reader remove st-mary")

@@ -14,7 +14,7 @@ import click
 from orchestration.cli import options
 from orchestration.cli.sections import Group
 from orchestration.cli.tables import say_left_out, write_records
-from orchestration.cli.texts import say, say_json
+from orchestration.cli.texts import say, say_json, say_wrapped
 from orchestration.errors import FailedError
 from orchestration.warehouse.deliveries import STATUSES
 
@@ -90,10 +90,10 @@ def show(status: str | None, limit: int, form: str) -> None:
     for row in rows:
         delivery = row.delivery
         tries = "1 attempt" if delivery.attempts == 1 else f"{delivery.attempts} attempts"
-        say(f"{delivery.case_id}  {delivery.status}, {tries}  {row.cadence} {row.review_date}  {row.severity}")
-        say(f"    organization {row.organization_id}  pattern {row.pattern_id}")
+        say_wrapped(f"{delivery.case_id}  {delivery.status}, {tries}  {row.cadence} {row.review_date}  {row.severity}")
+        say_wrapped(f"    organization {row.slug or row.organization_id}  pattern {row.pattern_id}")
         if delivery.answer:
-            say(f"    {delivery.answer}")
+            say_wrapped(f"    {delivery.answer}")
     say_left_out(total, len(rows))
 
 
@@ -127,6 +127,7 @@ def _record(row: ReviewRow) -> dict[str, object]:
         "cadence": row.cadence,
         "review_date": row.review_date,
         "severity": row.severity,
+        "organization": row.slug,
         "organization_id": row.organization_id,
         "pattern_id": row.pattern_id,
         "answer": delivery.answer,

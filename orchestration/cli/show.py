@@ -10,13 +10,14 @@ import click
 
 from orchestration.cli import options
 from orchestration.cli.tables import show_table, write_json, write_records
-from orchestration.cli.texts import moment, say, warn
+from orchestration.cli.texts import moment, say, say_wrapped, warn
 
 if TYPE_CHECKING:
     from orchestration.warehouse.status import Status
 
 NEEDS_ATTENTION = 3  # exit code: a mart is late or a test failed; 1 is an error and 2 a wrong argument
 
+COUNTED = ("relation", "finding", "rows")
 FINDING = ("kind", "name", "state", "rows", "data_before", "at")
 
 
@@ -68,7 +69,7 @@ def print_status(found: Status) -> None:
     """Print the state of the warehouse as short tables; what needs attention goes to standard error too."""
     late = {True: "late", False: "no", None: "-"}
     show_table(
-        ((m.name, m.rows, m.data_up_to, m.loaded_at and moment(m.loaded_at), late[m.is_late]) for m in found.marts),
+        ((m.name, m.rows, m.data_up_to, m.loaded_at, late[m.is_late]) for m in found.marts),
         header=("mart", "rows", "data before (UTC)", "loaded (UTC)", "late"),
         title=f"Marts in {found.environment}, {moment(found.read_at)}",
     )
@@ -79,9 +80,10 @@ def print_status(found: Status) -> None:
         title = f"Out of retention: operational rows from before the cutoff {found.cutoff}"
         show_table(found.behind, header=("table", "rows", "before the cutoff"), title=title)
     if found.rejected:
-        show_table(found.rejected, title="Rejected (insights_ops.rejects)")
+        show_table(found.rejected, header=COUNTED, title="Rejected (insights_ops.rejects)")
     if found.flagged:
-        show_table(found.flagged, title="Flagged: loaded although the source is wrong (insights_ops.data_quality)")
+        title = "Flagged: loaded although the source is wrong (insights_ops.data_quality)"
+        show_table(found.flagged, header=COUNTED, title=title)
     if found.drift:
         title = "Where the operational database differs from the contract (insights_ops.source_drift)"
         header = ("column", "drift", "type", "rows left out")
@@ -96,17 +98,19 @@ def print_status(found: Status) -> None:
 def _print_tests(found: Status) -> None:
     tests = found.tests
     if tests.logged_at is None:
-        say("No data test has run here since the table insights_ops.test_results exists.")
+        say_wrapped("No data test has run here since the table insights_ops.test_results exists.")
         return
     whole = (
         f"each passed over all rows since {moment(tests.recounted_at)}"
         if tests.recounted_at
         else "not all over all rows"
     )
-    say(f"{tests.count} data tests, the latest {moment(tests.logged_at)} ({whole}): {len(tests.failed)} failed.")
+    run = f"{tests.count} data tests, the latest {moment(tests.logged_at)} ({whole})"
+    say_wrapped(f"{run}: {len(tests.failed)} failed.")
     if tests.failed:
-        rows = ((name, failures, moment(at)) for name, failures, at in tests.failed)
-        show_table(rows, header=("test", "rows", "when (UTC)"), title="Failed tests (insights_ops.test_results)")
+        show_table(
+            tests.failed, header=("test", "rows", "when (UTC)"), title="Failed tests (insights_ops.test_results)"
+        )
 
 
 def _findings(found: Status) -> list[dict[str, object]]:

@@ -29,8 +29,8 @@ class Terminal(io.StringIO):
 def test_texts_are_left_numbers_are_right_and_what_is_missing_is_a_dash() -> None:
     assert table_lines(ROWS, header=HEADER) == [
         "  relation      rows  before      kept",
-        "  fact_tasks  12,345  2025-01-01  True",
-        "  dim              7  -           False",
+        "  fact_tasks  12,345  2025-01-01  yes",
+        "  dim              7  -           no",
     ]
 
 
@@ -40,14 +40,6 @@ def test_a_table_without_a_header_or_without_rows() -> None:
     assert table_lines([]) == []
 
 
-def test_a_narrow_terminal_cuts_the_widest_texts_and_no_number() -> None:
-    row = ("a" * 30, "b" * 12, 1_000_000)
-    # 40 characters less two of indent, four of gaps and nine of the number are 25: the twelve of b, and 13 for a.
-    assert table_lines([row], width=40) == ["  " + "a" * 12 + "…" + "  " + "b" * 12 + "  1,000,000"]
-    # A column of texts keeps 8 characters, however narrow the terminal is.
-    assert table_lines([row], width=5) == ["  aaaaaaa…  bbbbbbb…  1,000,000"]
-
-
 def test_texts_of_others_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     assert table_lines([("a\n2026\x1b[2J\u202eb",)]) == ["  a\\n2026\\x1b[2J\\u202eb"]
     say("one\rtwo")
@@ -55,10 +47,10 @@ def test_texts_of_others_cannot_move_the_cursor(capsys: pytest.CaptureFixture[st
 
 
 def test_a_long_cell_is_cut_without_a_terminal_too(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table([("a" * 6400, 1), ("b", 2)])
-    assert capsys.readouterr().out.splitlines() == [f"  {'a' * 299}…  1", f"  b{' ' * 299}  2"]
-    show_table([("a" * 300, 1)])
-    assert capsys.readouterr().out == f"  {'a' * 300}  1\n"
+    show_table([("a" * 6400, 1), ("b", 2)], ("t", "n"))
+    assert capsys.readouterr().out.splitlines()[1:] == [f"  {'a' * 299}…  1", f"  b{' ' * 299}  2"]
+    show_table([("a" * 300, 1)], ("t", "n"))
+    assert capsys.readouterr().out.splitlines()[1:] == [f"  {'a' * 300}  1"]
 
 
 def test_wide_and_combining_characters_are_counted_as_a_terminal_shows_them() -> None:

@@ -81,7 +81,9 @@ def status() -> None:
     """
     private = _private()
     health = private.health()
-    show_table((name, f"running, process {pid}" if pid else "stopped") for name, pid in private.programs().items())
+    programs = private.programs().items()
+    states = ((name, f"running, process {pid}" if pid else "stopped") for name, pid in programs)
+    show_table(states, header=("program", "state"))
     for part in ("metadatabase", "scheduler") if health else ():
         click.echo(f"  the webserver says of the {part}: {health[part]['status']}")
     if private.folder.exists():
@@ -112,7 +114,7 @@ def run(dags: tuple[str, ...]) -> None:
         unsuccessful += [(dag, task, state or "not started") for task, state in tasks.items() if state != "success"]
     show_table(runs, header=("DAG", "state", "tasks"))
     if unsuccessful:
-        show_table(unsuccessful, title="Tasks that did not succeed")
+        show_table(unsuccessful, header=("DAG", "task", "state"), title="Tasks that did not succeed")
     sys.exit(0 if not unsuccessful and {state for _, state, _ in runs} == {"success"} else 1)
 
 
