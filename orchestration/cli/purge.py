@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli import options
+from orchestration.cli.progress import progress
 from orchestration.cli.tables import show_records
 from orchestration.cli.texts import say, warn
 
@@ -34,8 +35,8 @@ def purge(as_of: date | None, yes: bool, form: str) -> None:
     settings = load_settings()
     check_lower_bounds(settings)
     plan = load_plan(settings)
-    with Database.open(settings) as db:
-        report = (run_purge if yes else preview)(db, plan, as_of)
+    with Database.open(settings) as db, progress("deleting" if yes else "counting") as show:
+        report = (run_purge if yes else preview)(db, plan, as_of, show)
     print_report(report, form)
     if not yes:
         say("Dry run: nothing was deleted. Add --yes to delete these rows.", err=True)

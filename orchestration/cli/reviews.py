@@ -12,6 +12,7 @@ from uuid import UUID
 import click
 
 from orchestration.cli import options
+from orchestration.cli.progress import progress
 from orchestration.cli.sections import Group
 from orchestration.cli.tables import say_left_out, write_records
 from orchestration.cli.texts import say, say_json, say_wrapped
@@ -56,7 +57,8 @@ def send(form: str) -> None:
             return
         if core.warning:
             say(core.warning, color="yellow", err=True)
-        report = send_reviews(db, core)
+        with progress("sending review cases") as show:
+            report = send_reviews(db, core, show)
     if form == "table":
         say(f"{report.sent} sent, {report.pending} pending, {report.failed} failed")
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli import options
+from orchestration.cli.progress import progress
 from orchestration.cli.tables import show_records
 from orchestration.cli.texts import warn
 
@@ -38,7 +39,8 @@ def warm(names: tuple[str, ...], seconds: float | None, form: str) -> None:
     with closing(Reader.open(settings)) as reader:
         for name in names:
             find(reader.dashboards, name)
-        report = run_warm(reader, settings, names, seconds)
+        with progress("warming the cache") as show:
+            report = run_warm(reader, settings, names, seconds, show)
     print_report(report, form)
     if not report.is_whole:
         sys.exit(1)

@@ -8,10 +8,10 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 from support.readers import add_reader, largest_organizations, remove_reader
-from support.terminal import INSIGHTS, on_terminal
 from support.warehouse import Warehouse
 
 from orchestration.cli import commands
+from workshop.terminal import INSIGHTS, on_terminal
 
 COLOR = "\x1b["
 # Sessions of this role read times in another zone, unless the command sets its own.

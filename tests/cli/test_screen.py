@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from support.dashboards.dashboard_scenario import HOSPITAL
 from support.readers import largest_organizations
-from support.terminal import INSIGHTS, on_terminal, plain
 from support.warehouse import Warehouse
 
 from orchestration.cli.screen import Bar, draw, fitted, shortened
@@ -13,6 +12,7 @@ from orchestration.cli.texts import columns
 from orchestration.dashboards.changes import changes
 from orchestration.dashboards.panels import Columns
 from orchestration.dashboards.units import heading, shown
+from workshop.terminal import INSIGHTS, on_terminal, plain
 
 ID = "0b54ec5e-9c5f-5d2f-8a52-6d3a3f3c2c11"
 HEADER = ("pattern", "about", "cases")

@@ -92,13 +92,34 @@ def test_a_live_line_is_rewritten_on_a_terminal_and_removed_at_the_end() -> None
     assert file.getvalue() == ""
 
 
-def test_progress_is_a_share_and_a_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_has_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
+    with progress("deleting") as show:
+        show(1, 3, "fact_tasks: 2,000 rows [deleted]")
+        show(3, 3)
+    written = terminal.getvalue()
+    assert "deleting" in written
+    assert "3/3" in written
+    assert written.rstrip("\x1b[?25h").endswith("\x1b[2K") or "\x1b[1A\x1b[2K" in written, "the line is erased"
     with progress("rows") as show:
-        show(1, 3)
         show(0, 0)  # an export without rows
-    assert terminal.getvalue() == "\r\033[Krows  33%  1/3\r\033[Krows   0%  0/0\r\033[K"
+
+
+def test_elsewhere_a_line_says_every_few_seconds_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("orchestration.cli.progress.time.monotonic", lambda: now[0])
+    with progress("deleting") as show:
+        for number in range(13):  # one a second
+            show(1000 * number, 20_000, "fact_tasks")
+            now[0] += 1
+        show(3, 0)
+    out, err = capsys.readouterr()
+    # The first after five seconds, the second after ten; two and three seconds later nothing more.
+    assert err == "deleting: 5,000 of 20,000, fact_tasks\ndeleting: 10,000 of 20,000, fact_tasks\n"
+    assert out == ""
 
 
 def test_a_step_prints_tenths_and_its_seconds_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,8 +108,8 @@ def run(dags: tuple[str, ...]) -> None:
     runs: list[tuple[str, str, int]] = []
     unsuccessful: list[tuple[str, str, str]] = []
     for dag in airflow_demo.dag_ids(job, dags):
-        with step(dag):
-            ended, tasks = airflow_demo.run_dag(job, dag)
+        with step(dag) as show:
+            ended, tasks = airflow_demo.run_dag(job, dag, show)
         runs.append((dag, ended.state, len(tasks)))
         unsuccessful += [(dag, task, state or "not started") for task, state in tasks.items() if state != "success"]
     show_table(runs, header=("DAG", "state", "tasks"))

@@ -13,12 +13,14 @@ import termios
 from collections.abc import Mapping
 from pathlib import Path
 
+from orchestration.errors import FailedError
+
 INSIGHTS = str(Path(sys.executable).with_name("insights"))
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def on_terminal(*command: str, width: int = 80, code: int = 0, environment: Mapping[str, str] | None = None) -> str:
-    """Return what a command writes to standard output, which is a terminal; it must end with this exit code."""
+    """Return what a command writes to a terminal; raises FailedError for another exit code."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
@@ -28,10 +30,10 @@ def on_terminal(*command: str, width: int = 80, code: int = 0, environment: Mapp
         written = b""
         while part := _read(leader):
             written += part
-        assert child.stderr is not None
-        said = child.stderr.read().decode()
+        said = child.communicate()[1].decode()
     os.close(leader)
-    assert child.returncode == code, said
+    if child.returncode != code:
+        raise FailedError(f"{' '.join(command)} ended with {child.returncode}: {said}")
     return written.decode().replace("\r\n", "\n")
 
 
