@@ -150,7 +150,7 @@ def build(  # noqa: PLR0913 - all but one are optional, and given by name
     """Build everything that dbt's arguments select, then run its data tests; returns the last command.
 
     A failed test therefore holds up no other model (decision D140). If a model fails, nothing is tested. Both commands
-    run in one process (decision D201), whose output goes where that of `run` goes. Raises like `writing` and, before a
+    run in one process (decision D199), whose output goes where that of `run` goes. Raises like `writing` and, before a
     relation is changed, like `check_source_rows`.
     """
     is_chosen = any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments)

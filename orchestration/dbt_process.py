@@ -1,7 +1,7 @@
 """Runs dbt as a child that ends with its parent: `python dbt_process.py PIPE ARGUMENTS...` (decision D136).
 
 THEN between the arguments begins another command, which runs after the former has succeeded, with the project that it
-has parsed (decision D201). This is run as a file and imports nothing of this package, so that it starts as fast as
+has parsed (decision D199). This is run as a file and imports nothing of this package, so that it starts as fast as
 dbt's own command.
 """
 

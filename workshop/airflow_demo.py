@@ -7,7 +7,7 @@ two environments would overwrite each other's artifacts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from orchestration.config.files import PROJECT, Settings
 from orchestration.errors import NotFoundError
@@ -66,12 +66,16 @@ def dag_ids(job: demo.Demo, requested: Sequence[str]) -> list[str]:
     return [*requested] or known
 
 
-def run_dag(job: demo.Demo, dag: str) -> tuple[Run, dict[str, str | None]]:
+def run_dag(
+    job: demo.Demo, dag: str, progress: Callable[[int, int], None] | None = None
+) -> tuple[Run, dict[str, str | None]]:
     """Trigger a DAG with the sample's `as_of`, wait for it, and return the finished run and each task's state.
+
+    `progress` gets the number of tasks that have ended, and that of all.
 
     Raises UnavailableError when Airflow does not respond, and NotFoundError when it has no such DAG.
     """
     api = AirflowApi(private_airflow(job))
     api.wait_for_dag(dag, DAG_SECONDS)
-    run = api.wait(api.trigger(dag, {"as_of": job.as_of.isoformat()}), RUN_SECONDS)
+    run = api.wait(api.trigger(dag, {"as_of": job.as_of.isoformat()}), RUN_SECONDS, progress)
     return run, api.tasks(run)

@@ -1,5 +1,5 @@
 {#- dim_cases had the personal columns of cases until release 3.0.0. The first build of personal_cases takes those of cases that are no longer
-    in the source from there; afterwards dim_cases loses the columns (decision D205). -#}
+    in the source from there; afterwards dim_cases loses the columns (decision D203). -#}
 {% macro keys_of_former_release() -%}
     {%- set stored = stored_or_none('dim_cases') -%}
     {%- if is_incremental() or flags.FULL_REFRESH %}{{ return('') }}{% endif -%}

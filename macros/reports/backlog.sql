@@ -1,4 +1,4 @@
-{#- A load of the backlog counts the subjects again whose tasks have changed, and adds the new days of the others (decision D208). A subject
+{#- A load of the backlog counts the subjects again whose tasks have changed, and adds the new days of the others (decision D206). A subject
     is an organization's domain, severity and visibility. -#}
 
 {#- The bands of age in days: the name, the first and the last day of age. -#}

@@ -32,7 +32,7 @@
 
 {#- The comments of the columns of a model by name: the description, and the column that a `relationships` test says it refers to.
     PostgreSQL has no foreign keys that it does not enforce, and facts arrive before their dimensions (decision D10), so this is where a
-    reader of the catalog finds the joins (decision D207). -#}
+    reader of the catalog finds the joins (decision D205). -#}
 {% macro column_comments(model) -%}
     {%- set comments = {} -%}
     {%- for column in model.columns.values() %}{% do comments.update({column.name: column.description}) %}{% endfor -%}

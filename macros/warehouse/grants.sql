@@ -1,5 +1,5 @@
 {#- post-hook of every mart: the read-only role may select every column, since a mart has no personal ones; those are in relations of
-    the schema for personal columns, of which it may select nothing (decision D205). The id of a person, `meta.pii: key`, is readable here and
+    the schema for personal columns, of which it may select nothing (decision D203). The id of a person, `meta.pii: key`, is readable here and
     masked in exports. Logins of single organizations may read the same columns, restricted to the rows of their organization (decision
     D152). A column that the model does not declare is granted to nobody. The hook runs in the transaction that writes the table, so readers
     never see a table without its grants. -#}

@@ -41,7 +41,7 @@ def build(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, dbt_ar
 @options.as_of
 @options.confirmations
 def reconcile(as_of: date | None, accept_vanished: bool, accept_cutoff: bool) -> None:
-    """Load, repair rows that earlier loads missed, then run every data test over all rows.
+    """Load, repair missed rows, then test all rows.
 
     Every row is compared with the operational database. Each repaired relation and the time of the tests are printed.
     """

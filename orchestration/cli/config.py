@@ -6,10 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 import click
 
+from orchestration.cli import options
 from orchestration.cli.options import LateChoice
+from orchestration.cli.sections import Group
+from orchestration.cli.tables import write_records
 from orchestration.cli.texts import say
 
 COLORS = {"error": "red", "warning": "yellow", "note": None}
@@ -32,7 +36,7 @@ _environment = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Check the configuration, print its values or its schema.
 
@@ -42,7 +46,8 @@ def config() -> None:
 
 @config.command(epilog="Example: insights config check --env prod")
 @_environment
-def check(env: str | None) -> None:
+@options.form
+def check(env: str | None, form: str) -> None:
     """Print errors, warnings and notes of the configuration.
 
     All environments are checked. The exit code is 1 if there is an error.
@@ -50,24 +55,28 @@ def check(env: str | None) -> None:
     from orchestration.config.files import check as check_files
 
     problems = check_files(environ=_environ(env)).problems
-    for level, color in COLORS.items():
-        for problem in (problem for problem in problems if problem.level == level):
-            say(str(problem), color=color)
+    by_level = sorted(problems, key=lambda problem: list(COLORS).index(problem.level))
     counts = {level: sum(problem.level == level for problem in problems) for level in COLORS}
-    say(", ".join(f"{count} {level}{'s'[: count != 1]}" for level, count in counts.items()))
+    if form == "table":
+        for problem in by_level:
+            say(str(problem), color=COLORS[problem.level])
+        say(", ".join(f"{count} {level}{'s'[: count != 1]}" for level, count in counts.items()))
+    else:
+        write_records([asdict(problem) for problem in by_level], form)
     sys.exit(1 if counts["error"] else 0)
 
 
 @config.command(epilog="Example: insights config show --env prod")
 @_environment
-def show(env: str | None) -> None:
+@options.form
+def show(env: str | None, form: str) -> None:
     """Print every value with its origin; secrets are masked.
 
     Environment variables are included. Errors follow the values, and the exit code is then 1.
     """
     from orchestration.config.files import check as check_files
     from orchestration.config.problems import raise_errors
-    from orchestration.config.show import resolved_lines
+    from orchestration.config.show import resolved_values
     from orchestration.config.tokens import ENVIRONMENTS
 
     environ = _environ(env)
@@ -75,8 +84,12 @@ def show(env: str | None) -> None:
     if checked.settings is None or environ.get("INSIGHTS_ENV", "") not in ("", *ENVIRONMENTS):
         raise_errors(checked.problems)
         return
-    for line in resolved_lines(checked.settings, environ):
-        say(line)
+    values = resolved_values(checked.settings, environ)
+    if form == "table":
+        for value in values:
+            say(str(value))
+    else:
+        write_records([asdict(value) for value in values], form)
     raise_errors(p for p in checked.problems if p.environment in (None, checked.settings.environment))
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli import options
-from orchestration.cli.tables import show_table
+from orchestration.cli.tables import write_records
 from orchestration.cli.texts import say, say_json
 
 if TYPE_CHECKING:
     from orchestration.cache.answers import Answer
+    from orchestration.dashboards.definitions import Dashboard
+    from orchestration.dashboards.panels import Panel
     from orchestration.dashboards.question import Asked, Question
     from orchestration.dashboards.reader import Reader
 
@@ -63,11 +65,15 @@ def _pair(_context: click.Context, _option: click.Parameter, values: tuple[str, 
 )
 @click.option("--anonymised", is_flag=True, help="Show the anonymised form: all visibilities, no small groups.")
 @click.option("--parameter", "parameters", multiple=True, callback=_pair, help="name=value; see: insights dashboards")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="Output format. Default: table."
-)
+@options.form
 @click.option("--chart", "file", type=click.Path(path_type=Path), help="Draw the panels into this .svg or .png file.")
-@click.option("--panel", "chosen", multiple=True, help="With --chart: only this panel; repeatable.")
+@click.option(
+    "--panel",
+    "chosen",
+    multiple=True,
+    callback=options.words,
+    help="Only these panels, separated by commas; --format csv prints one.",
+)
 def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     name: str,
     organization: str,
@@ -79,47 +85,66 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     file: Path | None,
     chosen: tuple[str, ...],
 ) -> None:
-    """Show a dashboard as a user with the given roles would see it.
+    """Show a dashboard as a user with these roles would see it.
 
     The answer is the one that a reporting service gets: access is checked first, then the cache is read, then the
     warehouse.
     """
+    from orchestration.cli.panels import show_panel
     from orchestration.config.files import load_settings
     from orchestration.dashboards.question import Asked
     from orchestration.dashboards.reader import Reader
-    from orchestration.dashboards.units import readable
-    from orchestration.errors import BadInputError
+    from orchestration.errors import BadInputError, NotBuiltError
 
-    if chosen and not file:
-        raise BadInputError("--panel chooses what --chart draws; give --chart FILE too.")
-    if file and form == "json":
-        raise BadInputError("--chart draws a file and --format json prints; give one of them.")
+    if file and form != "table":
+        raise BadInputError(f"--chart draws a file and --format {form} prints; give one of them.")
     asked = Asked(name, organization, visibilities or None, anonymised, parameters)
     with closing(Reader.open(load_settings())) as reader:
         if file:
             _draw(reader, asked, roles, file, chosen)
             return
-        answer = reader.ask(asked, roles)
-        panels = reader.dashboards[name].meta.panels
+        panels = _chosen(reader, asked, chosen, is_one=form == "csv")
+        question = reader.allowed(asked, roles)
+        answer = reader.answer(question)
+        heading = _heading(reader, question) if form == "table" else ""
         if reader.store is None:
             say("There is no cache: INSIGHTS_REDIS_URL is not set.", err=True)
+    contents = {panel: content for panel, content in json.loads(answer.entry.body).items() if panel in panels}
     if form == "json":
-        say_json(answer.entry.body.decode())
+        say_json(json.dumps(contents, ensure_ascii=False) if chosen else answer.entry.body.decode())
+        return
+    if form == "csv":
+        (content,) = contents.values()
+        if "missing" in content:
+            raise NotBuiltError(f"{chosen[0]}: its model {content['missing']} is not built yet. Run: insights build")
+        write_records(content["rows"], form)
         return
     say(_origin(answer), err=True)
-    for panel, content in json.loads(answer.entry.body).items():
-        columns = (anonymised and panels[panel].anonymised) or panels[panel]
-        if "missing" in content:
-            say(f"{panel}: its model {content['missing']} is not built yet.", bold=True)
-            continue
-        rows = content["rows"]
-        title = f"{panel}, up to {content['horizon']}"
-        cells = [[readable(columns.unit(column), value) for column, value in row.items()] for row in rows]
-        show_table(cells, header=list(rows[0]) if rows else [], title=title)
-        if not rows:
-            say("  (no rows)")
-        if content["left_out"]:
-            say(f"  and {content['left_out']:,} more")
+    say(heading, bold=True)
+    for panel, content in contents.items():
+        show_panel(panel, (anonymised and panels[panel].anonymised) or panels[panel], content)
+
+
+def _chosen(reader: Reader, asked: Asked, chosen: tuple[str, ...], *, is_one: bool) -> dict[str, Panel]:
+    """Return the chosen panels of a dashboard by name, all without a choice.
+
+    Raises BadInputError for a panel that does not exist, and unless one is chosen if `is_one`.
+    """
+    from orchestration.config.problems import nearest
+    from orchestration.dashboards.definitions import find
+    from orchestration.errors import BadInputError
+
+    panels = find(reader.dashboards, asked.dashboard).meta.panels
+    for name in chosen:
+        if name not in panels:
+            raise BadInputError(
+                f"Panel {name} of {asked.dashboard} does not exist. There are: {', '.join(panels)}."
+                f"{nearest(name, panels)}"
+            )
+    kept = {name: panel for name, panel in panels.items() if not chosen or name in chosen}
+    if is_one and len(kept) > 1:
+        raise BadInputError(f"--format csv prints one panel. Choose with --panel one of: {', '.join(kept)}.")
+    return kept
 
 
 def _draw(reader: Reader, asked: Asked, roles: tuple[str, ...], file: Path, chosen: tuple[str, ...]) -> None:
@@ -132,23 +157,25 @@ def _draw(reader: Reader, asked: Asked, roles: tuple[str, ...], file: Path, chos
     panels = drawing.charted(dashboard, chosen, is_anonymised=asked.is_anonymised)
     question = reader.allowed(asked, roles)
     answer = reader.answer(question)
-    id_ = question.organization_id
-    heading = f"{reader.organization_names(id_).get(id_) or id_}: {dashboard.title}"
     sentences = (dashboard.description, _counted(question), _freshness(answer))
-    chart_files.write_whole(
-        file, draw(drawing.specification(heading, sentences, panels, json.loads(answer.entry.body)))
-    )
+    drawn = drawing.specification(_heading(reader, question), sentences, panels, json.loads(answer.entry.body))
+    chart_files.write_whole(file, draw(drawn))
     say(f"{file}: {', '.join(panels)}")
 
 
 @click.command(epilog="Example: insights dashboards")
-def dashboards() -> None:
+@options.form
+def dashboards(form: str) -> None:
     """List the dashboards with their parameters and panels."""
     from orchestration.config.files import load_settings
     from orchestration.dashboards import definitions
     from orchestration.manifest import read_manifest
 
-    for found in definitions.dashboards(read_manifest(load_settings())).values():
+    declared = definitions.dashboards(read_manifest(load_settings())).values()
+    if form != "table":
+        write_records([_record(dashboard) for dashboard in declared], form)
+        return
+    for found in declared:
         say(found.name, bold=True)
         say(f"  {found.description}")
         if found.has_anonymised_form:
@@ -157,6 +184,26 @@ def dashboards() -> None:
             say(f"  --parameter {name}=...  {parameter.description} {parameter.accepts()}")
         for name, panel in found.meta.panels.items():
             say(f"  {name}: {panel.description}")
+
+
+def _record(found: Dashboard) -> dict[str, object]:
+    """Return a dashboard for a script."""
+    parameters = {name: f"{p.description} {p.accepts()}" for name, p in found.meta.parameters.items()}
+    return {
+        "name": found.name,
+        "title": found.title,
+        "description": found.description,
+        "has_anonymised_form": found.has_anonymised_form,
+        "parameters": parameters,
+        "panels": {name: panel.description for name, panel in found.meta.panels.items()},
+    }
+
+
+def _heading(reader: Reader, question: Question) -> str:
+    """Return the names of the organization and of the dashboard."""
+    id_ = question.organization_id
+    named = reader.organization_names(id_).get(id_) or id_
+    return f"{named}: {reader.dashboards[question.dashboard].title}"
 
 
 def _counted(question: Question) -> str:

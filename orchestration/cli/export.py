@@ -10,16 +10,12 @@ import click
 
 from orchestration.cli import options
 from orchestration.cli.progress import progress
-from orchestration.cli.tables import say_left_out, show_table
-from orchestration.cli.texts import moment, say
+from orchestration.cli.sections import Group
+from orchestration.cli.tables import say_left_out, show_records
+from orchestration.cli.texts import say
 
 if TYPE_CHECKING:
     from orchestration.exports.audit import Attempt
-
-AUDIT_HEADER = (
-    *("at", "state", "export", "organization", "from", "to"),
-    *("format", "rows", "masked", "key id", "requested by", "output", "reason"),
-)
 
 
 def _formats() -> Iterable[str]:
@@ -85,25 +81,28 @@ def export(  # noqa: PLR0913 - one argument for each option
         )
 
 
-@click.group()
+@click.group(cls=Group)
 def exports() -> None:
     """List the exports, or show the audit of export attempts."""
 
 
 @exports.command("list", epilog="Example: insights exports list")
-def list_exports() -> None:
+@options.form
+def list_exports(form: str) -> None:
     """List the exports with their kinds and descriptions."""
     from orchestration.config.files import load_settings
     from orchestration.exports.definitions import load_definitions
 
     found = sorted(load_definitions(load_settings()).values(), key=lambda d: (d.kind, d.name))
-    show_table((d.name, d.kind, " ".join(d.description.split())) for d in found)
+    records = [{"name": d.name, "kind": d.kind, "description": " ".join(d.description.split())} for d in found]
+    show_records(records, form)
 
 
 @exports.command(epilog="Example: insights exports audit --org st-mary --limit 50")
 @click.option("--org", "organization", help="Only this organization, by slug or id.")
-@options.limit("Number of newest attempts.")
-def audit(organization: str | None, limit: int) -> None:
+@options.limit("Number of newest attempts in the table.")
+@options.form
+def audit(organization: str | None, limit: int, form: str) -> None:
     """Show the newest export attempts and their outcome.
 
     The outcome is finished, failed, refused, running or aborted.
@@ -114,29 +113,27 @@ def audit(organization: str | None, limit: int) -> None:
 
     settings = load_settings()
     with Database.open(settings, settings.export_url) as db:
-        attempts = newest_attempts(db, limit, organization)
         total = count_attempts(db, organization)
-    if attempts:
-        show_table(map(_cells, attempts), header=AUDIT_HEADER, is_fitted=False)
+        attempts = newest_attempts(db, limit if form == "table" else total, organization)
+    show_records([_record(attempt) for attempt in attempts], form)
+    if form == "table":
         say_left_out(total, len(attempts))
-    else:
-        say("There are no export attempts.")
 
 
-def _cells(found: Attempt) -> tuple[object, ...]:
-    """Return the cells of an attempt, one for each name of AUDIT_HEADER; `rows` is NULL until it has finished."""
-    return (
-        moment(found.logged_at),
-        found.state,
-        found.export_name,
-        found.organization,
-        found.from_date,
-        found.to_date,
-        found.format,
-        found.row_count,
-        "yes" if found.is_masked else "no",
-        found.masking_key_id or "",
-        found.requested_by,
-        found.output,
-        found.reason or "",
-    )
+def _record(found: Attempt) -> dict[str, object]:
+    """Return an attempt for a list; `rows` is NULL until it has finished."""
+    return {
+        "at": found.logged_at,
+        "state": found.state,
+        "export": found.export_name,
+        "organization": found.organization,
+        "from": found.from_date,
+        "to": found.to_date,
+        "format": found.format,
+        "rows": found.row_count,
+        "masked": found.is_masked,
+        "key_id": found.masking_key_id,
+        "requested_by": found.requested_by,
+        "output": found.output,
+        "reason": found.reason,
+    }

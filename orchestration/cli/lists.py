@@ -18,7 +18,7 @@ def organizations(form: str, limit: int) -> None:
     from orchestration.warehouse.database import Database
 
     with Database.open(load_settings()) as db:
-        show_records(listed.organizations(db), form, limit)
+        show_records(listed.organizations(db), form, limit, left_to_scripts={"organization_id"})
 
 
 @click.command(epilog="Example: insights roles --org st-mary")
@@ -26,7 +26,7 @@ def organizations(form: str, limit: int) -> None:
 @options.form
 @options.limit("Number of roles in the table.")
 def roles(organization: str | None, form: str, limit: int) -> None:
-    """List the role codes and the visibilities that each may see, for --as.
+    """List the role codes and what each may see, for --as.
 
     A role without an organization exists in all of them. What a role may see is insights.access in config.yaml.
     """

@@ -1,15 +1,20 @@
-"""Shows the progress of a command on one line that is overwritten, on a terminal only."""
+"""Shows how far a command is: a bar on a terminal, and a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from contextlib import contextmanager, nullcontext
+from typing import Protocol, TextIO
 
 import click
 
+from orchestration.cli.texts import cut, say
+
+SECONDS = 5.0  # between two lines where there is no terminal
+LONGEST = 44  # columns of what a bar says it does
 WHOLE_LINE = "\r\033[K"  # return to the beginning of the line and erase it
 
 
@@ -31,11 +36,54 @@ def live_line(stream: TextIO) -> Iterator[Callable[[str], None]]:
         show("")
 
 
+class Report(Protocol):
+    """Takes how many of the total are done, and optionally what is being done; a total of 0 is unknown."""
+
+    def __call__(self, done: int, total: int, doing: str = "") -> None:
+        """Show it if it is time to."""
+
+
 @contextmanager
-def progress(label: str = "") -> Iterator[Callable[[int, int], None]]:
-    """Yield a function of (done, total) that shows both on standard error."""
-    with live_line(sys.stderr) as show:
-        yield lambda done, total: show(f"{label} {done / max(total, 1):4.0%}  {done}/{total}")
+def progress(label: str) -> Iterator[Report]:
+    """Yield a function that shows how far a command is, on standard error (decision D209).
+
+    A terminal has a bar, which is removed at the end. Elsewhere there is a line every SECONDS, so that a short run
+    prints nothing.
+    """
+    with _bar(label) if sys.stderr.isatty() else nullcontext(_lines(label)) as report:
+        yield report
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    screen = Console(file=sys.stderr, force_terminal=True, no_color=bool(os.environ.get("NO_COLOR")), markup=False)
+    texts = TextColumn("{task.description}", markup=False)
+    with Progress(
+        texts, BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(), console=screen, transient=True
+    ) as bar:
+        task = bar.add_task(label, total=None)
+
+        def report(done: int, total: int, doing: str = "") -> None:
+            says = cut(" ".join(filter(None, (label, doing))), LONGEST)
+            bar.update(task, description=says, completed=done, total=total or None)
+
+        yield report
+
+
+def _lines(label: str) -> Report:
+    last = time.monotonic()
+
+    def report(done: int, total: int, doing: str = "") -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS:
+            last = time.monotonic()
+            count = f"{done:,} of {total:,}" if total else f"{done:,}"
+            say(f"{label}: {count}{doing and f', {doing}'}", err=True)
+
+    return report
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli import options
-from orchestration.cli.tables import show_table
+from orchestration.cli.progress import progress
+from orchestration.cli.tables import show_records
 from orchestration.cli.texts import say, warn
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: insights purge --yes")
 @options.as_of
 @click.option("--yes", is_flag=True, help="Delete the rows; without it they are only counted.")
-def purge(as_of: date | None, yes: bool) -> None:
+@options.form
+def purge(as_of: date | None, yes: bool, form: str) -> None:
     """Delete rows older than the retention of their class.
 
     Without --yes, the rows are only counted.
@@ -33,19 +35,19 @@ def purge(as_of: date | None, yes: bool) -> None:
     settings = load_settings()
     check_lower_bounds(settings)
     plan = load_plan(settings)
-    with Database.open(settings) as db:
-        report = (run_purge if yes else preview)(db, plan, as_of)
-    print_report(report)
+    with Database.open(settings) as db, progress("deleting" if yes else "counting") as show:
+        report = (run_purge if yes else preview)(db, plan, as_of, show)
+    print_report(report, form)
     if not yes:
         say("Dry run: nothing was deleted. Add --yes to delete these rows.", err=True)
 
 
-def print_report(report: PurgeReport) -> None:
-    """Print a report as a table; warnings go to standard error."""
+def print_report(report: PurgeReport, form: str) -> None:
+    """Print the relations of a report; warnings go to standard error."""
     for warning in report.warnings:
         warn(warning)
-    show_table(
-        ((line.relation, line.retention_class, line.cutoff, line.rows) for line in report.relations),
-        header=("relation", "class", "before", "rows"),
-        title=f"Out of retention as of {report.as_of}",
-    )
+    records = [
+        {"relation": line.relation, "class": line.retention_class, "before": line.cutoff, "rows": line.rows}
+        for line in report.relations
+    ]
+    show_records(records, form, title=f"Out of retention as of {report.as_of}")

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli import options
-from orchestration.cli.tables import say_left_out, show_table
-from orchestration.cli.texts import moment, say
+from orchestration.cli.sections import Group
+from orchestration.cli.tables import show_records
+from orchestration.cli.texts import say
 
 if TYPE_CHECKING:
     from orchestration.warehouse.database import Database
 
 
-@click.group()
+@click.group(cls=Group)
 def reader() -> None:
     """Add, list and remove logins of single organizations.
 
@@ -52,8 +53,9 @@ def add(organization: str, admin_url: str | None) -> None:
 
 
 @reader.command("list", epilog="Example: insights reader list")
-@options.limit("Number of logins.")
-def show(limit: int) -> None:
+@options.limit("Number of logins in the table.")
+@options.form
+def show(limit: int, form: str) -> None:
     """List the logins of single organizations."""
     from orchestration.config.files import load_settings
     from orchestration.warehouse.access.readers import readers
@@ -61,21 +63,17 @@ def show(limit: int) -> None:
 
     with Database.open(load_settings()) as db:
         found = readers(db)
-    show_table(
-        (
-            (
-                r.role,
-                r.slug or "(gone)",
-                r.organization_id,
-                moment(r.added_at),
-                "yes" if r.has_login else "no",
-            )
-            for r in found[:limit]
-        ),
-        header=("login", "organization", "id", "added", "can log in"),
-        is_fitted=False,
-    )
-    say_left_out(len(found), limit)
+    records = [
+        {
+            "login": r.role,
+            "organization": r.slug or "(gone)",
+            "organization_id": r.organization_id,
+            "added": r.added_at,
+            "can_log_in": r.has_login,
+        }
+        for r in found
+    ]
+    show_records(records, form, limit, left_to_scripts={"organization_id"})
 
 
 @reader.command(epilog="Example: insights reader remove st-mary")

@@ -9,7 +9,20 @@ import click
 LONGEST_SUMMARY = 1000  # characters: the first sentence of a docstring, whole
 
 
-class Commands(click.Group):
+class Group(click.Group):
+    """Commands that are listed with their whole summaries, wrapped to the width of the terminal."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write names and summaries."""
+        with formatter.section("Commands"):
+            formatter.write_dl(self.summaries(sorted(self.commands)))
+
+    def summaries(self, names: Iterable[str]) -> list[tuple[str, str]]:
+        """Return (name, whole summary) of these commands."""
+        return [(name, self.commands[name].get_short_help_str(LONGEST_SUMMARY)) for name in names]
+
+
+class Commands(Group):
     """Commands in titled sections, in the order in which they were added."""
 
     def __init__(self, *args: object, **options: object) -> None:
@@ -24,8 +37,7 @@ class Commands(click.Group):
             self._sections.setdefault(title, []).append(command.name or "")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each section: names and whole summaries, wrapped to the width of the terminal."""
+        """Write each section."""
         for title, names in self._sections.items():
             with formatter.section(title):
-                commands = ((name, self.commands[name]) for name in names)
-                formatter.write_dl([(name, command.get_short_help_str(LONGEST_SUMMARY)) for name, command in commands])
+                formatter.write_dl(self.summaries(names))

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli.tables import show_table
-from orchestration.cli.texts import moment, say, say_json, warn
+from orchestration.cli import options
+from orchestration.cli.tables import show_table, write_json, write_records
+from orchestration.cli.texts import moment, say, say_wrapped, warn
 
 if TYPE_CHECKING:
     from orchestration.warehouse.status import Status
 
 NEEDS_ATTENTION = 3  # exit code: a mart is late or a test failed; 1 is an error and 2 a wrong argument
 
+COUNTED = ("relation", "finding", "rows")
+FINDING = ("kind", "name", "state", "rows", "data_before", "at")
+
 
 @click.command(epilog="Example: insights status --format json")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="Output format. Default: table."
-)
+@options.form
 def status(form: str) -> None:
-    """Show the age of each mart, failed tests, rejected rows and drift.
+    """Show late marts, failed tests, rejected rows and drift.
 
     A mart is late if its DAG is scheduled in this environment and the load is overdue by more than
     insights.etl.late_after_minutes. Drift is where the operational database differs from the source contract.
     Operational rows that are out of retention, which no load takes in, are counted too.
+    In CSV, each mart, failed test and finding is one line with its kind, name, state, rows and date.
     The exit code is 3 if a mart is late or the newest run of a test failed, 1 if the state cannot be read, else 0.
     """
     from orchestration.config.files import load_settings
@@ -40,8 +41,9 @@ def status(form: str) -> None:
     with Database.open(settings) as db:
         found = read_status(db, scheduled_marts(settings))
     if form == "json":
-        document = asdict(found) | {"is_in_order": found.is_in_order, "late": found.late}
-        say_json(json.dumps(document, indent=2, ensure_ascii=False, default=_json))
+        write_json(asdict(found) | {"is_in_order": found.is_in_order, "late": found.late})
+    elif form == "csv":
+        write_records(_findings(found), form)
     else:
         print_status(found)
     sys.exit(0 if found.is_in_order else NEEDS_ATTENTION)
@@ -67,7 +69,7 @@ def print_status(found: Status) -> None:
     """Print the state of the warehouse as short tables; what needs attention goes to standard error too."""
     late = {True: "late", False: "no", None: "-"}
     show_table(
-        ((m.name, m.rows, m.data_up_to, m.loaded_at and moment(m.loaded_at), late[m.is_late]) for m in found.marts),
+        ((m.name, m.rows, m.data_up_to, m.loaded_at, late[m.is_late]) for m in found.marts),
         header=("mart", "rows", "data before (UTC)", "loaded (UTC)", "late"),
         title=f"Marts in {found.environment}, {moment(found.read_at)}",
     )
@@ -78,9 +80,10 @@ def print_status(found: Status) -> None:
         title = f"Out of retention: operational rows from before the cutoff {found.cutoff}"
         show_table(found.behind, header=("table", "rows", "before the cutoff"), title=title)
     if found.rejected:
-        show_table(found.rejected, title="Rejected (insights_ops.rejects)")
+        show_table(found.rejected, header=COUNTED, title="Rejected (insights_ops.rejects)")
     if found.flagged:
-        show_table(found.flagged, title="Flagged: loaded although the source is wrong (insights_ops.data_quality)")
+        title = "Flagged: loaded although the source is wrong (insights_ops.data_quality)"
+        show_table(found.flagged, header=COUNTED, title=title)
     if found.drift:
         title = "Where the operational database differs from the contract (insights_ops.source_drift)"
         header = ("column", "drift", "type", "rows left out")
@@ -95,18 +98,31 @@ def print_status(found: Status) -> None:
 def _print_tests(found: Status) -> None:
     tests = found.tests
     if tests.logged_at is None:
-        say("No data test has run here since the table insights_ops.test_results exists.")
+        say_wrapped("No data test has run here since the table insights_ops.test_results exists.")
         return
     whole = (
         f"each passed over all rows since {moment(tests.recounted_at)}"
         if tests.recounted_at
         else "not all over all rows"
     )
-    say(f"{tests.count} data tests, the latest {moment(tests.logged_at)} ({whole}): {len(tests.failed)} failed.")
+    run = f"{tests.count} data tests, the latest {moment(tests.logged_at)} ({whole})"
+    say_wrapped(f"{run}: {len(tests.failed)} failed.")
     if tests.failed:
-        rows = ((name, failures, moment(at)) for name, failures, at in tests.failed)
-        show_table(rows, header=("test", "rows", "when (UTC)"), title="Failed tests (insights_ops.test_results)")
+        show_table(
+            tests.failed, header=("test", "rows", "when (UTC)"), title="Failed tests (insights_ops.test_results)"
+        )
 
 
-def _json(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _findings(found: Status) -> list[dict[str, object]]:
+    """Return each mart, failed test and finding as one record, for scripts that watch a list."""
+    state = {True: "late", False: "in time", None: "not scheduled"}
+    lines: list[tuple[object, ...]] = [
+        ("mart", m.name, state[m.is_late], m.rows, m.data_up_to, m.loaded_at) for m in found.marts
+    ]
+    lines += [("test", name, "failed", rows, None, at) for name, rows, at in found.tests.failed]
+    lines += [("rejected", name, finding, rows, None, None) for name, finding, rows in found.rejected]
+    lines += [("flagged", name, finding, rows, None, None) for name, finding, rows in found.flagged]
+    lines += [("drift", name, drift, repeated, None, None) for name, drift, _, repeated in found.drift]
+    lines += [("out of retention", name, "", before, found.cutoff, None) for name, _, before in found.behind]
+    lines += [("source", "", found.source_error, None, None, None)] if found.source_error else []
+    return [dict(zip(FINDING, line, strict=True)) for line in lines]

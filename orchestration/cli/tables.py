@@ -5,58 +5,99 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import click
 
-from orchestration.cli.texts import LONGEST_TEXT, columns, cut, say, say_json
+from orchestration.cli.screen import Bar, Cell, draw
+from orchestration.cli.texts import LONGEST_TEXT, columns, cut, moment, printable, say, say_json, say_wrapped
 
 INDENT, GAP = "  ", "  "
-NARROWEST = 8  # minimum width of a truncated cell, in characters
 UNLIMITED = sys.maxsize
+MEASURE = re.compile(r"[-+]?\d[\d,.]*(%| (?:pp|d|h|min|s)(?: \d+ (?:h|min|s))?)")
 FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def show_table(
     rows: Iterable[Sequence[object]],
+    header: Sequence[str],
     *,
-    header: Sequence[str] = (),
     title: str = "",
-    is_fitted: bool = True,
-    longest: int = LONGEST_TEXT,
 ) -> None:
-    """Print rows below an optional title and header; cells are truncated to the width of the terminal if `is_fitted`.
+    """Print rows below a header and an optional title.
 
-    A cell has at most `longest` columns, on a terminal or not.
+    A terminal gets a table that fits (D208), a pipe or file plain lines. A text has at most LONGEST_TEXT columns.
     """
     if title:
-        say(title, bold=True)
-    width = shutil.get_terminal_size().columns if is_fitted and sys.stdout.isatty() else UNLIMITED
-    for line in table_lines(rows, header=header, width=width, longest=longest):
+        say_wrapped(title, bold=True)
+    values = [tuple(row) for row in rows]
+    if sys.stdout.isatty() and values:
+        draw([printable(name) for name in header], [list(map(_on_screen, row)) for row in values], _are_numbers(values))
+        return
+    for line in table_lines(values, header=header):
         say(line)
 
 
-def show_records(records: Sequence[Mapping[str, object]], form: str, limit: int = UNLIMITED) -> None:
+def show_pairs(pairs: Iterable[tuple[str, str]], *, longest: int) -> None:
+    """Print (name, text) as one record; a text has at most `longest` columns, and on a terminal takes several lines."""
+    values = list(pairs)
+    if sys.stdout.isatty():
+        draw([name for name, _ in values], [[cut(text, longest) for _, text in values]], [False] * len(values))
+        return
+    for line in table_lines(values, longest=longest):
+        say(line)
+
+
+def show_records(
+    records: Sequence[Mapping[str, object]],
+    form: str,
+    limit: int = UNLIMITED,
+    *,
+    title: str = "",
+    left_to_scripts: Collection[str] = (),
+) -> None:
     """Print records with equal keys as a table, JSON or CSV; a table has at most `limit` rows and says what it omits.
 
-    The columns of a table are named by the keys, with spaces for underscores.
+    The columns of a table are named by the keys, with spaces for underscores; on a terminal, it has none of
+    `left_to_scripts`, such as ids whose names it has, and times to the minute.
     """
-    if form == "json":
-        say_json(json.dumps([dict(record) for record in records], indent=2, ensure_ascii=False, default=str))
-    elif form == "csv":
-        written = io.StringIO()
-        writer = csv.DictWriter(written, list(records[0]) if records else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _in_spreadsheet(value) for key, value in record.items()} for record in records)
-        click.echo(written.getvalue(), nl=False)
+    if form != "table":
+        write_records(records, form)
     elif records:
-        header = [key.replace("_", " ") for key in records[0]]
-        show_table((tuple(record.values()) for record in records[:limit]), header=header)
+        is_screen = sys.stdout.isatty()
+        keys = [key for key in records[0] if not (is_screen and key in left_to_scripts)]
+        in_utc = {key for key in keys if is_screen and any(isinstance(record[key], datetime) for record in records)}
+        header = [key.replace("_", " ") + " (UTC)" * (key in in_utc) for key in keys]
+        rows = ([record[key] for key in keys] for record in records[:limit])
+        show_table(rows, header=header, title=title)
         say_left_out(len(records), limit)
     else:
-        say("  (none)")
+        say(f"{INDENT}(none)")
+
+
+def write_records(records: Sequence[Mapping[str, object]], form: str) -> None:
+    """Print records with equal keys for a script: as one JSON array, or as CSV with a line of names.
+
+    Times are in UTC. In CSV, a list or mapping in a record is one text, its words or keys separated by commas.
+    """
+    if form == "json":
+        write_json([dict(record) for record in records])
+    elif records:
+        written = io.StringIO()
+        writer = csv.DictWriter(written, list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {key: _in_spreadsheet(_in_a_cell(value)) for key, value in record.items()} for record in records
+        )
+        click.echo(written.getvalue(), nl=False)
+
+
+def write_json(document: object) -> None:
+    """Print a document as indented JSON; dates and times, which are in UTC, are texts in ISO 8601."""
+    say_json(json.dumps(document, indent=2, ensure_ascii=False, default=_in_json))
 
 
 def say_left_out(total: int, shown: int) -> None:
@@ -69,23 +110,37 @@ def table_lines(
     rows: Iterable[Sequence[object]],
     *,
     header: Sequence[str] = (),
-    width: int = UNLIMITED,
     longest: int = LONGEST_TEXT,
 ) -> list[str]:
-    """Return the lines of a table, each at most `width` characters unless that needs cells shorter than NARROWEST."""
+    """Return the lines of a table in plain text."""
     values = [tuple(row) for row in rows]
     cells = [[_text(value, longest) for value in row] for row in ([tuple(header)] if header else []) + values]
-    are_numbers = [any(_is_number(value) for value in column) for column in zip(*values, strict=True)]
-    are_numbers = are_numbers or [False] * len(header)
+    are_numbers = _are_numbers(values) or [False] * len(header)
     widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
-    _narrow(widths, are_numbers, width - len(INDENT) - len(GAP) * (len(widths) - 1))
     return [INDENT + GAP.join(map(_fit, line, widths, are_numbers)).rstrip() for line in cells]
+
+
+def _are_numbers(values: Sequence[Sequence[object]]) -> list[bool]:
+    """Return for each column whether it has a number or a measure with its unit, and is aligned to the right."""
+    return [any(map(_is_number, column)) or _are_measures(column) for column in zip(*values, strict=True)]
+
+
+def _are_measures(column: Sequence[object]) -> bool:
+    given = [value for value in column if value is not None]
+    return bool(given) and all(isinstance(value, str) and MEASURE.fullmatch(value) for value in given)
 
 
 def _text(value: object, longest: int) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if _is_number(value) else cut(value, longest)
+    return f"{value:,}" if _is_number(value) else cut(_in_a_cell(value), longest)
+
+
+def _on_screen(cell: object) -> Cell:
+    """Return a cell for a terminal: a time in UTC to the minute, because its header says the zone."""
+    if isinstance(cell, Bar):
+        return cell
+    return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else _text(cell, LONGEST_TEXT)
 
 
 def _in_spreadsheet(value: object) -> object:
@@ -93,21 +148,23 @@ def _in_spreadsheet(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in FORMULA_SIGNS else value
 
 
+def _in_a_cell(value: object) -> object:
+    """Return a value as one cell: words or keys separated by commas, yes or no, a time with its zone."""
+    if isinstance(value, Mapping | list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return moment(value) if isinstance(value, datetime) else value
+
+
+def _in_json(value: object) -> str:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _narrow(widths: list[int], are_numbers: list[bool], room: int) -> None:
-    """Shrink the widest text columns until the row fits into `room` characters or all have the minimum width."""
-    texts = [column for column, is_number in enumerate(are_numbers) if not is_number]
-    while texts and sum(widths) > room:
-        widest = max(texts, key=widths.__getitem__)
-        if widths[widest] <= NARROWEST:
-            return
-        widths[widest] -= 1
-
-
 def _fit(cell: str, width: int, is_number: bool) -> str:
-    shown = cut(cell, width) if columns(cell) > width else cell
-    room = " " * (width - columns(shown))
-    return room + shown if is_number else shown + room
+    room = " " * (width - columns(cell))
+    return room + cell if is_number else cell + room

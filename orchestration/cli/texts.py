@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
+import textwrap
 import unicodedata
 from datetime import UTC, datetime
 from itertools import accumulate, takewhile
@@ -42,6 +45,14 @@ def say(text: str, *, bold: bool = False, color: str | None = None, err: bool = 
     is_styled = (bold or color) and not os.environ.get("NO_COLOR")
     # click removes the styles where the stream is not a terminal.
     click.echo(click.style(line, bold=bold, fg=color) if is_styled else line, err=err)
+
+
+def say_wrapped(text: str, *, bold: bool = False) -> None:
+    """Print a sentence in lines as wide as the terminal; in one line if standard output is no terminal."""
+    width = shutil.get_terminal_size().columns
+    is_whole = not sys.stdout.isatty() or columns(text) <= width
+    for line in [text] if is_whole else textwrap.wrap(printable(text), width, break_on_hyphens=False):
+        say(line, bold=bold)
 
 
 def moment(when: datetime) -> str:

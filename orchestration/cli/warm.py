@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli.tables import show_table
+from orchestration.cli import options
+from orchestration.cli.progress import progress
+from orchestration.cli.tables import show_records
 from orchestration.cli.texts import warn
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     help="Time limit in seconds. Default: insights.cache.warm_seconds.",
 )
-def warm(names: tuple[str, ...], seconds: float | None) -> None:
+@options.form
+def warm(names: tuple[str, ...], seconds: float | None, form: str) -> None:
     """Fill the dashboard cache, the most requested answers first.
 
     Every answer is read back. The exit code is 1 if a client would not find one of them.
@@ -36,20 +39,30 @@ def warm(names: tuple[str, ...], seconds: float | None) -> None:
     with closing(Reader.open(settings)) as reader:
         for name in names:
             find(reader.dashboards, name)
-        report = run_warm(reader, settings, names, seconds)
-    print_report(report)
+        with progress("warming the cache") as show:
+            report = run_warm(reader, settings, names, seconds, show)
+    print_report(report, form)
     if not report.is_whole:
         sys.exit(1)
 
 
-def print_report(report: WarmReport) -> None:
-    """Print a report as a table; problems go to standard error."""
-    rows = []
-    for name, warmed in report.dashboards.items():
-        share = None if warmed.share is None else f"{warmed.share:.0%}"
-        rows.append((name, warmed.fresh, warmed.computed, warmed.kept, warmed.failed, warmed.unreached, share))
-    header = ("dashboard", "fresh", "computed", "kept", "failed", "no time", "found")
-    show_table(rows, header=header, title=f"Warmed in {report.seconds:.1f} s")
+def print_report(report: WarmReport, form: str) -> None:
+    """Print the dashboards of a report; problems go to standard error. A table has the share of `found` in percent."""
+    from orchestration.dashboards.units import readable
+
+    records = [
+        {
+            "dashboard": name,
+            "fresh": warmed.fresh,
+            "computed": warmed.computed,
+            "kept": warmed.kept,
+            "failed": warmed.failed,
+            "no_time": warmed.unreached,
+            "found": readable("share", warmed.share) if form == "table" else warmed.share,
+        }
+        for name, warmed in report.dashboards.items()
+    ]
+    show_records(records, form, title=f"Warmed in {report.seconds:.1f} s")
     for name, warmed in report.dashboards.items():
         if warmed.trouble:
             warn(f"{name}: {warmed.trouble}")

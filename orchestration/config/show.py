@@ -1,8 +1,9 @@
-"""Formats the resolved configuration: one line for each value, with its origin; secrets are masked."""
+"""Formats the resolved configuration: each value with its origin; secrets are masked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from pydantic import BaseModel
 
@@ -17,16 +18,29 @@ from orchestration.config.variables import VARIABLES, variable_value
 NOT_SET = "(not set)"
 
 
-def resolved_lines(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield `key = value  # origin` for each key of the files and each variable, in the settings' ENVIRONMENT."""
+@dataclass(frozen=True)
+class Resolved:
+    """A value as it counts: the key or variable, the masked value as a text, and where it comes from."""
+
+    key: str
+    value: str
+    origin: str
+
+    def __str__(self) -> str:
+        """Return one line: `key = value  # origin`."""
+        return f"{self.key} = {self.value}  # {self.origin}"
+
+
+def resolved_values(settings: Settings, environ: Mapping[str, str]) -> Iterator[Resolved]:
+    """Yield the value of each key of the files and of each variable, in the settings' ENVIRONMENT."""
     sections: dict[str, object] = {"insights": settings.insights, "etl_dags": settings.dags}
     for name, section in (sections | {"profiles": settings.profiles}).items():
         for path, value in _leaves(section, (name,)):
-            yield _line(settings, path, value, environ)
+            yield _resolved(settings, path, value, environ)
     for variable in VARIABLES:
         value = variable_value(variable, environ)
         origin = "environment" if value else f"default: {variable.default}" if variable.default else "no default"
-        yield f"{variable.name} = {value or NOT_SET}  # {origin}; used by {variable.used_by}"
+        yield Resolved(variable.name, value or NOT_SET, f"{origin}; used by {variable.used_by}")
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
@@ -41,7 +55,7 @@ def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
         yield path, value
 
 
-def _line(settings: Settings, path: KeyPath, value: object, environ: Mapping[str, str]) -> str:
+def _resolved(settings: Settings, path: KeyPath, value: object, environ: Mapping[str, str]) -> Resolved:
     key, origin = dotted(path), _origin(settings, path, value)
     if isinstance(value, PerEnvironment):
         value = value.of(settings.environment)
@@ -54,7 +68,7 @@ def _line(settings: Settings, path: KeyPath, value: object, environ: Mapping[str
         text = NOT_SET if missing else shown(key, expanded, None)
     if any(is_secret_key(name) for name in names) and text != NOT_SET:
         text = MASK
-    return f"{key} = {text}  # {origin}"
+    return Resolved(key, text, origin)
 
 
 def _origin(settings: Settings, path: KeyPath, value: object) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from orchestration.dashboards.panels import Unit
+from orchestration.dashboards.panels import NUMBERS, Unit
 
 DAY = 86_400  # seconds
 _PARTS = (("d", DAY), ("h", 3_600), ("min", 60), ("s", 1))
 PERCENT_OF = {"share": 100, "percent": 1}
+IN_HEADINGS: dict[Unit, str] = {"share": "%", "percent": "%", "seconds": "time", "day": "UTC", "moment": "UTC"}
+MONTH = len("2026-01")
 
 
 def readable(unit: Unit, value: object) -> object:
@@ -27,6 +29,25 @@ def words(unit: Unit, value: object) -> str:
     if unit == "flag":
         return "yes" if value else "no"
     return str(value).replace("_", " ").capitalize() if unit == "token" else str(value)
+
+
+def shown(unit: Unit, value: object) -> object:
+    """Return a value of any column as a terminal shows it: a number stays one, a token is in words, NULL stays NULL."""
+    if value is None or unit in NUMBERS:
+        return readable(unit, value)
+    if unit in ("token", "flag"):
+        return words(unit, value)
+    return str(value)[:MONTH] if unit == "month" else value
+
+
+def heading(unit: Unit, title: str) -> str:
+    """Return the title of a column with the unit of its values, where the title does not say it."""
+    return f"{title} ({IN_HEADINGS[unit]})" if unit in IN_HEADINGS else title
+
+
+def signed(number: float) -> str:
+    """Return a number with its sign and one decimal."""
+    return f"{_rounded(number):+,}"
 
 
 def duration(seconds: float) -> str:

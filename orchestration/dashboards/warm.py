@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -22,6 +22,8 @@ from orchestration.errors import InsightsError, MisconfiguredError, UnavailableE
 
 BATCH = 50  # maximum number of questions in one round trip
 FIRST_BATCH = 5  # as long as their duration is unknown
+
+Progress = Callable[[int, int], None]  # called with the questions that were warmed and their number
 
 
 @dataclass
@@ -60,27 +62,37 @@ class WarmReport:
         return all(warmed.share in (None, 1.0) for warmed in self.dashboards.values())
 
 
-def warm(reader: Reader, settings: Settings, names: Sequence[str] = (), seconds: float | None = None) -> WarmReport:
+def warm(
+    reader: Reader,
+    settings: Settings,
+    names: Sequence[str] = (),
+    seconds: float | None = None,
+    progress: Progress | None = None,
+) -> WarmReport:
     """Compute and store answers of these dashboards, or of all, for at most `seconds` (default: `cache.warm_seconds`).
 
-    Each dashboard gets at most `cache.max_keys_per_dashboard` questions. Raises MisconfiguredError without a cache,
-    UnavailableError if Redis does not respond, RefusedError in `offline` unless it is enabled, and InsightsError if the
-    warehouse cannot list the organizations.
+    Each dashboard gets at most `cache.max_keys_per_dashboard` questions; `progress` gets (done, all). Raises
+    MisconfiguredError without a cache, UnavailableError if Redis does not respond, RefusedError in `offline` unless it
+    is enabled, and InsightsError if the warehouse cannot list the organizations.
     """
     settings.check_offline("Warm-ups of the cache")
     started = time.monotonic()
     budget = settings.insights.cache.warm_seconds if seconds is None else seconds
     chosen = [name for name in reader.dashboards if not names or name in names]
     report = WarmReport({name: Warmed() for name in chosen})
-    questions = iter(candidates(reader, settings, chosen))
-    ends, slowest = started + budget, 0.0
+    wanted = candidates(reader, settings, chosen)
+    questions = iter(wanted)
+    ends, slowest, done = started + budget, 0.0, 0
     while batch := list(islice(questions, _size(slowest, ends))):
         before = time.monotonic()
         if before >= ends:
             for question in (*batch, *questions):
                 report.dashboards[question.dashboard].unreached += 1
             break
+        if progress:
+            progress(done, len(wanted))
         computed = _warm_batch(reader, report, batch, ends)
+        done += len(batch)
         if computed:
             slowest = max(slowest, (time.monotonic() - before) / computed)
     report.seconds = time.monotonic() - started

@@ -7,7 +7,7 @@ import re
 from orchestration.errors import BadInputError
 
 S3 = "s3://"
-EXTENSIONS = ("csv", "csv.gz", "jsonl")
+EXTENSIONS = ("csv", "csv.gz", "jsonl", "parquet", "xlsx")
 MANIFEST = ".manifest.json"
 LONGEST_NAME = 128  # characters of a file name or of one part of a key; a temporary name adds 53
 MOST_PARTS = 6  # of a key

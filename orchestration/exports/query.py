@@ -6,8 +6,9 @@ two dates and an organization, which is replaced by its id in the warehouse.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from psycopg import sql
 
@@ -26,6 +27,7 @@ from orchestration.warehouse.names import Names
 _Typed = tuple[str, str, sql.Composable]  # a column's name, type and value
 
 STRICTNESS: tuple[Visibility, ...] = get_args(Visibility)
+PORTION = 2_000  # rows that the client holds at a time
 _CSV = sql.SQL("copy ({query}) to stdout (format csv, header true)")
 # JSON contains no control characters, so that CSV never quotes or escapes: each line is one JSON value.
 _JSON_LINES = sql.SQL(
@@ -65,17 +67,28 @@ class Query:
         """Return the COPY that writes the rows in a format (csv, csv.gz, jsonl)."""
         return (_JSON_LINES if file_format == "jsonl" else _CSV).format(query=self.rows(file_format))
 
+    def values(self, db: Database, file_format: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows as Python values, a portion at a time from the server, for a format with types."""
+        with db.connection.cursor(name="export") as cursor:
+            cursor.itersize = PORTION
+            yield from cursor.execute(self.rows(file_format))
+
     def rows(self, file_format: str) -> sql.Composed:
-        """Return the query whose rows COPY writes in a format."""
-        is_csv = file_format != "jsonl"
-        columns = [
-            sql.SQL("{} as {}").format(safe_in_spreadsheets(c) if is_csv else c.value, sql.Identifier(c.name))
-            for c in self.columns
-        ]
+        """Return the query of the rows that leave in a format."""
+        columns = [sql.SQL("{} as {}").format(_shaped(c, file_format), sql.Identifier(c.name)) for c in self.columns]
         joins = sql.SQL("").join(c.join for c in self.columns if c.join)
         return sql.SQL("select {} from {}{}{}{}").format(
             sql.SQL(", ").join(columns), self.masked_source, joins, self.where, self.order
         )
+
+
+def _shaped(column: OutColumn, file_format: str) -> sql.Composable:
+    """Return the SQL of a value in a format: only CSV guards texts, only .xlsx has no lists."""
+    if file_format in ("csv", "csv.gz"):
+        return safe_in_spreadsheets(column)
+    if file_format == "xlsx" and (column.data_type.endswith("[]") or column.data_type.startswith("json")):
+        return sql.SQL("({})::text").format(column.value)
+    return column.value
 
 
 def read_load(db: Database, definition: Definition) -> Load:

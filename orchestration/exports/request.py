@@ -10,6 +10,7 @@ from psycopg import sql
 
 from orchestration.errors import BadInputError, NotFoundError, NotPreparedError
 from orchestration.exports.definitions import Definition
+from orchestration.exports.names import EXTENSIONS
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.ids import canonical_id
 
@@ -17,7 +18,7 @@ from orchestration.warehouse.ids import canonical_id
 NOT_LOADED = (
     "The first load of this release has not yet prepared exports ({detail}). Run: insights init, then insights build"
 )
-FORMATS = ("csv", "csv.gz", "jsonl")
+FORMATS = EXTENSIONS
 
 
 @dataclass(frozen=True)

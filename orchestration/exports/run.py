@@ -21,6 +21,7 @@ from orchestration.exports.request import Request, check_user, find_definition
 from orchestration.exports.sidecar import sidecar
 from orchestration.exports.sinks import Sink, open_sink
 from orchestration.exports.slots import mark_running, take_slot
+from orchestration.exports.typed import MOST_ROWS, TYPED, typed_format
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.translation import first_line
 
@@ -84,6 +85,8 @@ def _export(db: Database, definitions: dict[str, Definition], trail: Trail, prog
     settings, connection, request = db.settings, db.connection, trail.request
     db.execute(_SESSION)
     definition = find_definition(definitions, request)
+    if request.file_format in TYPED:
+        typed_format(request.file_format)  # a missing library is an error before anything is written
     organization_id = db.organization(request.organization)
     trail.facts["organization_id"] = organization_id
     user_id = check_user(db, organization_id, request.user)
@@ -97,7 +100,7 @@ def _export(db: Database, definitions: dict[str, Definition], trail: Trail, prog
         load, visible = read_load(db, definition), visible_as_rows(settings)
         scope = Scope(organization_id, request.since, request.until, visible, load, db.value("select now()"))
         query = build_query(settings, definition, scope, is_masked=is_masked)
-        rows = _count(db, query)
+        rows = _count(db, query, request.file_format)
         used, previous = _key_ids(db, query, organization_id)
         trail.facts |= {"row_count": rows, "masked_columns": query.masked_columns, "masking_key_id": used}
         sink = open_sink(settings, request.output, request.file_format)
@@ -140,8 +143,8 @@ def _key_ids(db: Database, query: Query, organization_id: UUID) -> tuple[str | N
     return key_id(db.settings.export_key), previous_key_id(db, organization_id)
 
 
-def _count(db: Database, query: Query) -> int:
-    """Return the number of rows to export; raises RefusedError above `exports.max_rows_per_export`."""
+def _count(db: Database, query: Query, file_format: str) -> int:
+    """Return the number of rows to export; raises RefusedError above `exports.max_rows_per_export` or the format's."""
     most = _limit(db.settings, "max_rows_per_export")
     rows = query.count(db, at_most=most + 1)
     if rows > most:
@@ -149,12 +152,24 @@ def _count(db: Database, query: Query) -> int:
             f"The export has more than {most:,} rows, the limit of exports.max_rows_per_export. Nothing was written."
             " Request a shorter range."
         )
+    if rows > (held := MOST_ROWS.get(file_format, rows)):
+        raise RefusedError(
+            f"The export has {rows:,} rows, and a worksheet of .{file_format} holds {held:,} below its header."
+            " Nothing was written. Request a shorter range, or another format."
+        )
     return rows
 
 
 def _stream(db: Database, query: Query, file_format: str, sink: Sink, step: Callable[[int], None]) -> Written:
     """Stream the rows from the server to the sink without keeping them in memory."""
     output = Output(sink, compress=file_format == "csv.gz")
+    if file_format in TYPED:
+        with db.errors(), typed_format(file_format)(query.columns, output) as add:
+            for number, row in enumerate(query.values(db, file_format)):
+                add(row)
+                if number % PROGRESS_ROWS == 0:
+                    step(number)
+        return output.finish()
     statement = query.copy_statement(file_format)
     with db.errors(), db.connection.cursor() as cursor, cursor.copy(statement) as copy:
         for number, line in enumerate(copy):

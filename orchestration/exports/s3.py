@@ -13,7 +13,13 @@ from orchestration.exports.names import MANIFEST
 
 PART = 8 << 20  # bytes; one part is in memory at a time
 MOST_PARTS = 10_000  # limit of S3
-TYPES = {"csv": "text/csv; charset=utf-8", "gz": "application/gzip", "jsonl": "application/x-ndjson"}
+TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "gz": "application/gzip",
+    "jsonl": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 
 
 class S3Sink:

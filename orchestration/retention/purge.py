@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from psycopg import sql
 
@@ -34,6 +35,13 @@ MESSAGES = {
 }
 
 
+class Progress(Protocol):
+    """Takes how many relations are done, their number, and what is being done."""
+
+    def __call__(self, done: int, total: int, doing: str = "") -> None:
+        """Show it."""
+
+
 @dataclass(frozen=True)
 class Leaving:
     """The number of rows of one relation that are dated before the cutoff: deleted, or in a preview to delete."""
@@ -56,7 +64,9 @@ class PurgeReport:
     warnings: list[str]
 
 
-def preview(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> PurgeReport:
+def preview(
+    db: Database, plan: Sequence[Retained], as_of: date | None = None, progress: Progress | None = None
+) -> PurgeReport:
     """Count the rows that `purge` would delete, in a read-only transaction. Raises like `purge`."""
     db.settings.check_offline(PURGES)
     warnings = check_lower_bounds(db.settings)
@@ -67,7 +77,10 @@ def preview(db: Database, plan: Sequence[Retained], as_of: date | None = None) -
         connection.execute("set local timezone to 'UTC'")
         clock = read_clock(db, as_of)
         found = []
-        for retained in _present(db, plan, warnings):
+        present = _present(db, plan, warnings)
+        for number, retained in enumerate(present):
+            if progress:
+                progress(number, len(present), f"counting {retained.relation.name}")
             leader = next((other for other in plan if other.relation.name == retained.goes_with), None)
             cutoff = clock.cutoffs[retained.retention_class]
             rows = count_leaving(connection, retained, leader, cutoff)
@@ -75,7 +88,9 @@ def preview(db: Database, plan: Sequence[Retained], as_of: date | None = None) -
     return PurgeReport(clock.as_of, found, warnings)
 
 
-def purge(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> PurgeReport:
+def purge(
+    db: Database, plan: Sequence[Retained], as_of: date | None = None, progress: Progress | None = None
+) -> PurgeReport:
     """Delete rows that are out of retention as of a UTC date (default: today); log them in `<schema>_ops.purge_log`.
 
     The connection of `db` must be the ETL role's, in autocommit mode, and used for nothing else, because its time zone
@@ -97,11 +112,13 @@ def purge(db: Database, plan: Sequence[Retained], as_of: date | None = None) -> 
         present = _present(db, plan, warnings)
         log = open_log(db, present, clock)
         rows = dict.fromkeys(log.ids, 0)
-        for retained in present:
+        for number, retained in enumerate(present):
             name, cutoff = retained.relation.name, clock.cutoffs[retained.retention_class]
             followers = [other for other in present if other.goes_with == name]
             for deleted in _delete(log, retained, followers, cutoff):
                 rows = {relation: count + deleted.get(relation, 0) for relation, count in rows.items()}
+                if progress:
+                    progress(number, len(present), f"{name}: {rows[name]:,} rows deleted")
             _analyze(db, retained, rows[name])
             log.finish(name)
     found = [

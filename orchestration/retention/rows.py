@@ -44,7 +44,7 @@ def leaving_batches(connection: psycopg.Connection, retained: Retained, cutoff: 
     """Yield batches of at most `size` rows, in their order in the relation; together they are all that must leave.
 
     The caller commits between batches. A batch is a range of places, so that no row crosses the connection (decision
-    D203). Rows that a view dates are found once, because the view may be expensive.
+    D201). Rows that a view dates are found once, because the view may be expensive.
     """
     if retained.dated_by:
         yield from _dated_by_view(connection, retained, cutoff, size)

@@ -41,9 +41,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class ReviewRow:
-    """A request with its delivery, for a list."""
+    """A request with its delivery, for a list; the slug is None if the organization is gone."""
 
     organization_id: str
+    slug: str | None
     pattern_id: str
     cadence: str
     review_date: date
@@ -82,8 +83,8 @@ def newest_requests(db: Database, limit: int, status: str | None = None) -> list
     """Return at most `limit` requests, the newest first, of one status or of all."""
     query = """
         select
-            requests.organization_id::text, requests.pattern_id::text, requests.cadence, requests.review_date,
-            requests.severity, requests.case_id::text, coalesce(deliveries.status, {pending}),
+            requests.organization_id::text, {slug}, requests.pattern_id::text, requests.cadence,
+            requests.review_date, requests.severity, requests.case_id::text, coalesce(deliveries.status, {pending}),
             coalesce(deliveries.attempts, 0), coalesce(deliveries.last_answer, '')
         from {requests} as requests
         left join {deliveries} as deliveries on requests.case_id = deliveries.case_id
@@ -91,10 +92,10 @@ def newest_requests(db: Database, limit: int, status: str | None = None) -> list
         order by requests.requested_at desc, requests.case_id
         limit %s
         """
-    rows = db.rows(_on_outbox(db, query), [status, limit])
+    rows = db.rows(_on_outbox(db, query, slug=_slug(db)), [status, limit])
     return [
-        ReviewRow(organization, pattern, cadence, review_date, severity, Delivery(*delivery))
-        for organization, pattern, cadence, review_date, severity, *delivery in rows
+        ReviewRow(organization, slug, pattern, cadence, review_date, severity, Delivery(*delivery))
+        for organization, slug, pattern, cadence, review_date, severity, *delivery in rows
     ]
 
 
@@ -132,10 +133,20 @@ def retry_requests(db: Database, case_ids: list[str] | None) -> int:
     return len(changed)
 
 
-def _on_outbox(db: Database, query: str) -> sql.Composed:
+def _slug(db: Database) -> sql.Composable:
+    """Return an expression for the slug of a request's organization; NULL while no organization was loaded."""
+    organizations = db.mart("dim_organizations")
+    if db.missing({"organizations": organizations}):
+        return sql.SQL("null")
+    query = "(select slug from {} as organizations where organizations.organization_id = requests.organization_id)"
+    return sql.SQL(query).format(organizations)
+
+
+def _on_outbox(db: Database, query: str, **more: sql.Composable) -> sql.Composed:
     return sql.SQL(query).format(
         requests=db.ops("review_requests"),
         deliveries=db.ops("review_deliveries"),
         pending=sql.Literal(PENDING),
         failed=sql.Literal(FAILED),
+        **more,
     )

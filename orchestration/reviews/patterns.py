@@ -19,7 +19,7 @@ from orchestration.warehouse.translation import Messages
 
 CADENCES = tuple(REVIEWS)
 NO_REVIEW_YET: Messages = {NotBuiltError: "No review has been built here yet. Run: insights init, then insights build"}
-HEADER = ("", "pattern", "kind", "cases", "severity", "organization", "about")
+HEADER = ("new", "pattern", "kind", "cases", "severity", "organization", "about")
 PROFILE_NUMBERS = "cyclic_overview.threshold_triggers.incident_frequency"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestration.config.files import Settings
@@ -19,6 +20,7 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import FAILED, PENDING, SENT, Status
 
 CLAIM = "review sender"
+Progress = Callable[[int, int], None]  # called with the requests that were tried and their number
 
 
 @dataclass
@@ -41,8 +43,8 @@ def core_services(settings: Settings) -> CoreServices | None:
     return CoreServices(url, settings.core_api_token, settings.insights.reviews.timeout_seconds) if url else None
 
 
-def send_reviews(db: Database, core: CoreServices) -> SendReport:
-    """Deliver every pending request; only one sender runs at a time.
+def send_reviews(db: Database, core: CoreServices, progress: Progress | None = None) -> SendReport:
+    """Deliver every pending request; only one sender runs at a time. `progress` gets (settled or tried, all).
 
     The connection of `db` must be in autocommit mode: each delivery is recorded at once, so that a killed run repeats
     at most one, with the same id. The run stops if Core Services refuses the token, or if
@@ -57,7 +59,9 @@ def send_reviews(db: Database, core: CoreServices) -> SendReport:
     with db.errors(), held(db, CLAIM, "sending review cases from this warehouse"):
         requests = pending_requests(db)
         report.pending = len(requests)
-        for request in requests:
+        for number, request in enumerate(requests):
+            if progress:
+                progress(number, len(requests))
             attempts, answer = _deliver(core, reviews, request)
             if answer.outcome is Outcome.STOP:
                 report.stopped = (

@@ -33,7 +33,7 @@ class Names:
 
     @property
     def personal_schema(self) -> str:
-        """Schema of the personal columns of dimensions (decision D205)."""
+        """Schema of the personal columns of dimensions (decision D203)."""
         return f"{self.marts_schema}_personal"
 
     @property

@@ -51,7 +51,7 @@ def test_every_export_is_listed(api: Api, document: dict[str, Any]) -> None:
     assert set(listed["tasks"]["masked_columns"]) <= set(listed["tasks"]["columns"])
     assert listed["monthly_task_totals"]["kind"] == "aggregate"
     assert listed["monthly_task_totals"]["masked_columns"] == []
-    assert (got.json["attempts"], got.json["formats"]) == ([], ["csv", "csv.gz", "jsonl"])
+    assert (got.json["attempts"], got.json["formats"]) == ([], ["csv", "csv.gz", "jsonl", "parquet", "xlsx"])
 
 
 def test_what_became_of_ones_own_exports(api: Api, session: ExportSession, document: dict[str, Any]) -> None:

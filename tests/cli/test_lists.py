@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,8 +11,8 @@ from support.readers import add_reader, largest_organizations, remove_reader
 from support.warehouse import Warehouse
 
 from orchestration.cli import commands
+from workshop.terminal import INSIGHTS, on_terminal
 
-INSIGHTS = str(Path(sys.executable).with_name("insights"))
 COLOR = "\x1b["
 # Sessions of this role read times in another zone, unless the command sets its own.
 ELSEWHERE = "alter role orgo_insights_etl in database {} set timezone = 'America/New_York'"
@@ -86,27 +82,9 @@ def test_lists_have_a_limit_and_say_what_shows_the_rest(warehouse: Warehouse) ->
     assert explained[-1] == f"  and {cases - 2} more; --limit {cases} shows all"
 
 
-def _on_terminal(**environment: str) -> str:
-    """Return what `insights dashboards` writes to a terminal."""
-    leader, follower = pty.openpty()
-    with subprocess.Popen([INSIGHTS, "dashboards"], stdout=follower, env=os.environ | environment) as child:
-        os.close(follower)
-        written = b""
-        while True:
-            try:
-                written += (part := os.read(leader, 65536))
-            except OSError:  # Linux reports the end of a terminal so
-                break
-            if not part:
-                break
-    os.close(leader)
-    assert child.returncode == 0
-    return written.decode()
-
-
 def test_colors_are_for_terminals_and_no_color_is_respected() -> None:
-    assert COLOR in _on_terminal(NO_COLOR="")
-    assert COLOR not in _on_terminal(NO_COLOR="1")
+    assert COLOR in on_terminal(INSIGHTS, "dashboards", environment={"NO_COLOR": ""})
+    assert COLOR not in on_terminal(INSIGHTS, "dashboards", environment={"NO_COLOR": "1"})
     done = subprocess.run([INSIGHTS, "dashboards"], capture_output=True, text=True, check=True)
     assert COLOR not in done.stdout
 

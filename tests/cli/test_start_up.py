@@ -14,7 +14,7 @@ from orchestration.config.files import PROJECT, Settings
 from orchestration.manifest import DIGEST, read_manifest
 from workshop.services import LocalRedis
 
-HEAVY = {"airflow", "boto3", "cosmos", "dbt", "psycopg", "pydantic", "redis", "yaml"}
+HEAVY = {"airflow", "boto3", "cosmos", "dbt", "psycopg", "pydantic", "redis", "rich", "yaml"}
 PROGRAM = """
 import sys
 from {package}.cli import commands

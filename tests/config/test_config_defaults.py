@@ -14,7 +14,7 @@ from support.config_project import CONFIG, DAGS, PROFILES, ConfigProject
 from orchestration.config.files import PROJECT, dbt_variables, load_settings
 from orchestration.config.model import ConfigFile, Insights
 from orchestration.config.settings import Settings
-from orchestration.config.show import resolved_lines
+from orchestration.config.show import resolved_values
 from orchestration.config.tokens import PerEnvironment
 
 pytest_plugins = ["support.config.project_copy"]
@@ -56,7 +56,7 @@ def test_the_config_of_the_specification_is_complete(specified: ConfigProject, p
 
 def test_show_tells_values_of_the_file_from_defaults(specified: ConfigProject) -> None:
     environ = {"INSIGHTS_ENV": "prod", "INSIGHTS_EXPORT_DIR": "/srv/exports", "INSIGHTS_CORE_API_TOKEN": "secret-token"}
-    lines = dict(line.split(" = ", 1) for line in resolved_lines(settings_of(specified), environ))
+    lines = dict(str(value).split(" = ", 1) for value in resolved_values(settings_of(specified), environ))
     assert lines["insights.etl.concurrency"] == f"4  # {CONFIG}:{specified.line_of('concurrency')}"
     assert lines["insights.etl.overlap_hours"] == "6  # default"
     assert lines["insights.access.internal_roles"] == '["*"]  # default'

@@ -168,11 +168,6 @@ def test_a_refused_question_leaves_no_file(warehouse: Warehouse, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_panel_is_chosen_for_a_chart_only() -> None:
-    done = CliRunner().invoke(commands, ["dashboard", "overview", "--org", "x", "--as", "y", "--panel", "tasks"])
-    assert "give --chart FILE too" in str(done.exception)
-
-
 @pytest.mark.parametrize("name", ["chart.pdf", "chart", "chart.svg.gz"])
 def test_another_suffix_is_refused(name: str) -> None:
     with pytest.raises(BadInputError, match=r"the name must end with \.svg or \.png"):

@@ -1,4 +1,4 @@
-"""What a purge reads follows the leaving rows and the size of the table, not the number of batches (decision D203)."""
+"""What a purge reads follows the leaving rows and the size of the table, not the number of batches (decision D201)."""
 
 from __future__ import annotations
 

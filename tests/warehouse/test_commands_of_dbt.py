@@ -1,4 +1,4 @@
-"""Several commands run in one process of dbt, and end with the first that fails (decision D201)."""
+"""Several commands run in one process of dbt, and end with the first that fails (decision D199)."""
 
 from __future__ import annotations
 

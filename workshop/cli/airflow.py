@@ -81,7 +81,9 @@ def status() -> None:
     """
     private = _private()
     health = private.health()
-    show_table((name, f"running, process {pid}" if pid else "stopped") for name, pid in private.programs().items())
+    programs = private.programs().items()
+    states = ((name, f"running, process {pid}" if pid else "stopped") for name, pid in programs)
+    show_table(states, header=("program", "state"))
     for part in ("metadatabase", "scheduler") if health else ():
         click.echo(f"  the webserver says of the {part}: {health[part]['status']}")
     if private.folder.exists():
@@ -106,13 +108,13 @@ def run(dags: tuple[str, ...]) -> None:
     runs: list[tuple[str, str, int]] = []
     unsuccessful: list[tuple[str, str, str]] = []
     for dag in airflow_demo.dag_ids(job, dags):
-        with step(dag):
-            ended, tasks = airflow_demo.run_dag(job, dag)
+        with step(dag) as show:
+            ended, tasks = airflow_demo.run_dag(job, dag, show)
         runs.append((dag, ended.state, len(tasks)))
         unsuccessful += [(dag, task, state or "not started") for task, state in tasks.items() if state != "success"]
     show_table(runs, header=("DAG", "state", "tasks"))
     if unsuccessful:
-        show_table(unsuccessful, title="Tasks that did not succeed")
+        show_table(unsuccessful, header=("DAG", "task", "state"), title="Tasks that did not succeed")
     sys.exit(0 if not unsuccessful and {state for _, state, _ in runs} == {"success"} else 1)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from orchestration.cli.progress import live_line
+from orchestration.cli.progress import progress
 from orchestration.cli.tables import show_table
 from orchestration.cli.texts import say
 
@@ -53,14 +52,14 @@ def load_incidents(
     from workshop.incidents.errors import IncidentFileError
 
     report = report or Path(f"{file.stem}.rejected.csv")
-    with live_line(sys.stderr) as show, connect(database_url) as connection:
+    with progress("importing") as show, connect(database_url) as connection:
         result = import_incidents(
             connection,
             file,
             report=report,
             schema=schema,
             dates=date_format,
-            progress=lambda step, share: show(f"{step} {share:4.0%}"),
+            progress=lambda step, share: show(int(100 * share), 100, step),
         )
     show_table(
         ((name, count.loaded, count.merged, count.rejected) for name, count in result.tables.items()),

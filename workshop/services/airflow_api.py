@@ -7,7 +7,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from workshop.services.airflow_settings import USER
 POLL_SECONDS = 0.5
 REQUEST_SECONDS = 120  # a webserver with one worker may be busy
 ENDED = ("success", "failed")
+TASK_ENDED = (*ENDED, "skipped", "upstream_failed", "removed")
 
 # The error for each status of a refused request; any other status is a failure of Airflow.
 _KINDS: dict[int, type[InsightsError]] = {
@@ -85,14 +86,20 @@ class AirflowApi:
         created = self._request(f"/dags/{dag}/dagRuns", {"conf": dict(params)})
         return Run(dag, created["dag_run_id"], created["state"])
 
-    def wait(self, run: Run, seconds: float) -> Run:
-        """Wait until the run has ended, at most `seconds`, and return its latest state."""
+    def wait(self, run: Run, seconds: float, progress: Callable[[int, int], None] | None = None) -> Run:
+        """Wait until the run has ended, at most `seconds`, and return its latest state.
+
+        `progress` gets the number of tasks that have ended, and that of all, at each look.
+        """
         deadline = time.monotonic() + seconds
         while True:
             found = self._request(f"/dags/{run.dag}/dagRuns/{run.run_id}")
             run = Run(run.dag, run.run_id, found["state"])
             if run.state in ENDED or time.monotonic() > deadline:
                 return run
+            if progress:
+                states = self.tasks(run).values()
+                progress(sum(state in TASK_ENDED for state in states), len(states))
             time.sleep(POLL_SECONDS)
 
     def tasks(self, run: Run) -> dict[str, str | None]:

@@ -52,7 +52,7 @@ STAR_SCHEMA = {
 }
 
 
-# The personal columns of dim_cases and dim_persons, which stand in relations of their own (decision D205).
+# The personal columns of dim_cases and dim_persons, which stand in relations of their own (decision D203).
 PERSONAL = {
     "personal_cases": "case_id uuid, organization_id uuid, title text",
     "personal_persons": "person_id uuid, organization_id uuid, full_name text, external_reference text",

@@ -1,4 +1,4 @@
-"""The status history of tasks and the backlog, counted in plain Python (decisions D206 and D208)."""
+"""The status history of tasks and the backlog, counted in plain Python (decisions D204 and D206)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from workshop.services.airflow_settings import choose_port, kept_secrets
 def test_the_commands_work_when_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(airflow_demo, "state_root", lambda project: tmp_path)
     status = CliRunner().invoke(commands, ["airflow", "status"])
-    assert (status.exit_code, status.output) == (0, "  webserver  stopped\n  scheduler  stopped\n")
+    assert (status.exit_code, status.output) == (0, "  program    state\n  webserver  stopped\n  scheduler  stopped\n")
     stop = CliRunner().invoke(commands, ["airflow", "stop"])
     assert (stop.exit_code, stop.output) == (0, "")
     run = CliRunner().invoke(commands, ["airflow", "run"])
