@@ -1,3 +1,8 @@
+{#- The load whose facts int_task_backlog counts. Unit tests override it, since an overridden latest_load would reach data tests of the same run. -#}
+{% macro load_of_backlog() -%}
+    {{ latest_load('fact_tasks') }}
+{%- endmacro %}
+
 {#- A load of the backlog counts the subjects again whose tasks have changed, and adds the new days of the others (decision D206). A subject
     is an organization's domain, severity and visibility. -#}
 

@@ -1,3 +1,8 @@
+{#- The load whose tasks int_task_statuses has. Unit tests override it, since an overridden latest_load would reach data tests of the same run. -#}
+{% macro load_of_statuses() -%}
+    {{ latest_load('int_task_lifecycle') }}
+{%- endmacro %}
+
 {#- The id of a status: a hash of its task and its number. -#}
 {% macro status_id(task_id, status_number) -%}
     cast(md5(concat({{ task_id }}, ' ', {{ status_number }})) as uuid)

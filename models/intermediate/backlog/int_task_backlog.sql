@@ -7,7 +7,7 @@
 {%- set subject = backlog_subject() | join(', ') %}
 
 with load as (
-    {{ latest_load('fact_tasks') }}
+    {{ load_of_backlog() }}
 ),
 
 span as (

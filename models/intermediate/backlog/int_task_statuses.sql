@@ -10,7 +10,7 @@ with tasks as (
 ),
 
 load as (
-    {{ latest_load('int_task_lifecycle') }}
+    {{ load_of_statuses() }}
 ),
 
 -- An event from before the creation counts as of the creation, in the order of the events themselves.
