@@ -30,19 +30,21 @@
     {%- endif -%}
 {% endmacro %}
 
-{#- The comments of the columns of a model by name: the description, and the column that a `relationships` test says it refers to.
+{#- The comments of the columns of a model by name: the description, and the column that a `refers_to` test says it refers to.
     PostgreSQL has no foreign keys that it does not enforce, and facts arrive before their dimensions (decision D10), so this is where a
     reader of the catalog finds the joins (decision D205). -#}
 {% macro column_comments(model) -%}
     {%- set comments = {} -%}
     {%- for column in model.columns.values() %}{% do comments.update({column.name: column.description}) %}{% endfor -%}
     {%- for test in graph.nodes.values()
-        if test.resource_type == 'test' and test.attached_node == model.unique_id and comments.get(test.column_name)
-        and test.test_metadata and test.test_metadata.name == 'relationships' -%}
-        {%- set to = test.test_metadata.kwargs.to | replace("ref('", '') | replace("')", '') -%}
-        {%- do comments.update({
-            test.column_name: comments[test.column_name] ~ ' Refers to ' ~ to ~ '.' ~ test.test_metadata.kwargs.field ~ '.'
-        }) -%}
+        if test.resource_type == 'test' and test.attached_node == model.unique_id
+        and test.test_metadata and test.test_metadata.name == 'refers_to' -%}
+        {%- for reference in test.test_metadata.kwargs.references if comments.get(reference.column) -%}
+            {%- set to = reference.to.split("'")[1] -%}
+            {%- do comments.update({
+                reference.column: comments[reference.column] ~ ' Refers to ' ~ to ~ '.' ~ reference.field ~ '.'
+            }) -%}
+        {%- endfor -%}
     {%- endfor -%}
     {{- return(comments) -}}
 {%- endmacro %}

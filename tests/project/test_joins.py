@@ -27,7 +27,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "dim_learning_groups": {"in:learning_group_id": REJECTED},
     "dim_persons": {"in:person_id": REJECTED, "source_rows": BY_ID},
     "dim_roles": {"in:role_id": REJECTED},
-    "dim_tasks": {"bases": SHARED, "categories": SHARED, "subcategories": SHARED},
+    "dim_tasks": {"bases": SHARED, "categories": SHARED, "subcategories": SHARED, "in:role_id": REJECTED},
     "int_applicable_profiles": {"own_profile": SHARED, "profiles": SHARED},
     "int_case_lifecycle": {
         "case_tasks": OWN_ROWS,
@@ -46,6 +46,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "comments": INHERITED,
         "task_events": OWN_ROWS,
         "task_comments": OWN_ROWS,
+        "former": BY_ID,
         "counts": BY_ID,
         "counted_rows": INHERITED,
     },
