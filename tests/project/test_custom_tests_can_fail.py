@@ -16,7 +16,10 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import PROJECT
 
-LOADED = ("fact_tasks", "dim_tasks", "fact_cases", "dim_cases", "fact_wellbeing_checkins", "dim_persons")
+LOADED = (
+    *("fact_tasks", "dim_tasks", "fact_cases", "dim_cases", "fact_wellbeing_checkins", "dim_persons"),
+    "report_monthly_trends",
+)
 
 
 def test_every_custom_test_is_proven() -> None:

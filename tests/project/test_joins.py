@@ -47,6 +47,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "task_events": OWN_ROWS,
         "task_comments": OWN_ROWS,
         "former": BY_ID,
+        "tasks": OWN_ROWS,
         "counts": BY_ID,
         "counted_rows": INHERITED,
     },

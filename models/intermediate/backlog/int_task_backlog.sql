@@ -6,6 +6,7 @@
 {%- set stored = stored_backlog() %}
 {%- set subject = backlog_subject() | join(', ') %}
 
+-- The load is that of the facts, so they are loaded first: depends_on {{ ref('fact_tasks') }}
 with load as (
     {{ load_of_backlog() }}
 ),
