@@ -25,17 +25,26 @@ dimensions as (
         {{ backlog_domain('tasks') }} as domain,
         tasks.severity,
         tasks.visibility,
+        tasks.closed_at,
         {{ utc_date('tasks.created_at') }} as created_on
     from {{ ref('dim_tasks') }} as tasks
     cross join load
     where tasks.created_at >= load.cutoff and tasks.created_at < load.horizon
 ),
 
-tasks as (
+judged as (
     select
         *,
         {{ is_changed_backlog('dimensions', stored) }} as is_changed
     from dimensions
+),
+
+-- Of subjects that have not changed, only tasks that may be open on a day that the report lacks.
+tasks as (
+    select * from judged
+    {%- if stored %}
+    where is_changed or closed_at is null or closed_at >= {{ utc_midnight("date '" ~ stored.until ~ "'") }}
+    {%- endif %}
 ),
 
 -- The days at whose end a task was open in a status; of subjects that have not changed, only days that the report lacks.

@@ -29,8 +29,8 @@ due as (
     inner join {{ ref('dim_tasks') }} as tasks
         on
             limits.organization_id = tasks.organization_id
-            and tasks.created_at >= limits.created_from
-            and tasks.created_at < limits.created_from + interval '24 hours'
+            and limits.created_from <= tasks.created_at
+            and limits.created_from + interval '24 hours' > tasks.created_at
     inner join {{ ref('fact_tasks') }} as facts
         on tasks.task_id = facts.task_id and tasks.organization_id = facts.organization_id
     {{ join_profiles('tasks', 'tasks.type') }}
