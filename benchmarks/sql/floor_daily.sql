@@ -72,10 +72,14 @@ select
     severity,
     source,
     seconds_between(created_at, least(events.first_at, comments.first_at)) as time_to_first_response_seconds,
+    hours(seconds_between(created_at, least(events.first_at, comments.first_at))) as time_to_first_response_hours,
     seconds_between(created_at, closed_at) as time_to_completion_seconds,
+    hours(seconds_between(created_at, closed_at)) as time_to_completion_hours,
     escalation_count,
     comment_count,
     event_count,
+    reopened_count,
+    last_reopened_at,
     visibility
 from dim_tasks as t
 cross join lateral (
@@ -93,6 +97,19 @@ cross join lateral (
     from task_comments as c
     where c.task_id = t.task_id and c.created_at < (select as_of from clock)
 ) as comments
+cross join lateral (
+    select
+        count(*) filter (where is_reopening)::integer as reopened_count,
+        max(created_at) filter (where is_reopening) as last_reopened_at
+    from (
+        select
+            e.created_at,
+            is_closed(lag(e.new_value ->> 'status') over (order by e.created_at, e.id)) and not is_closed(e.new_value ->> 'status')
+                as is_reopening
+        from task_events as e
+        where e.task_id = t.task_id and e.event_type = 'status_changed' and e.created_at < (select as_of from clock)
+    ) as statuses
+) as reopenings
 where t.task_id in (select id from changed_tasks);
 
 call merge_rows('dim_tasks', 'task_id', 'select * from named_tasks where task_id in (select id from changed_tasks)');

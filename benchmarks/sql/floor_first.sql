@@ -42,6 +42,12 @@ create function seconds_between(start timestamptz, finish timestamptz) returns b
 create function hash_id(key uuid) returns bigint language sql immutable parallel safe return
     ('x' || left(md5(key::text), 16))::bit(64)::bigint;
 
+create function hours(seconds bigint) returns numeric language sql immutable parallel safe return
+    round(seconds / 3600.0, 2);
+
+create function is_closed(status text) returns boolean language sql immutable parallel safe return
+    status in ('COMPLETED', 'FAILED', 'CANCELLED');
+
 create function is_first_response(event task_events) returns boolean language sql immutable parallel safe return
     event.event_type in ('ownership_changed', 'comment_added')
     or (
@@ -115,7 +121,15 @@ cross join lateral (
 where tasks.created_at >= (select cutoff from clock) and tasks.created_at < (select as_of from clock);
 
 create view named_tasks as
-select task_rows.*, b.name as label_base_name, c.name as label_category_name, s.name as label_subcategory_name
+select
+    task_rows.*,
+    b.name as label_base_name,
+    c.name as label_category_name,
+    s.name as label_subcategory_name,
+    coalesce(
+        (select min(id::text)::uuid from roles where roles.organization_id = task_rows.organization_id and code = assignee_role),
+        (select min(id::text)::uuid from roles where roles.organization_id is null and code = assignee_role)
+    ) as role_id
 from task_rows
 left join label_bases as b on label_base = b.base
 left join label_categories as c on label_category = c.category
@@ -149,6 +163,26 @@ comments as (
     inner join tasks as t on c.task_id = t.id
     where c.created_at < (select as_of from clock)
     group by task_id
+),
+
+statuses as (
+    select
+        task_id,
+        created_at,
+        new_value ->> 'status' as status,
+        lag(new_value ->> 'status') over (partition by task_id order by created_at, id) as former_status
+    from task_events
+    where event_type = 'status_changed' and created_at < (select as_of from clock)
+),
+
+reopenings as (
+    select
+        task_id,
+        count(*)::integer as reopened_count,
+        max(created_at) as last_reopened_at
+    from statuses
+    where is_closed(former_status) and not is_closed(status)
+    group by task_id
 )
 
 select
@@ -162,15 +196,20 @@ select
     severity,
     source,
     seconds_between(created_at, least(events.first_at, comments.first_at)) as time_to_first_response_seconds,
+    hours(seconds_between(created_at, least(events.first_at, comments.first_at))) as time_to_first_response_hours,
     seconds_between(created_at, closed_at) as time_to_completion_seconds,
+    hours(seconds_between(created_at, closed_at)) as time_to_completion_hours,
     coalesce(escalation_count, 0) as escalation_count,
     coalesce(comment_count, 0) as comment_count,
     coalesce(event_count, 0) as event_count,
+    coalesce(reopened_count, 0) as reopened_count,
+    last_reopened_at,
     visibility,
     now() as loaded_at
 from dim_tasks as t
 left join events on t.task_id = events.task_id
-left join comments on t.task_id = comments.task_id;
+left join comments on t.task_id = comments.task_id
+left join reopenings on t.task_id = reopenings.task_id;
 
 alter table fact_tasks add unique (id);
 create unique index on fact_tasks (organization_id, task_id);
@@ -182,12 +221,6 @@ select
     tasks.case_id,
     tasks.organization_id,
     tasks.type,
-    coalesce(
-        'user:' || persons.linked_user_id,
-        'person:' || tasks.requester_person_id,
-        'user:' || tasks.created_by_user_id,
-        'channel:' || tasks.source
-    ) as source_key,
     rank_of(tasks.visibility::text) as rank,
     tasks.requester_person_id is not null and confidentiality_level is distinct from 'normal' as is_sensitive
 from tasks
@@ -206,11 +239,8 @@ select
     is_label_valid,
     coalesce(domain, 'generic') as domain,
     location::text as location,
-    coalesce(source_keys, own_keys) as source_keys,
     coalesce(visible_domain, 'generic') as visible_domain,
-    coalesce(visible_source_keys, own_keys) as visible_source_keys,
     false as is_own_review,
-    title,
     status::text as status,
     severity::text as severity,
     origin_vertical_level,
@@ -227,16 +257,13 @@ left join insights_ops.profiles on organization_profiles.profile_code = profiles
 cross join lateral (
     select
         label_is_valid(label) as is_label_valid,
-        array[coalesce('reference:' || nullif(trim(source_reference), ''), 'channel:' || source_type)] as own_keys,
         case when metadata ? 'visibility' then rank_of(metadata ->> 'visibility') end as own_rank
     offset 0
 ) as parsed
 cross join lateral (
     select
         mode() within group (order by type collate "C") as domain,
-        array_agg(distinct source_key order by source_key) as source_keys,
         mode() within group (order by type collate "C") filter (where is_visible) as visible_domain,
-        array_agg(distinct source_key order by source_key) filter (where is_visible) as visible_source_keys,
         max(rank) as task_rank,
         bool_or(is_sensitive) as is_sensitive
     from (
