@@ -14,9 +14,9 @@ import click
     help="File to write, such as one below models/ of a dbt project; by default the standard output.",
 )
 def semantic_models(output: Path | None) -> None:
-    """Write the measures of the dashboards as dbt semantic models and metrics.
+    """Write the dashboards' measures as dbt semantic models.
 
-    With that file in the project, MetricFlow (`mf query`) answers with the dashboards' own definitions.
+    They have metrics too: with that file in the project, MetricFlow (`mf query`) answers with the dashboards' own definitions.
     """
     import yaml
 

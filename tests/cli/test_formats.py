@@ -34,6 +34,7 @@ WITHOUT_ROWS = {
     "rebuild": "dbt's output",
     "reconcile": "dbt's output, and sentences",
     "reviews retry": "a sentence",
+    "semantic-models": "a properties file of dbt",
 }
 LONGEST_FIRST_SENTENCE = 60  # characters, so that a line of `--help` says all of it
 

@@ -55,7 +55,8 @@ def test_each_dag_has_the_nodes_that_dbt_selects(prod: dict[str, airflow_dags.DA
 
     made = [nodes for command, nodes in layers if command != "test"] + list(groups.values())
     built = [unique_id for nodes in made for unique_id in _ids(nodes, "model", "snapshot")]
-    by_all = {f"model.orgo_insights.{name}" for name in ("review_requests", "int_review_request_needs")}
+    shared = ("review_requests", "int_review_request_needs", "int_reported_cases")
+    by_all = {f"model.orgo_insights.{name}" for name in shared}
     assert {unique_id for unique_id in built if built.count(unique_id) == len(REVIEWS)} == by_all
     assert sorted({*built}) == sorted(_ids(everything, "model", "snapshot"))
     assert len(built) - len(by_all) * (len(REVIEWS) - 1) == len({*built}), "nothing else is built twice"

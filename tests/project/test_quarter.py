@@ -17,7 +17,7 @@ from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
-CASES = ("int_case_lifecycle", "dim_cases", "fact_cases")
+CASES = ("int_case_lifecycle", "personal_cases", "dim_cases", "fact_cases")
 REVIEWS = ("path:models/marts/patterns", "review_requests")
 FIRST, LAST = date(2026, 1, 1), date(2026, 3, 31)
 
