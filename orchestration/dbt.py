@@ -210,7 +210,9 @@ def _check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Raise BadInputError for an option in a user's arguments for dbt that `complete` would override, or is unsafe."""
+    """Raise BadInputError for an option that `complete` would override or that is unsafe, and for a second command."""
+    if THEN in arguments:
+        raise BadInputError(f"Remove {THEN}: a command of Insights is one command of dbt.")
     for option in (option for argument in arguments for option in _options(argument)):
         if option in OWN_OPTIONS:
             raise BadInputError(f"Remove {option}: {OWN_OPTIONS[option]} decides its value.")

@@ -16,7 +16,8 @@ import click
 def semantic_models(output: Path | None) -> None:
     """Write the dashboards' measures as dbt semantic models.
 
-    They have metrics too: with that file in the project, MetricFlow (`mf query`) answers with the dashboards' own definitions.
+    They have metrics too: with that file in the project, MetricFlow (`mf query`) answers with the definitions of the
+    dashboards.
     """
     import yaml
 

@@ -27,6 +27,11 @@ NOT_TEXT = os.fsdecode(b"caf\xe9")
         (["build", "-xt", "prod"], 1, "Remove -t: INSIGHTS_ENV decides its value."),
         (["build", "--profile=x"], 1, "Remove --profile: INSIGHTS_WAREHOUSE_URL decides its value."),
         (["build", "--target-path", "x"], 1, "Remove --target-path: the environment variable DBT_TARGET_PATH decides"),
+        (
+            ["build", "--select", "x", ";", "run-operation", "y"],
+            1,
+            "Remove ;: a command of Insights is",
+        ),
         (["build", "--empty"], 1, "Remove --empty: every table would be built from no rows."),
         (["build", "--sample=1 day"], 1, "Remove --sample: tables would be built from some of their rows only."),
         (
