@@ -19,8 +19,10 @@
 {#- When the stored trends were computed, as text. -infinity where all of them are computed: in a first load, where no pre-hook runs, and
     where no stored count can be kept. -#}
 {% macro trends_counted_at() -%}
-    {#- While parsing, dbt reads what the queries below refer to. -#}
-    {%- do [ref('stg_organizations'), source('insights_ops', 'counted_reports'), source('insights_ops', 'former_rows')] -%}
+    {%- if not execute -%}
+        {#- While parsing, dbt reads what the queries below refer to. -#}
+        {%- do [ref('stg_organizations'), source('insights_ops', 'counted_reports'), source('insights_ops', 'former_rows')] -%}
+    {%- endif -%}
     {%- if not execute or not keeps_changed_keys() or not stored_trends() %}{{ return('-infinity') }}{% endif -%}
     {{- return(trends_changed_since(stored_trends())) -}}
 {%- endmacro %}

@@ -35,7 +35,7 @@
             select
                 case_id,
                 count(*) as task_count
-            from {{ stored_mart('dim_tasks') }}
+            from {{ stored_mart('dim_tasks') }} as stored_tasks
             where case_id is not null
             group by case_id
             union all

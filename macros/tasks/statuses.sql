@@ -9,7 +9,7 @@
 {%- endmacro %}
 
 {#- pre-hook of fact_task_statuses: deletes the last statuses of tasks of this load that have fewer now, because an event arrived late and
-    another one therefore begins nothing. -#}
+    another one therefore begins nothing, and all of a task that has moved to another organization. -#}
 {% macro delete_lost_statuses() %}
     {% if is_incremental() %}
     delete from {{ this }} as former
@@ -22,9 +22,8 @@
         group by organization_id, task_id
     ) as counted
     where
-        former.organization_id = counted.organization_id
-        and former.task_id = counted.task_id
-        and former.status_number > counted.status_count
+        former.task_id = counted.task_id
+        and (former.organization_id <> counted.organization_id or former.status_number > counted.status_count)
     {% endif %}
 {% endmacro %}
 

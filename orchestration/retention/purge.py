@@ -95,7 +95,8 @@ def purge(
 
     The connection of `db` must be the ETL role's, in autocommit mode, and used for nothing else, because its time zone
     and lock timeout are set. The writer lock is held throughout. Each batch of `etl.default_batch_size` rows, with the
-    rows that go with them, is one transaction of at most `etl.max_batch_size` rows.
+    rows that go with them, is one transaction of at most `etl.max_batch_size` rows, where all rows of a relation that
+    go with one row (the statuses of a task) count as one.
 
     Raises, before any row is deleted, RefusedError if an enabled review needs the rows, and in `offline` unless it is
     enabled; BusyError if another process writes; BadInputError if the date is in the future; and NotPreparedError

@@ -160,23 +160,27 @@ def test_batches_keep_to_their_size_and_what_belongs_together_goes_together(
         + "".join(
             f"create trigger note after delete on insights.{name} referencing old table as gone"
             f" for each statement execute function public.note('{key}');"
-            for name, key in (("fact_tasks", "task_id"), ("dim_tasks", "task_id"), ("fact_cases", "case_id"))
+            for name, key in (
+                *(("fact_tasks", "task_id"), ("dim_tasks", "task_id"), ("fact_task_statuses", "task_id")),
+                ("fact_cases", "case_id"),
+            )
         )
     )
-    # Facts of tasks take their dimension rows with them: 10 // 2 = 5 of each, since 7 + 7 would be over the maximum.
+    # Facts of tasks take their dimension rows and their statuses with them: 10 // 3 = 3 tasks, since 7 of each of the
+    # three relations would be over the maximum.
     report = run_purge(built, _with_batches(settings, 7, 10), plan, date(2026, 1, 5))
     batches: dict[int, dict[str, set[object]]] = defaultdict(lambda: defaultdict(set))
     for transaction, relation, key in built.rows("select * from public.deleted"):
         batches[transaction][relation].add(key)
-    tasks = [batch for batch in batches.values() if "fact_tasks" in batch or "dim_tasks" in batch]
-    assert all(batch["fact_tasks"] == batch["dim_tasks"] for batch in tasks)
+    tasks = [batch for batch in batches.values() if {"fact_tasks", "dim_tasks", "fact_task_statuses"} & set(batch)]
+    assert all(batch["fact_tasks"] == batch["dim_tasks"] == batch["fact_task_statuses"] for batch in tasks)
     # 2024-01-02 to 2024-01-05, the first days of the sample, and the last of them stays.
     count = built.value(
         "select count(*) from tasks where created_at >= '2024-01-02 00:00+00' and created_at < '2024-01-06 00:00+00'"
     )
     assert report.relations[0].cutoff == date(2024, 1, 6)
     sizes = Counter(len(batch["fact_tasks"]) for batch in tasks)
-    assert sizes == Counter([5] * (count // 5) + ([count % 5] if count % 5 else []))
+    assert sizes == Counter([3] * (count // 3) + ([count % 3] if count % 3 else []))
     assert count > 20
     logged = dict(built.rows("select relation_name, rows_purged from insights_ops.purge_log"))
     assert logged == rows_by_relation(report)

@@ -69,7 +69,7 @@ def patterns(*arguments: str) -> list[str]:
 def test_the_newest_reviews_are_listed_the_largest_first(reviewed: Warehouse) -> None:
     heading, names, *rows = patterns("list", "--cadence", "monthly")
     assert heading == "The monthly review of 2027-03-01"
-    assert names.split() == ["pattern", "kind", "cases", "severity", "organization", "about"]
+    assert names.split() == ["new", "pattern", "kind", "cases", "severity", "organization", "about"]
     assert [row.split()[0] for row in rows] == [HIDDEN, TREND, OPEN]
     assert rows[0].split()[-4:] == ["9", "CRITICAL", "sample-stores", "(anonymised)"]
     assert rows[2].split("  ")[1] == "Incident frequency"

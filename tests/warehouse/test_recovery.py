@@ -102,7 +102,9 @@ def test_a_clock_that_went_back_hides_no_change(built: Warehouse) -> None:
         " cutoff, 'a clock that is a day ahead', environment from insights_ops.load_log"
         " order by relation_name, load_log_id desc"
     )
-    run = ("--select", "+fact_tasks", "+dim_tasks", "+fact_cases", "+dim_cases", *NO_TESTS)
+    # Everything that int_task_lifecycle feeds: its window starts at the oldest watermark of them all.
+    fed = ("+fact_tasks", "+dim_tasks", "+fact_task_statuses", "+fact_cases", "+dim_cases")
+    run = ("--select", *fed, *NO_TESTS)
     assert built.build(*run).succeeded
     assert built.value(count, task) == before + 1
     # The next load has its watermark back.
@@ -152,7 +154,11 @@ def test_a_full_refresh_is_refused_and_a_rebuild_is_what_it_says(built: Warehous
 
     refused = built.build("--full-refresh", *NO_TESTS)
     assert not refused.succeeded
-    for relation in set(incremental()) - {"insights.dim_persons"}:  # which waits in vain for the facts that it needs
+    # These wait in vain for refused tables: for the facts, for personal_cases, and for dim_tasks.
+    waiting = {"insights.dim_persons", "insights.dim_cases", "insights.fact_task_statuses"}
+    for relation in waiting:
+        assert f"SKIP relation {relation} " in refused.output
+    for relation in set(incremental()) - waiting:
         quoted = ".".join(f'"{part}"' for part in (built.name, *relation.split(".")))
         assert f"--full-refresh would rebuild {quoted} from the operational database" in refused.output
     assert "If that is meant: insights rebuild --yes" in refused.output

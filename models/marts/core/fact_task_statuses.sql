@@ -4,7 +4,7 @@
     unique_key=['organization_id', 'status_id'],
     pre_hook=["{{ delete_moved_rows(ref('int_task_statuses')) }}", "{{ delete_lost_statuses() }}"],
     indexes=[
-        {'columns': ['organization_id', 'task_id']},
+        {'columns': ['task_id', 'organization_id']},
         {'columns': ['organization_id', 'started_date_key']},
         {'columns': ['loaded_at']}
     ],
