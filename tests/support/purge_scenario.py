@@ -13,7 +13,7 @@ from support.small_scenario import uid
 LOADED = (
     *("int_task_lifecycle", "int_case_lifecycle", "dim_tasks", "fact_tasks", "dim_cases", "fact_cases"),
     *("int_task_statuses", "fact_task_statuses", "personal_cases", "fact_wellbeing_checkins", "dim_persons"),
-    *("personal_persons", "report_task_backlog", "rejects"),
+    *("personal_persons", "rejects"),
 )
 
 LAST_MOMENT, FIRST_MOMENT = "2024-02-29 23:59:59.999999+00", "2024-03-01 00:00:00+00"

@@ -57,8 +57,10 @@ def test_each_dashboard_has_rows(reader: Reader, slug: str) -> None:
         for panel in dashboard.meta.panels
         if not ask(reader, name, slug, panel)
     }
+    # On the evening of the sample, only the stores have tasks that are about to be late.
+    calm = {("tasks_at_risk", "by_domain"), ("tasks_at_risk", "tasks")} if slug != STORES else set()
     # The profile friend_group has no weekly review.
-    assert empty == ({("open_patterns", "weekly"), ("overview", "patterns")} if slug == CLUB else set())
+    assert empty == calm | ({("open_patterns", "weekly"), ("overview", "patterns")} if slug == CLUB else set())
 
 
 @pytest.mark.parametrize(("slug", "least", "most"), [(HOSPITAL, 80, 95), (STORES, 75, 90), (CLUB, 80, 95)])
