@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Protocol, TextIO
+from typing import TextIO
 
 import click
 
 from orchestration.cli.texts import cut, say
+from orchestration.progress import Progress
 
 SECONDS = 5.0  # between two lines where there is no terminal
 LONGEST = 44  # columns of what a bar says it does
@@ -36,15 +37,8 @@ def live_line(stream: TextIO) -> Iterator[Callable[[str], None]]:
         show("")
 
 
-class Report(Protocol):
-    """Takes how many of the total are done, and optionally what is being done; a total of 0 is unknown."""
-
-    def __call__(self, done: int, total: int, doing: str = "") -> None:
-        """Show it if it is time to."""
-
-
 @contextmanager
-def progress(label: str) -> Iterator[Report]:
+def progress(label: str) -> Iterator[Progress]:
     """Yield a function that shows how far a command is, on standard error (decision D209).
 
     A terminal has a bar, which is removed at the end. Elsewhere there is a line every SECONDS, so that a short run
@@ -55,15 +49,18 @@ def progress(label: str) -> Iterator[Report]:
 
 
 @contextmanager
-def _bar(label: str) -> Iterator[Report]:
+def _bar(label: str) -> Iterator[Progress]:
+    from rich import progress as drawn
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     screen = Console(file=sys.stderr, force_terminal=True, no_color=bool(os.environ.get("NO_COLOR")), markup=False)
-    texts = TextColumn("{task.description}", markup=False)
-    with Progress(
-        texts, BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(), console=screen, transient=True
-    ) as bar:
+    parts = (
+        drawn.TextColumn("{task.description}", markup=False),
+        drawn.BarColumn(bar_width=20),
+        drawn.MofNCompleteColumn(),
+        drawn.TimeElapsedColumn(),
+    )
+    with drawn.Progress(*parts, console=screen, transient=True) as bar:
         task = bar.add_task(label, total=None)
 
         def report(done: int, total: int, doing: str = "") -> None:
@@ -73,7 +70,7 @@ def _bar(label: str) -> Iterator[Report]:
         yield report
 
 
-def _lines(label: str) -> Report:
+def _lines(label: str) -> Progress:
     last = time.monotonic()
 
     def report(done: int, total: int, doing: str = "") -> None:

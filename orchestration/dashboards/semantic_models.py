@@ -17,7 +17,8 @@ from orchestration.manifest import marts, nodes
 
 ENTITY, VISIBILITY, REPORT_DATE = "organization", "visibility", "report_date"
 SNAPSHOT_BY = "snapshot_by"  # the key of `config.meta`
-_CALL = re.compile(r"\b(sum|count|min|max)\(")
+_CALL = re.compile(r"\b(sum|count|min|max|avg)\((distinct )?")
+_NAMES = {"avg": "average"}  # of functions that MetricFlow calls otherwise
 _FILTER = re.compile(r"\s*filter\s*\(\s*where\s+", re.I)
 _COLUMN = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -86,8 +87,9 @@ def aggregates(expression: str) -> tuple[list[Aggregate], str]:
     rest, position = "", 0
     while match := _CALL.search(expression, position):
         end = _closing(expression, match.end())
-        function, inside = match.group(1), expression[match.end() : end - 1]
-        value = "1" if (function, inside) == ("count", "*") else inside
+        inside = expression[match.end() : end - 1]
+        function = f"{match.group(1)}_distinct" if match.group(2) else _NAMES.get(match.group(1), match.group(1))
+        value = "1" if inside == "*" else inside
         if condition := _FILTER.match(expression, end):
             end = _closing(expression, condition.end())
             value = f"case when {expression[condition.end() : end - 1]} then {value} end"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -19,11 +19,10 @@ from orchestration.dashboards.access import visible
 from orchestration.dashboards.question import Asked, Question
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import InsightsError, MisconfiguredError, UnavailableError
+from orchestration.progress import Progress
 
 BATCH = 50  # maximum number of questions in one round trip
 FIRST_BATCH = 5  # as long as their duration is unknown
-
-Progress = Callable[[int, int], None]  # called with the questions that were warmed and their number
 
 
 @dataclass

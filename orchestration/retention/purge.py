@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 from psycopg import sql
 
 from orchestration.errors import BusyError, RefusedError
+from orchestration.progress import Progress
 from orchestration.retention.log import PurgeLog, open_log, read_clock
 from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import Retained, RetentionClass
@@ -33,13 +33,6 @@ MESSAGES = {
     RefusedError: "This user may not purge ({detail}). INSIGHTS_WAREHOUSE_URL must be that of the role that loads"
     " (insights.warehouse.write_user); after an upgrade, run insights init again.",
 }
-
-
-class Progress(Protocol):
-    """Takes how many relations are done, their number, and what is being done."""
-
-    def __call__(self, done: int, total: int, doing: str = "") -> None:
-        """Show it."""
 
 
 @dataclass(frozen=True)

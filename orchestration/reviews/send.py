@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestration.config.files import Settings
 from orchestration.config.model import Reviews
+from orchestration.progress import Progress
 from orchestration.reviews.core_services import Answer, CoreServices, Outcome
 from orchestration.reviews.outbox import MESSAGES, Delivery, ReviewRequest, pending_requests, record
 from orchestration.warehouse.claims import held
@@ -20,7 +20,6 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import FAILED, PENDING, SENT, Status
 
 CLAIM = "review sender"
-Progress = Callable[[int, int], None]  # called with the requests that were tried and their number
 
 
 @dataclass
