@@ -14,11 +14,11 @@ import click
 
 from orchestration.cli.screen import Bar, Cell, draw
 from orchestration.cli.texts import LONGEST_TEXT, columns, cut, moment, printable, say, say_json, say_wrapped
+from orchestration.formulas import safe_text
 
 INDENT, GAP = "  ", "  "
 UNLIMITED = sys.maxsize
 MEASURE = re.compile(r"[-+]?\d[\d,.]*(%| (?:pp|d|h|min|s)(?: \d+ (?:h|min|s))?)")
-FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def show_table(
@@ -87,11 +87,13 @@ def write_records(records: Sequence[Mapping[str, object]], form: str) -> None:
         write_json([dict(record) for record in records])
     elif records:
         written = io.StringIO()
-        writer = csv.DictWriter(written, list(records[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(
-            {key: _in_spreadsheet(_in_a_cell(value)) for key, value in record.items()} for record in records
-        )
+        writer = csv.writer(written, lineterminator="\n")
+        quoting = csv.writer(written, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerow(records[0])
+        for record in records:
+            cells = [_in_spreadsheet(_in_a_cell(value)) for value in record.values()]
+            # Python quotes a line end only if it ends the lines of the file; other programs take a bare CR for one.
+            (quoting if any("\r" in str(cell) for cell in cells) else writer).writerow(cells)
         click.echo(written.getvalue(), nl=False)
 
 
@@ -145,7 +147,7 @@ def _on_screen(cell: object) -> Cell:
 
 def _in_spreadsheet(value: object) -> object:
     """Return a text that no spreadsheet reads as a formula; names are written by tenants."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in FORMULA_SIGNS else value
+    return safe_text(value) if isinstance(value, str) else value
 
 
 def _in_a_cell(value: object) -> object:

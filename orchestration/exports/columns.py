@@ -9,21 +9,11 @@ from psycopg import sql
 from orchestration.exports.definitions import Definition
 from orchestration.exports.masking import HOW, masked, masked_type
 from orchestration.exports.relations import Scope, only_leaving
+from orchestration.formulas import safe_sql
 from orchestration.warehouse.names import Names
 
 # Types whose values, also in arrays, no spreadsheet reads as a formula.
 HARMLESS_TYPES = ("integer", "bigint", "numeric", "date", "timestamp", "boolean", "uuid")
-# Some spreadsheets skip blanks before the sign. The last four are full-width = + - @.
-_SIGNS = r"=+@\-\uff1d\uff0b\uff0d\uff20"
-# A program with semicolon or tab as separator, such as Excel in many European locales, starts a cell after one, and
-# after a line break in quoted text; a formula can begin there too.
-_BEGINNING = rf"^(?=[\t\r\n]|\s*[{_SIGNS}])|(?<=[;\t\r\n])(?=[ \f\v\"]*[{_SIGNS}])"
-_SUSPECT = rf"[{_SIGNS}\t\r\n]"  # a cheap test first: most texts match none of these, which takes a third of the time
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_SAFE = sql.SQL(
-    "case when {value} ~ {suspect} and {value} !~ {number}"
-    " then regexp_replace({value}, {beginning}, {apostrophe}, 'g') else {value} end"
-)
 
 
 @dataclass(frozen=True)
@@ -68,4 +58,4 @@ def safe_in_spreadsheets(column: OutColumn) -> sql.Composable:
     if column.data_type.startswith(HARMLESS_TYPES) or column.mask:
         return column.value
     value = sql.SQL("({})::text").format(column.value) if column.data_type.endswith("[]") else column.value
-    return _SAFE.format(value=value, suspect=_SUSPECT, number=_NUMBER, beginning=_BEGINNING, apostrophe="'")
+    return safe_sql(value)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from support.dashboards.dashboard_scenario import HOSPITAL
+from support.exports.spiteful_texts import GUARDED, SPITEFUL
 from support.warehouse import Warehouse
 
 from orchestration.cli import commands
@@ -117,3 +118,6 @@ def test_a_shell_completes_commands_options_and_choices() -> None:
 def test_a_name_is_no_formula_in_a_csv(capsys: pytest.CaptureFixture[str]) -> None:
     show_records([{"name": "=1+1", "id": 1}, {"name": " @x", "id": -2}, {"name": "a-b", "id": 3}], "csv")
     assert capsys.readouterr().out == "name,id\n'=1+1,1\n' @x,-2\na-b,3\n"
+    show_records([{"name": text, "id": "x"} for text in SPITEFUL], "csv")
+    read = csv.DictReader(io.StringIO(capsys.readouterr().out, newline=""))
+    assert [row["name"] for row in read] == [GUARDED.get(text, text) for text in SPITEFUL]

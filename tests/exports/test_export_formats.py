@@ -13,65 +13,15 @@ from support.exports.exporting import (
     ExportSession,
     key_id,
 )
+from support.exports.spiteful_texts import GUARDED, SPITEFUL
 from support.warehouse import connect_as
 
 pytest_plugins = ["support.exports.export_sessions"]
 
-SPITEFUL = [
-    *(
-        "=1+1",
-        "+1+1",
-        "-1+cmd|' /C calc'!A0",
-        "@SUM(A1)",
-        "\t=1",
-        "\r=1",
-        "\n=1",
-        "  =1",
-        "=",
-        "-",
-        "\uff1d1",
-        "\uff0b1",
-        "\uff0d1",
-        "\uff20x",
-    ),
-    # With semicolons or tabs for separators, a cell begins after one, and after a line end in a quoted text.
-    *("x;=1", "x\t=1", "x; +1", 'x;"=1"', "x\n=1\ny", "x\r\n@a", "x;\n=1", "x;y;-1;\uff1d1"),
-    *("-12.5", "+3", "-1e5", ".5", "-.5", "+41791234567"),
-    *(
-        "plain",
-        "",
-        "a,b",
-        'say "hi"',
-        "line\nbreak",
-        "line\r\nbreak",
-        "Zoë 名 \U0001f600",
-        "'quoted'",
-        "\\N",
-        "\\.",
-        "a\\nb",
-    ),
-    *("{}", "null", "x\u2028y", "x\x01y\x02z", "x\x7fy", " lead", "trail ", "x;y-1;z", "\u200b=1"),
-]
-
-
-GUARDED = {text: f"'{text}" for text in SPITEFUL[:14]} | {
-    "\t=1": "'\t'=1",
-    "\r=1": "'\r'=1",
-    "\n=1": "'\n'=1",
-    "x;=1": "x;'=1",
-    "x\t=1": "x\t'=1",
-    "x; +1": "x;' +1",
-    'x;"=1"': 'x;\'"=1"',
-    "x\n=1\ny": "x\n'=1\ny",
-    "x\r\n@a": "x\r\n'@a",
-    "x;\n=1": "x;\n'=1",
-    "x;y;-1;\uff1d1": "x;y;'-1;'\uff1d1",
-}
-
 
 @pytest.fixture
 def spiteful(own_session: ExportSession) -> ExportSession:
-    """Return a session with the texts above as labels of the hospital's tasks and with one negative number."""
+    """Return a session with spiteful texts as labels of the hospital's tasks and with one negative number."""
     session = own_session
     query = (
         "select task_id from insights.fact_tasks where organization_id = %s and visibility = 'INTERNAL'"

@@ -1,7 +1,8 @@
 // Writes a table as CSV (RFC 4180) that a spreadsheet reads as texts and numbers, never as formulas.
 
-// A formula can begin a text, or a line of it; the full-width signs count too (as in Insights' exports).
-const FORMULA = /(^|[\t\r\n])([=+\-@\t\r\uff1d\uff0b\uff0d\uff20])/g;
+// Where a formula can begin, and what is a number: as in orchestration/formulas.py, which says why.
+const FORMULA = /^(?=[\t\r\n]|\s*[=+@\-\uff1d\uff0b\uff0d\uff20])|(?<=[;\t\r\n])(?=[ \f\v"]*[=+@\-\uff1d\uff0b\uff0d\uff20])/g;
+const NUMBER = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$/;
 
 /** Return rows of values as CSV text; numbers stay numbers. */
 export function csv(header, rows) {
@@ -21,6 +22,7 @@ export function save(name, text) {
 function cell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number" || typeof value === "boolean") return String(value);
-  const text = String(value).replace(FORMULA, "$1'$2");
+  const written = String(value);
+  const text = NUMBER.test(written) ? written : written.replace(FORMULA, "'");
   return /[",\r\n\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
