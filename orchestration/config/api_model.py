@@ -1,4 +1,4 @@
-"""The schema of `insights.reports_api` in config/insights/config.yaml (specification, sections 1.4 and 6)."""
+"""The schemas of `insights.reports_api`, `.metrics` and `.alerts` (specification, sections 1.4 and 6)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from orchestration.config.tokens import CaseLink, ClockSkew, Count, Moment, Origin, Port, Section, TaskLink, Text
+from orchestration.config.tokens import (
+    CaseLink,
+    ClockSkew,
+    Count,
+    Moment,
+    Origin,
+    Port,
+    Seconds,
+    Section,
+    TaskLink,
+    Text,
+)
 
 # Milliseconds that an answer may take in addition to its statement: to get a connection, and for the client's limit.
 EXTRA_MS = 400
@@ -62,3 +73,29 @@ class ReportsApi(Section):
     superuser_roles: list[Text] = Field(
         default=[], description="Roles that may ask about every organization, with the visibilities of their roles."
     )
+
+
+class Metrics(Section):
+    """`insights.metrics`: the exporter that `insights metrics serve` starts (section 6.3)."""
+
+    host: Text = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Port = Field(default=9108, description="Port to listen on.")
+    timeout_ms: Count = Field(default=5000, description="Time limit of each statement of a scrape, in milliseconds.")
+
+
+class Alerts(Section):
+    """`insights.alerts`: who is told when a run of a DAG fails, and when the DAG is well again (section 6.3).
+
+    Mail goes to `etl.owner_email`.
+    """
+
+    webhook_url: str = Field(
+        default="${INSIGHTS_ALERT_WEBHOOK_URL}",
+        description="Address that takes messages as Slack's incoming webhooks do; keep it in the environment.",
+    )
+    smtp_url: str = Field(
+        default="${INSIGHTS_ALERT_SMTP_URL}",
+        description="Mail server, such as smtp://user:password@mail.example.org:587; keep it in the environment.",
+    )
+    mail_from: Text = Field(default="orgo-insights@localhost", description="Sender of the mails.")
+    timeout_seconds: Seconds = Field(default=20, description="Time limit of one delivery, in seconds.")

@@ -1,4 +1,4 @@
-"""Checks a cron expression, five fields with lists, ranges, steps and names, and finds its latest time.
+"""Checks a cron expression, five fields with lists, ranges, steps and names, and finds its times.
 
 It is hand-written because croniter comes with Airflow only, and because a message must name the wrong field.
 """
@@ -6,7 +6,9 @@ It is hand-written because croniter comes with Airflow only, and because a messa
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
+from typing import Literal
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
@@ -49,19 +51,26 @@ def latest_time(expression: str, now: datetime) -> datetime | None:
 
     As in cron, of a restricted day of the month and a restricted day of the week, one is enough.
     """
+    return next((moment for moment in _times(expression, now, -1) if moment <= now), None)
+
+
+def next_time(expression: str, after: datetime) -> datetime | None:
+    """Return the first time after `after` of a valid expression; None if there is none in eight years."""
+    return next((moment for moment in _times(expression, after, 1) if moment > after), None)
+
+
+def _times(expression: str, start: datetime, step: Literal[-1, 1]) -> Iterator[datetime]:
+    """Yield the times from the day of `start` on, forwards or backwards."""
     texts = expression.split()
     fields = [_values(text, *field[1:]) for text, field in zip(texts, _FIELDS, strict=True)]
     minutes, hours, days, months, weekdays = fields
     either = not texts[2].startswith("*") and not texts[4].startswith("*")
-    for back in range(_DAYS_TO_SEARCH):
-        day = now.date() - timedelta(days=back)
+    for number in range(_DAYS_TO_SEARCH):
+        day = start.date() + timedelta(days=step * number)
         matches = (day.day in days, bool({day.isoweekday(), day.isoweekday() % 7} & weekdays))
-        if day.month not in months or not (any(matches) if either else all(matches)):
-            continue
-        moments = (datetime.combine(day, time(h, m), now.tzinfo) for h in hours for m in minutes)
-        if due := [moment for moment in moments if moment <= now]:
-            return max(due)
-    return None
+        if day.month in months and (any(matches) if either else all(matches)):
+            moments = (datetime.combine(day, time(h, m), start.tzinfo) for h in hours for m in minutes)
+            yield from sorted(moments, reverse=step < 0)
 
 
 def _values(text: str, least: int, greatest: int, names: list[str]) -> set[int]:

@@ -23,6 +23,8 @@ LATE: tuple[KeyPath, ...] = (
     ("insights", "exports", "directory"),
     ("insights", "reviews", "url"),
     ("insights", "reviews", "token"),
+    ("insights", "alerts", "webhook_url"),
+    ("insights", "alerts", "smtp_url"),
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from orchestration.config.expansion import REFERENCE, expand
-from orchestration.config.masking import has_password, shown
+from orchestration.config.masking import has_password, is_secret_key, shown
 from orchestration.config.problems import KeyPath, Problem, dotted
 from orchestration.config.rule import Rule, path
 from orchestration.config.rules import finding
@@ -33,6 +33,8 @@ _SECRETS = {
     path("insights.cache.url"): "INSIGHTS_REDIS_URL",
     path("insights.reviews.url"): "INSIGHTS_CORE_API_URL",
     path("insights.reviews.token"): "INSIGHTS_CORE_API_TOKEN",
+    path("insights.alerts.webhook_url"): "INSIGHTS_ALERT_WEBHOOK_URL",
+    path("insights.alerts.smtp_url"): "INSIGHTS_ALERT_SMTP_URL",
 }
 
 
@@ -109,7 +111,7 @@ def _the_service_fits(settings: Settings) -> Iterator[Problem]:
 def _is_no_secret(where: KeyPath, variable: str, settings: Settings) -> Iterator[Problem]:
     section = getattr(settings.insights, str(where[1]))
     text: str = getattr(section, str(where[2]))
-    is_secret = bool(REFERENCE.sub("", text)) if where[-1] == "token" else has_password(text)
+    is_secret = bool(REFERENCE.sub("", text)) if is_secret_key(dotted(where)) else has_password(text)
     if is_secret:
         says = f'a secret in a file is read by everybody who reads the repository; write "${{{variable}}}"'
         says += f" and export {variable}, and change the secret"

@@ -8,7 +8,9 @@ import re
 MASK = "***"
 LONGEST = 100
 
-_SECRET_KEY = re.compile(r"(?:^|_)(?:token|password|passwd|secret|credentials?|fernet_key|api_key|access_key)$", re.I)
+_SECRET_KEY = re.compile(
+    r"(?:^|_)(?:webhook_url|token|password|passwd|secret|credentials?|fernet_key|api_key|access_key)$", re.I
+)
 _IN_URL = re.compile(r"(://[^\s/@:]*):.*@", re.S)
 _PASSWORD_IN_URL = re.compile(r"://[^\s/@:]*:[^@]+@", re.S)
 _REFERENCE = re.compile(r"\$\{\w+\}")

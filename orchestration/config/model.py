@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orchestration.config.api_model import ReportsApi
+from orchestration.config.api_model import Alerts, Metrics, ReportsApi
 from orchestration.config.tokens import (
     Count,
     Days,
@@ -258,6 +258,8 @@ class Insights(Section):
     reviews: Reviews = Field(default_factory=Reviews)
     offline: Offline = Field(default_factory=Offline)
     reports_api: ReportsApi = Field(default_factory=ReportsApi)
+    metrics: Metrics = Field(default_factory=Metrics)
+    alerts: Alerts = Field(default_factory=Alerts)
 
 
 class ConfigFile(Section):

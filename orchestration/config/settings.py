@@ -126,6 +126,16 @@ class Settings:
         return _optional(self.insights.reviews.token)
 
     @cached_property
+    def alert_webhook(self) -> str | None:
+        """The URL to post alerts to; None if INSIGHTS_ALERT_WEBHOOK_URL is not set."""
+        return _optional(self.insights.alerts.webhook_url)
+
+    @cached_property
+    def alert_smtp(self) -> str | None:
+        """The URL of the mail server for alerts; None if INSIGHTS_ALERT_SMTP_URL is not set."""
+        return _optional(self.insights.alerts.smtp_url)
+
+    @cached_property
     def export_directory(self) -> Path:
         """The folder for exported files; raises MisconfiguredError if it is not set or not an absolute path."""
         directory = Path(_required("insights.exports.directory", self.insights.exports.directory))

@@ -40,6 +40,8 @@ EXPORT_URL = "INSIGHTS_EXPORT_WAREHOUSE_URL"
 EXPORT_BUCKET = "INSIGHTS_EXPORT_S3_BUCKET"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 AS_OF = "INSIGHTS_AS_OF"
+ALERT_WEBHOOK = "INSIGHTS_ALERT_WEBHOOK_URL"
+ALERT_SMTP = "INSIGHTS_ALERT_SMTP_URL"
 CONFIG = "INSIGHTS_CONFIG"
 PROJECT_DIR = "INSIGHTS_PROJECT_DIR"
 PREFIX = "INSIGHTS_"
@@ -63,6 +65,8 @@ VARIABLES = (
     Variable(EXPORT_KEY, "exports with masked columns, insights init", is_secret=True),
     Variable("INSIGHTS_CORE_API_URL", "insights reviews send", "none: a dry run"),
     Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),
+    Variable(ALERT_WEBHOOK, "DAGs, insights alerts test", "none: no message", is_secret=True),
+    Variable(ALERT_SMTP, "DAGs, insights alerts test", "none: no mail"),
     Variable("INSIGHTS_ADMIN_URL", "insights init, insights reader", "libpq's variables"),
     Variable(READER_PASSWORD, "insights reader add", "asked for in a terminal", is_secret=True),
     Variable("INSIGHTS_OPERATIONAL_URL", "workshop load-incidents", "libpq's variables"),
@@ -80,6 +84,8 @@ _SCHEMES = {
     EXPORT_URL: ("postgresql", "postgres"),
     "INSIGHTS_REDIS_URL": ("redis", "rediss", "unix"),
     "INSIGHTS_CORE_API_URL": ("https", "http"),
+    ALERT_WEBHOOK: ("https", "http"),
+    ALERT_SMTP: ("smtps", "smtp"),
 }
 
 

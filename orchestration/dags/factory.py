@@ -13,6 +13,7 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from orchestration.config.files import Settings
 from orchestration.dags.clock import as_of_param
 from orchestration.dags.confirmations import confirmation_params
+from orchestration.dags.outcomes import keep_reason, run_failed, run_succeeded
 from orchestration.dags.steps import make_steps
 from orchestration.flows import FLOWS
 from orchestration.manifest import current_manifest
@@ -54,6 +55,8 @@ def _build(settings: Settings, key: str, manifest: Mapping[str, Any]) -> DAG:
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=flow.run_timeout,
+        on_success_callback=run_succeeded,
+        on_failure_callback=run_failed,
         tags=[spec.queue_job_id],
         params={
             "as_of": as_of_param(),
@@ -75,6 +78,7 @@ def _build(settings: Settings, key: str, manifest: Mapping[str, Any]) -> DAG:
             "retry_exponential_backoff": True,
             "max_retry_delay": timedelta(minutes=15),
             "execution_timeout": flow.run_timeout / 2,
+            "on_failure_callback": keep_reason,
         },
     )
     with dag:

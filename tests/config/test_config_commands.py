@@ -33,7 +33,7 @@ def test_check_prints_what_it_finds_and_counts() -> None:
     result = insights("check")
     assert result.exit_code == 0
     lines = result.output.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["warning"] * 3 + ["note"] * 6 + ["0 errors, 3 warnings, 6 notes"]
+    assert [line.split(":")[0] for line in lines] == ["warning"] * 3 + ["note"] * 8 + ["0 errors, 3 warnings, 8 notes"]
 
 
 def test_check_fails_on_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_check_fails_on_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         f"error: {path}:3: insights.patterns.monthly.max_events: this key is unknown. Did you mean min_events? Known"
         " here: window_days, min_events, min_distinct_sources",
     ]
-    assert result.output.splitlines()[-1].startswith("2 errors, 3 warnings, 6 notes")
+    assert result.output.splitlines()[-1].startswith("2 errors, 3 warnings, 8 notes")
     with pytest.raises(InsightsError, match="has 2 errors"):
         commands.main(["config", "show"], standalone_mode=False)
 
@@ -117,6 +117,8 @@ def test_show_masks_secrets_and_says_what_wins(tmp_path: Path, monkeypatch: pyte
         "INSIGHTS_WAREHOUSE_URL": "postgresql://etl:p%40w-one@h/orgo?sslpassword=pw-two",
         "INSIGHTS_REDIS_URL": "redis://:pw-three@h:6379/1",
         "INSIGHTS_CORE_API_TOKEN": "pw-four",
+        "INSIGHTS_ALERT_WEBHOOK_URL": "https://h/pw-seven",
+        "INSIGHTS_ALERT_SMTP_URL": "smtp://a:pw-eight@h",
         "INSIGHTS_DEFAULT_PROFILE_KEY": "hospital",
         "INSIGHTS_PATTERN_CONFIG_PATH": str(path),
         "AIRFLOW__CORE__FERNET_KEY": f"pw-five{'A' * 36}=",
@@ -129,6 +131,7 @@ def test_show_masks_secrets_and_says_what_wins(tmp_path: Path, monkeypatch: pyte
     assert found["insights.warehouse.connection_url"] == f"{url}  # {CONFIG}:13, ${{INSIGHTS_WAREHOUSE_URL}}"
     assert found["INSIGHTS_WAREHOUSE_URL"].startswith(f"{url}  # environment")
     assert found["insights.reviews.token"].startswith("***  # ")
+    assert found["insights.alerts.webhook_url"].startswith("***  # ")
     assert found["INSIGHTS_CORE_API_TOKEN"].startswith("***  # environment")
     assert found["insights.patterns.weekly.min_events"] == f"4  # {path}:4"
     line = line_of("default_profile_key")

@@ -79,6 +79,18 @@ WARNINGS = [
         f'{ADVICE} "${{INSIGHTS_CORE_API_URL}}" and export INSIGHTS_CORE_API_URL, and change the secret',
     ),
     (
+        'webhook_url: "${INSIGHTS_ALERT_WEBHOOK_URL}"',
+        "webhook_url: https://chat.example.org/hooks/tok-1234",
+        f'insights.alerts.webhook_url is ***: {ADVICE} "${{INSIGHTS_ALERT_WEBHOOK_URL}}" and export'
+        " INSIGHTS_ALERT_WEBHOOK_URL, and change the secret",
+    ),
+    (
+        'smtp_url: "${INSIGHTS_ALERT_SMTP_URL}"',
+        'smtp_url: "smtp://insights:tok-1234@mail.example.org"',
+        f'insights.alerts.smtp_url is "smtp://insights:***@mail.example.org": {ADVICE}'
+        ' "${INSIGHTS_ALERT_SMTP_URL}" and export INSIGHTS_ALERT_SMTP_URL, and change the secret',
+    ),
+    (
         'connection_url: "${INSIGHTS_WAREHOUSE_URL}"',
         'connection_url: "postgresql://etl:tok-1234@${HOST}/orgo"',
         f'insights.warehouse.connection_url is "postgresql://etl:***@${{HOST}}/orgo": {ADVICE}'

@@ -51,6 +51,10 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     insights["exports"]["connection_url"] = "postgresql://export:pw@h/${INSIGHTS_EXPORT_WAREHOUSE_URL}"
     insights["cache"]["url"] = "redis://:pw@h"
     insights["reviews"] |= {"url": "http://core.example.org/?token=pw", "token": "pw"}
+    insights["alerts"] = {
+        "webhook_url": "https://chat.example.org/hooks/pw",
+        "smtp_url": "smtp://a:pw@mail.example.org",
+    }
     insights["source"] = {"schema": "s" * 60}
     insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1}
     insights["access"] |= {"restricted_roles": ["a", "*"], "internal_roles": ["b"], "public_roles": ["c"]}

@@ -127,6 +127,8 @@ def test_good_variables_are_not_spoken_of(project: ConfigProject) -> None:
         "INSIGHTS_REDIS_URL": "rediss://h/1",
         "INSIGHTS_CORE_API_URL": "https://h",
         "INSIGHTS_CORE_API_TOKEN": "t",
+        "INSIGHTS_ALERT_WEBHOOK_URL": "https://h/x",
+        "INSIGHTS_ALERT_SMTP_URL": "smtps://u:p@h",
         "INSIGHTS_EXPORT_WAREHOUSE_URL": "postgresql://export@db/orgo",
         "INSIGHTS_EXPORT_DIR": "/var/exports",
         "AIRFLOW__CORE__FERNET_KEY": f"{key},{key}",

@@ -5,6 +5,7 @@ stop | status           stop or show PostgreSQL, Redis and Airflow
 clean                   stop all three and remove their data
 needs-wheels            print `yes` when PostgreSQL or Redis is not installed and must come from wheels, else `no`
 needs-chromium          print `yes` when there is no Chromium for the tests of the page, else `no`
+needs-prometheus        print `yes` when there is no Prometheus for the tests of the metrics, else `no`
 exec DATABASE -- PROGRAM ...
                         run a program with PG* variables, INSIGHTS_ADMIN_URL and INSIGHTS_WAREHOUSE_URL for a database,
                         which is created if it is missing, and with the environment, day, cache and export folder of a
@@ -23,6 +24,7 @@ from workshop.services import LocalAirflow, LocalPostgres, LocalRedis, remove_st
 from workshop.services.binaries import installed_postgres, installed_redis
 from workshop.services.chromium import installed_chromium
 from workshop.services.postgres import PORT, SUPERUSER
+from workshop.services.prometheus import installed_prometheus
 
 PROJECT = Path(__file__).parents[2]
 # From the shipped configuration, which the demo and the linter use.
@@ -32,12 +34,8 @@ ETL_ROLE, EXPORT_ROLE = "orgo_insights_etl", "orgo_insights_export"
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     match arguments:
-        case ["needs-wheels"]:
-            installed = installed_postgres() and installed_redis()
-            sys.stdout.write("no\n" if installed else "yes\n")
-            return 0
-        case ["needs-chromium"]:
-            sys.stdout.write("no\n" if installed_chromium() else "yes\n")
+        case ["needs-wheels" | "needs-chromium" | "needs-prometheus" as question]:
+            sys.stdout.write("no\n" if is_installed(question.removeprefix("needs-")) else "yes\n")
             return 0
         case ["demo-of", url]:
             from workshop.demo_variables import demo_of  # noqa: PLC0415 - see run_with_database
@@ -52,6 +50,12 @@ def main(arguments: Sequence[str]) -> int:
             return 0
     sys.stderr.write(__doc__ or "")
     return 2
+
+
+def is_installed(what: str) -> bool:
+    """Return whether Chromium, Prometheus, or else PostgreSQL and Redis need not come from elsewhere."""
+    found = {"chromium": installed_chromium, "prometheus": installed_prometheus}
+    return bool(found[what]() if what in found else installed_postgres() and installed_redis())
 
 
 def control(command: str) -> list[str]:

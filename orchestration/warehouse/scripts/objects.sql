@@ -69,6 +69,23 @@ create table if not exists {ops}.former_rows (
 comment on table {ops}.former_rows is
 'Rows of facts and dimensions as a report has counted them, where a load changed them since; the next load of the report deletes them.';
 
+-- The DAGs record how each run ended, because Airflow's own database forgets: a run that is repeated has failed no more (D228).
+create table if not exists {ops}.dag_outcomes (
+    dag_id text primary key,
+    run_id text not null,
+    ended_at timestamptz not null,
+    is_failing boolean not null,
+    failing_since timestamptz,
+    message text,
+    failures bigint not null default 0,
+    interval_end timestamptz,
+    step_seconds jsonb not null,
+    undelivered bigint not null default 0,
+    undelivered_reason text
+);
+comment on table {ops}.dag_outcomes is
+'One row for each DAG: its latest ended run, its failed runs since the beginning, and the latest interval that a run succeeded for.';
+
 create table if not exists {ops}.profiles (
     profile_code text primary key,
     default_visibility text not null,
@@ -307,6 +324,7 @@ grant select (load_log_id, relation_name, as_of, horizon, logged_at) on {ops}.lo
 grant select on {ops}.cache_key to {etl}, {ro};
 grant select, insert, update on {ops}.purge_log to {etl};
 grant select, insert, update on {ops}.source_counts to {etl};
+grant select, insert, update on {ops}.dag_outcomes to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
 grant select, insert, update, delete on {ops}.test_results to {etl};
 grant select, insert, update on {ops}.counted_reports to {etl};

@@ -97,6 +97,13 @@ CONFIGURATION: dict[str, Any] = {
         "anonymised_roles": [],
     },
     "offline": {"enabled": False},
+    "metrics": {"host": "127.0.0.1", "port": 9108, "timeout_ms": 5000},
+    "alerts": {
+        "webhook_url": "${INSIGHTS_ALERT_WEBHOOK_URL}",
+        "smtp_url": "${INSIGHTS_ALERT_SMTP_URL}",
+        "mail_from": "orgo-insights@localhost",
+        "timeout_seconds": 20,
+    },
     "reports_api": {
         "host": "127.0.0.1",
         "port": 8080,

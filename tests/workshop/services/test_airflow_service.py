@@ -197,6 +197,11 @@ def test_a_load_survives_a_concurrent_writer_and_a_crash_and_a_replay_of_last_we
         assert [*dict.fromkeys(loaded.rows(query, name))] == [whole, again], name
     for name in dimension_marts:
         assert loaded.rows(query, name) == [whole], name
+    # Airflow's scheduler has recorded the ends of both DAGs, with the steps of the latest run.
+    ends = "select count(*) from insights_ops.dag_outcomes where not is_failing and failures = 0"
+    wait_until(lambda: loaded.value(ends) == 2)
+    steps = "select jsonb_object_keys(step_seconds) from insights_ops.dag_outcomes where dag_id = %s"
+    assert {step for (step,) in loaded.rows(steps, EVENTS)} == {task.partition(".")[0] for task in api.tasks(replay)}
 
 
 @needs_services

@@ -1,0 +1,88 @@
+"""`insights metrics` and `insights alerts`: what monitoring reads, and a message that tries the way of alerts."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.cli.sections import Group
+from orchestration.cli.texts import say, warn
+
+if TYPE_CHECKING:
+    from orchestration.config.files import Settings
+
+
+@click.group(cls=Group)
+def metrics() -> None:
+    """Tell Prometheus how loads, marts, reviews, exports and the cache are.
+
+    The names are those of the specification, section 6.3; rules for alerts are in deploy/prometheus.
+    """
+
+
+@metrics.command(epilog="Example: insights metrics serve")
+def serve() -> None:
+    """Serve the metrics over HTTP.
+
+    Host and port are in insights.metrics. It connects as the role that loads, read-only, and answers while the
+    warehouse does not. SIGTERM ends it.
+    """
+    from orchestration.config.files import load_settings
+
+    _server().serve_metrics(load_settings())
+
+
+@metrics.command(epilog="Example: insights metrics show > insights.prom")
+def show() -> None:
+    """Print the metrics once, in Prometheus' text format."""
+    from orchestration.config.files import load_settings
+
+    say(_server().metrics_text(load_settings()).rstrip())
+
+
+@click.group(cls=Group)
+def alerts() -> None:
+    """Tell people about failed DAGs, by webhook and mail."""
+
+
+@alerts.command(epilog="Example: insights alerts test")
+def test() -> None:
+    """Send a message to each place of insights.alerts.
+
+    The exit code is 1 if it did not reach one, or if none is configured.
+    """
+    from orchestration.config.files import load_settings
+    from orchestration.errors import MisconfiguredError
+    from orchestration.monitoring.alerts import deliver
+
+    settings = load_settings()
+    places = _places(settings)
+    if not places:
+        raise MisconfiguredError("Alerts go nowhere: set INSIGHTS_ALERT_WEBHOOK_URL, INSIGHTS_ALERT_SMTP_URL, or both.")
+    failures = deliver(
+        settings, "Test of Orgo Insights", f"This is a test from {settings.environment}. Nothing failed."
+    )
+    for failure in failures:
+        warn(failure)
+    say(f"Sent to {', '.join(places)}." if not failures else f"{len(failures)} of {len(places)} could not be reached.")
+    sys.exit(1 if failures else 0)
+
+
+def _places(settings: Settings) -> list[str]:
+    mail = f"{settings.insights.etl.owner_email} by mail"
+    return ["the webhook"] * bool(settings.alert_webhook) + [mail] * bool(settings.alert_smtp)
+
+
+def _server() -> ModuleType:
+    from orchestration.errors import MisconfiguredError
+
+    try:
+        from orchestration.monitoring import server
+    except ModuleNotFoundError as error:
+        raise MisconfiguredError(
+            f"Metrics need {error.name}: install the requirements of requirements/metrics.txt."
+        ) from error
+    return server
