@@ -51,12 +51,18 @@ def main(names: tuple[str, ...], sizes: tuple[str, ...], json_path: Path | None,
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # run the cleanup on SIGTERM, too
     found: list[Comparison] = []
-    for size in sizes:
-        with Bench.started(SIZES[size]) as bench:
-            for name in names or BENCHMARKS:
-                for compared in BENCHMARKS[name].run(bench):
-                    found.append(compared)
-                    click.echo(f"{size}: {summary(compared)}", err=True)
+    try:
+        for size in sizes:
+            with Bench.started(SIZES[size]) as bench:
+                for name in names or BENCHMARKS:
+                    for compared in BENCHMARKS[name].run(bench):
+                        found.append(compared)
+                        click.echo(f"{size}: {summary(compared)}", err=True)
+    finally:  # what was measured before an error took its time too
+        _report(found, json_path, picture_path)
+
+
+def _report(found: list[Comparison], json_path: Path | None, picture_path: Path | None) -> None:
     busy = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     click.echo("\n".join([*table(found), "", *details(found), "", f"{os.cpu_count()} cores, load average {busy}"]))
     if json_path:

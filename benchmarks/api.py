@@ -67,7 +67,9 @@ def run(bench: Bench) -> Iterator[Comparison]:
         bodies = {ask.address: send(served.port, [ask], 1).body.decode() for ask in warm}
         with memory_server(bench, bodies) as floor:
             for connections in CONNECTIONS:
-                compared = Comparison(NAME, f"cached, {connections} connections", bench.size, FLOOR, True)
+                # Over many connections, a request may wait for longer than reports_api.busy_ms, and gets 503.
+                is_same = connections == min(CONNECTIONS)
+                compared = Comparison(NAME, f"cached, {connections} connections", bench.size, FLOOR, is_same)
                 asks = list(islice(cycle(warm), bench.size.reads))
                 sides = [partial(_sent, bench, server, asks, connections) for server in (served, floor)]
                 yield in_turn(compared, bench.size.repeats, *sides)
