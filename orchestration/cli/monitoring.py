@@ -1,18 +1,39 @@
-"""`insights metrics` and `insights alerts`: what monitoring reads, and a message that tries the way of alerts."""
+"""`insights doctor`, `metrics` and `alerts`: what operators look at, what monitoring reads, and who is told."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import click
 
+from orchestration.cli import options
 from orchestration.cli.sections import Group
+from orchestration.cli.tables import show_records
 from orchestration.cli.texts import say, warn
 
 if TYPE_CHECKING:
     from orchestration.config.files import Settings
+
+
+NEEDS_ATTENTION = 3  # exit code, as of `insights status`; 1 is an error and 2 a wrong argument
+
+
+@click.command(epilog="Example: insights doctor --format json")
+@options.form
+def doctor(form: str) -> None:
+    """Look at configuration, servers, grants, settings, indexes, statistics and rooms, and say what to do.
+
+    It changes nothing. The exit code is 3 if something needs attention or is broken, else 0.
+    """
+    from orchestration.config.files import load_settings
+    from orchestration.monitoring.doctor import examine
+
+    found = list(examine(load_settings()))
+    show_records([asdict(finding) for finding in found], form)
+    sys.exit(NEEDS_ATTENTION if any(finding.state != "ok" for finding in found) else 0)
 
 
 @click.group(cls=Group)

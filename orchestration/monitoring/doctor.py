@@ -1,0 +1,32 @@
+"""Looks at everything that a load, the service and the cache lean on, and says what to do about each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from orchestration.config.files import Settings
+from orchestration.errors import InsightsError
+from orchestration.monitoring.findings import Finding
+from orchestration.monitoring.machine_checks import machine_checks
+from orchestration.monitoring.server_checks import server_checks
+from orchestration.warehouse.database import Database
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield a finding for each thing that was looked at; a check that fails is a finding itself."""
+    for check in machine_checks():
+        yield from check(settings)
+    try:
+        with Database.open(settings) as db:
+            yield Finding("warehouse", "ok", f"answers as {db.connection.info.user}")
+            for one in server_checks():
+                yield from _guarded(one, db)
+    except InsightsError as error:
+        yield Finding("warehouse", "broken", str(error), "Look at PostgreSQL and INSIGHTS_WAREHOUSE_URL.")
+
+
+def _guarded(check: Callable[[Database], Iterable[Finding]], db: Database) -> Iterator[Finding]:
+    try:
+        yield from check(db)
+    except InsightsError as error:
+        yield Finding(check.__name__.strip("_"), "broken", str(error), "Run: insights init")

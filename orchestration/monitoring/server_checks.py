@@ -1,0 +1,166 @@
+"""Looks at the server of the warehouse for `insights doctor`: settings, grants, tables, unfinished work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from psycopg import sql
+
+from orchestration.errors import InsightsError
+from orchestration.monitoring.findings import Finding, judged
+from orchestration.monitoring.outcomes import outcomes
+from orchestration.warehouse.access.privileges import check_privileges
+from orchestration.warehouse.access.roles import ALL_ROLES, WRITER_ONLY
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.loads import check_source
+
+OLDEST_SERVER, NEWEST_SERVER = 15, 18
+SKEW_SECONDS = 5.0
+MEGABYTE = 1024 * 1024
+LEAST_WORK_MEM_MB = 16
+MUCH, LEAST_ROWS = 0.3, 10_000  # the share of dead or changed rows that is much, of a table with so many
+# The indexes of Orgo's tables that a daily load leans on (docs/source-contract.md), by their first column.
+LEANT_ON = (
+    *((table, "id") for table in ("tasks", "cases", "task_events", "task_comments")),
+    *(("tasks", "case_id"), ("task_events", "task_id"), ("task_events", "created_at"), ("task_comments", "task_id")),
+)
+_INDEXED = """
+    select exists (
+        select from pg_index as i
+        inner join pg_attribute as a on i.indrelid = a.attrelid and i.indkey[0] = a.attnum
+        where i.indrelid = to_regclass(%s) and a.attname = %s and i.indisvalid and i.indpred is null
+    )
+"""
+_IS_TABLE = "select relkind in ('r', 'p', 'm') from pg_class where oid = to_regclass(%s)"
+_TABLES = """
+    select relname, n_live_tup, n_dead_tup, n_mod_since_analyze, coalesce(last_analyze, last_autoanalyze)
+    from pg_stat_user_tables
+    where schemaname = %s
+    order by relname
+"""
+
+
+def server_checks() -> list[Callable[[Database], Iterator[Finding]]]:
+    """Return the checks, each of which may raise InsightsError."""
+    return [_version, _clock, _prepared, _settings, _memory, _source, _indexes, _tables, _unfinished, _dags]
+
+
+def _version(db: Database) -> Iterator[Finding]:
+    version = db.connection.info.server_version
+    says = f"PostgreSQL {version // 10000}.{version % 10000}"
+    is_known = OLDEST_SERVER <= version // 10000 <= NEWEST_SERVER
+    yield judged("server", is_known, says, f"This release is tested with {OLDEST_SERVER} to {NEWEST_SERVER}.")
+
+
+def _clock(db: Database) -> Iterator[Finding]:
+    skew = abs((db.value("select clock_timestamp()") - datetime.now(UTC)).total_seconds())
+    yield judged(
+        "clock", skew <= SKEW_SECONDS, f"differs from this machine's by {skew:.1f} s", "Synchronize both clocks."
+    )
+
+
+def _prepared(db: Database) -> Iterator[Finding]:
+    missing = db.missing({"dag_outcomes": db.ops("dag_outcomes"), "load_log": db.ops("load_log")})
+    says = (
+        f"the bookkeeping lacks {', '.join(sorted(missing))}" if missing else "the bookkeeping is that of this release"
+    )
+    yield judged("bookkeeping", not missing, says, "Run: insights init", "broken")
+    try:
+        check_privileges(db)
+        yield Finding("grants", "ok", "the roles have theirs")
+    except InsightsError as error:
+        yield Finding("grants", "broken", str(error), "Run: insights init")
+
+
+def _settings(db: Database) -> Iterator[Finding]:
+    """Compare the settings of the role that loads with those that `insights init` gives it."""
+    role = db.settings.insights.warehouse.write_user
+    lines = db.value("select rolconfig from pg_roles where rolname = %s", [role]) or []
+    given = {name.lower(): value for name, _, value in (line.partition("=") for line in lines)}
+    wrong = [
+        f"{name} is {given.get(name, 'not set')}, not {wanted}"
+        for name, wanted in (ALL_ROLES | WRITER_ONLY).items()
+        if given.get(name) != wanted
+    ]
+    yield judged(
+        f"settings of {role}", not wrong, "; ".join(wrong) or "as insights init sets them", "Run: insights init"
+    )
+    for name, right in (("autovacuum", "on"), ("fsync", "on"), ("track_counts", "on")):
+        now = db.value("select current_setting(%s)", [name])
+        yield judged(name, now == right, now, f"Set {name} = {right} in postgresql.conf.")
+
+
+def _memory(db: Database) -> Iterator[Finding]:
+    work_mem = db.value("select pg_size_bytes(current_setting('work_mem'))") / MEGABYTE
+    says = f"{work_mem:.0f} MB"
+    remedy = f"A load sorts on disk below {LEAST_WORK_MEM_MB} MB: set work_mem for the role that loads."
+    yield judged("work_mem", work_mem >= LEAST_WORK_MEM_MB, says, remedy)
+    limit = int(db.value("select current_setting('max_connections')"))
+    rules = db.settings.insights
+    wanted = rules.warehouse.reader_limits.connections + rules.etl.concurrency + rules.etl.extra_connections
+    says = f"{limit} allowed, {wanted} wanted by readers and a load"
+    yield judged(
+        "connections", limit > wanted, says, "Raise max_connections, or lower warehouse.reader_limits.connections."
+    )
+
+
+def _source(db: Database) -> Iterator[Finding]:
+    try:
+        check_source(db)
+        yield Finding("source", "ok", "every operational table can be read")
+    except InsightsError as error:
+        yield Finding("source", "broken", str(error), "Run: insights init")
+
+
+def _indexes(db: Database) -> Iterator[Finding]:
+    """Look for the indexes that a load leans on; a view of the source has none of its own."""
+    lacking = []
+    for table, column in LEANT_ON:
+        name = db.source(table).as_string(db.connection)
+        if db.value(_IS_TABLE, [name]) and not db.value(_INDEXED, [name, column]):
+            lacking.append(f"{table} ({column})")
+    says = f"missing: {', '.join(lacking)}" if lacking else "those that a load leans on exist"
+    yield judged("indexes of Orgo", not lacking, says, "Create them; without them, a load reads the whole table.")
+
+
+def _tables(db: Database) -> Iterator[Finding]:
+    found = [row for row in db.rows(_TABLES, [db.names.marts_schema]) if row[1] + row[2] >= LEAST_ROWS]
+    dead = [name for name, live, dead, *_ in found if dead > MUCH * (live + dead)]
+    old = [name for name, live, _, changed, analyzed in found if analyzed is None or changed > MUCH * max(live, 1)]
+    for check, names, remedy in (
+        ("dead rows", dead, "Run VACUUM on them; look for a long transaction in pg_stat_activity."),
+        ("statistics", old, "Run ANALYZE on them; is autovacuum running?"),
+    ):
+        says = f"many in {', '.join(names)}" if check == "dead rows" else f"old in {', '.join(names)}"
+        yield judged(check, not names, says if names else "no large table needs attention", remedy)
+
+
+def _unfinished(db: Database) -> Iterator[Finding]:
+    holder = db.value(
+        sql.SQL("select c.command || ', since ' || c.claimed_at::timestamptz(0) from {} as c where {}(c)").format(
+            db.ops("claims"), db.ops("is_held")
+        )
+    )
+    yield Finding("writer", "ok", holder or "nobody is writing")
+    started = db.rows(
+        sql.SQL("select distinct relation_name from {} where finished_at is null order by 1").format(
+            db.ops("purge_log")
+        )
+    )
+    names = ", ".join(name for (name,) in started)
+    yield judged(
+        "purge",
+        not started or bool(holder),
+        f"unfinished: {names}" if names else "no purge is unfinished",
+        "Run: insights purge",
+    )
+
+
+def _dags(db: Database) -> Iterator[Finding]:
+    ended = outcomes(db)
+    failing = sorted(dag for dag, outcome in ended.items() if outcome.is_failing)
+    lost = sum(outcome.undelivered for outcome in ended.values())
+    says = f"failing: {', '.join(failing)}" if failing else f"none of {len(ended)} that ran is failing"
+    yield judged("DAGs", not failing, says, "See docs/airflow.md; insights_ops.dag_outcomes has the messages.")
+    yield judged("messages", not lost, f"{lost} reached nobody", "Run: insights alerts test")
