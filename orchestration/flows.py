@@ -90,9 +90,9 @@ REVIEW_GATE = Gate("gate", "waits for both daily loads of `as_of`.", loaded=(FAC
 SEND_REVIEWS = Step("send_reviews", "posts pending review cases to Core Services.")
 
 
-def _review(dag: str, does: str, *first: Step) -> Flow:
-    """Return the flow of a review: its gate, steps of its own, the models of its selector, and the delivery."""
-    steps = (REVIEW_GATE, *first, Models("review", does, dag), SEND_REVIEWS)
+def _review(dag: str, does: str, *first: Step, export: Aside | None = None) -> Flow:
+    """Return the flow of a review: its gate, steps of its own, its models, its scheduled exports, and the delivery."""
+    steps = (REVIEW_GATE, *first, Models("review", does, dag), *filter(None, [export]), SEND_REVIEWS)
     return Flow(wait=timedelta(hours=2), run_timeout=timedelta(hours=6), steps=steps)
 
 
@@ -143,6 +143,7 @@ FLOWS = {
             ),
             Dbt("relationship_tests", "tests that each fact finds its dimensions.", "test", "relationships"),
             Step("load_log", "checks that the load log has each dimension as of this run's `as_of`."),
+            Aside("export_day", "makes the exports of `exports.scheduled` of the day before `as_of`."),
         ),
     ),
     "weekly_pattern_review": _review(
@@ -150,10 +151,12 @@ FLOWS = {
         "builds `pattern_weekly` over `patterns.weekly.window_days`, then its review cases, each with tests.",
         Step("reconcile", "compares every row with its source, and repairs rows that the loads missed."),
         Aside("recount", "runs every data test over all rows; the review does not wait for it."),
+        export=Aside("export_week", "makes the exports of `exports.scheduled` of the week before."),
     ),
     "monthly_trend_report": _review(
         "monthly_trend_report",
         "builds `report_monthly_trends` and `pattern_monthly`, then its review cases, each with tests.",
+        export=Aside("export_month", "makes the exports of `exports.scheduled` of the month before."),
     ),
     "yearly_systemic_review": _review(
         "yearly_systemic_review",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from orchestration.api.gateway import Gateway
 from orchestration.api.limits import RequestLimit
 from orchestration.api.tokens import Authenticator, Caller, Verifier
-from orchestration.config.api_model import EXTRA_MS
 from orchestration.config.files import Settings
+from orchestration.config.outputs_model import EXTRA_MS
 from orchestration.dashboards.access import AccessRefusedError
 from orchestration.dashboards.reader import Reader
 from orchestration.errors import NotFoundError

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from orchestration.cli.texts import say
 
 if TYPE_CHECKING:
     from orchestration.exports.audit import Attempt
+    from orchestration.exports.scheduled import Period
 
 
 def _formats() -> Iterable[str]:
@@ -96,6 +98,35 @@ def list_exports(form: str) -> None:
     found = sorted(load_definitions(load_settings()).values(), key=lambda d: (d.kind, d.name))
     records = [{"name": d.name, "kind": d.kind, "description": " ".join(d.description.split())} for d in found]
     show_records(records, form)
+
+
+@exports.command(epilog="Example: insights exports make --every week")
+@click.option(
+    "--every", type=click.Choice(["day", "week", "month"]), required=True, help="The exports of which period to make."
+)
+@options.as_of
+@options.form
+def make(every: Period, as_of: date | None, form: str) -> None:
+    """Make the scheduled exports of a period that ended last.
+
+    They are declared in insights.exports.scheduled; the DAGs make them. What was made before is not made again. The
+    exit code is 1 if one failed.
+    """
+    from orchestration.config.files import load_settings
+    from orchestration.exports.definitions import load_definitions
+    from orchestration.exports.scheduled import make_scheduled, requests
+
+    settings = load_settings()
+    day = as_of or datetime.now(UTC).date()
+    made = list(make_scheduled(settings, load_definitions(settings), requests(settings, every, day)))
+    show_records(
+        [
+            {"export": one.request.name, "file": one.request.output, "rows": one.rows, "result": str(one)}
+            for one in made
+        ],
+        form,
+    )
+    sys.exit(1 if any(one.error for one in made) else 0)
 
 
 @exports.command(epilog="Example: insights exports audit --org st-mary --limit 50")

@@ -58,6 +58,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         ),
         Rule(partial(_token_is_encrypted, environ), (path("insights.reviews.url"), path("insights.reviews.token"))),
         Rule(_exports_keep_rows_back, (path("insights.exports.allowed_visibilities"),)),
+        Rule(_scheduled_exports_differ, (path("insights.exports.scheduled"),)),
         Rule(_dags_have_flows, (("dags",),)),
         Rule(_dag_ids_differ, (("dags",),)),
         *exposures(environ),
@@ -185,6 +186,14 @@ def _exports_keep_rows_back(settings: Settings) -> Iterator[Problem]:
             says = "is exported in aggregates only, never as rows; remove it from this list"
             where = (*path("insights.exports.allowed_visibilities"), index)
             yield finding(settings, "warning", where, visibility, says)
+
+
+def _scheduled_exports_differ(settings: Settings) -> Iterator[Problem]:
+    names = [one.name for one in settings.insights.exports.scheduled]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            where = (*path("insights.exports.scheduled"), index, "name")
+            yield finding(settings, "error", where, name, "names two scheduled exports, whose files would be the same")
 
 
 def _token_is_encrypted(environ: Mapping[str, str], settings: Settings) -> Iterator[Problem]:

@@ -10,12 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orchestration.config.api_model import Alerts, Metrics, ReportsApi
+from orchestration.config.outputs_model import Alerts, Exports, Metrics, ReportsApi
 from orchestration.config.tokens import (
     Count,
     Days,
     Environment,
-    GroupSize,
     Metadata,
     PerEnvironment,
     Seconds,
@@ -24,7 +23,6 @@ from orchestration.config.tokens import (
     SqlName,
     Switch,
     Text,
-    Visibility,
 )
 
 FORMAT_VERSION = "3.0"
@@ -147,30 +145,6 @@ class Backups(Section):
 
     rpo_minutes: PerEnvironment = Field(description="Maximum data loss; at most the shortest critical window.")
     rto_minutes: PerEnvironment = Field(description="Maximum duration of a recovery.")
-
-
-class Exports(Section):
-    """`insights.exports` (section 2.4)."""
-
-    max_rows_per_export: PerEnvironment = Field(description="Maximum number of rows; a larger export is refused.")
-    max_parallel_exports_per_user: PerEnvironment = Field(description="Maximum number of parallel exports of one user.")
-    max_rows_per_user_per_day: PerEnvironment | None = Field(
-        default=None, description="Maximum number of rows that one user exports on one UTC day; null is no limit."
-    )
-    pii_masking_enabled: Switch = Field(description="Whether personal columns are masked.")
-    allowed_visibilities: list[Visibility] = Field(
-        description="Visibilities of rows that may be exported: PUBLIC, INTERNAL."
-    )
-    min_group_size: GroupSize = Field(
-        default=5, description="Minimum size of a group in aggregates (decision D12); 2 or more."
-    )
-    connection_url: str = Field(
-        default="${INSIGHTS_EXPORT_WAREHOUSE_URL}",
-        description="URL of the database for `warehouse.export_user`; without it, exports connect as `write_user`.",
-    )
-    directory: Text = Field(
-        default="${INSIGHTS_EXPORT_DIR}", description="Folder for exported files; an absolute path."
-    )
 
 
 class Cadence(Section):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.exceptions import AirflowException, AirflowFailException
 from airflow.models.baseoperator import BaseOperator
@@ -23,6 +23,9 @@ from orchestration.dbt_failures import failure
 from orchestration.errors import NotBuiltError
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import missing_loads, newest_loads
+
+if TYPE_CHECKING:
+    from orchestration.exports.scheduled import Period
 
 
 class WriterOperator(BaseOperator):
@@ -181,6 +184,30 @@ class LoadLogOperator(BaseOperator):
         if missing := missing_loads(loads, self.relations, run_as_of(context)):
             raise NotBuiltError(missing)
         return {name: load.loaded_through.isoformat() for name, load in loads.items()}
+
+
+class ExportOperator(BaseOperator):
+    """Makes the scheduled exports of a period as `insights exports make` does; its task id ends with the period."""
+
+    ui_color = "#d9f0d0"
+
+    @failing_at_once()
+    def execute(self, context: Context) -> dict[str, int]:
+        """Make what was not made before; returns the rows of each file, and raises the first error after the others."""
+        from orchestration.exports.definitions import load_definitions
+        from orchestration.exports.scheduled import make_scheduled, requests
+
+        settings = load_settings()
+        every = cast("Period", self.task_id.rpartition("_")[2])
+        wanted = requests(settings, every, run_as_of(context))
+        if not wanted:
+            return {}
+        made = list(make_scheduled(settings, load_definitions(settings), wanted))
+        for one in made:
+            self.log.info("%s: %s", one.request.output, one)
+        if errors := [one.error for one in made if one.error]:
+            raise next((error for error in errors if error.is_transient), errors[0])
+        return {one.request.output: one.rows for one in made}
 
 
 class WarmOperator(BaseOperator):

@@ -14,6 +14,7 @@ from cosmos.airflow.task_group import DbtTaskGroup
 from orchestration import flows
 from orchestration.dags.gate import Gate
 from orchestration.dags.operators import (
+    ExportOperator,
     LoadLogOperator,
     PurgeOperator,
     ReconcileOperator,
@@ -29,6 +30,9 @@ OPERATORS: Mapping[str, type[BaseOperator]] = {
     "purge": PurgeOperator,
     "reconcile": ReconcileOperator,
     "recount": RecountOperator,
+    "export_day": ExportOperator,
+    "export_week": ExportOperator,
+    "export_month": ExportOperator,
     "send_reviews": SendReviewsOperator,
     "warm": WarmOperator,
 }

@@ -172,6 +172,20 @@ def previous_key_id(db: Database, organization_id: UUID) -> str | None:
     return found
 
 
+def was_finished(db: Database, request: Request) -> bool:
+    """Return whether an export was made as it is requested, under the same name and for the same days."""
+    query = sql.SQL(
+        "select exists (select from {} where event = 'finished' and export_name = %s and organization = %s"
+        " and format = %s and from_date = %s and to_date = %s and requested_by = %s and right(output, length(%s)) = %s)"
+    )
+    file = f"{request.output}.{request.file_format}"
+    asked = [request.name, _kept(request.organization), request.file_format, request.since, request.until]
+    found: bool = db.saying(MESSAGES).value(
+        query.format(db.ops("export_audit")), [*asked, _kept(request.user), file, file]
+    )
+    return found
+
+
 def _id_of(db: Database, given: str | None) -> str | None:
     """Return the id of an organization; the given id, or None for a slug, if dim_organizations does not have it."""
     if given is None:

@@ -60,6 +60,8 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     insights["access"] |= {"restricted_roles": ["a", "*"], "internal_roles": ["b"], "public_roles": ["c"]}
     insights["access"]["anonymised_roles"] = ["*"]
     insights["reports_api"] |= {"superuser_roles": ["*"]}
+    scheduled = {"name": "same", "export": "tasks", "organization": "a", "user": "b", "every": "day"}
+    insights["exports"]["scheduled"] = [scheduled, scheduled]
     insights["exports"] |= {"allowed_visibilities": ["RESTRICTED"], "pii_masking_enabled": False}
     for dag in dags["etl_dags"].values():
         dag["id"] = "insights_same"

@@ -23,8 +23,8 @@ from support.documentation import (
 )
 
 from orchestration.cli import commands as insights
-from orchestration.config.api_model import EXTRA_MS
 from orchestration.config.files import PROJECT, load_settings
+from orchestration.config.outputs_model import EXTRA_MS
 from orchestration.flows import FLOWS
 from workshop.cli import commands as workshop
 

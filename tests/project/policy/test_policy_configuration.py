@@ -89,6 +89,7 @@ CONFIGURATION: dict[str, Any] = {
         "min_group_size": 5,
         "connection_url": "${INSIGHTS_EXPORT_WAREHOUSE_URL}",
         "directory": "${INSIGHTS_EXPORT_DIR}",
+        "scheduled": [],
     },
     "access": {
         "public_roles": ["*"],

@@ -1,4 +1,4 @@
-"""The schemas of `insights.reports_api`, `.metrics` and `.alerts` (specification, sections 1.4 and 6)."""
+"""The sections of config/insights/config.yaml about what leaves Insights (specification, sections 1.4, 2.4 and 6)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,66 @@ from orchestration.config.tokens import (
     CaseLink,
     ClockSkew,
     Count,
+    GroupSize,
     Moment,
     Origin,
+    PerEnvironment,
+    Place,
     Port,
     Seconds,
     Section,
+    Switch,
     TaskLink,
     Text,
+    Token,
+    Visibility,
 )
 
 # Milliseconds that an answer may take in addition to its statement: to get a connection, and for the client's limit.
 EXTRA_MS = 400
+
+
+class ScheduledExport(Section):
+    """One of `insights.exports.scheduled`: an export that a DAG makes after its load or review (decision D230)."""
+
+    name: Token = Field(description="Name of the file, before its first day; unique.")
+    export: Token = Field(description="What is exported: a name of `insights exports list`.")
+    organization: Text = Field(description="Slug or id of the organization.")
+    user: Text = Field(description="Id of the user on whose behalf it is made; active in the organization.")
+    every: Literal["day", "week", "month"] = Field(
+        description="The period that ended last: the day before, the week from Monday, or the month."
+    )
+    format: Text = Field(default="csv", description="File format.")
+    place: Place | None = Field(
+        default=None, description="Where it goes, such as s3://BUCKET/PREFIX; null is the folder of exports."
+    )
+
+
+class Exports(Section):
+    """`insights.exports` (section 2.4)."""
+
+    max_rows_per_export: PerEnvironment = Field(description="Maximum number of rows; a larger export is refused.")
+    max_parallel_exports_per_user: PerEnvironment = Field(description="Maximum number of parallel exports of one user.")
+    max_rows_per_user_per_day: PerEnvironment | None = Field(
+        default=None, description="Maximum number of rows that one user exports on one UTC day; null is no limit."
+    )
+    pii_masking_enabled: Switch = Field(description="Whether personal columns are masked.")
+    allowed_visibilities: list[Visibility] = Field(
+        description="Visibilities of rows that may be exported: PUBLIC, INTERNAL."
+    )
+    min_group_size: GroupSize = Field(
+        default=5, description="Minimum size of a group in aggregates (decision D12); 2 or more."
+    )
+    connection_url: str = Field(
+        default="${INSIGHTS_EXPORT_WAREHOUSE_URL}",
+        description="URL of the database for `warehouse.export_user`; without it, exports connect as `write_user`.",
+    )
+    directory: Text = Field(
+        default="${INSIGHTS_EXPORT_DIR}", description="Folder for exported files; an absolute path."
+    )
+    scheduled: list[ScheduledExport] = Field(
+        default=[], description="Exports that the DAGs make of each day, week or month."
+    )
 
 
 class ReportsApi(Section):
