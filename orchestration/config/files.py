@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from orchestration.config.consistency import contradictions
 from orchestration.config.dag_model import DagsFile
+from orchestration.config.deployment import deployment_problems
 from orchestration.config.expansion import expand_document
 from orchestration.config.fitting import fitting
 from orchestration.config.model import ConfigFile
@@ -86,7 +87,7 @@ def load_settings(project: Path = PROJECT) -> Settings:
 def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Checked:
     """Check the files below `project` and the environment variables; returns the problems of every ENVIRONMENT."""
     environ = os.environ if environ is None else environ
-    problems, environment = variable_problems(environ), _environment(environ)
+    problems, environment = [*variable_problems(environ), *deployment_problems(project)], _environment(environ)
     environ = {**environ, "INSIGHTS_ENV": environment}
     documents = _documents(project, environ)
     if override := read_override(environ):

@@ -28,6 +28,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "dim_persons": {"in:person_id": REJECTED, "source_rows": BY_ID},
     "dim_roles": {"in:role_id": REJECTED},
     "dim_tasks": {"bases": SHARED, "categories": SHARED, "subcategories": SHARED, "in:role_id": REJECTED},
+    "int_business_calendars": {"organizations": SHARED, "hours": SHARED, "holidays": SHARED},
+    "int_business_intervals": {"bounds": SHARED, "hours": SHARED, "holidays": SHARED, "stretches": SHARED},
     "int_applicable_profiles": {"own_profile": SHARED, "profiles": SHARED},
     "int_case_lifecycle": {
         "case_tasks": OWN_ROWS,

@@ -39,6 +39,28 @@ CORRUPTED_REPORTS = {
         );
         """,
     ),
+    "assert_business_times_match_the_facts": Corruption(
+        "assert_business_times_match_the_facts",
+        20,
+        # Half of them are longer than the duration, and half are missing.
+        """
+        create temporary table wrong_times as
+        select task_id, row_number() over (order by task_id) as number from insights.fact_task_business_times
+        where business_seconds_to_completion is not null order by task_id limit 20;
+        update insights.fact_task_business_times as wrong set business_seconds_to_completion = 1000000000000
+        from wrong_times where wrong.task_id = wrong_times.task_id and number <= 10;
+        delete from insights.fact_task_business_times as wrong using wrong_times
+        where wrong.task_id = wrong_times.task_id and number > 10;
+        """,
+    ),
+    "assert_business_limits_have_a_calendar": Corruption(
+        "assert_business_limits_have_a_calendar",
+        21,
+        """
+        insert into insights_staging.int_applicable_profiles (organization_id, domain, is_calendar_missing)
+        select gen_random_uuid(), '*', true from generate_series(1, 21);
+        """,
+    ),
     "assert_backlog_counts_open_tasks": Corruption(
         "assert_backlog_counts_open_tasks",
         13,
