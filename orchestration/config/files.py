@@ -134,6 +134,7 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
         "swap_attempts": insights.etl.swap_attempts,
         "overlap_hours": insights.etl.overlap_hours,
         "source_stale_hours": insights.etl.source_stale_hours,
+        "anomalies": insights.anomalies.model_dump(),
         "patterns": {name: getattr(insights.patterns, name).model_dump() for name in REVIEWS},
         **{name: per_environment(getattr(insights.retention, name)) for name in type(insights.retention).model_fields},
     }

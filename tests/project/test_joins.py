@@ -37,6 +37,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "in:case_id": OWN_ROWS,
         "counts": BY_ID,
     },
+    "int_daily_counts": {"days": SHARED},
     "int_entity_labels_checked": {"in:label_id": BY_ID},
     "int_foreign_references": {"learning_groups": INHERITED, "persons": BY_ID, "labels": BY_ID, "entities": BY_ID},
     "int_person_needs": {"learning_groups": INHERITED},
@@ -67,6 +68,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "rejects": {"source_row": BY_ID},
     "report_monthly_trends": {"bases": SHARED, "categories": SHARED},
+    "report_targets": {"targets": SHARED},
     "review_requests": {"kinds": SHARED, "newest": SHARED, "categories": SHARED, "subcategories": SHARED},
     "source_drift": {"actual": SHARED, "repeated": SHARED, "c": SHARED, "n": SHARED, "t": SHARED},
 }

@@ -41,6 +41,7 @@ OTHER_MATERIALIZATIONS = {
     "int_case_lifecycle": ("table", "a delta that several marts read: computed once a load"),
     "int_business_calendars": ("table", "read by each question about a calendar, and has an index"),
     "int_business_intervals": ("table", "as_of is compiled into tables only; looked into by its indexes"),
+    "int_daily_counts": ("table", "configured values are compiled into tables only"),
     "int_task_statuses": ("table", "a delta that several marts read: computed once a load"),
     "dim_tasks": ("incremental", "only what changed"),
     "fact_task_business_times": ("incremental", "only what changed"),

@@ -14,6 +14,17 @@ class Corruption:
     statements: str
 
 
+# Organizations with one day that is judged, and the same weekday a week before.
+DAILY_COUNTS = """
+    insert into insights_staging.int_daily_counts
+    (organization_id, day, is_judged, task_count, without_domain_count, without_deadline_count)
+    select made.id, days.day, days.is_judged, days.task_count, days.without_domain_count, days.without_deadline_count
+    from (select gen_random_uuid() as id from generate_series(1, {organizations})) as made
+    cross join (
+        values (date '2025-12-24', false, {usual}), (date '2025-12-31', true, {unusual})
+    ) as days (day, is_judged, task_count, without_domain_count, without_deadline_count);
+"""
+
 CORRUPTED_REPORTS = {
     "assert_reports_count_every_task": Corruption(
         "assert_reports_count_every_task",
@@ -60,6 +71,16 @@ CORRUPTED_REPORTS = {
         insert into insights_staging.int_applicable_profiles (organization_id, domain, is_calendar_missing)
         select gen_random_uuid(), '*', true from generate_series(1, 21);
         """,
+    ),
+    "assert_volume_is_usual": Corruption(
+        "assert_volume_is_usual",
+        22,
+        DAILY_COUNTS.format(organizations=22, usual="30, 0, 0", unusual="90, 0, 0"),
+    ),
+    "assert_missing_values_are_usual": Corruption(
+        "assert_missing_values_are_usual",
+        23,
+        DAILY_COUNTS.format(organizations=23, usual="30, 0, 0", unusual="30, 9, 0"),
     ),
     "assert_backlog_counts_open_tasks": Corruption(
         "assert_backlog_counts_open_tasks",
