@@ -16,7 +16,39 @@
         cast({{ utc_date("(load.horizon - limits.seconds * interval '1 second')") }} as timestamp),
         interval '1 day'
     ) as passed (day)
-    where load.horizon > {{ former }}
+    where load.horizon > {{ former }} and profiles.limits_in is distinct from 'business'
+    union
+    -- The same in business time: tasks of which fewer open seconds than the limit had passed, and more have now.
+    select
+        profiles.organization_id,
+        cast(passed.day as date) as day
+    from {{ profiles }} as profiles
+    cross join ({{ latest_load('fact_tasks') }}) as load
+    cross join lateral (values (profiles.reactivity_seconds), (profiles.max_escalation_seconds)) as limits (seconds)
+    cross join lateral (
+        values (
+            {{ open_moment('profiles', open_seconds('profiles', former) ~ ' - limits.seconds') }},
+            {{ open_moment('profiles', open_seconds('profiles', 'load.horizon') ~ ' - limits.seconds') }}
+        )
+    ) as created (since, until)
+    cross join lateral generate_series(
+        cast({{ utc_date('coalesce(created.since, load.cutoff)') }} as timestamp),
+        cast({{ utc_date('created.until') }} as timestamp),
+        interval '1 day'
+    ) as passed (day)
+    where load.horizon > {{ former }} and profiles.limits_in = 'business'
+    union
+    -- The calendar may have changed.
+    select
+        business.organization_id,
+        business.created_date_key as day
+    from {{ ref('fact_task_business_times') }} as business
+    where
+        business.loaded_at >= '{{ former_load().logged_at }}'
+        and business.organization_id in (
+            select profiles.organization_id from {{ profiles }} as profiles
+            where profiles.limits_in = 'business'
+        )
     union
     select
         tasks.organization_id,
@@ -31,8 +63,8 @@
     from {{ this }} as report
     {{ join_profiles('report', 'report.domain') }}
     where
-        row(report.profile_code, report.reactivity_seconds, report.max_escalation_seconds)
-        is distinct from row(profiles.profile_code, profiles.reactivity_seconds, profiles.max_escalation_seconds)
+        row(report.profile_code, report.reactivity_seconds, report.max_escalation_seconds, {{ 'report' if compared_columns() else 'profiles' }}.limits_in)
+        is distinct from row(profiles.profile_code, profiles.reactivity_seconds, profiles.max_escalation_seconds, profiles.limits_in)
 {% endmacro %}
 
 {#- Joins, as `profiles`, the profile that applies to rows of a domain: the override of the domain, else that of the organization. -#}

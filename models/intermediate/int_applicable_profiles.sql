@@ -8,6 +8,10 @@ profiles as (
     select * from {{ ref('stg_profiles') }}
 ),
 
+calendars as (
+    select * from {{ ref('int_business_calendars') }}
+),
+
 domains as (
     {%- for domain, profile_code in var('overrides_by_domain').items() %}
     select
@@ -48,6 +52,13 @@ final as (
         profiles.default_visibility,
         profiles.reactivity_seconds,
         profiles.max_escalation_seconds,
+        -- An organization without a calendar is always open (decision D224).
+        case
+            when profiles.limits_in = 'business' and calendars.organization_id is not null then 'business' else 'wall_clock'
+        end as limits_in,
+        profiles.limits_in = 'business' and calendars.organization_id is null as is_calendar_missing,
+        calendars.calendar,
+        calendars.timezone,
         profiles.pattern_window_days,
         profiles.pattern_min_events,
         profiles.cross_departmental_trends,
@@ -57,6 +68,7 @@ final as (
         profiles.reviews_yearly
     from resolved
     left join profiles on resolved.profile_code = profiles.profile_code
+    left join calendars on resolved.organization_id = calendars.organization_id
 )
 
 select * from final

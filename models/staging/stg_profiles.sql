@@ -3,6 +3,7 @@ select
     default_visibility,
     reactivity_seconds,
     max_escalation_seconds,
+    coalesce(document ->> 'limits_in', 'wall_clock') as limits_in,
     cast(document #>> '{cyclic_overview,threshold_triggers,incident_frequency,window_days}' as integer) as pattern_window_days,
     cast(document #>> '{cyclic_overview,threshold_triggers,incident_frequency,min_events}' as integer) as pattern_min_events,
     cast(document #>> '{cyclic_overview,threshold_triggers,cross_departmental_trends}' as boolean) as cross_departmental_trends,

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from orchestration.config.consistency import contradictions
 from orchestration.config.dag_model import DagsFile
+from orchestration.config.deployment import deployment_problems
 from orchestration.config.expansion import expand_document
 from orchestration.config.fitting import fitting
 from orchestration.config.model import ConfigFile
@@ -86,7 +87,7 @@ def load_settings(project: Path = PROJECT) -> Settings:
 def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Checked:
     """Check the files below `project` and the environment variables; returns the problems of every ENVIRONMENT."""
     environ = os.environ if environ is None else environ
-    problems, environment = variable_problems(environ), _environment(environ)
+    problems, environment = [*variable_problems(environ), *deployment_problems(project)], _environment(environ)
     environ = {**environ, "INSIGHTS_ENV": environment}
     documents = _documents(project, environ)
     if override := read_override(environ):
@@ -133,6 +134,7 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
         "swap_attempts": insights.etl.swap_attempts,
         "overlap_hours": insights.etl.overlap_hours,
         "source_stale_hours": insights.etl.source_stale_hours,
+        "anomalies": insights.anomalies.model_dump(),
         "patterns": {name: getattr(insights.patterns, name).model_dump() for name in REVIEWS},
         **{name: per_environment(getattr(insights.retention, name)) for name in type(insights.retention).model_fields},
     }

@@ -208,6 +208,16 @@ class Access(Section):
     )
 
 
+class Anomalies(Section):
+    """`insights.anomalies`: warnings of unusual days (decision D226)."""
+
+    days: Days = Field(default=7, description="Last days before the horizon that are judged.")
+    weeks: Count = Field(default=8, description="Weeks before each of them with which it is compared.")
+    factor: Count = Field(default=2, description="How many times the most, or what part of the least, is unusual.")
+    min_tasks: Count = Field(default=20, description="Tasks of an average day; with fewer, no day is judged.")
+    max_share_change: Share = Field(default=0.2, description="How far a share of missing values may leave its band.")
+
+
 class Offline(Section):
     """`insights.offline`: the environment without a network (decision D9)."""
 
@@ -230,6 +240,7 @@ class Insights(Section):
     access: Access = Field(default_factory=Access)
     patterns: Patterns
     reviews: Reviews = Field(default_factory=Reviews)
+    anomalies: Anomalies = Field(default_factory=Anomalies)
     offline: Offline = Field(default_factory=Offline)
     reports_api: ReportsApi = Field(default_factory=ReportsApi)
     metrics: Metrics = Field(default_factory=Metrics)

@@ -72,6 +72,10 @@ class Profile(Section):
     metadata: dict[str, str] = Field(default_factory=dict)
     reactivity_seconds: Count = Field(description="Time limit for the first response, in seconds.")
     max_escalation_seconds: Count = Field(description="Time limit for the completion of a task, in seconds.")
+    limits_in: Literal["wall_clock", "business"] = Field(
+        default="wall_clock",
+        description="Which seconds both limits count: all, or those in which the organization's calendar is open.",
+    )
     transparency_level: Literal["full", "balanced", "restricted", "private"]
     escalation_granularity: Literal["relaxed", "moderate", "detailed", "aggressive"]
     review_frequency: Text

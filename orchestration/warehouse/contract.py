@@ -37,7 +37,7 @@ def contract_tables() -> list[ContractTable]:
 
 def mart_names() -> list[str]:
     """Return the sorted names of the relations that dbt builds in the schema of the marts: marts and seeds."""
-    files = [*(PROJECT / "models" / "marts").rglob("*.sql"), *(PROJECT / "seeds").rglob("*.csv")]
+    files = [*(PROJECT / "models" / "marts").rglob("*.sql"), *(PROJECT / "seeds").glob("*.csv")]
     return sorted(file.stem for file in files if file.parent.name != "personal")
 
 

@@ -28,7 +28,7 @@ CHECKED = ("orchestration.config.", "orchestration.errors", "orchestration.flows
 
 def test_the_check_starts_no_process_and_opens_no_connection() -> None:
     package = PROJECT / "orchestration"
-    modules = [*(package / "config").glob("*.py"), package / "errors.py", package / "flows.py"]
+    modules = [*(package / "config").rglob("*.py"), package / "errors.py", package / "flows.py"]
     imported = {name for file in modules for name in re.findall(r"^(?:from|import) ([\w.]+)", file.read_text(), re.M)}
     outside = {name.split(".")[0] for name in imported if not name.startswith("orchestration.")}
     ours = {name for name in imported if name.startswith("orchestration.")}

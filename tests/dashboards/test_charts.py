@@ -123,7 +123,8 @@ def test_what_is_a_quotient_is_a_share_or_a_percentage() -> None:
     assert {"sla_breaches.by_day.reactivity_share", "profile_score.total.score"} <= {name for name, _ in quotients}
     assert {unit for _, unit in quotients} == {"share", "percent"}
     assert {name for name, unit in quotients if unit == "percent"} == {
-        *("profile_score.by_domain.score", "profile_score.total.score", "overview.deadlines.score")
+        *("profile_score.by_domain.score", "profile_score.total.score", "overview.deadlines.score"),
+        "targets.by_month.percent",
     }
 
 

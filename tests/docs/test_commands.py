@@ -55,7 +55,7 @@ ADDED = {
 WRITTEN = ("trends.svg", "limits.png")  # files that commands write
 CHANGES_NOTHING = "values, messages, keys and pieces of files, no commands"
 OTHERS = {"docs/configuration.md", "docs/dashboards.md", "docs/incident-import.md", "docs/meta-keys.md"}
-OTHERS |= {"docs/monitoring.md", "docs/reports-api.md", "docs/source-contract.md"}
+OTHERS |= {"docs/business-time.md", "docs/monitoring.md", "docs/reports-api.md", "docs/source-contract.md"}
 KEY = "a key for tests, which is long enough: 0123456789"
 WITH_COMMANDS = sorted({block.page for block in BLOCKS if block.kind == "shell"})
 

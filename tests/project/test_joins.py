@@ -28,6 +28,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "dim_persons": {"in:person_id": REJECTED, "source_rows": BY_ID},
     "dim_roles": {"in:role_id": REJECTED},
     "dim_tasks": {"bases": SHARED, "categories": SHARED, "subcategories": SHARED, "in:role_id": REJECTED},
+    "int_business_calendars": {"organizations": SHARED, "hours": SHARED, "holidays": SHARED},
+    "int_business_intervals": {"bounds": SHARED, "hours": SHARED, "holidays": SHARED, "stretches": SHARED},
     "int_applicable_profiles": {"own_profile": SHARED, "profiles": SHARED},
     "int_case_lifecycle": {
         "case_tasks": OWN_ROWS,
@@ -35,6 +37,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "in:case_id": OWN_ROWS,
         "counts": BY_ID,
     },
+    "int_daily_counts": {"days": SHARED},
     "int_entity_labels_checked": {"in:label_id": BY_ID},
     "int_foreign_references": {"learning_groups": INHERITED, "persons": BY_ID, "labels": BY_ID, "entities": BY_ID},
     "int_person_needs": {"learning_groups": INHERITED},
@@ -65,6 +68,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "rejects": {"source_row": BY_ID},
     "report_monthly_trends": {"bases": SHARED, "categories": SHARED},
+    "report_targets": {"targets": SHARED},
     "review_requests": {"kinds": SHARED, "newest": SHARED, "categories": SHARED, "subcategories": SHARED},
     "source_drift": {"actual": SHARED, "repeated": SHARED, "c": SHARED, "n": SHARED, "t": SHARED},
 }

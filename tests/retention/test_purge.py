@@ -166,8 +166,8 @@ def test_batches_keep_to_their_size_and_what_belongs_together_goes_together(
             )
         )
     )
-    # Facts of tasks take their dimension rows and their statuses with them: 10 // 3 = 3 tasks, since 7 of each of the
-    # three relations would be over the maximum.
+    # Facts of tasks take their dimension rows, statuses and business times with them: 10 // 4 = 2 tasks, since 7 of
+    # each of the four relations would be over the maximum.
     report = run_purge(built, _with_batches(settings, 7, 10), plan, date(2026, 1, 5))
     batches: dict[int, dict[str, set[object]]] = defaultdict(lambda: defaultdict(set))
     for transaction, relation, key in built.rows("select * from public.deleted"):
@@ -180,7 +180,7 @@ def test_batches_keep_to_their_size_and_what_belongs_together_goes_together(
     )
     assert report.relations[0].cutoff == date(2024, 1, 6)
     sizes = Counter(len(batch["fact_tasks"]) for batch in tasks)
-    assert sizes == Counter([3] * (count // 3) + ([count % 3] if count % 3 else []))
+    assert sizes == Counter([2] * (count // 2) + [1] * (count % 2))
     assert count > 20
     logged = dict(built.rows("select relation_name, rows_purged from insights_ops.purge_log"))
     assert logged == rows_by_relation(report)

@@ -12,7 +12,15 @@ from support.small_scenario import uid
 # What a load of these rows needs.
 LOADED = (
     *("int_task_lifecycle", "int_case_lifecycle", "dim_tasks", "fact_tasks", "dim_cases", "fact_cases"),
-    *("int_task_statuses", "fact_task_statuses", "personal_cases", "fact_wellbeing_checkins", "dim_persons"),
+    *("int_task_statuses", "fact_task_statuses", "business_calendars", "business_hours", "business_holidays"),
+    *(
+        "int_business_calendars",
+        "int_business_intervals",
+        "fact_task_business_times",
+        "personal_cases",
+        "fact_wellbeing_checkins",
+        "dim_persons",
+    ),
     *("personal_persons", "rejects"),
 )
 

@@ -21,6 +21,7 @@ final as (
         profile_code,
         reactivity_seconds,
         max_escalation_seconds,
+        limits_in,
         cast(count(*) as integer) as task_count,
         cast(count(is_reactivity_breach) as integer) as reactivity_decided,
         cast(count(*) filter (where is_reactivity_breach) as integer) as reactivity_breaches,
@@ -31,7 +32,7 @@ final as (
         cast(count(*) filter (where deadline_outcome = 'undecided') as integer) as undecided_count,
         cast(count(*) filter (where deadline_outcome is null) as integer) as without_deadline_count
     from tasks
-    group by created_date_key, organization_id, domain, visibility, profile_code, reactivity_seconds, max_escalation_seconds
+    group by created_date_key, organization_id, domain, visibility, profile_code, reactivity_seconds, max_escalation_seconds, limits_in
 )
 
 select * from final

@@ -1,17 +1,31 @@
 {{ config(unique_key=['organization_id', 'task_id', 'limit_kind'], meta={'load_of': 'fact_tasks'}) }}
+{%- set next_day = "load.horizon + interval '24 hours'" %}
 
 with load as (
     {{ latest_load('fact_tasks') }}
 ),
 
--- A task of a certain age reaches a limit before the next load, so tasks of one day are looked at for each limit.
+-- A task of a certain age reaches a limit before the next load, so tasks of one day are looked at for each limit. In business time, those
+-- whose open seconds reach it: none where the organization is closed until the next load.
 limits as (
     select
         profiles.organization_id,
         profiles.domain,
+        profiles.limits_in,
+        profiles.calendar,
+        profiles.timezone,
         kinds.limit_kind,
-        make_interval(secs => kinds.seconds) as time_limit,
-        load.horizon - make_interval(secs => kinds.seconds) as created_from
+        kinds.seconds,
+        case
+            when profiles.limits_in = 'business'
+                then coalesce({{ open_moment('profiles', open_seconds('profiles', 'load.horizon') ~ ' - kinds.seconds') }}, '-infinity')
+            else load.horizon - make_interval(secs => kinds.seconds)
+        end as created_from,
+        case
+            when profiles.limits_in = 'business'
+                then coalesce({{ open_moment('profiles', open_seconds('profiles', next_day) ~ ' - kinds.seconds') }}, '-infinity')
+            else {{ next_day }} - make_interval(secs => kinds.seconds)
+        end as created_before
     from {{ ref('int_applicable_profiles') }} as profiles
     cross join load
     cross join lateral (
@@ -24,13 +38,17 @@ due as (
         tasks.task_id,
         tasks.organization_id,
         limits.limit_kind,
-        tasks.created_at + limits.time_limit as due_at
+        case
+            when limits.limits_in = 'business'
+                then {{ open_moment('limits', open_seconds('limits', 'tasks.created_at') ~ ' + limits.seconds', last=true) }}
+            else tasks.created_at + make_interval(secs => limits.seconds)
+        end as due_at
     from limits
     inner join {{ ref('dim_tasks') }} as tasks
         on
             limits.organization_id = tasks.organization_id
             and limits.created_from <= tasks.created_at
-            and limits.created_from + interval '24 hours' > tasks.created_at
+            and limits.created_before > tasks.created_at
     inner join {{ ref('fact_tasks') }} as facts
         on tasks.task_id = facts.task_id and tasks.organization_id = facts.organization_id
     {{ join_profiles('tasks', 'tasks.type') }}

@@ -97,6 +97,7 @@ CONFIGURATION: dict[str, Any] = {
         "restricted_roles": [],
         "anonymised_roles": [],
     },
+    "anomalies": {"days": 7, "weeks": 8, "factor": 2, "min_tasks": 20, "max_share_change": 0.2},
     "offline": {"enabled": False},
     "metrics": {"host": "127.0.0.1", "port": 9108, "timeout_ms": 5000},
     "alerts": {
@@ -208,6 +209,7 @@ def test_defaults_of_dbt_are_those_of_the_configuration(settings: Settings) -> N
         ("swap_attempts", "swap_attempts: 60", "swap_attempts: 61"),
         ("overlap_hours", "overlap_hours: 6", "overlap_hours: 7"),
         ("source_stale_hours", "source_stale_hours: 48", "source_stale_hours: 49"),
+        ("anomalies", "weeks: 8", "weeks: 9"),
         ("patterns", "weekly: { window_days: 28,", "weekly: { window_days: 27,"),
         ("raw_event_retention_days", "{ dev: 730, staging: 730, prod: 730 }", "{ dev: 731, staging: 730, prod: 730 }"),
         ("aggregated_retention_days", "{ dev: 90, staging: 730, prod: 3650 }", "{ dev: 90, staging: 731, prod: 3650 }"),

@@ -39,8 +39,12 @@ OTHER_MATERIALIZATIONS = {
     "int_applicable_profiles": ("table", "as_of and configured values are compiled into tables only"),
     "int_task_lifecycle": ("table", "a delta that several marts read: computed once a load"),
     "int_case_lifecycle": ("table", "a delta that several marts read: computed once a load"),
+    "int_business_calendars": ("table", "read by each question about a calendar, and has an index"),
+    "int_business_intervals": ("table", "as_of is compiled into tables only; looked into by its indexes"),
+    "int_daily_counts": ("table", "configured values are compiled into tables only"),
     "int_task_statuses": ("table", "a delta that several marts read: computed once a load"),
     "dim_tasks": ("incremental", "only what changed"),
+    "fact_task_business_times": ("incremental", "only what changed"),
     "fact_task_statuses": ("incremental", "only what changed"),
     "dim_cases": ("incremental", "only what changed"),
     "dim_persons": ("incremental", "keeps persons who left the source"),
@@ -123,6 +127,7 @@ def test_as_of_and_configured_values_are_compiled_into_tables_only(
     assert changed == {
         "fact_wellbeing_checkins",  # horizon, cutoff, overlap
         "int_applicable_profiles",  # default profile, overrides
+        "int_business_intervals",  # horizon, cutoff
         "int_case_lifecycle",
         "int_monthly_trends",  # aggregated retention
         "int_task_lifecycle",

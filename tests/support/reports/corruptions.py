@@ -14,6 +14,17 @@ class Corruption:
     statements: str
 
 
+# Organizations with one day that is judged, and the same weekday a week before.
+DAILY_COUNTS = """
+    insert into insights_staging.int_daily_counts
+    (organization_id, day, is_judged, task_count, without_domain_count, without_deadline_count)
+    select made.id, days.day, days.is_judged, days.task_count, days.without_domain_count, days.without_deadline_count
+    from (select gen_random_uuid() as id from generate_series(1, {organizations})) as made
+    cross join (
+        values (date '2025-12-24', false, {usual}), (date '2025-12-31', true, {unusual})
+    ) as days (day, is_judged, task_count, without_domain_count, without_deadline_count);
+"""
+
 CORRUPTED_REPORTS = {
     "assert_reports_count_every_task": Corruption(
         "assert_reports_count_every_task",
@@ -38,6 +49,38 @@ CORRUPTED_REPORTS = {
             select status_id from insights.fact_task_statuses where is_current order by status_id limit 18
         );
         """,
+    ),
+    "assert_business_times_match_the_facts": Corruption(
+        "assert_business_times_match_the_facts",
+        20,
+        # Half of them are longer than the duration, and half are missing.
+        """
+        create temporary table wrong_times as
+        select task_id, row_number() over (order by task_id) as number from insights.fact_task_business_times
+        where business_seconds_to_completion is not null order by task_id limit 20;
+        update insights.fact_task_business_times as wrong set business_seconds_to_completion = 1000000000000
+        from wrong_times where wrong.task_id = wrong_times.task_id and number <= 10;
+        delete from insights.fact_task_business_times as wrong using wrong_times
+        where wrong.task_id = wrong_times.task_id and number > 10;
+        """,
+    ),
+    "assert_business_limits_have_a_calendar": Corruption(
+        "assert_business_limits_have_a_calendar",
+        21,
+        """
+        insert into insights_staging.int_applicable_profiles (organization_id, domain, is_calendar_missing)
+        select gen_random_uuid(), '*', true from generate_series(1, 21);
+        """,
+    ),
+    "assert_volume_is_usual": Corruption(
+        "assert_volume_is_usual",
+        22,
+        DAILY_COUNTS.format(organizations=22, usual="30, 0, 0", unusual="90, 0, 0"),
+    ),
+    "assert_missing_values_are_usual": Corruption(
+        "assert_missing_values_are_usual",
+        23,
+        DAILY_COUNTS.format(organizations=23, usual="30, 0, 0", unusual="30, 9, 0"),
     ),
     "assert_backlog_counts_open_tasks": Corruption(
         "assert_backlog_counts_open_tasks",

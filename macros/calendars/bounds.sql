@@ -1,0 +1,16 @@
+{#- The end of the calendars, as a UTC timestamp: that of the year after the horizon's, so that limits of open tasks are inside. Whole years,
+    because a load then changes the intervals once a year. -#}
+{% macro end_of_calendars(horizon) -%}
+    (date_trunc('year', cast({{ horizon }} as timestamp)) + interval '2 years')
+{%- endmacro %}
+
+{#- The earliest day of the stored tasks, for tasks that are out of retention and not yet purged; NULL before the first load. -#}
+{% macro first_stored_day() -%}
+    {%- set stored = stored_or_none('fact_tasks') -%}
+    {{- '(select min(created_date_key) from ' ~ stored ~ ')' if stored else 'cast(null as date)' -}}
+{%- endmacro %}
+
+{#- What clocks of a time zone show more than UTC at a UTC timestamp, as an interval. -#}
+{% macro utc_offset(moment, timezone) -%}
+    ((({{ moment }}) at time zone 'UTC') at time zone {{ timezone }} - ({{ moment }}))
+{%- endmacro %}
