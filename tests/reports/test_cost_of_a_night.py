@@ -1,0 +1,76 @@
+"""What a night's reports read follows the tasks that changed, not the history (decisions D197, D217 and D219).
+
+The sample is small, so the planner would read whole tables rather than indexes. Without sequential scans it reads what
+it would read of a large history; what needs all rows then still reads all entries of an index.
+"""
+
+# ruff: noqa: S608 -- every statement is made of literals of the tests
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from support.warehouse import NO_TESTS, Warehouse
+
+from workshop.sample.load import SAMPLE_AS_OF
+
+pytestmark = pytest.mark.services
+
+REPORTS = (
+    *("int_task_backlog", "report_task_backlog", "int_monthly_trends", "report_monthly_trends"),
+    *("report_task_volume", "report_sla_breaches"),
+)
+# Rows that were read from a table, and entries that were read from its indexes, by sessions that have ended.
+READ = """
+    select t.relname, t.seq_tup_read + coalesce(sum(i.idx_tup_read), 0)
+    from pg_stat_user_tables as t
+    left join pg_stat_user_indexes as i using (relid)
+    where t.schemaname = 'insights'
+    group by t.relname, t.seq_tup_read
+"""
+FOLLOWING = {
+    *("fact_tasks", "dim_tasks", "fact_task_statuses", "report_task_backlog", "report_monthly_trends"),
+    *("report_task_volume", "report_sla_breaches"),
+}
+# One is closed, another gets a new severity, a third moves to another day.
+CHANGED = """
+    select task_id from insights.fact_tasks where closed_date_key is null and created_date_key >= '2025-10-01'
+    order by task_id limit 3
+"""
+
+
+def _read(warehouse: Warehouse) -> dict[str, int]:
+    warehouse.wait_for("select count(*) = 1 from pg_stat_activity where datname = current_database()")
+    return {name: int(rows) for name, rows in warehouse.rows(READ)}
+
+
+def test_reports_of_a_night_read_what_changed(built: Warehouse) -> None:
+    role = built.settings.insights.warehouse.write_user
+    built.execute(f"alter role {role} in database {built.name} set enable_seqscan = off")
+    assert built.build(*NO_TESTS).succeeded
+    chosen = [f"'{task}'" for (task,) in built.rows(CHANGED)]
+    at = "updated_at = '2026-01-01 12:00+00'"
+    built.execute(
+        f"update tasks set status = 'COMPLETED', closed_at = '2026-01-01 12:00+00', {at} where id = {chosen[0]};"
+        f" update tasks set severity = 'CRITICAL', {at} where id = {chosen[1]};"
+        f" update tasks set created_at = created_at - interval '2 days', {at} where id = {chosen[2]}"
+    )
+    as_of = SAMPLE_AS_OF + timedelta(days=1)
+    facts = built.build("--exclude", "marts.reports", *REPORTS, *NO_TESTS, as_of=as_of)
+    assert facts.succeeded, facts.output[-2000:]
+    sizes = {name: built.value(f"select count(*) from insights.{name}") for name in FOLLOWING}
+    is_open = "select count(*) from insights.dim_tasks where closed_at is null"
+    waiting = built.value(is_open)
+
+    before = _read(built)
+    reports = built.build("--select", *REPORTS, *NO_TESTS, as_of=as_of)
+    assert reports.succeeded, reports.output[-2000:]
+    read = {name: rows - before[name] for name, rows in _read(built).items() if name in FOLLOWING}
+
+    assert min(sizes.values()) > 500
+    assert waiting < sizes["dim_tasks"] / 4
+    # Open tasks are in the new day of the backlog, whether they changed or not.
+    bounds = {name: size / 4 + (2 * waiting if name == "dim_tasks" else 0) for name, size in sizes.items()}
+    assert {name: rows for name, rows in read.items() if rows > bounds[name]} == {}
+    assert all(read.values()), "what is not read at all is not measured"
