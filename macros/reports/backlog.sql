@@ -31,14 +31,25 @@
     {% endif %}
 {% endmacro %}
 
-{#- Joins, as `former`, the stored row of a row of the CTE `differences`; nothing in a first build. -#}
+{#- Joins, as `former`, the stored row of a row of the CTE `differences`; nothing in a first build. A load that continues the backlog looks the few
+    rows up that are stored already: the planner expects many more, and would read the whole report. -#}
 {% macro join_former_backlog(stored) -%}
-    {%- if stored -%}
-    left join {{ stored.relation }} as former
-        on
-            {% for column in backlog_subject() + ['day', 'min_age_days'] -%}
-            {{ 'and ' if not loop.first }}differences.{{ column }} = former.{{ column }}
-            {% endfor -%}
+    {%- set is_same -%}
+        {%- for column in backlog_subject() + ['day', 'min_age_days'] -%}
+        {{ ' and ' if not loop.first }}differences.{{ column }} = stored.{{ column }}
+        {%- endfor -%}
+    {%- endset -%}
+    {%- if stored and stored.is_known -%}
+    left join lateral (
+        select
+            stored.open_count,
+            stored.opened_count
+        from {{ stored.relation }} as stored
+        where differences.day < date '{{ stored.until }}' and {{ is_same }}
+        limit 1
+    ) as former on true
+    {%- elif stored -%}
+    left join {{ stored.relation }} as former on {{ is_same | replace('stored.', 'former.') }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,25 +1,17 @@
 -- The last day of the backlog has as many tasks as are open, by organization and visibility. On each day of an organization whose tasks were
 -- written since the test last passed, as many were opened as fact_tasks has. A report older than the facts is checked after its next load.
-with load as (
-    {{ latest_load('fact_tasks') }}
-),
-
--- Tasks that are closed after the horizon are few, and an index has the others.
-open_tasks as (
-    select
-        organization_id,
-        visibility
-    from {{ ref('dim_tasks') }}
-    where closed_at is null and created_at >= (select load.cutoff from load) and created_at < (select load.horizon from load)
-    union all
+-- The planner knows how many tasks are open, or closed after the horizon, because the dates are literals.
+{%- set load = former_load('fact_tasks') %}
+{%- set horizon = utc_date("timestamptz '" ~ load.horizon ~ "'") %}
+with open_tasks as (
     select
         organization_id,
         visibility
     from {{ ref('dim_tasks') }}
     where
-        closed_at >= (select load.horizon from load)
-        and created_at >= (select load.cutoff from load)
-        and created_at < (select load.horizon from load)
+        (closed_at is null or closed_at >= '{{ load.horizon }}')
+        and created_at >= '{{ load.cutoff }}'
+        and created_at < '{{ load.horizon }}'
 ),
 
 opened as (
@@ -30,8 +22,9 @@ opened as (
         count(*) as task_count
     from {{ ref('fact_tasks') }} as facts
     {{ join_unchecked_days('fact_tasks', 'facts', 'created_date_key') }}
-    cross join load
-    where facts.created_date_key >= {{ utc_date('load.cutoff') }} and facts.created_date_key < {{ utc_date('load.horizon') }}
+    where
+        facts.created_date_key >= {{ utc_date("timestamptz '" ~ load.cutoff ~ "'") }}
+        and facts.created_date_key < {{ horizon }}
     group by facts.organization_id, facts.visibility, facts.created_date_key
 ),
 
@@ -57,7 +50,7 @@ counts as (
         cast(null as date) as day,
         - report.open_count as task_count
     from {{ ref('report_task_backlog') }} as report
-    where report.day = (select {{ utc_date('load.horizon') }} - 1 from load)
+    where report.day = {{ horizon }} - 1
     union all
     select
         report.organization_id,
@@ -66,8 +59,7 @@ counts as (
         - report.opened_count as task_count
     from {{ ref('report_task_backlog') }} as report
     {{ join_unchecked_days('fact_tasks', 'report', 'day') }}
-    cross join load
-    where report.opened_count > 0 and report.day >= {{ utc_date('load.cutoff') }}
+    where report.opened_count > 0
 ),
 
 wrong_days as (
