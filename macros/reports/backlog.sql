@@ -3,9 +3,6 @@
     {{ latest_load('fact_tasks') }}
 {%- endmacro %}
 
-{#- A load of the backlog counts the subjects again whose tasks have changed, and adds the new days of the others (decision D206). A subject
-    is an organization's domain, severity and visibility. -#}
-
 {#- The bands of age in days: the name, the first and the last day of age. -#}
 {% macro age_bands() -%}
     {{- return([('0-1', 0, 1), ('2-7', 2, 7), ('8-30', 8, 30), ('over 30', 31, 99999)]) -}}
@@ -21,24 +18,7 @@
     coalesce({{ key_text(dimensions ~ '.type') }}, '')
 {%- endmacro %}
 
-{#- The stored backlog that this load continues: {relation, logged_at, until}, the last being the first day that it lacks. None in a first
-    build, in a rebuild, after which everything is counted, and where no pre-hook runs. -#}
-{% macro stored_backlog() %}
-    {%- set stored = stored_or_none('report_task_backlog') -%}
-    {%- if not execute or not stored or not keeps_changed_keys() or var('rebuild', false) or var('scan_all', false) or flags.FULL_REFRESH -%}
-        {{- return(none) -}}
-    {%- endif -%}
-    {% set query %}
-        select
-            cast(logged_at as text) as logged_at,
-            cast({{ utc_date('horizon') }} as text) as until
-        from ({{ latest_load('report_task_backlog') }}) as load
-    {% endset %}
-    {%- set loads = run_query(query).rows -%}
-    {{- return({'relation': stored, 'logged_at': loads[0].logged_at, 'until': loads[0].until} if loads else none) -}}
-{% endmacro %}
-
-{#- pre-hook of the report: deletes the rows that a subject no longer has, in the transaction that writes the others. -#}
+{#- pre-hook of the report: deletes the rows that no task is in any more, in the transaction that writes the others. -#}
 {% macro delete_vanished_backlogs() %}
     {% if is_incremental() %}
     delete from {{ this }} as former
@@ -50,3 +30,70 @@
         {%- endfor %}
     {% endif %}
 {% endmacro %}
+
+{#- Joins, as `former`, the stored row of a row of the CTE `differences`; nothing in a first build. A load that continues the backlog looks the few
+    rows up that are stored already: the planner expects many more, and would read the whole report. -#}
+{% macro join_former_backlog(stored) -%}
+    {%- set is_same -%}
+        {%- for column in backlog_subject() + ['day', 'min_age_days'] -%}
+        {{ ' and ' if not loop.first }}differences.{{ column }} = stored.{{ column }}
+        {%- endfor -%}
+    {%- endset -%}
+    {%- if stored and stored.is_known -%}
+    left join lateral (
+        select
+            stored.open_count,
+            stored.opened_count
+        from {{ stored.relation }} as stored
+        where differences.day < date '{{ stored.until }}' and {{ is_same }}
+        limit 1
+    ) as former on true
+    {%- elif stored -%}
+    left join {{ stored.relation }} as former on {{ is_same | replace('stored.', 'former.') }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Whether a row is of a task that counts otherwise than in the stored backlog; every row is where all tasks are counted. -#}
+{% macro is_backlog_task(row, stored) -%}
+    {%- if not stored or not stored.is_known %}{{ return('true') }}{% endif -%}
+    ({{ row }}.task_id, {{ row }}.organization_id) in (select changed.task_id, changed.organization_id from pg_temp.backlog_tasks as changed)
+{%- endmacro %}
+
+{#- The times in which such tasks were open when the stored backlog was counted: organization_id, task_id, started_at, ended_at. -#}
+{% macro former_open_times(since) -%}
+    select
+        changed.organization_id,
+        changed.task_id,
+        times.started_at,
+        times.ended_at
+    from pg_temp.backlog_tasks as changed
+    left join lateral (
+        select
+            former_rows.id,
+            former_rows.contents
+        from {{ source('insights_ops', 'former_rows') }} as former_rows
+        where
+            former_rows.relation_name = 'fact_task_statuses'
+            and former_rows.organization_id = changed.organization_id
+            and former_rows.id = changed.task_id
+            and former_rows.replaced_at >= '{{ since }}'
+        order by former_rows.replaced_at
+        limit 1
+    ) as kept on true
+    cross join lateral (
+        select
+            statuses.started_at,
+            statuses.ended_at
+        from {{ ref('fact_task_statuses') }} as statuses
+        where
+            kept.id is null
+            and not statuses.is_closed
+            and statuses.task_id = changed.task_id
+            and statuses.organization_id = changed.organization_id
+        union all
+        select
+            contents.started_at,
+            contents.ended_at
+        from jsonb_to_recordset(kept.contents) as contents (started_at timestamptz, ended_at timestamptz)
+    ) as times
+{%- endmacro %}

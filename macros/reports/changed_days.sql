@@ -23,7 +23,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The days with tasks that were written since the report was loaded. All of them if the report lacks a column of its model. -#}
+{#- The days with tasks that were written since the report was loaded, or that tasks have left. All of them if the report lacks a column of
+    its model. -#}
 {% macro changed_days() %}
     {%- set since = former_load().logged_at if compared_columns() else '-infinity' -%}
     select
@@ -38,19 +39,39 @@
     from {{ ref('dim_tasks') }}
     where loaded_at >= '{{ since }}'
     union
-    {{ miscounted_days() }}
+    {{ days_that_tasks_left() }}
 {% endmacro %}
 
-{#- When this model was last loaded, and the horizon of that load, as texts. -#}
-{% macro former_load() %}
+{#- The days that tasks have left since the report was counted, by moving to another day or organization (decision D217), and those that a
+    purge has emptied. Where it is not known when the report was counted, all tasks are counted to find them. -#}
+{% macro days_that_tasks_left() %}
+    {%- set former_rows = source('insights_ops', 'former_rows') -%}
+    {% set query %}
+        select cast(max(counted_at) as text) as counted_at from {{ source('insights_ops', 'counted_reports') }}
+        where relation_name = '{{ model.name }}' and counted_at > '-infinity'
+    {% endset %}
+    {%- set counted_at = run_query(query).rows[0].counted_at if execute else none -%}
+    {%- if not counted_at %}{{ return(miscounted_days()) }}{% endif -%}
+    select
+        organization_id,
+        cast(contents ->> 'created_date_key' as date) as day
+    from {{ former_rows }}
+    where relation_name = 'fact_tasks' and contents is not null and replaced_at >= '{{ counted_at }}'
+    union
+    {{ rows_of_days(this, 'day', 'found.day < ' ~ purge_cutoff('raw_event')) }}
+{% endmacro %}
+
+{#- When a relation, by default this model, was last loaded, and the horizon and cutoff of that load, as texts. -#}
+{% macro former_load(name=model.name) %}
     {% set query %}
         select
             cast(logged_at as text) as logged_at,
-            cast(horizon as text) as horizon
-        from ({{ latest_load(model.name) }}) as load
+            cast(horizon as text) as horizon,
+            cast(cutoff as text) as cutoff
+        from ({{ latest_load(name) }}) as load
     {% endset %}
     {% set loads = run_query(query).rows if execute else [] %}
-    {{ return(loads[0] if loads else {'logged_at': '-infinity', 'horizon': '0001-01-01 00:00:00+00'}) }}
+    {{ return(loads[0] if loads else {'logged_at': '-infinity', 'horizon': '0001-01-01 00:00:00+00', 'cutoff': '-infinity'}) }}
 {% endmacro %}
 
 {#- The days of an organization that a test of such a report has not seen: those of the tasks written since it last passed. -#}

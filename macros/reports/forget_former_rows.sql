@@ -1,19 +1,30 @@
-{#- post-hook of the trends' report: writes down when its counts were made, and deletes what was kept of rows before that. -#}
+{#- post-hook of the reports that follow former_rows: writes down when the counts were made, and deletes what was kept of rows before each of
+    these reports was counted, unless another report does so at this moment. A report that is made from the facts itself counts what was there when its transaction began. -#}
 {% macro forget_former_rows() %}
     {% if not is_empty_run() %}
+    {%- set counted = counted_reports()[model.name] %}
     insert into {{ source('insights_ops', 'counted_reports') }} as counted (relation_name, counted_at)
+    {%- if counted == model.name %}
+    values ('{{ model.name }}', now())
+    {%- else %}
     select
         '{{ model.name }}',
         load_log.logged_at
     from {{ source('insights_ops', 'load_log') }} as load_log
-    where load_log.relation_name = 'int_monthly_trends'
+    where load_log.relation_name = '{{ counted }}'
     order by load_log.load_log_id desc
     limit 1
+    {%- endif %}
     on conflict (relation_name) do update set counted_at = excluded.counted_at;
     delete from {{ source('insights_ops', 'former_rows') }}
-    where replaced_at < (
-        select counted.counted_at from {{ source('insights_ops', 'counted_reports') }} as counted
-        where counted.relation_name = '{{ model.name }}'
-    )
+    where
+        ctid = any(array(
+            select former_rows.ctid
+            from {{ source('insights_ops', 'former_rows') }} as former_rows
+            where
+                former_rows.replaced_at
+                < (select min(reports.counted_at) from {{ source('insights_ops', 'counted_reports') }} as reports)
+            for update skip locked
+        ))
     {% endif %}
 {% endmacro %}

@@ -1,7 +1,18 @@
-{#- A load of the trends compares what changed tasks count as with what they counted as when the stored trends were computed. Loads keep
-    what they change of the rows that decide that, until the trends have been loaded (decision D197). -#}
+{#- A load of a report compares what changed tasks count as with what they counted as when the stored report was counted. Loads keep what they
+    change of the rows that decide that, until each of these reports has been loaded (decisions D197 and D217). -#}
 
-{#- The relations that decide where the trends count a task, each with the columns that do, as expressions over a row of its delta table. -#}
+{#- The reports that follow these rows, each with the table that its counts are made in, itself or another. -#}
+{% macro counted_reports() %}
+    {{ return({
+        'report_monthly_trends': 'int_monthly_trends',
+        'report_sla_breaches': 'report_sla_breaches',
+        'report_task_backlog': 'int_task_backlog',
+        'report_task_volume': 'report_task_volume',
+    }) }}
+{% endmacro %}
+
+{#- The relations that decide where a report counts a task, each with the columns that do, as expressions over a row of its delta table. The
+    statuses of a task, which decide too, are kept by keep_former_statuses. -#}
 {% macro counted_columns() %}
     {{ return({
         'fact_tasks': {
@@ -17,6 +28,9 @@
             'label_base': 'written.label_base',
             'label_category': 'written.label_category',
             'type': 'written.type',
+            'severity': 'written.severity',
+            'visibility': 'written.visibility',
+            'created_at': 'written.created_at',
             'closed_at': 'written.closed_at',
             'deadline_at': 'written.deadline_at',
         },
@@ -29,7 +43,7 @@
 {% endmacro %}
 
 {#- pre-hook of these relations: keeps the rows that this load changes, in the transaction that changes them; a row that is new has no
-    contents. What was kept since the trends were last computed is older, and stays. `delta` holds the rows that this load writes. -#}
+    contents. `delta` holds the rows that this load writes. -#}
 {% macro keep_former_rows(delta) %}
     {% if is_incremental() and not is_empty_run() %}
     {%- set id = key_columns() | reject('equalto', 'organization_id') | first %}
@@ -66,19 +80,25 @@
         from {{ delta }} as written
         inner join {{ this }} as former on written.{{ id }} = former.{{ id }} and {{ is_foreign('former', 'written') }}
     ) as changed
-    cross join (
-        select max(load_log.logged_at) as computed_at from {{ source('insights_ops', 'load_log') }} as load_log
-        where load_log.relation_name = 'int_monthly_trends'
-    ) as trends
-    where
-        trends.computed_at is not null
+    where {{ is_first_change(model.name, 'changed.organization_id', 'changed.id') }}
+    {% endif %}
+{% endmacro %}
+
+{#- Whether a report has counted a row of a relation that nothing has been kept of since: what was kept earlier is older, and stays. -#}
+{% macro is_first_change(name, organization_id, id) -%}
+    {%- set computed -%}
+        (
+            select max(load_log.logged_at) from {{ source('insights_ops', 'load_log') }} as load_log
+            where load_log.relation_name in ('{{ counted_reports().values() | join("', '") }}')
+        )
+    {%- endset -%}
+    {{ computed }} is not null
         and not exists (
             select 1 from {{ source('insights_ops', 'former_rows') }} as kept
             where
-                kept.relation_name = '{{ model.name }}'
-                and kept.organization_id = changed.organization_id
-                and kept.id = changed.id
-                and kept.replaced_at >= trends.computed_at
+                kept.relation_name = '{{ name }}'
+                and kept.organization_id = {{ organization_id }}
+                and kept.id = {{ id }}
+                and kept.replaced_at >= {{ computed }}
         )
-    {% endif %}
-{% endmacro %}
+{%- endmacro %}

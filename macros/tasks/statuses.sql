@@ -8,6 +8,42 @@
     cast(md5(concat({{ task_id }}, ' ', {{ status_number }})) as uuid)
 {%- endmacro %}
 
+{#- pre-hook of fact_task_statuses: keeps when the tasks of this load were open, where that changes, for the daily backlog (decision D217). The
+    contents are a list of {started_at, ended_at}, or NULL for none. -#}
+{% macro keep_former_statuses() %}
+    {% if is_incremental() and not is_empty_run() %}
+    {%- set spans -%}
+        jsonb_agg(jsonb_build_object('started_at', started_at, 'ended_at', ended_at) order by status_number) filter (where not is_closed)
+    {%- endset %}
+    insert into {{ source('insights_ops', 'former_rows') }} (relation_name, organization_id, id, contents)
+    select
+        '{{ model.name }}',
+        organization_id,
+        task_id,
+        former.spans
+    from (
+        select
+            organization_id,
+            task_id,
+            {{ spans }} as spans
+        from {{ ref('int_task_statuses') }}
+        group by organization_id, task_id
+    ) as written
+    full join (
+        select
+            organization_id,
+            task_id,
+            {{ spans }} as spans
+        from {{ this }}
+        where task_id in (select wanted.task_id from {{ ref('int_task_statuses') }} as wanted)
+        group by organization_id, task_id
+    ) as former using (organization_id, task_id)
+    where
+        written.spans is distinct from former.spans
+        and {{ is_first_change(model.name, 'organization_id', 'task_id') }}
+    {% endif %}
+{% endmacro %}
+
 {#- pre-hook of fact_task_statuses: deletes the last statuses of tasks of this load that have fewer now, because an event arrived late and
     another one therefore begins nothing, and all of a task that has moved to another organization. -#}
 {% macro delete_lost_statuses() %}

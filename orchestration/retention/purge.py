@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from psycopg import sql
+from psycopg import Rollback, sql
 
 from orchestration.errors import BusyError, RefusedError
 from orchestration.progress import Progress
 from orchestration.retention.log import PurgeLog, open_log, read_clock
 from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import Retained, RetentionClass
-from orchestration.retention.rows import count_leaving, delete_batch, identifier, leaving_batches
+from orchestration.retention.rows import Batch, count_leaving, delete_batch, halves, identifier, leaving_batches
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_guard import vanished_rows
 from orchestration.warehouse.writer_lock import writer_lock
@@ -88,8 +88,8 @@ def purge(
 
     The connection of `db` must be the ETL role's, in autocommit mode, and used for nothing else, because its time zone
     and lock timeout are set. The writer lock is held throughout. Each batch of `etl.default_batch_size` rows, with the
-    rows that go with them, is one transaction of at most `etl.max_batch_size` rows, where all rows of a relation that
-    go with one row (the statuses of a task) count as one.
+    rows that go with them, is one transaction of at most `etl.max_batch_size` rows, or of one row with all that go with
+    it.
 
     Raises, before any row is deleted, RefusedError if an enabled review needs the rows, and in `offline` unless it is
     enabled; BusyError if another process writes; BadInputError if the date is in the future; and NotPreparedError
@@ -131,10 +131,29 @@ def _delete(log: PurgeLog, retained: Retained, followers: Sequence[Retained], cu
     # After a crash of the server, what was deleted last may be there again, as the log says; the next purge deletes it.
     connection.execute("set synchronous_commit to off")
     for batch in leaving_batches(connection, retained, cutoff, size):
-        with connection.transaction():  # a killed purge must not commit the batch that it was waiting for
-            deleted = delete_batch(log, retained, followers, batch)
-        yield deleted
+        yield from _delete_within(log, retained, followers, batch)
     connection.execute("set synchronous_commit to default")
+
+
+def _delete_within(
+    log: PurgeLog, retained: Retained, followers: Sequence[Retained], batch: Batch
+) -> Iterator[dict[str, int]]:
+    """Delete a batch in one transaction, or in several where the rows that go with it are too many for one.
+
+    How many go with each row is known only when they are deleted: to count them first would cost as much. A batch that
+    exceeds `etl.max_batch_size` is undone and halved (decision D218).
+    """
+    connection, limit = log.db.connection, log.db.settings.insights.etl.max_batch_size
+    with connection.transaction() as transaction:  # a killed purge must not commit the batch that it was waiting for
+        deleted = delete_batch(log, retained, followers, batch)
+        is_whole = sum(deleted.values()) <= limit or deleted[retained.relation.name] == 1
+        if not is_whole:
+            raise Rollback(transaction)
+    if is_whole:
+        yield deleted
+    else:
+        for half in halves(connection, retained, batch):
+            yield from _delete_within(log, retained, followers, half)
 
 
 def _present(db: Database, plan: Sequence[Retained], warnings: list[str]) -> list[Retained]:

@@ -70,6 +70,19 @@ def _dated_by_view(connection: psycopg.Connection, retained: Retained, cutoff: d
             yield Batch(condition, {"places": [row[0] for row in batch], "keys": [row[1] for row in batch]})
 
 
+def halves(connection: psycopg.Connection, retained: Retained, batch: Batch) -> list[Batch]:
+    """Return two batches with the rows of one that has at least two."""
+    if places := batch.values.get("places"):
+        middle, keys = len(places) // 2, batch.values["keys"]
+        parts = ((places[:middle], keys[:middle]), (places[middle:], keys[middle:]))
+        return [Batch(batch.condition, {"places": place, "keys": key}) for place, key in parts]
+    query = sql.SQL(
+        "select (array_agg(leaving.ctid order by leaving.ctid))[count(*) / 2]::text from {} as leaving where {}"
+    ).format(identifier(retained.relation), batch.condition)
+    ((middle,),) = connection.execute(query, batch.values).fetchall()
+    return [Batch(batch.condition, {**batch.values, **end}) for end in ({"through": middle}, {"after": middle})]
+
+
 def delete_batch(log: PurgeLog, retained: Retained, followers: Sequence[Retained], batch: Batch) -> dict[str, int]:
     """Delete the rows of one batch and those that go with them, and log them, in one statement.
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from support.contents import contents, row_of
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse
+
+from orchestration.config.files import Settings
+from orchestration.retention.plan import load_plan
+from orchestration.retention.purge import purge
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 
 pytestmark = pytest.mark.services
 
@@ -26,7 +32,7 @@ CHOSEN = """
     select task_id from (
         select task_id, row_number() over (partition by organization_id, created_date_key order by task_id) as number
         from insights.fact_tasks where created_date_key between '2025-03-01' and '2025-10-31'
-    ) as numbered where number = 2 order by task_id limit 6
+    ) as numbered where number = 2 order by task_id limit 5
 """
 CHANGES = (
     "update tasks set severity = 'CRITICAL', updated_at = {at} where id = {0}",
@@ -36,9 +42,11 @@ CHANGES = (
     "update tasks set case_id = null, requester_person_id = null, updated_at = {at},"
     " organization_id = (select min(id::text)::uuid from organizations where id <> tasks.organization_id)"
     " where id = {4}",
-    # What a purge does, and a hand: no load sees it.
-    "delete from insights.fact_tasks where task_id = {5}; delete from insights.dim_tasks where task_id = {5};"
-    " set session_replication_role = replica; delete from tasks where id = {5}",
+)
+# What somebody does by hand: no load sees it.
+DELETION = (
+    "delete from insights.fact_tasks where task_id = {0}; delete from insights.dim_tasks where task_id = {0};"
+    " set session_replication_role = replica; delete from tasks where id = {0}"
 )
 
 
@@ -80,6 +88,36 @@ def test_each_kind_of_change_reaches_the_days_that_it_left_and_entered(built: Wa
     assert len(days) == len(chosen) + 2  # the day before another creation, and the other organization
     for name in BY_DAY:
         assert _rewritten(before[name], _versions(built, name)) == days, name
+    _check_against_a_full_refresh(built, date(2026, 1, 1))
+
+
+def test_a_deletion_by_hand_reaches_its_day_after_a_reconciliation(built: Warehouse) -> None:
+    assert built.build(*NO_TESTS).succeeded
+    task = built.rows(CHOSEN)[0][0]
+    (day,) = _days(built, [task])
+    before = {name: _versions(built, name) for name in BY_DAY}
+    built.execute(DELETION.format(f"'{task}'"))
+    for counted_at, rewritten in ((None, set()), ("-infinity", {day})):
+        if counted_at:
+            built.execute(f"update insights_ops.counted_reports set counted_at = '{counted_at}'")  # noqa: S608
+        assert built.build("--select", *(f"+{name}" for name in REPORTS), *NO_TESTS).succeeded
+        for name in BY_DAY:
+            assert _rewritten(before[name], _versions(built, name)) == rewritten, name
+    _check_against_a_full_refresh(built, date(2026, 1, 1))
+
+
+def test_a_purge_reaches_the_days_that_it_emptied(built: Warehouse, settings: Settings) -> None:
+    assert built.build(*NO_TESTS).succeeded
+    before = {name: _versions(built, name) for name in BY_DAY}
+    oldest = built.value("select min(created_date_key) from insights.fact_tasks")
+    purged = date.fromordinal(oldest.toordinal() + 10)
+    with connect(built.etl_url, autocommit=True) as connection:
+        purge(Database(settings, connection), load_plan(settings), purged + timedelta(days=730))
+    assert built.value("select min(created_date_key) from insights.fact_tasks") >= purged
+    assert built.build(*NO_TESTS).succeeded
+    for name in BY_DAY:
+        rewritten = _rewritten(before[name], _versions(built, name))
+        assert rewritten == {(organization, day) for organization, day in before[name] if day < purged}, name
     _check_against_a_full_refresh(built, date(2026, 1, 1))
 
 

@@ -24,6 +24,8 @@ MEASURES = """
     p90_completion_seconds, deadline_count, missed_count, missed_share
 """
 KEEP_MONTHS: dict[str, Any] = {"aggregated_retention_days": dict.fromkeys(("dev", "staging", "prod", "offline"), 3650)}
+# Reports that need former rows too.
+FOLLOWERS = ("+report_task_backlog", "report_task_volume", "report_sla_breaches")
 SUBJECT = "organization_id, label_base, label_category, domain"
 RECOMPUTED = f"select distinct {SUBJECT} from insights_staging.int_monthly_trends"
 OF_TASKS = """
@@ -142,6 +144,8 @@ def test_news_of_the_month_that_has_not_ended_recompute_no_subject(reported: War
     assert reported.rows(kept, [new]) == [("dim_tasks", True), ("fact_tasks", True)]
     _build(reported, "+report_monthly_trends", as_of=date(2026, 1, 3))
     assert reported.rows(RECOMPUTED) == []
+    assert reported.rows(kept, [task, new]), "the other reports have not counted them yet"
+    _build(reported, *FOLLOWERS, as_of=date(2026, 1, 3))
     assert reported.rows("select * from insights_ops.former_rows") == []
 
 

@@ -1,9 +1,11 @@
 {{ config(
     materialized='table',
-    pre_hook='{{ keep_changed_backlogs() }}',
-    post_hook='analyze {{ this }}'
+    pre_hook='{{ keep_backlog_tasks() }}',
+    post_hook=['analyze {{ this }}', '{{ log_load() }}'],
+    meta={'load_of': 'fact_tasks'}
 ) }}
 {%- set stored = stored_backlog() %}
+{%- set continues = stored and stored.is_known %}
 {%- set subject = backlog_subject() | join(', ') %}
 
 -- The load is that of the facts, so they are loaded first: depends_on {{ ref('fact_tasks') }}
@@ -18,49 +20,83 @@ span as (
     from load
 ),
 
-dimensions as (
-    select
-        tasks.organization_id,
-        tasks.task_id,
-        {{ backlog_domain('tasks') }} as domain,
-        tasks.severity,
-        tasks.visibility,
-        tasks.closed_at,
-        {{ utc_date('tasks.created_at') }} as created_on
-    from {{ ref('dim_tasks') }} as tasks
-    cross join load
-    where tasks.created_at >= load.cutoff and tasks.created_at < load.horizon
-),
-
-judged as (
-    select
-        *,
-        {{ is_changed_backlog('dimensions', stored) }} as is_changed
-    from dimensions
-),
-
--- Of subjects that have not changed, only tasks that may be open on a day that the report lacks.
 tasks as (
-    select * from judged
-    {%- if stored %}
-    where is_changed or closed_at is null or closed_at >= {{ utc_midnight("date '" ~ stored.until ~ "'") }}
-    {%- endif %}
+    select
+        dimensions.organization_id,
+        dimensions.task_id,
+        {{ backlog_domain('dimensions') }} as domain,
+        dimensions.severity,
+        dimensions.visibility,
+        {{ utc_date('dimensions.created_at') }} as created_on
+    from {{ ref('dim_tasks') }} as dimensions
+    cross join load
+    where
+        dimensions.created_at >= load.cutoff
+        and dimensions.created_at < load.horizon
+        and {{ is_backlog_task('dimensions', stored) }}
+),
+{% if continues %}
+former_dimensions as (
+    {{ rows_as_of('dim_tasks', ref('dim_tasks'), 'task_id', stored.since, 'select * from pg_temp.backlog_tasks') }}
 ),
 
--- The days at whose end a task was open in a status; of subjects that have not changed, only days that the report lacks.
+-- The same tasks as the stored backlog counts them.
+former_tasks as (
+    select
+        organization_id,
+        task_id,
+        {{ backlog_domain('former_dimensions') }} as domain,
+        severity,
+        visibility,
+        {{ utc_date('created_at') }} as created_on
+    from former_dimensions
+    where
+        created_at >= {{ utc_midnight("date '" ~ stored.cutoff ~ "'") }}
+        and created_at < {{ utc_midnight("date '" ~ stored.until ~ "'") }}
+),
+{% endif %}
+-- The days at whose end tasks were open. What the stored backlog counts is taken away.
 open_spans as (
     select
         tasks.*,
-        greatest(
-            {{ utc_date('statuses.started_at') }},
-            case when not tasks.is_changed then {{ "date '" ~ stored.until ~ "'" if stored else 'span.cutoff' }} end
-        ) as first_day,
-        least({{ utc_date('statuses.ended_at') }}, span.end_day) - 1 as last_day
+        {{ utc_date('statuses.started_at') }} as first_day,
+        least({{ utc_date('statuses.ended_at') }}, span.end_day) - 1 as last_day,
+        1 as task_count
     from tasks
     inner join {{ ref('fact_task_statuses') }} as statuses
         on tasks.task_id = statuses.task_id and tasks.organization_id = statuses.organization_id
     cross join span
     where not statuses.is_closed
+    {%- if continues %}
+    union all
+    select
+        former_tasks.*,
+        {{ utc_date('times.started_at') }} as first_day,
+        least({{ utc_date('times.ended_at') }}, date '{{ stored.until }}') - 1 as last_day,
+        -1 as task_count
+    from former_tasks
+    inner join ({{ former_open_times(stored.since) }}) as times
+        on former_tasks.task_id = times.task_id and former_tasks.organization_id = times.organization_id
+    union all
+    -- Open tasks that have not changed, on the days that the report lacks.
+    select
+        dimensions.organization_id,
+        dimensions.task_id,
+        {{ backlog_domain('dimensions') }} as domain,
+        dimensions.severity,
+        dimensions.visibility,
+        {{ utc_date('dimensions.created_at') }} as created_on,
+        date '{{ stored.until }}' as first_day,
+        span.end_day - 1 as last_day,
+        1 as task_count
+    from {{ ref('dim_tasks') }} as dimensions
+    cross join span
+    where
+        dimensions.closed_at is null
+        and dimensions.created_at >= {{ utc_midnight('span.cutoff') }}
+        and span.end_day > date '{{ stored.until }}'
+        and not {{ is_backlog_task('dimensions', stored) }}
+    {%- endif %}
 ),
 
 banded as (
@@ -71,7 +107,8 @@ banded as (
         spans.visibility,
         bands.min_age_days,
         greatest(spans.first_day, spans.created_on + bands.min_age_days) as first_day,
-        least(spans.last_day, spans.created_on + bands.max_age_days) as last_day
+        least(spans.last_day, spans.created_on + bands.max_age_days) as last_day,
+        spans.task_count
     from open_spans as spans
     cross join (
         values
@@ -97,14 +134,14 @@ steps as (
             {{ subject }},
             min_age_days,
             first_day as day,
-            1 as step
+            task_count as step
         from banded
         union all
         select
             {{ subject }},
             min_age_days,
             last_day + 1 as day,
-            -1 as step
+            - task_count as step
         from banded
     ) as both_ends
     group by {{ subject }}, min_age_days, day
@@ -116,6 +153,7 @@ runs as (
         sum(step) over (partition by {{ subject }}, min_age_days order by day) as open_count,
         lead(day) over (partition by {{ subject }}, min_age_days order by day) as next_day
     from steps
+    where step <> 0
 ),
 
 counted as (
@@ -130,7 +168,7 @@ counted as (
         lateral generate_series(
             cast(runs.day as timestamp), cast(runs.next_day - 1 as timestamp), interval '1 day'
         ) as series (day)
-    where open_count > 0
+    where open_count <> 0
     union all
     select
         {{ subject }},
@@ -139,46 +177,56 @@ counted as (
         0 as open_count,
         1 as opened_count
     from tasks
-    where is_changed
+    {%- if continues %}
+    union all
+    select
+        {{ subject }},
+        0 as min_age_days,
+        created_on as day,
+        0 as open_count,
+        -1 as opened_count
+    from former_tasks
+    {%- elif stored %}
+    union all
+    select
+        {{ subject }},
+        min_age_days,
+        day,
+        - open_count as open_count,
+        - opened_count as opened_count
+    from {{ stored.relation }} as former
+    {%- endif %}
+),
+
+differences as (
+    select
+        {{ subject }},
+        day,
+        min_age_days,
+        sum(open_count) as open_count,
+        sum(opened_count) as opened_count
+    from counted
+    group by {{ subject }}, day, min_age_days
+    having sum(open_count) <> 0 or sum(opened_count) <> 0
 ),
 
 final as (
     select
-        {{ subject }},
-        day,
-        case min_age_days
+        {{ 'differences.' ~ subject | replace(', ', ', differences.') }},
+        differences.day,
+        case differences.min_age_days
             {%- for name, least, most in age_bands() %}
             when {{ least }} then '{{ name }}'
             {%- endfor %}
         end as age_band,
-        min_age_days,
-        cast(sum(open_count) as integer) as open_count,
-        cast(sum(opened_count) as integer) as opened_count,
-        false as is_vanished
-    from counted
-    group by {{ subject }}, day, min_age_days
+        differences.min_age_days,
+        cast(differences.open_count{{ ' + coalesce(former.open_count, 0)' if stored }} as integer) as open_count,
+        cast(differences.opened_count{{ ' + coalesce(former.opened_count, 0)' if stored }} as integer) as opened_count
+    from differences
+    {{ join_former_backlog(stored) }}
 )
 
-select * from final
-{% if stored %}
-union all
 select
-    {{ subject }},
-    day,
-    age_band,
-    min_age_days,
-    open_count,
-    opened_count,
-    true as is_vanished
-from {{ stored.relation }} as former
-where
-    {{ is_changed_backlog('former', stored) }}
-    and not exists (
-        select 1
-        from final
-        where
-            {% for column in backlog_subject() + ['day', 'age_band'] -%}
-            {{ 'and ' if not loop.first }}final.{{ column }} = former.{{ column }}
-            {% endfor -%}
-    )
-{%- endif %}
+    *,
+    open_count = 0 and opened_count = 0 as is_vanished
+from final

@@ -7,6 +7,7 @@
         {'columns': ['organization_id', 'created_at']},
         {'columns': ['organization_id', 'label_base', 'label_category']},
         {'columns': ['case_id']},
+        {'columns': ['closed_at']},
         {'columns': ['deadline_at']},
         {'columns': ['loaded_at']},
     ],

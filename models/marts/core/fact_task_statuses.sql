@@ -2,7 +2,9 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['organization_id', 'status_id'],
-    pre_hook=["{{ delete_moved_rows(ref('int_task_statuses')) }}", "{{ delete_lost_statuses() }}"],
+    pre_hook=[
+        "{{ keep_former_statuses() }}", "{{ delete_moved_rows(ref('int_task_statuses')) }}", "{{ delete_lost_statuses() }}"
+    ],
     indexes=[
         {'columns': ['task_id', 'organization_id']},
         {'columns': ['organization_id', 'started_date_key']},

@@ -3,6 +3,8 @@
     incremental_strategy='append',
     unique_key=['organization_id', 'day', 'domain', 'visibility'],
     pre_hook="{{ delete_changed_days(also=days_of_changed_outcomes()) }}",
+    post_hook='{{ forget_former_rows() }}',
+    indexes=[{'columns': ['organization_id', 'domain']}],
     meta={'load_of': 'fact_tasks'}
 ) }}
 

@@ -3,7 +3,9 @@
     incremental_strategy='merge',
     unique_key=['organization_id', 'day', 'domain', 'severity', 'visibility', 'age_band'],
     pre_hook='{{ delete_vanished_backlogs() }}',
-    meta={'load_of': 'fact_tasks'}
+    post_hook='{{ forget_former_rows() }}',
+    indexes=[{'columns': ['day']}, {'columns': ['loaded_at']}],
+    meta={'load_of': 'int_task_backlog'}
 ) }}
 {{- guard_history() }}
 

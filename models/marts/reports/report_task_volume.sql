@@ -3,6 +3,7 @@
     incremental_strategy='append',
     unique_key=['organization_id', 'day', 'status', 'type', 'priority', 'severity', 'visibility'],
     pre_hook="{{ delete_changed_days() }}",
+    post_hook='{{ forget_former_rows() }}',
     meta={'load_of': 'fact_tasks'}
 ) }}
 

@@ -50,7 +50,7 @@ create table if not exists {ops}.test_results (
 );
 comment on table {ops}.test_results is 'One row for each data test: the newest result of it in this warehouse.';
 
--- The trends compare tasks with what they were when they were counted (decision D197).
+-- Reports compare tasks with what they were when they were counted (decisions D197 and D217).
 create table if not exists {ops}.counted_reports (
     relation_name text primary key,
     counted_at timestamptz not null
@@ -66,6 +66,7 @@ create table if not exists {ops}.former_rows (
     contents jsonb,
     primary key (relation_name, organization_id, id, replaced_at)
 );
+create index if not exists former_rows_replaced on {ops}.former_rows (replaced_at);
 comment on table {ops}.former_rows is
 'Rows of facts and dimensions as a report has counted them, where a load changed them since; the next load of the report deletes them.';
 

@@ -103,4 +103,4 @@ cross join span
 where
     coalesce(expected.task_count, 0) <> coalesce(recomputed.task_count, 0)
     and coalesce(recomputed.oldest_date >= span.cutoff, true)
-    and {{ is_of_newest_facts("'report_monthly_trends'") }}
+    and {{ is_of_newest_facts("'report_monthly_trends'", 'int_monthly_trends') }}
