@@ -92,6 +92,15 @@ def test_every_mart_has_a_contract_and_states_its_grain() -> None:
         assert "Grain: " not in mart["raw_code"], f"{mart['name']}: the description states the grain, and nothing else"
 
 
+def test_other_projects_may_refer_to_the_star_and_to_nothing_else() -> None:
+    public = {model["name"] for model in models() if model["access"] == "public"}
+    assert public == {
+        model["name"]
+        for model in models("models/marts/")
+        if not model["original_file_path"].startswith("models/marts/personal")
+    }
+
+
 @pytest.mark.services
 def test_a_materialized_view_has_the_columns_of_its_contract(built: Warehouse) -> None:
     views = [mart for mart in models("models/marts/") if mart["config"]["materialized"] == "materialized_view"]
