@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
+from psycopg import sql
 
 from orchestration.cache.store import CacheUnavailableError, Store
 from orchestration.config.files import Settings
@@ -42,7 +43,13 @@ class Metrics(Collector):
         labels = {"version": version("orgo-insights"), "environment": self._settings.environment}
         yield metric("insights_build_info", "1, with the release and INSIGHTS_ENV.", [*labels], [(*labels.values(), 1)])
         errors, is_up = 0, False
-        groups: list[Group] = [self._ages, self._dags, _processor, *(_alone(family.read) for family in FAMILIES)]
+        groups: list[Group] = [
+            self._ages,
+            self._dags,
+            _source,
+            _processor,
+            *(_alone(family.read) for family in FAMILIES),
+        ]
         try:
             with self._session() as db:
                 is_up = True
@@ -116,6 +123,17 @@ class Metrics(Collector):
             about = "Answers of dashboards by outcome, and what happened to entries of the cache."
             values = [(*name.rsplit(":", 1), number) for name, number in counters.items() if ":" in name]
             yield metric("insights_cache_requests", about, ("dashboard", "outcome"), values, is_counter=True)
+
+
+def _source(db: Database) -> list[Metric]:
+    """Return when Orgo wrote its newest task event; the index on `created_at` answers that."""
+    query = sql.SQL("select extract(epoch from max(created_at)) from {}").format(db.source("task_events"))
+    newest, limit = db.value(query), db.settings.insights.etl.source_stale_hours * 3600
+    about = "When Orgo wrote its newest task event, in seconds since 1970 UTC."
+    return [
+        metric("insights_source_newest_event_timestamp_seconds", about, (), [] if newest is None else [(newest,)]),
+        metric("insights_source_stale_seconds", "etl.source_stale_hours, in seconds.", (), [(limit,)]),
+    ]
 
 
 def _processor(db: Database) -> list[Metric]:

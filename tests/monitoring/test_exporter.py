@@ -101,6 +101,9 @@ def test_figures_are_those_of_the_tables(port: int, sample: Warehouse) -> None:
     assert (set(info), value) == ({"3.0.0", "prod"}, 1)
     assert found["insights_warehouse_up"] == found["insights_redis_up"] == {(): 1}
     assert found["insights_scrape_errors"] == {(): 0}
+    newest = sample.value("select max(created_at) from task_events")
+    assert found["insights_source_newest_event_timestamp_seconds"] == {(): pytest.approx(newest.timestamp())}
+    assert found["insights_source_stale_seconds"] == {(): 48 * 3600}
     assert found["insights_source_rows"] == {("tasks",): 4321}
     rejected = sample.rows(
         "select relation_name, finding, sum(row_count) from insights_ops.data_quality where not is_loaded group by 1, 2"
