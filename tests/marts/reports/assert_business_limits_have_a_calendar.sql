@@ -1,4 +1,4 @@
--- Every organization whose profile counts its limits in business time has a calendar; without one, the wall clock judges it (decision D224).
+-- Every organization whose profile counts its limits in business time has a calendar; the wall clock judges others (decision D224).
 {{ config(severity='warn') }}
 select
     organization_id,
