@@ -76,7 +76,7 @@ class Etl(Section):
     owner_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = Field(description="Contact for failed loads.")
     default_batch_size: Count = Field(description="Rows in one batch of a purge.")
     max_batch_size: Count = Field(
-        description="Maximum number of rows in one batch, with the rows that go with them; more only where one row has more."
+        description="Most rows in one batch, with those that go with them; more only where one row has more."
     )
     concurrency: Count = Field(description="Number of dbt threads.")
     extra_connections: Count = Field(
