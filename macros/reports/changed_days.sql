@@ -61,19 +61,6 @@
     {{ rows_of_days(this, 'day', 'found.day < ' ~ purge_cutoff('raw_event')) }}
 {% endmacro %}
 
-{#- When a relation, by default this model, was last loaded, and the horizon and cutoff of that load, as texts. -#}
-{% macro former_load(name=model.name) %}
-    {% set query %}
-        select
-            cast(logged_at as text) as logged_at,
-            cast(horizon as text) as horizon,
-            cast(cutoff as text) as cutoff
-        from ({{ latest_load(name) }}) as load
-    {% endset %}
-    {% set loads = run_query(query).rows if execute else [] %}
-    {{ return(loads[0] if loads else {'logged_at': '-infinity', 'horizon': '0001-01-01 00:00:00+00', 'cutoff': '-infinity'}) }}
-{% endmacro %}
-
 {#- The days of an organization that a test of such a report has not seen: those of the tasks written since it last passed. -#}
 {% macro unchecked_days(fact) -%}
     {%- set node = graph.nodes['model.' ~ project_name ~ '.' ~ fact] %}

@@ -1,3 +1,13 @@
+{#- The reports that follow former_rows, each with the table that its counts are made in, itself or another. -#}
+{% macro counted_reports() %}
+    {{ return({
+        'report_monthly_trends': 'int_monthly_trends',
+        'report_sla_breaches': 'report_sla_breaches',
+        'report_task_backlog': 'int_task_backlog',
+        'report_task_volume': 'report_task_volume',
+    }) }}
+{% endmacro %}
+
 {#- post-hook of the reports that follow former_rows: writes down when the counts were made, and deletes what was kept of rows before each of
     these reports was counted, unless another report does so at this moment. A report that is made from the facts itself counts what was there when its transaction began. -#}
 {% macro forget_former_rows() %}

@@ -1,16 +1,6 @@
 {#- A load of a report compares what changed tasks count as with what they counted as when the stored report was counted. Loads keep what they
     change of the rows that decide that, until each of these reports has been loaded (decisions D197 and D217). -#}
 
-{#- The reports that follow these rows, each with the table that its counts are made in, itself or another. -#}
-{% macro counted_reports() %}
-    {{ return({
-        'report_monthly_trends': 'int_monthly_trends',
-        'report_sla_breaches': 'report_sla_breaches',
-        'report_task_backlog': 'int_task_backlog',
-        'report_task_volume': 'report_task_volume',
-    }) }}
-{% endmacro %}
-
 {#- The relations that decide where a report counts a task, each with the columns that do, as expressions over a row of its delta table. The
     statuses of a task, which decide too, are kept by keep_former_statuses. -#}
 {% macro counted_columns() %}

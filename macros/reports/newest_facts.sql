@@ -14,3 +14,16 @@
         from {{ source('insights_ops', 'load_log') }} as load_log
     )
 {%- endmacro %}
+
+{#- When a relation, by default this model, was last loaded, and the horizon and cutoff of that load, as texts. -#}
+{% macro former_load(name=model.name) %}
+    {% set query %}
+        select
+            cast(logged_at as text) as logged_at,
+            cast(horizon as text) as horizon,
+            cast(cutoff as text) as cutoff
+        from ({{ latest_load(name) }}) as load
+    {% endset %}
+    {% set loads = run_query(query).rows if execute else [] %}
+    {{ return(loads[0] if loads else {'logged_at': '-infinity', 'horizon': '0001-01-01 00:00:00+00', 'cutoff': '-infinity'}) }}
+{% endmacro %}

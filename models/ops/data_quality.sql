@@ -8,7 +8,8 @@ with flagged as (
         unnest(quality_flags) as finding,
         true as is_loaded
     from {{ relation }}
-    where quality_flags <> '{}'
+    -- The empty array is the first in an index.
+    where quality_flags > '{}'
     union all
     {%- endfor %}
     select

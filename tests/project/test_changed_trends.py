@@ -146,6 +146,7 @@ def test_news_of_the_month_that_has_not_ended_recompute_no_subject(reported: War
     assert reported.rows(RECOMPUTED) == []
     assert reported.rows(kept, [task, new]), "the other reports have not counted them yet"
     _build(reported, *FOLLOWERS, as_of=date(2026, 1, 3))
+    _build(reported, "int_monthly_trends", "report_monthly_trends", as_of=date(2026, 1, 3))
     assert reported.rows("select * from insights_ops.former_rows") == []
 
 

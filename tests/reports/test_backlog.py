@@ -163,10 +163,10 @@ def test_each_change_is_counted_and_costs_its_subjects(warehouse: Warehouse) -> 
 
     # A report that is loaded alone repeats what was counted before, and no test takes it for more.
     day += timedelta(days=1)
-    counted = _stored(warehouse)
+    former = _stored(warehouse)
     without = [name for name in MODELS if name != "int_task_backlog"]
     assert warehouse.build("--select", *without, command="run", as_of=day).succeeded
-    assert _stored(warehouse) == counted
+    assert _stored(warehouse) == former
     checked = warehouse.build("--select", *TESTS, command="test", as_of=day)
     assert checked.succeeded, checked.output[-3000:]
     _load(warehouse, day)

@@ -141,7 +141,7 @@ steps as (
             {{ subject }},
             min_age_days,
             last_day + 1 as day,
-            - task_count as step
+            -1 * task_count as step
         from banded
     ) as both_ends
     group by {{ subject }}, min_age_days, day
@@ -192,8 +192,8 @@ counted as (
         {{ subject }},
         min_age_days,
         day,
-        - open_count as open_count,
-        - opened_count as opened_count
+        -1 * open_count as open_count,
+        -1 * opened_count as opened_count
     from {{ stored.relation }} as former
     {%- endif %}
 ),

@@ -11,6 +11,7 @@
         {'columns': ['organization_id', 'opened_at']},
         {'columns': ['opened_at']},
         {'columns': ['closed_at']},
+        {'columns': ['quality_flags']},
         {'columns': ['loaded_at']}
     ],
     meta={'delta': 'int_case_lifecycle'}

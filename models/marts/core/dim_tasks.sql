@@ -9,6 +9,7 @@
         {'columns': ['case_id']},
         {'columns': ['closed_at']},
         {'columns': ['deadline_at']},
+        {'columns': ['quality_flags']},
         {'columns': ['loaded_at']},
     ],
     meta={'delta': 'int_task_lifecycle'}

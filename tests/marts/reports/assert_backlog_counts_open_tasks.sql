@@ -48,7 +48,7 @@ counts as (
         report.organization_id,
         report.visibility,
         cast(null as date) as day,
-        - report.open_count as task_count
+        -1 * report.open_count as task_count
     from {{ ref('report_task_backlog') }} as report
     where report.day = {{ horizon }} - 1
     union all
@@ -56,7 +56,7 @@ counts as (
         report.organization_id,
         report.visibility,
         report.day,
-        - report.opened_count as task_count
+        -1 * report.opened_count as task_count
     from {{ ref('report_task_backlog') }} as report
     {{ join_unchecked_days('fact_tasks', 'report', 'day') }}
     where report.opened_count > 0
