@@ -12,8 +12,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ def main() -> None:
     gc.disable()
     from dbt.cli.main import cli  # noqa: PLC0415 - takes a second, in which a signal may arrive
 
+    share_types()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
     gc.enable()
@@ -98,6 +99,21 @@ def _format_what_is_shown() -> None:
 
 def _is_written(least: int, given: Callable[[Any], bool], message: Any) -> bool:
     return (LEVELS.index(message.info.level) >= least or message.info.name in PRINTED) and given(message)
+
+
+def share_types() -> None:
+    """Make the types by which dbt reads the columns of a result once for each set of columns.
+
+    dbt makes them again for each statement, with a parser of dates in all words of a language, which it never asks.
+    """
+    from dbt_common.clients import agate_helper  # noqa: PLC0415 - dbt has imported it
+
+    make = cache(agate_helper.build_type_tester)
+
+    def remembered(text_columns: Iterable[str], string_null_values: tuple[str, ...] | None = ("null", "")) -> Any:
+        return make(frozenset(text_columns), string_null_values)
+
+    agate_helper.build_type_tester = remembered  # type: ignore[assignment]
 
 
 def _end_with_parent(pipe: int) -> None:

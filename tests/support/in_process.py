@@ -18,14 +18,14 @@ from dbt_common.events.base_types import EventLevel
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
+from orchestration.dbt_process import NEW_OBJECTS, share_types
 
 SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 # Each logger formats every event and searches it for every secret of the environment: a fifth of dbt's processor time.
 # The callback below gets the events without one.
 NO_LOGGERS = ("--log-level", "none", "--log-level-file", "none")
-# New objects after which Python looks for unreachable ones; the parsed project is never searched.
-NEW_OBJECTS = 20_000
 
+share_types()
 _compile = jinja2.Environment.compile
 _compiled: dict[tuple[type[jinja2.Environment], str], CodeType] = {}
 
