@@ -17,8 +17,8 @@ from typing import Any
 
 from orchestration.config.files import PROJECT, Settings, dbt_variables
 from orchestration.config.variables import AS_OF
+from orchestration.dbt_options import IGNORED_VARIABLES, TYPE_OPTIONS, artifacts
 from orchestration.dbt_process import THEN
-from orchestration.errors import BadInputError
 from orchestration.supervision import run_dbt
 from orchestration.warehouse import profiles
 from orchestration.warehouse.clock import today
@@ -35,42 +35,6 @@ ONLY_TESTS = ("--resource-type", "test")
 LOADING, READING = "orgo-insights-load", "orgo-insights-dbt"
 NOTHING = Confirmed()
 LAST_LINES = 40  # of dbt's output, which hold its message if it ran no model
-# Options of dbt that `complete` sets, and what decides their values.
-OWN_OPTIONS = {
-    "--target": "INSIGHTS_ENV",
-    "-t": "INSIGHTS_ENV",
-    "--vars": "config/insights/config.yaml and --as-of",
-    "--profiles-dir": "INSIGHTS_WAREHOUSE_URL",
-    "--profile": "INSIGHTS_WAREHOUSE_URL",
-    "--project-dir": "`insights --project-dir`, before the command, or the place where Insights is installed",
-    "--target-path": "the environment variable DBT_TARGET_PATH",
-}
-# Options of dbt with which a warehouse would hold wrong rows, and why.
-UNSAFE_OPTIONS = {
-    "--empty": "every table would be built from no rows.",
-    "--sample": "tables would be built from some of their rows only.",
-    "--defer": "models would be built from tables of another place.",
-    "--defer-state": "models would be built from tables of another place.",
-    "--favor-state": "models would be built from tables of another place.",
-}
-# Environment variables of dbt that do what these options do, or that leave out models or tests; each also exists as
-# DBT_ENGINE_*, which takes precedence. DBT_TARGET_PATH is read by `target_path`.
-IGNORED_VARIABLES = {
-    f"DBT_{prefix}{name}"
-    for prefix in ("", "ENGINE_")
-    for name in (
-        *("TARGET", "PROFILE", "PROFILES_DIR", "PROJECT_DIR"),
-        *("EMPTY", "SAMPLE", "EVENT_TIME_START", "EVENT_TIME_END"),
-        *("DEFER", "DEFER_STATE", "DEFER_TO_STATE", "FAVOR_STATE", "FAVOR_STATE_MODE"),
-        *("RESOURCE_TYPES", "EXCLUDE_RESOURCE_TYPES"),
-    )
-} | {"DBT_ENGINE_TARGET_PATH"}
-# Options of one letter that take a value, which may follow without a space, as in -tprod.
-SHORT_WITH_VALUE = "smrt"
-
-
-# With one of these, the user chooses what runs, and models and tests run in one command.
-TYPE_OPTIONS = {"--resource-type", "--resource-types", "--exclude-resource-type", "--exclude-resource-types"}
 
 
 @dataclass(frozen=True)
@@ -209,35 +173,16 @@ def _check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any
         check_source_rows(db, date.fromisoformat(given) if given else today(db), confirmed)
 
 
-def check_arguments(arguments: Sequence[str]) -> None:
-    """Raise BadInputError for an option that `complete` would override or that is unsafe, and for a second command."""
-    if THEN in arguments:
-        raise BadInputError(f"Remove {THEN}: a command of Insights is one command of dbt.")
-    for option in (option for argument in arguments for option in _options(argument)):
-        if option in OWN_OPTIONS:
-            raise BadInputError(f"Remove {option}: {OWN_OPTIONS[option]} decides its value.")
-        if option in UNSAFE_OPTIONS:
-            raise BadInputError(f"Remove {option}: {UNSAFE_OPTIONS[option]}")
-
-
-def _options(argument: str) -> list[str]:
-    """Return the options in one argument, without their values: two for -xt, one for --vars=x, none for a value."""
-    if argument.startswith("--"):
-        return [argument.partition("=")[0]]
-    letters = argument[1:] if argument.startswith("-") else ""
-    end = next((place for place, letter in enumerate(letters, 1) if letter in SHORT_WITH_VALUE), len(letters))
-    return [f"-{letter}" for letter in letters[:end]]
-
-
 def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:
     """Return a dbt command with the options for the project, the target and the variables of the configuration.
 
+    A command that runs nodes writes no artifact but its results, unless the command asks for them (decision D213).
     `as_of` is left out: `process_environment` has it, because dbt parses the project again when its variables change.
     """
     places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT)]
     of_this_run = {name: value for name, value in variables.items() if name != "as_of"}
     given = json.dumps(dbt_variables(settings) | of_this_run)
-    return [*command, *places, "--target", settings.environment, "--vars", given]
+    return [*command, *artifacts(command), *places, "--target", settings.environment, "--vars", given]
 
 
 def process_environment(
@@ -257,6 +202,7 @@ def process_environment(
             "PGAPPNAME": LOADING if claim else READING,
             "DBT_TARGET_PATH": str(target_path()),
             "DBT_LOG_PATH": str(log_path()),
+            "DBT_LOG_LEVEL_FILE": os.environ.get("DBT_LOG_LEVEL_FILE") or "info",
             "INSIGHTS_PATTERN_CONFIG_PATH": "",  # its thresholds are among the variables of the command
         },
     )

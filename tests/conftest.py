@@ -18,18 +18,14 @@ from workshop.services import LocalPostgres, LocalRedis, remove_state, state_roo
 
 _numbers = count()
 
-# With a process for each core the longest file decides, so it is begun first.
+# The files of at least a minute, the longest first. Each runs in one process, so a long one at the end would run alone.
 LONGEST_FIRST = (
-    "test_benchmarks.py",
-    "test_airflow_service.py",
-    "test_deployed_schema.py",
-    "test_quarter.py",
-    "test_source_guard.py",
-    "test_killed_loads.py",
-    "test_connection.py",
-    "test_claims.py",
-    "test_patterns.py",
-    "test_incremental.py",
+    *("test_benchmarks.py", "test_deployed_schema.py", "test_airflow_service.py", "test_dag_runs.py"),
+    *("test_unchecked_rows.py", "test_dbt_tools.py", "test_source_guard.py", "test_export_stricter_rows.py"),
+    *("test_quarter.py", "test_backlog.py", "test_dependants.py", "test_source_in_use.py", "test_changed_trends.py"),
+    *("test_search_path.py", "test_claims.py", "test_newcomer.py", "test_other_packages.py", "test_killed_loads.py"),
+    *("test_incident_warehouse.py", "test_incremental.py", "test_readers.py", "test_patterns.py", "test_tenants.py"),
+    *("test_cleared_references.py", "test_source_kinds.py", "test_late_rows.py", "test_connection.py"),
 )
 
 

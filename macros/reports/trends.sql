@@ -26,7 +26,7 @@
 {% macro stored_trends() -%}
     {%- set stored = stored_mart('report_monthly_trends') -%}
     {%- if var('rebuild', false) or not if_stored(stored) -%}{{- return('') -}}{%- endif -%}
-    {%- set columns = adapter.get_columns_in_relation(stored) | map(attribute='name') | list -%}
+    {%- set columns = get_columns_in_relation(stored) | map(attribute='name') | list -%}
     {%- if 'opened_oldest_date' in columns -%}{{- return(stored) -}}{%- endif -%}
     {{- return('(select *, cast(null as date) as opened_oldest_date from ' ~ stored ~ ')') -}}
 {%- endmacro %}

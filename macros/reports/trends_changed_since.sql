@@ -48,7 +48,7 @@
         cross join oldest
         where former.until = span.until and oldest.of_facts >= oldest.of_trends
     {% endset %}
-    {%- set stored_columns = adapter.get_columns_in_relation(stored_mart('report_monthly_trends')) | map(attribute='name') | list -%}
+    {%- set stored_columns = get_columns_in_relation(stored_mart('report_monthly_trends')) | map(attribute='name') | list -%}
     {%- set gained = graph.nodes['model.' ~ project_name ~ '.report_monthly_trends'].columns | reject('in', stored_columns) | list -%}
     {{ return('-infinity' if gained or var('scan_all', false) else run_query(query).rows[0]['since']) }}
 {% endmacro %}

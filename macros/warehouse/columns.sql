@@ -1,5 +1,8 @@
 {#- The columns of a relation, as dbt-postgres gives them but for two things: it reports the type of every array as ARRAY, which neither a
-    cast nor `add column` accepts, and it reads a view over the columns of all relations, which takes ten times as long. -#}
+    cast nor `add column` accepts, and it reads a view over the columns of all relations, which takes ten times as long.
+
+    The macros of this project call dbt's macro `get_columns_in_relation`, which calls this one: the method of the adapter makes all macros
+    again for each call. -#}
 {% macro postgres__get_columns_in_relation(relation) -%}
     {% call statement('get_columns_in_relation', fetch_result=True) %}
         select

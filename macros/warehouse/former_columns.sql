@@ -2,7 +2,7 @@
     that reads such a column stops the load, and the message names it. -#}
 {% macro drop_former_columns(columns) %}
     {%- if not execute or not is_incremental() %}{{ return('') }}{% endif -%}
-    {%- set stored = adapter.get_columns_in_relation(this) | map(attribute='name') | select('in', columns) | list -%}
+    {%- set stored = get_columns_in_relation(this) | map(attribute='name') | select('in', columns) | list -%}
     {%- if not stored %}{{ return('') }}{% endif -%}
     {%- do lock_briefly(this.incorporate(type='table')) -%}
     alter table {{ this }} drop column {{ stored | join(', drop column ') }}

@@ -85,6 +85,6 @@ where not exists (
 {% macro compared_columns() -%}
     {%- if not execute or not is_incremental() %}{{ return([]) }}{% endif -%}
     {%- set columns = model.columns.keys() | reject('equalto', 'loaded_at') | list -%}
-    {%- set stored = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
+    {%- set stored = get_columns_in_relation(this) | map(attribute='name') | list -%}
     {{- return([] if columns | reject('in', stored) | list else columns) -}}
 {%- endmacro %}

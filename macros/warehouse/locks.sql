@@ -44,8 +44,9 @@
     {% do run_query(statement) %}
 {% endmacro %}
 
-{#- A text as a literal of SQL; a name may contain a quote. -#}
-{% macro sql_text(text) -%} {{ dbt.string_literal(dbt.escape_single_quotes(text | string)) }} {%- endmacro %}
+{#- A text as a literal of SQL; a name may contain a quote. A load calls this thousands of times, and each call of a macro takes 0.05 ms: so
+    it calls none of dbt's (decision D213). -#}
+{% macro sql_text(text) -%} {{ "'" ~ text | string | replace("'", "''") ~ "'" }} {%- endmacro %}
 
 {#- dbt calls this when the source of a snapshot has gained columns. -#}
 {% macro postgres__create_columns(relation, columns) %}

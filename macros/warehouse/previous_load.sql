@@ -10,7 +10,7 @@
     requester was removed). A dim_tasks of an older release gains the column only when it is written. Unit tests override it. -#}
 {% macro stored_sensitive_tasks() -%}
     {%- set stored = stored_or_none('dim_tasks') -%}
-    {%- set columns = adapter.get_columns_in_relation(stored) | map(attribute='name') | list if stored else [] -%}
+    {%- set columns = get_columns_in_relation(stored) | map(attribute='name') | list if stored else [] -%}
     {%- if 'is_about_sensitive_person' in columns -%}
     select
         organization_id,

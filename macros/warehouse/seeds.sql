@@ -62,7 +62,7 @@
 
 {#- Adds and drops columns so that a table matches its CSV file. A column that a view reads stays. -#}
 {% macro align_seed_columns(relation, rows) %}
-    {% set stored = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
+    {% set stored = get_columns_in_relation(relation) | map(attribute='name') | list %}
     {% if stored | sort != rows.column_names | sort %}{% do lock_briefly(relation) %}{% endif %}
     {% for name in rows.column_names if name not in stored %}
         {% do run_query('alter table ' ~ relation ~ ' add column ' ~ name ~ ' ' ~ config.get('column_types')[name]) %}

@@ -10,7 +10,7 @@
     {%- set key = config.get('unique_key') -%}
     {%- set hard_deletes = adapter.get_hard_deletes_behavior(config) -%}
     {%- set stored = adapter.get_relation(node.database, node.schema, node.alias) if target_exists -%}
-    {%- set stored_columns = adapter.get_columns_in_relation(stored) | map(attribute='name') | list if stored else [] -%}
+    {%- set stored_columns = get_columns_in_relation(stored) | map(attribute='name') | list if stored else [] -%}
     {%- set changes = [] -%}
     {%- for column in node.columns if column != 'updated_at' and not column.startswith('dbt_') -%}
         {%- do changes.append(

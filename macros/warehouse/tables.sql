@@ -47,7 +47,7 @@
 {#- Gives a table the rows of another. Where its columns and indexes differ, they are changed first, and every row is written again;
     otherwise the rows of a table with a key are written that differ. -#}
 {% macro replace_rows(table, made) %}
-    {% set columns = adapter.get_columns_in_relation(made) | map(attribute='quoted') | list %}
+    {% set columns = get_columns_in_relation(made) | map(attribute='quoted') | list %}
     {% set changes = run_query(changes_of_table(table, made)).rows %}
     {% if changes | length %}{% do lock_briefly(table) %}{% endif %}
     {% do identify_rows(table) %}

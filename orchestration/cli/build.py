@@ -25,11 +25,11 @@ def build(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, dbt_ar
     Options that Insights sets itself, such as --target and --vars, and those that leave out rows, are refused.
     Unit tests, which test models and not data, are skipped; `./dev test` and a plain `dbt build` run them.
     """
-    from orchestration import dbt
+    from orchestration import dbt, dbt_options
     from orchestration.config.files import load_settings
     from orchestration.warehouse.source_guard import Confirmed
 
-    dbt.check_arguments(dbt_arguments)
+    dbt_options.check_arguments(dbt_arguments)
     settings = load_settings()
     variables = dbt.as_of_variable(as_of)
     confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)

@@ -52,13 +52,13 @@ def test_an_argument_that_cannot_be_used_is_refused(arguments: list[str], code: 
 
 
 def test_only_options_that_insights_sets_are_refused() -> None:
-    from orchestration import dbt  # noqa: PLC0415
+    from orchestration import dbt, dbt_options  # noqa: PLC0415
     from orchestration.config.files import load_settings  # noqa: PLC0415
 
     settings = load_settings()
     completed = [part for part in dbt.complete(settings, ["build"], {}) if part.startswith("-")]
-    assert set(completed) <= dbt.OWN_OPTIONS.keys()
-    dbt.check_arguments(
+    assert set(completed) - {*dbt_options.WRITE_JSON} <= dbt_options.OWN_OPTIONS.keys()
+    dbt_options.check_arguments(
         ["--select", "marts", "--full-refresh", "--threads=2", "-xs", "-stg_tasks", "-mtests", "--state", "."]
     )
 
@@ -66,10 +66,10 @@ def test_only_options_that_insights_sets_are_refused() -> None:
 def test_no_variable_of_dbt_replaces_an_option_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from dbt.cli.main import cli  # noqa: PLC0415
 
-    from orchestration import dbt  # noqa: PLC0415
+    from orchestration import dbt, dbt_options  # noqa: PLC0415
     from orchestration.config.files import load_settings  # noqa: PLC0415
 
-    refused = {*dbt.OWN_OPTIONS, *dbt.UNSAFE_OPTIONS, *dbt.TYPE_OPTIONS}
+    refused = {*dbt_options.OWN_OPTIONS, *dbt_options.UNSAFE_OPTIONS, *dbt_options.TYPE_OPTIONS}
     options = [option for option in cli.commands["build"].params if refused & {*option.opts}]
     variables = {name for option in options for name in option.envvar or ()} - {"DBT_TARGET_PATH"}
     assert {"DBT_EMPTY", "DBT_ENGINE_EMPTY", "DBT_SAMPLE", "DBT_DEFER", "DBT_PROFILE"} <= variables

@@ -18,7 +18,11 @@ from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
 
 # The parsed project by what it depends on besides the files: target and schema. `bind` changes the database.
-_parsed: dict[tuple[str, str], bytes] = {}
+_parsed: dict[tuple[str, str], Manifest] = {}
+
+
+class _SavedError(Exception):
+    """Ends the parsing for which a file is saved."""
 
 
 def save_for_insights(settings: Settings, url: str, **variables: Any) -> None:
@@ -34,27 +38,28 @@ def save(environment: Mapping[str, str], *options: str) -> None:
     """
     in_process.parsed("dev", "insights")
     asked: list[tuple[str, str]] = []
-    is_partial_parsable = ManifestLoader.is_partial_parsable
+    read = ManifestLoader.read_manifest_for_partial_parse
 
-    def adopt(loader: ManifestLoader, saved: Manifest) -> tuple[bool, str | None]:
+    def adopt(loader: ManifestLoader) -> Manifest | None:
         project = loader.root_project
         asked.append((project.target_name, project.credentials.schema))
         if asked[-1] not in _parsed:
-            return is_partial_parsable(loader, saved)
-        manifest: Manifest = Manifest.from_msgpack(_parsed[asked[-1]], decoder=extended_mashumuro_decoder)
+            return read(loader)
+        manifest = _parsed[asked[-1]]
         in_process.bind(manifest, project.credentials.database)
         manifest.state_check = loader.manifest.state_check
         _file().write_bytes(manifest.to_msgpack(extended_mashumaro_encoder))
-        return True, None
+        raise _SavedError
 
     places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ManifestLoader, "is_partial_parsable", adopt)
+        patch.setattr(ManifestLoader, "read_manifest_for_partial_parse", adopt)
         for name, value in environment.items():
             patch.setenv(name, value)
         done = dbtRunner().invoke(["parse", *options, *places, "--no-write-json", "--quiet", *in_process.NO_LOGGERS])
         if done.success and asked and asked[-1] not in _parsed:
-            _parsed[asked[-1]] = _file().read_bytes()
+            saved = _file().read_bytes()
+            _parsed[asked[-1]] = Manifest.from_msgpack(saved, decoder=extended_mashumuro_decoder)
 
 
 def _file() -> Path:

@@ -1,6 +1,12 @@
-"""Several commands run in one process of dbt, and end with the first that fails (decision D199)."""
+"""Commands in one process of dbt, which end with the first that fails (D199), and what they write (D213)."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.saved_parse import save_for_insights
+from support.warehouse import Warehouse
 
 from orchestration import dbt
 from orchestration.config.files import Settings
@@ -23,3 +29,47 @@ def test_nothing_follows_a_command_that_fails(settings: Settings) -> None:
     listed = dbt.complete(settings, ["ls", "--resource-type", "seed"], {})
     assert run_dbt(["ls", "--nonsense", THEN, *listed], dbt.process_environment(settings, None), lines.append) == 2
     assert lines[-1].startswith("Error: No such option '--nonsense'")
+
+
+ARTIFACTS = ("manifest.json", "graph.gpickle", "run_results.json")
+
+
+def _build(warehouse: Warehouse, *arguments: str) -> tuple[dbt.DbtRun, str]:
+    """Run `dbt.build` as of the sample's day in a process; returns the run and its output."""
+    as_of, lines = {"as_of": "2026-01-01"}, list[str]()
+    save_for_insights(warehouse.settings, warehouse.etl_url, **as_of)
+    done = dbt.build(warehouse.settings, arguments, url=warehouse.etl_url, variables=as_of, on_line=lines.append)
+    return done, "".join(lines)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [
+        (("--select", "stg_roles"), ["run_results.json"]),
+        (("--select", "stg_roles", "--write-json", "--log-level-file", "debug"), [*ARTIFACTS]),
+        (("--select", "missing_model"), ["run_results.json"]),
+    ],
+)
+def test_a_build_writes_its_results_and_other_artifacts_only_if_asked(
+    asked: tuple[str, ...], written: list[str], built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+    monkeypatch.delenv("DBT_LOG_LEVEL_FILE")
+    (tmp_path / "target").mkdir()
+    done, output = _build(built, *asked)
+    assert done.exit_code == 0, output
+    assert [name for name in ARTIFACTS if (done.target / name).exists()] == written
+    assert done.nodes() == ("stg_roles" in asked)  # a test of its key is all that the second command finds
+    log = (tmp_path / "logs" / "dbt.log").read_text("utf-8")
+    assert "Done. PASS=" in log or "Nothing to do." in log
+    statement = "create or replace temporary view another_select"
+    assert (statement in log, statement in output) == ("debug" in asked, False)
+
+
+@pytest.mark.services
+def test_the_results_of_a_failed_command_are_written(built: Warehouse) -> None:
+    built.execute("alter table insights.dim_roles owner to postgres")
+    done, output = _build(built, "--select", "dim_roles", "dim_dates")
+    assert (done.exit_code, done.nodes()) == (1, 2), output

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from support.policy import nodes
 from support.warehouse import Warehouse, disposable_copy
 
 from orchestration import dbt
@@ -96,7 +96,7 @@ def test_a_written_row_is_looked_at_until_its_test_passes(built: Warehouse) -> N
 
 
 def test_a_source_row_that_a_load_looked_at_is_looked_for(built: Warehouse) -> None:
-    [test] = [name for name in all_tests(built) if name.startswith("rows_add_up_fact_tasks")]
+    [test] = [name for name in all_tests() if name.startswith("rows_add_up_fact_tasks")]
     assert results(built, test) == {test: "pass"}
     lost = "select task_id from insights.fact_tasks order by task_id limit 3"
     built.execute(f"create table public.lost as {lost}; delete from insights.fact_tasks where task_id in ({lost})")  # noqa: S608
@@ -110,9 +110,8 @@ def test_a_source_row_that_a_load_looked_at_is_looked_for(built: Warehouse) -> N
     assert found == 3
 
 
-def all_tests(warehouse: Warehouse) -> list[str]:
-    run = json.loads((dbt.target_path() / "manifest.json").read_text("utf-8"))
-    return [node["name"] for node in run["nodes"].values() if node["resource_type"] == "test"]
+def all_tests() -> list[str]:
+    return [node["name"] for node in nodes("test")]
 
 
 def test_a_plain_dbt_without_the_lock_passes_for_nobody_else(built: Warehouse, settings: Settings) -> None:
@@ -128,7 +127,7 @@ def test_the_command_says_how_long_it_took_and_status_when(built: Warehouse, mon
     before = built.value("select now()")
     done = CliRunner().invoke(commands, ["reconcile", "--as-of", str(SAMPLE_AS_OF)])
     assert done.exit_code == 0, done.output
-    tests = len(all_tests(built))
+    tests = len(all_tests())
     assert f"{tests} data tests passed over all rows, in " in done.output
     found = built.rows("select count(*), min(recounted_at) > %s from insights_ops.test_results", before)
     assert found == [(tests, True)]

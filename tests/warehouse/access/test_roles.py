@@ -4,16 +4,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import threading
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from support.contents import incremental, rebuilt, reports, reviews
-from support.policy import catalog
+from support.policy import catalog, nodes
 from support.warehouse import Warehouse, connect_as
 
 from orchestration.config.files import Settings
@@ -149,11 +145,10 @@ def test_no_role_is_more_than_a_login_or_a_group(warehouse: Warehouse) -> None:
 
 def _mart_columns(kind: str = "model", schema: str = "insights") -> dict[tuple[str, str], bool]:
     """Return all columns of all marts or seeds, and whether `meta.pii` withholds each from the reader."""
-    manifest: dict[str, Any] = json.loads((Path(os.environ["DBT_TARGET_PATH"]) / "manifest.json").read_text())
     return {
         (node["alias"], name): column["config"]["meta"].get("pii", "none") not in ("key", "none")
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == kind and node["schema"] == schema
+        for node in nodes(kind)
+        if node["schema"] == schema
         for name, column in node["columns"].items()
     }
 
