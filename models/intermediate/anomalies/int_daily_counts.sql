@@ -25,6 +25,10 @@ counts as (
     group by breaches.organization_id, breaches.day
 ),
 
+organizations as (
+    select distinct organization_id from counts
+),
+
 -- A day without tasks counts as 0.
 final as (
     select
@@ -34,7 +38,7 @@ final as (
         cast(coalesce(counts.task_count, 0) as integer) as task_count,
         cast(coalesce(counts.without_domain_count, 0) as integer) as without_domain_count,
         cast(coalesce(counts.without_deadline_count, 0) as integer) as without_deadline_count
-    from (select distinct organization_id from counts) as organizations
+    from organizations
     cross join days
     left join counts on organizations.organization_id = counts.organization_id and days.day = counts.day
 )

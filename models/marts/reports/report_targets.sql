@@ -24,37 +24,43 @@ months as (
     group by organization_id, date_trunc('month', cast(day as timestamp)), domain, visibility
 ),
 
--- The line of the organization counts before that of the domain, and both before those for all.
-targeted as (
-    select distinct on (months.organization_id, months.month, months.domain, months.visibility, measured.measure)
+measures as (
+    select
         months.organization_id,
         months.month,
         months.domain,
         months.visibility,
         measured.measure,
-        targets.target_percent,
-        targets.min_count,
         measured.decided_count,
         measured.met_count
     from months
-    inner join organizations on months.organization_id = organizations.organization_id
     cross join lateral (
         values
         ('kept_deadlines', months.deadline_count, months.kept_count),
         ('responses_within_limit', months.response_count, months.responded_count),
         ('completions_within_limit', months.completion_count, months.completed_count)
     ) as measured (measure, decided_count, met_count)
+),
+
+-- The line of the organization counts before that of the domain, and both before those for all.
+targeted as (
+    select distinct on (measures.organization_id, measures.month, measures.domain, measures.visibility, measures.measure)
+        measures.*,
+        targets.target_percent,
+        targets.min_count
+    from measures
+    inner join organizations on measures.organization_id = organizations.organization_id
     inner join targets
         on
-            measured.measure = targets.measure
+            measures.measure = targets.measure
             and targets.organization_slug in (organizations.slug, '*')
-            and (targets.domain = months.domain or targets.domain = '*')
+            and (measures.domain = targets.domain or targets.domain = '*')
     order by
-        months.organization_id,
-        months.month,
-        months.domain,
-        months.visibility,
-        measured.measure,
+        measures.organization_id,
+        measures.month,
+        measures.domain,
+        measures.visibility,
+        measures.measure,
         targets.organization_slug = '*',
         targets.domain = '*'
 ),

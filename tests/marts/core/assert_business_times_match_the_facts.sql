@@ -14,7 +14,7 @@ compared as (
         business.business_seconds_to_completion,
         business.task_id is not null as is_counted,
         dimensions.created_at,
-        load.horizon
+        {{ end_of_calendars("load.horizon at time zone 'UTC'") }} at time zone 'UTC' as ends_at
     from {{ ref('fact_tasks') }} as facts
     inner join {{ ref('int_business_calendars') }} as calendars on facts.organization_id = calendars.organization_id
     inner join {{ ref('dim_tasks') }} as dimensions
@@ -31,12 +31,9 @@ select
 from compared
 where
     not is_counted
-    {%- for event in ['first_response', 'completion'] %}
-    or business_seconds_to_{{ event }} not between 0 and time_to_{{ event }}_seconds
-    or (business_seconds_to_{{ event }} is not null and time_to_{{ event }}_seconds is null)
-    or (
-        business_seconds_to_{{ event }} is null
-        and created_at + make_interval(secs => time_to_{{ event }}_seconds)
-        < {{ end_of_calendars("horizon at time zone 'UTC'") }} at time zone 'UTC'
-    )
-    {%- endfor %}
+    or business_seconds_to_first_response not between 0 and time_to_first_response_seconds
+    or business_seconds_to_completion not between 0 and time_to_completion_seconds
+    or (business_seconds_to_first_response is not null and time_to_first_response_seconds is null)
+    or (business_seconds_to_completion is not null and time_to_completion_seconds is null)
+    or (business_seconds_to_first_response is null and created_at + make_interval(secs => time_to_first_response_seconds) < ends_at)
+    or (business_seconds_to_completion is null and created_at + make_interval(secs => time_to_completion_seconds) < ends_at)
