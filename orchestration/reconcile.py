@@ -68,7 +68,7 @@ def reconcile(
         db = Database(settings, connection)
         started = database_time(db)
         load(scan_all=True)
-        # The next load of each report counts all rows again (decision D217).
+        # The next load of each report counts all rows again (decision D215).
         db.execute(sql.SQL("update {} set counted_at = '-infinity'").format(db.ops("counted_reports")))
         found = {r.name: written_since(db, sql.Identifier(r.schema, r.identifier), r.key, started) for r in repairable}
     return {name: written for name, written in found.items() if written.total}

@@ -1,4 +1,4 @@
-{#- The last days of each organization, each with the bounds of the same weekday in the weeks before (decision D226): of the number of tasks,
+{#- The last days of each organization, each with the bounds of the same weekday in the weeks before (decision D223): of the number of tasks,
     and of the share of them that `missing`, a column of int_daily_counts, counts; days without tasks have no share. -#}
 {% macro weekday_bands(missing) -%}
     {%- set share = '1.0 * {0}.' ~ missing ~ ' / nullif({0}.task_count, 0)' -%}

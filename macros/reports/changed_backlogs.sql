@@ -1,5 +1,5 @@
 {#- A load of the backlog adds what the changed tasks count as now, takes away what the report counts them as, and adds the new days of open
-    tasks (decision D217). -#}
+    tasks (decision D215). -#}
 
 {#- The stored backlog: {relation, is_known, since, until, cutoff}. A load continues it if it `is_known` when it was counted, `since`, as which
     day was the first that it lacks, `until`, and that no purge has deleted tasks that it counts; otherwise the load counts every task and

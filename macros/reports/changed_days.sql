@@ -42,7 +42,7 @@
     {{ days_that_tasks_left() }}
 {% endmacro %}
 
-{#- The days that tasks have left since the report was counted, by moving to another day or organization (decision D217), and those that a
+{#- The days that tasks have left since the report was counted, by moving to another day or organization (decision D215), and those that a
     purge has emptied. Where it is not known when the report was counted, all tasks are counted to find them. -#}
 {% macro days_that_tasks_left() %}
     {%- set former_rows = source('insights_ops', 'former_rows') -%}

@@ -1,5 +1,5 @@
 {#- A load of a report compares what changed tasks count as with what they counted as when the stored report was counted. Loads keep what they
-    change of the rows that decide that, until each of these reports has been loaded (decisions D197 and D217). -#}
+    change of the rows that decide that, until each of these reports has been loaded (decisions D197 and D215). -#}
 
 {#- The relations that decide where a report counts a task, each with the columns that do, as expressions over a row of its delta table. The
     statuses of a task, which decide too, are kept by keep_former_statuses. -#}

@@ -8,7 +8,7 @@
     cast(md5(concat({{ task_id }}, ' ', {{ status_number }})) as uuid)
 {%- endmacro %}
 
-{#- pre-hook of fact_task_statuses: keeps when the tasks of this load were open, where that changes, for the daily backlog (decision D217). The
+{#- pre-hook of fact_task_statuses: keeps when the tasks of this load were open, where that changes, for the daily backlog (decision D215). The
     contents are a list of {started_at, ended_at}, or NULL for none. -#}
 {% macro keep_former_statuses() %}
     {% if is_incremental() and not is_empty_run() %}

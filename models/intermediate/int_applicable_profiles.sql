@@ -52,7 +52,7 @@ final as (
         profiles.default_visibility,
         profiles.reactivity_seconds,
         profiles.max_escalation_seconds,
-        -- An organization without a calendar is always open (decision D224).
+        -- An organization without a calendar is always open (decision D221).
         case
             when profiles.limits_in = 'business' and calendars.organization_id is not null then 'business' else 'wall_clock'
         end as limits_in,

@@ -209,7 +209,7 @@ class Access(Section):
 
 
 class Anomalies(Section):
-    """`insights.anomalies`: warnings of unusual days (decision D226)."""
+    """`insights.anomalies`: warnings of unusual days (decision D223)."""
 
     days: Days = Field(default=7, description="Last days before the horizon that are judged.")
     weeks: Count = Field(default=8, description="Weeks before each of them with which it is compared.")

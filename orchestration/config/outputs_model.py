@@ -30,7 +30,7 @@ EXTRA_MS = 400
 
 
 class ScheduledExport(Section):
-    """One of `insights.exports.scheduled`: an export that a DAG makes after its load or review (decision D230)."""
+    """One of `insights.exports.scheduled`: an export that a DAG makes after its load or review (decision D226)."""
 
     name: Token = Field(description="Name of the file, before its first day; unique.")
     export: Token = Field(description="What is exported: a name of `insights exports list`.")

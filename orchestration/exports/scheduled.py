@@ -1,4 +1,4 @@
-"""Makes the exports of `insights.exports.scheduled` for the day, week or month that ended last (decision D230)."""
+"""Makes the exports of `insights.exports.scheduled` for the day, week or month that ended last (decision D226)."""
 
 from __future__ import annotations
 

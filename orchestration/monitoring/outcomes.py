@@ -1,4 +1,4 @@
-"""Keeps how the runs of the DAGs ended in `insights_ops.dag_outcomes` (decision D228)."""
+"""Keeps how the runs of the DAGs ended in `insights_ops.dag_outcomes` (decision D224)."""
 
 from __future__ import annotations
 

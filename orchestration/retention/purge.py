@@ -141,7 +141,7 @@ def _delete_within(
     """Delete a batch in one transaction, or in several where the rows that go with it are too many for one.
 
     How many go with each row is known only when they are deleted: to count them first would cost as much. A batch that
-    exceeds `etl.max_batch_size` is undone and halved (decision D218).
+    exceeds `etl.max_batch_size` is undone and halved (decision D216).
     """
     connection, limit = log.db.connection, log.db.settings.insights.etl.max_batch_size
     with connection.transaction() as transaction:  # a killed purge must not commit the batch that it was waiting for

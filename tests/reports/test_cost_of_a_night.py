@@ -1,4 +1,4 @@
-"""What a night's reports read follows the tasks that changed, not the history (decisions D197, D217 and D219).
+"""What a night's reports read follows the tasks that changed, not the history (decisions D197, D215 and D217).
 
 Rows that were read are counted, not time. The planner gets the cost of a page that fast disks have, because the tables
 of the sample are small.

@@ -21,7 +21,7 @@ PAGES = "select pg_relation_size('insights.fact_tasks') / current_setting('block
 
 
 def test_many_batches_read_a_table_as_often_as_one(built: Warehouse, settings: Settings, plan: list[Retained]) -> None:
-    # With what goes with ten tasks, a batch is below 100 rows: one above is deleted twice (decision D218).
+    # With what goes with ten tasks, a batch is below 100 rows: one above is deleted twice (decision D216).
     etl = settings.insights.etl.model_copy(update={"default_batch_size": 10, "max_batch_size": 100})
     small = replace(settings, insights=settings.insights.model_copy(update={"etl": etl}))
     pages, before = built.value(PAGES), built.value(READ)

@@ -1,4 +1,4 @@
-"""Checks the files of the business calendars, and names file, line and column of a mistake (decision D222).
+"""Checks the files of the business calendars, and names file, line and column of a mistake (decision D219).
 
 The files are seeds/calendars/business_calendars.csv, business_hours.csv and business_holidays.csv. Reads files only.
 """

@@ -1,4 +1,4 @@
-"""Checks seeds/targets/targets.csv, and names file, line and column of a mistake (decision D225). Reads files only."""
+"""Checks seeds/targets/targets.csv, and names file, line and column of a mistake (decision D222). Reads files only."""
 
 from __future__ import annotations
 

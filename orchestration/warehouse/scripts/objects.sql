@@ -50,7 +50,7 @@ create table if not exists {ops}.test_results (
 );
 comment on table {ops}.test_results is 'One row for each data test: the newest result of it in this warehouse.';
 
--- Reports compare tasks with what they were when they were counted (decisions D197 and D217).
+-- Reports compare tasks with what they were when they were counted (decisions D197 and D215).
 create table if not exists {ops}.counted_reports (
     relation_name text primary key,
     counted_at timestamptz not null
@@ -70,7 +70,7 @@ create index if not exists former_rows_replaced on {ops}.former_rows (replaced_a
 comment on table {ops}.former_rows is
 'Rows of facts and dimensions as a report has counted them, where a load changed them since; the next load of the report deletes them.';
 
--- The DAGs record how each run ended, because Airflow's own database forgets: a run that is repeated has failed no more (D228).
+-- The DAGs record how each run ended, because Airflow's own database forgets: a run that is repeated has failed no more (D224).
 create table if not exists {ops}.dag_outcomes (
     dag_id text primary key,
     run_id text not null,

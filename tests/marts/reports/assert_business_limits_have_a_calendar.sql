@@ -1,4 +1,4 @@
--- Every organization whose profile counts its limits in business time has a calendar; the wall clock judges others (decision D224).
+-- Every organization whose profile counts its limits in business time has a calendar; the wall clock judges others (decision D221).
 {{ config(severity='warn') }}
 select
     organization_id,

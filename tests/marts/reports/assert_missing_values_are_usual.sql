@@ -1,4 +1,4 @@
--- On each of the last days, about as many tasks of an organization lack a domain or deadline as on the same weekday before (decision D226).
+-- On each of the last days, about as many tasks of an organization lack a domain or deadline as on the same weekday before (decision D223).
 {{ config(severity='warn') }}
 {%- set rules = var('anomalies') %}
 with bands as (

@@ -1,4 +1,4 @@
--- On each of the last days, an organization creates about as many tasks as on the same weekday before (decision D226).
+-- On each of the last days, an organization creates about as many tasks as on the same weekday before (decision D223).
 {{ config(severity='warn') }}
 {%- set rules = var('anomalies') %}
 with bands as (
