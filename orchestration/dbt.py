@@ -143,7 +143,6 @@ def _run(
     is_plain = on_line or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
     given = {"DBT_USE_COLORS": "false", **environment} if is_plain else environment
     arguments = [argument for command in commands for argument in (THEN, *complete(settings, command, variables))]
-    forget_other_parse(target_path())
     exit_code = run_dbt(arguments[1:], given, keep if on_line else None)
     return DbtRun(exit_code, target_path(), started, tuple(last))
 
@@ -222,22 +221,6 @@ def profile_variables(settings: Settings) -> dict[str, str]:
 def target_path() -> Path:
     """Return the folder of dbt's artifacts: DBT_TARGET_PATH, else `target` below `generated_path`."""
     return Path(os.environ.get("DBT_TARGET_PATH") or generated_path() / "target")
-
-
-def forget_other_parse(target: Path) -> None:
-    """Delete what dbt keeps of an earlier parsing, unless the macros are the same.
-
-    Where macros have moved between files, as after an upgrade, dbt may fail to find a model that it parsed before.
-    """
-    digest, kept = hashlib.sha256(), target / "macros.sha256"
-    for file in sorted((PROJECT / "macros").rglob("*.sql")):
-        digest.update(f"{file.relative_to(PROJECT)}\n".encode() + file.read_bytes())
-    found = digest.hexdigest()
-    if kept.exists() and kept.read_text("utf-8") == found:
-        return
-    target.mkdir(parents=True, exist_ok=True)
-    (target / "partial_parse.msgpack").unlink(missing_ok=True)
-    kept.write_text(found, "utf-8")
 
 
 def log_path() -> Path:

@@ -37,7 +37,6 @@ def save(environment: Mapping[str, str], *options: str) -> None:
     differs. So a wrong argument here costs time and changes no result, and an error is that dbt's to report.
     """
     in_process.parsed("dev", "insights")
-    dbt.forget_other_parse(Path(environment.get("DBT_TARGET_PATH") or os.environ["DBT_TARGET_PATH"]))
     asked: list[tuple[str, str]] = []
     read = ManifestLoader.read_manifest_for_partial_parse
 

@@ -31,19 +31,6 @@ def test_nothing_follows_a_command_that_fails(settings: Settings) -> None:
     assert lines[-1].startswith("Error: No such option '--nonsense'")
 
 
-def test_what_was_parsed_with_other_macros_is_not_used(tmp_path: Path) -> None:
-    parsed = tmp_path / "partial_parse.msgpack"
-    for saved in ("of an older release, which kept no digest", "of other macros"):
-        parsed.write_text(saved, "utf-8")
-        dbt.forget_other_parse(tmp_path)
-        assert not parsed.exists(), saved
-        (tmp_path / "macros.sha256").write_text("another", "utf-8")
-    dbt.forget_other_parse(tmp_path)
-    parsed.write_text("of these macros", "utf-8")
-    dbt.forget_other_parse(tmp_path)
-    assert parsed.exists()
-
-
 ARTIFACTS = ("manifest.json", "graph.gpickle", "run_results.json")
 
 

@@ -1,6 +1,6 @@
 -- The last day of the backlog has as many tasks as are open, by organization and visibility. On each day of an organization whose tasks
--- were written since the test last passed, as many were opened as fact_tasks has. A report older than the facts is checked after its next load.
--- The planner knows how many tasks are open, or closed after the horizon, because the dates are literals.
+-- were written since the test last passed, as many were opened as fact_tasks has. A report older than the facts is checked after its
+-- next load. The planner knows how many tasks are open, or closed after the horizon, because the dates are literals.
 {%- set load = former_load('fact_tasks') %}
 {%- set horizon = utc_date("timestamptz '" ~ load.horizon ~ "'") %}
 with open_tasks as (
