@@ -107,10 +107,9 @@ def _print_tests(found: Status) -> None:
     )
     run = f"{tests.count} data tests, the latest {moment(tests.logged_at)} ({whole})"
     say_wrapped(f"{run}: {len(tests.failed)} failed.")
-    if tests.failed:
-        show_table(
-            tests.failed, header=("test", "rows", "when (UTC)"), title="Failed tests (insights_ops.test_results)"
-        )
+    for title, rows in (("Failed tests", tests.failed), ("Warnings", tests.warned)):
+        if rows:
+            show_table(rows, header=("test", "rows", "when (UTC)"), title=f"{title} (insights_ops.test_results)")
 
 
 def _findings(found: Status) -> list[dict[str, object]]:
@@ -120,6 +119,7 @@ def _findings(found: Status) -> list[dict[str, object]]:
         ("mart", m.name, state[m.is_late], m.rows, m.data_up_to, m.loaded_at) for m in found.marts
     ]
     lines += [("test", name, "failed", rows, None, at) for name, rows, at in found.tests.failed]
+    lines += [("test", name, "warning", rows, None, at) for name, rows, at in found.tests.warned]
     lines += [("rejected", name, finding, rows, None, None) for name, finding, rows in found.rejected]
     lines += [("flagged", name, finding, rows, None, None) for name, finding, rows in found.flagged]
     lines += [("drift", name, drift, repeated, None, None) for name, drift, _, repeated in found.drift]

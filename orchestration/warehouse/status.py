@@ -40,15 +40,17 @@ class MartStatus(MartAge):
 
 @dataclass(frozen=True)
 class DataTests:
-    """The newest result of each data test: their number, the newest time (UTC); of failed ones (test, rows, time).
+    """The newest result of each data test: their number, the newest time (UTC); of some (test, rows, time).
 
-    `recounted_at` is the time (UTC) since when each of them has passed over all rows; None if one never has.
+    `failed` are those that failed, `warned` those that only warn. `recounted_at` is the time (UTC) since when each of
+    them has passed over all rows; None if one never has.
     """
 
     count: int
     logged_at: datetime | None
     recounted_at: datetime | None
     failed: list[tuple[str, int, datetime]]
+    warned: list[tuple[str, int, datetime]]
 
 
 @dataclass(frozen=True)
@@ -169,11 +171,17 @@ def _tests(db: Database) -> DataTests:
         ).format(relation)
     )[0]
     query = sql.SQL(
-        "select test_name, failures, logged_at from {} where status in ('fail', 'error') order by test_name"
+        "select status = 'warn', test_name, failures, logged_at from {} where status <> 'pass' order by test_name"
     ).format(relation)
-    failed = [(name, failures, at.astimezone(UTC)) for name, failures, at in db.rows(query)]
+    others = [(is_warning, (name, rows, at.astimezone(UTC))) for is_warning, name, rows, at in db.rows(query)]
     utc = [at.astimezone(UTC) if at else None for at in (logged_at, recounted_at)]
-    return DataTests(count, utc[0], utc[1], failed)
+    return DataTests(
+        count,
+        logged_at=utc[0],
+        recounted_at=utc[1],
+        failed=[test for is_warning, test in others if not is_warning],
+        warned=[test for is_warning, test in others if is_warning],
+    )
 
 
 def _behind(db: Database, cutoff: str) -> tuple[list[tuple[str, int, int]], str | None]:

@@ -133,6 +133,14 @@ def test_a_failed_test_is_shown_until_it_passes(built: Warehouse, monkeypatch: p
     )
     assert built.build("--select", TEST, command="test").succeeded
     assert document(0)["tests"]["count"] == 2
+    # A warning is shown, and everything is in order all the same.
+    built.execute(
+        "update insights_ops.test_results set status = 'warn', failures = 7 where test_name like 'assert_facts%'"
+    )
+    assert [(name, rows) for name, rows, _at in document(0)["tests"]["warned"]] == [
+        ("assert_facts_match_dimensions", 7)
+    ]
+    assert "Warnings" in status(0)
 
 
 @pytest.mark.services
