@@ -123,6 +123,11 @@ def test_figures_are_those_of_the_tables(port: int, sample: Warehouse) -> None:
     assert found["analytics_db_cpu_seconds_total"][()] > 0
 
 
+def test_each_metric_is_described(port: int) -> None:
+    page = (PROJECT / "docs/monitoring.md").read_text("utf-8")
+    assert [name for name in scrape(port) if name not in page] == []
+
+
 def test_every_dag_has_no_failure_from_the_start(port: int) -> None:
     ids = {dag.id for dag in load_settings().dags.values()}
     assert len(ids) == 6
