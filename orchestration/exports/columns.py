@@ -9,11 +9,15 @@ from psycopg import sql
 from orchestration.exports.definitions import Definition
 from orchestration.exports.masking import HOW, masked, masked_type
 from orchestration.exports.relations import Scope, only_leaving
-from orchestration.formulas import safe_sql
+from orchestration.formulas import BEGINNING, NUMBER, SUSPECT
 from orchestration.warehouse.names import Names
 
 # Types whose values, also in arrays, no spreadsheet reads as a formula.
 HARMLESS_TYPES = ("integer", "bigint", "numeric", "date", "timestamp", "boolean", "uuid")
+_SAFE = sql.SQL(
+    "case when {value} ~ {suspect} and {value} !~ {number}"
+    " then regexp_replace({value}, {beginning}, {apostrophe}, 'g') else {value} end"
+)
 
 
 @dataclass(frozen=True)
@@ -58,4 +62,4 @@ def safe_in_spreadsheets(column: OutColumn) -> sql.Composable:
     if column.data_type.startswith(HARMLESS_TYPES) or column.mask:
         return column.value
     value = sql.SQL("({})::text").format(column.value) if column.data_type.endswith("[]") else column.value
-    return safe_sql(value)
+    return _SAFE.format(value=value, suspect=SUSPECT, number=NUMBER, beginning=BEGINNING, apostrophe="'")
