@@ -24,9 +24,10 @@ NEEDS_ATTENTION = 3  # exit code, as of `insights status`; 1 is an error and 2 a
 @click.command(epilog="Example: insights doctor --format json")
 @options.form
 def doctor(form: str) -> None:
-    """Look at configuration, servers, grants, settings, indexes, statistics and rooms, and say what to do.
+    """Look at what Insights leans on, and say what to do.
 
-    It changes nothing. The exit code is 3 if something needs attention or is broken, else 0.
+    That is configuration, manifest, servers, grants, settings, indexes, statistics, messages and disks. It changes
+    nothing. The exit code is 3 if something needs attention or is broken, else 0.
     """
     from orchestration.config.files import load_settings
     from orchestration.monitoring.doctor import examine
