@@ -1,7 +1,7 @@
 """Take the screenshots of the page in docs/images.
 
-Run `./dev demo`, then `./dev api` in another terminal, then `python docs/page_screenshots.py`. The script needs the
-development tools (`./dev setup --dev`) and Chromium.
+Run `./dev demo`, then `./dev api` in another terminal, then `python docs/images/page_screenshots.py`. The script needs
+the development tools (`./dev setup --dev`) and Chromium.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Take the screenshots of Airflow in docs/images.
 
-Run `./dev airflow run`, then `INSIGHTS_ENV=prod python docs/screenshots.py`. The script needs the private Airflow of
-this checkout to be running, and Chromium on PATH. It controls Chromium over the DevTools protocol on a pair of pipes
-(file descriptors 3 and 4), which needs no library.
+Run `./dev airflow run`, then `INSIGHTS_ENV=prod python docs/images/airflow_screenshots.py`. The script needs the
+private Airflow of this checkout to be running, and Chromium on PATH. It controls Chromium over the DevTools protocol on
+a pair of pipes (file descriptors 3 and 4), which needs no library.
 """
 
 from __future__ import annotations
