@@ -61,12 +61,14 @@
     {% for change in changes if not change['is_before'] %}{% do run_query(change['statement']) %}{% endfor %}
 {% endmacro %}
 
-{#- Deletes the rows that another table does not have, and inserts those that only the other has. -#}
+{#- Deletes the rows that another table does not have, and inserts those that only the other has. Arrays of a NULL are equal, and unlike
+    `is not distinct from` they can be hashed: otherwise each row would be compared with each other. -#}
 {% macro replace_other_rows(table, made, columns) %}
     {% set filled = filled_columns(model) %}
     {% set is_same_key %}
         {%- for column in key_columns() %}
-        {{ 'and ' if not loop.first }}stored.{{ column }} {{ '=' if column in filled else 'is not distinct from' }} made.{{ column }}
+        {%- set sides = ['stored.' ~ column, 'made.' ~ column] if column in filled else ['array[stored.' ~ column ~ ']', 'array[made.' ~ column ~ ']'] %}
+        {{ 'and ' if not loop.first }}{{ sides | join(' = ') }}
         {%- endfor %}
     {% endset %}
     {% call statement('replace_other_rows') %}

@@ -14,6 +14,8 @@ from orchestration.config.files import load_settings
 from orchestration.manifest import read_manifest
 from orchestration.monitoring.doctor import examine
 from orchestration.monitoring.findings import Finding
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.init import initialize
 from workshop.services import LocalRedis
 
 pytestmark = pytest.mark.services
@@ -28,6 +30,10 @@ def patient(
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
     monkeypatch.setenv("INSIGHTS_ALERT_WEBHOOK_URL", "https://chat.example.org/hook")
     read_manifest(load_settings())  # makes it if need be
+    with connect(built.admin_url) as connection:
+        initialize(
+            connection, built.settings
+        )  # the settings of roles are those of the server, which other tests use too
     yield built, redis_server
 
 

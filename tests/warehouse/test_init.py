@@ -256,7 +256,7 @@ def test_plain_dbt_builds_the_same_rows_as_insights_build(prepared: Warehouse, b
     assert result.succeeded, result.output[-2000:]
     assert f" {len(manifest()['unit_tests'])} unit tests" in result.output
     relations = (*incremental(), *rebuilt(), *reviews())
-    seeds = {f"insights.{node['name']}" for node in nodes("seed")}
+    seeds = {f"{node['schema']}.{node['name']}" for node in nodes("seed")}
     stored = {name for name in (*relations, *reports(), *seeds) if name.startswith("insights.")}
     assert {f"insights.{name}" for name in mart_names()} == stored
     for relation in relations:
