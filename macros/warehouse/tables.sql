@@ -67,8 +67,8 @@
     {% set filled = filled_columns(model) %}
     {% set is_same_key %}
         {%- for column in key_columns() %}
-        {%- set sides = ['stored.' ~ column, 'made.' ~ column] if column in filled else ['array[stored.' ~ column ~ ']', 'array[made.' ~ column ~ ']'] %}
-        {{ 'and ' if not loop.first }}{{ sides | join(' = ') }}
+        {%- set form = '%s' if column in filled else 'array[%s]' %}
+        {{ 'and ' if not loop.first }}{{ form | format('stored.' ~ column) }} = {{ form | format('made.' ~ column) }}
         {%- endfor %}
     {% endset %}
     {% call statement('replace_other_rows') %}
