@@ -34,7 +34,16 @@ _INDEXED = """
 """
 _IS_TABLE = "select relkind in ('r', 'p', 'm') from pg_class where oid = to_regclass(%s)"
 _TABLES = """
-    select relname, n_live_tup, n_dead_tup, n_mod_since_analyze, coalesce(last_analyze, last_autoanalyze)
+    select
+        relname,
+        n_live_tup,
+        n_dead_tup,
+        -- A load analyzes what it writes before it commits, and PostgreSQL then counts the rows as changed since.
+        case
+            when greatest(last_analyze, last_autoanalyze) > now() - interval '1 day' then 0
+            else n_mod_since_analyze
+        end,
+        greatest(last_analyze, last_autoanalyze)
     from pg_stat_user_tables
     where schemaname = %s
     order by relname
