@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 import click
@@ -115,10 +115,14 @@ def make(every: Period, as_of: date | None, form: str) -> None:
     from orchestration.config.files import load_settings
     from orchestration.exports.definitions import load_definitions
     from orchestration.exports.scheduled import make_scheduled, requests
+    from orchestration.warehouse.clock import today
+    from orchestration.warehouse.database import Database
 
     settings = load_settings()
-    day = as_of or datetime.now(UTC).date()
-    made = list(make_scheduled(settings, load_definitions(settings), requests(settings, every, day)))
+    if as_of is None:
+        with Database.open(settings, settings.export_url) as db:
+            as_of = today(db)
+    made = list(make_scheduled(settings, load_definitions(settings), requests(settings, every, as_of)))
     show_records(
         [
             {"export": one.request.name, "file": one.request.output, "rows": one.rows, "result": str(one)}

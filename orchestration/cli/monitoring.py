@@ -11,14 +11,12 @@ import click
 
 from orchestration.cli import options
 from orchestration.cli.sections import Group
+from orchestration.cli.show import NEEDS_ATTENTION
 from orchestration.cli.tables import show_records
 from orchestration.cli.texts import say, warn
 
 if TYPE_CHECKING:
     from orchestration.config.files import Settings
-
-
-NEEDS_ATTENTION = 3  # exit code, as of `insights status`; 1 is an error and 2 a wrong argument
 
 
 @click.command(epilog="Example: insights doctor --format json")

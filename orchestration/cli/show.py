@@ -15,7 +15,7 @@ from orchestration.cli.texts import moment, say, say_wrapped, warn
 if TYPE_CHECKING:
     from orchestration.warehouse.status import Status
 
-NEEDS_ATTENTION = 3  # exit code: a mart is late or a test failed; 1 is an error and 2 a wrong argument
+NEEDS_ATTENTION = 3  # exit code, of `insights doctor` too; 1 is an error and 2 a wrong argument
 
 COUNTED = ("relation", "finding", "rows")
 FINDING = ("kind", "name", "state", "rows", "data_before", "at")

@@ -11,6 +11,7 @@ from orchestration.config.cron import next_time
 from orchestration.monitoring.outcomes import Outcome
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import newest_loads
+from orchestration.warehouse.status import judged_at
 
 MINUTE = timedelta(minutes=1)
 
@@ -20,9 +21,10 @@ def delays(db: Database, marts: Mapping[str, Collection[str]], ended: Mapping[st
 
     `marts` has the marts by key of their DAG, `ended` the outcomes by id. A DAG with marts is done up to the oldest
     load of one of them, whoever made it; another up to its latest successful run. Where neither is known, what was due
-    before the first load of the warehouse does not count. A DAG that is not scheduled here is never late.
+    before the first load of the warehouse does not count. A DAG that is not scheduled here is never
+    late, and with INSIGHTS_AS_OF, none is after that day (decision D191).
     """
-    now: datetime = db.value("select now()").astimezone(UTC)
+    now = judged_at(db)
     first = db.value(sql.SQL("select min(logged_at) from {}").format(db.ops("load_log")))
     found = {}
     for key, dag in db.settings.dags.items():

@@ -162,7 +162,7 @@ def _unfinished(db: Database) -> Iterator[Finding]:
         "purge",
         not started or bool(holder),
         f"unfinished: {names}" if names else "no purge is unfinished",
-        "Run: insights purge",
+        "Run: insights purge --yes",
     )
 
 

@@ -124,7 +124,7 @@ def mart_ages(db: Database, dags: Mapping[str, str]) -> list[MartAge]:
 
     Raises NotPreparedError or NotBuiltError if nothing has been built.
     """
-    now = _judged_at(db)
+    now = judged_at(db)
     due = {name: due_day(db.settings, dag, now) for name, dag in dags.items()}
     names = db.rows(
         "select relname from pg_catalog.pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'p', 'm')"
@@ -145,7 +145,7 @@ def mart_ages(db: Database, dags: Mapping[str, str]) -> list[MartAge]:
     return ages
 
 
-def _judged_at(db: Database) -> datetime:
+def judged_at(db: Database) -> datetime:
     """Return now; at most the end of the day that INSIGHTS_AS_OF sets, after which no load is expected (decision D191).
 
     A run of that day may take `etl.late_after_minutes` too.
