@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import gc
 import os
+import re
+import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from functools import cache, partial
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,9 @@ THEN = ";"
 RESULTS = "run_results.json"
 # New objects after which Python looks for unreachable ones. A node of dbt needs some thousands, and keeps few of them.
 NEW_OBJECTS = 20_000
-LEVELS = ("debug", "test", "info", "warn", "error")  # of messages, as dbt names and orders them
-PRINTED = ("PrintEvent", "ShowNode", "CompiledNode")  # messages that dbt shows at each level
+DEBUG = "debug"  # the level of messages
+NOTED = "noted"  # what a message would be made of
+NODE = re.compile(r"[a-z_]+\.\w+\.")  # how the id of a node begins, which is the name of its session
 
 
 def main() -> None:
@@ -39,6 +42,7 @@ def main() -> None:
     from dbt.cli.main import cli  # noqa: PLC0415 - takes a second, in which a signal may arrive
 
     share_types()
+    keep_sessions()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
     gc.enable()
@@ -84,21 +88,44 @@ def _write_results(result: object, known: dict[str, Any]) -> None:
 def _observe(message: Any) -> None:
     """Prepare dbt for what follows a message: that it has begun, or that it has read the project."""
     if message.info.name == "MainReportVersion":
-        _format_what_is_shown()
+        if not _is_debugged():
+            leave_out_debugging()
     elif message.info.name == "ConcurrencyLine":
         gc.freeze()  # the project stays, and is not to be searched again and again
 
 
-def _format_what_is_shown() -> None:
-    """Keep dbt's loggers from formatting messages below their level, which are nine out of ten."""
+def _is_debugged() -> bool:
     from dbt_common.events.event_manager_client import get_event_manager  # noqa: PLC0415 - dbt has imported it
 
-    for logger in get_event_manager().loggers:
-        logger.filter = partial(_is_written, LEVELS.index(logger.level.value), logger.filter)
+    return any(logger.level.value == DEBUG for logger in get_event_manager().loggers)
 
 
-def _is_written(least: int, given: Callable[[Any], bool], message: Any) -> bool:
-    return (LEVELS.index(message.info.level) >= least or message.info.name in PRINTED) and given(message)
+def leave_out_debugging() -> None:
+    """Leave out messages for debugging, nine of ten, before they are made; one that is asked for is made then.
+
+    dbt makes and formats each of them, and only then compares its level with those of its loggers (decision D213).
+    """
+    from dbt_common.events.base_types import BaseEvent, DebugLevel  # noqa: PLC0415 - dbt has imported it
+    from dbt_common.events.event_manager import EventManager  # noqa: PLC0415 - dbt has imported it
+
+    make, fire = BaseEvent.__init__, EventManager.fire_event
+
+    def note(event: Any, *arguments: Any, **fields: Any) -> None:
+        event.__dict__[NOTED] = (arguments, fields)
+
+    def find(event: Any, name: str) -> Any:
+        if name == "pb_msg":
+            arguments, fields = event.__dict__[NOTED]
+            make(event, *arguments, **fields)
+            return event.__dict__[name]
+        return getattr(event.pb_msg, name)
+
+    def pass_on(manager: Any, e: Any, level: Any = None, *others: Any, **named: Any) -> None:
+        if (level or e.level_tag()).value != DEBUG:
+            fire(manager, e, level, *others, **named)
+
+    DebugLevel.__init__, DebugLevel.__getattr__ = note, find  # type: ignore[assignment, method-assign]
+    EventManager.fire_event = pass_on  # type: ignore[assignment, method-assign]
 
 
 def share_types() -> None:
@@ -114,6 +141,55 @@ def share_types() -> None:
         return make(frozenset(text_columns), string_null_values)
 
     agate_helper.build_type_tester = remembered  # type: ignore[assignment]
+
+
+def keep_sessions() -> None:
+    """Let a thread of dbt run its nodes in one session (decision D228).
+
+    dbt starts a session for each node. What a node leaves in a session is discarded, and a session that has ended
+    meanwhile, or cannot be cleared, is replaced by a new one as before.
+    """
+    from dbt.adapters.contracts.connection import ConnectionState  # noqa: PLC0415 - dbt has imported it
+    from dbt.adapters.postgres.connections import PostgresConnectionManager  # noqa: PLC0415 - dbt has imported it
+
+    release, acquire = PostgresConnectionManager.release, PostgresConnectionManager.set_connection_name
+
+    def clear(manager: Any) -> None:
+        connection = manager.get_if_exists()
+        is_used = connection is not None and connection.state == ConnectionState.OPEN
+        if not (is_used and NODE.match(connection.name) and _discard(connection.handle)):
+            release(manager)
+        else:
+            connection.transaction_open = False
+
+    def find(manager: Any, name: str | None = None) -> Any:
+        connection = manager.get_if_exists()
+        if connection is not None and connection.state == ConnectionState.OPEN and _has_ended(connection.handle):
+            manager.close(connection)
+        return acquire(manager, name)
+
+    PostgresConnectionManager.release = clear  # type: ignore[assignment, method-assign]
+    PostgresConnectionManager.set_connection_name = find  # type: ignore[assignment, method-assign]
+
+
+def _discard(session: Any) -> bool:
+    """Roll back, and discard a session's temporary tables, settings and locks; returns whether it is as good as new."""
+    from psycopg2 import Error  # type: ignore[import-untyped]  # noqa: PLC0415 - dbt has a session of it
+
+    try:
+        session.rollback()
+        session.autocommit = True
+        with session.cursor() as cursor:
+            cursor.execute("discard all")
+        session.autocommit = False
+    except Error:
+        return False
+    return True
+
+
+def _has_ended(session: Any) -> bool:
+    """Return whether the server has ended a session at rest: it would say so, and says nothing else unasked."""
+    return bool(session.closed) or bool(select.select([session], [], [], 0)[0])
 
 
 def _end_with_parent(pipe: int) -> None:
