@@ -22,7 +22,8 @@ from workshop.services.binaries import postgres_programs
 
 NAME, WHOLE = "build", "build_whole"  # also databases
 MARTS = ("dim_tasks", "fact_tasks", "dim_cases", "fact_cases")
-FOUR_TABLES = ["build", *dbt.NO_TESTS, "--select", *(f"+{name}" for name in MARTS)]
+# The history of statuses has the delta table of the tasks: as long as it has not been loaded, each load reads all tasks.
+FOUR_TABLES = ["build", *dbt.NO_TESTS, "--select", *(f"+{name}" for name in (*MARTS, "fact_task_statuses"))]
 COLUMNS = """
     select column_name::text from information_schema.columns
     where table_schema = %s and table_name = %s and column_name <> 'loaded_at' order by 1
