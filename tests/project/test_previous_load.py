@@ -50,6 +50,5 @@ def test_the_lineage_shows_what_the_previous_load_left() -> None:
             "previous_load_ops.review_requests",
         },
         "int_monthly_trends": {"previous_load.report_monthly_trends"},
-        "int_task_backlog": {"previous_load.report_task_backlog"},
         "personal_cases": {"previous_load.dim_cases"},
     }

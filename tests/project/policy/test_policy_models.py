@@ -55,7 +55,6 @@ OTHER_MATERIALIZATIONS = {
     "fact_wellbeing_checkins": ("incremental", "only what changed"),
     "int_monthly_trends": ("table", "report_monthly_trends is merged from it, and loses what it has no longer"),
     "report_monthly_trends": ("incremental", "outlives the facts"),
-    "int_task_backlog": ("table", "report_task_backlog is merged from it, and loses what it has no longer"),
     "report_task_backlog": ("incremental", "only what changed"),
     "report_profile_scores": ("materialized_view", "small, and refreshed while it is read"),
     "report_sla_breaches": ("incremental", "only the days that changed"),
