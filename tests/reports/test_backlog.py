@@ -120,7 +120,7 @@ def _test(warehouse: Warehouse, as_of: date, *, recounts: bool = True) -> DbtRes
 
 
 def _load(warehouse: Warehouse, as_of: date) -> set[tuple[Any, ...]]:
-    """Load, run the tests of these models, and return the subjects with spans that differ from those of the load before."""
+    """Load, run the tests of these models, and return the subjects with spans that differ from those before."""
     former = set(warehouse.rows(SPANS))
     _build(warehouse, as_of)
     checked = _test(warehouse, as_of)
