@@ -1,7 +1,7 @@
 {{ config(
     materialized='table',
     pre_hook="{{ avoid_nested_loops() }}",
-    post_hook=['analyze {{ this }}', '{{ log_load() }}'],
+    post_hook='{{ log_load() }}',
     meta={'load_of': 'int_task_lifecycle'}
 ) }}
 

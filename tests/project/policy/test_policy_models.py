@@ -109,6 +109,22 @@ def test_a_materialized_view_has_the_columns_of_its_contract(built: Warehouse) -
         assert catalog(built)[f"insights.{view['name']}"] == wanted
 
 
+@pytest.mark.services
+def test_the_planner_has_statistics_of_every_intermediate_table(built: Warehouse) -> None:
+    tables = [m["name"] for m in models("models/intermediate/") if m["config"]["materialized"] == "table"]
+    assert len(tables) > 5
+    known = {
+        name
+        for (name,) in built.rows(
+            "select distinct c.relname from pg_class as c inner join pg_statistic as s on s.starelid = c.oid"
+            " where c.relnamespace = 'insights_staging'::regnamespace"
+        )
+    }
+    filled = {name for name in tables if built.value(f"select exists (select from insights_staging.{name})")}
+    assert len(filled) > 5
+    assert filled - known == set()
+
+
 @pytest.mark.parametrize("folder", ["models/marts/core/", "models/marts/personal/", "models/marts/reports/"])
 def test_a_mart_that_outlives_the_source_refuses_a_full_refresh(folder: str) -> None:
     assert lasting(folder)
