@@ -4,7 +4,7 @@
 {%- set load = former_load('fact_tasks') %}
 {%- set written_after = unchecked_range('fact_task_statuses').written_after %}
 {%- set checks_all = written_after == '-infinity' %}
-with tasks as (
+with tasks as not materialized (
     select
         organization_id,
         task_id,
@@ -16,7 +16,7 @@ with tasks as (
     where created_at >= '{{ load.cutoff }}' and created_at < '{{ load.horizon }}'
 ),
 
-statuses as (
+statuses as not materialized (
     select * from {{ ref('fact_task_statuses') }}
     where started_date_key < {{ utc_date("timestamptz '" ~ load.horizon ~ "'") }}
 ),
@@ -40,10 +40,7 @@ changes as (
         tasks.visibility,
         statuses.started_date_key as day,
         cast(not statuses.is_closed as integer) - cast(coalesce(not former.is_closed, false) as integer) as task_count
-    from {{ 'statuses' if checks_all else 'unchecked' }}
-    {%- if not checks_all %}
-    inner join statuses on unchecked.organization_id = statuses.organization_id and unchecked.day = statuses.started_date_key
-    {%- endif %}
+    from statuses
     inner join tasks on statuses.task_id = tasks.task_id and statuses.organization_id = tasks.organization_id
     left join statuses as former
         on
@@ -51,10 +48,21 @@ changes as (
             and statuses.organization_id = former.organization_id
             and statuses.status_number = former.status_number + 1
     {%- if not checks_all %}
+    inner join unchecked
+        on
+            tasks.organization_id = unchecked.organization_id
+            and tasks.domain = unchecked.domain
+            and tasks.severity = unchecked.severity
+            and tasks.visibility = unchecked.visibility
+            and statuses.started_date_key = unchecked.day
+    -- Found by the index on both, once for all subjects.
     where
-        unchecked.domain = tasks.domain
-        and unchecked.severity = tasks.severity
-        and unchecked.visibility = tasks.visibility
+        (statuses.organization_id, statuses.started_date_key) in (
+            select
+                days.organization_id,
+                days.day
+            from unchecked as days
+        )
     {%- endif %}
 ),
 
