@@ -71,8 +71,8 @@ entries as (
     from tasks
 ),
 
--- A task begins in the status that its first event left. The status of the row wins: where the events do not lead to it, it follows the last
--- of them. The windows have one order, so that the rows are sorted once.
+-- A task begins in the status that its first event left. The status of the row wins: where the events do not lead to it, it follows the
+-- last of them. The windows have one order, so that the rows are sorted once.
 starts as (
     select
         organization_id,

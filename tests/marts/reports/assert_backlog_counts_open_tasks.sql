@@ -6,14 +6,14 @@
 {%- set checks_all = written_after == '-infinity' %}
 with tasks as not materialized (
     select
-        organization_id,
-        task_id,
+        dimensions.organization_id,
+        dimensions.task_id,
         {{ backlog_domain('dimensions') }} as domain,
-        severity,
-        visibility,
-        closed_at
+        dimensions.severity,
+        dimensions.visibility,
+        dimensions.closed_at
     from {{ ref('dim_tasks') }} as dimensions
-    where created_at >= '{{ load.cutoff }}' and created_at < '{{ load.horizon }}'
+    where dimensions.created_at >= '{{ load.cutoff }}' and dimensions.created_at < '{{ load.horizon }}'
 ),
 
 statuses as not materialized (
@@ -73,9 +73,10 @@ counted as (
         ends.day,
         ends.task_count
     from {{ ref('report_task_backlog') }} as report
-    cross join lateral (
-        values (report.first_day, report.open_count), (report.last_day + 1, -1 * report.open_count)
-    ) as ends (day, task_count)
+    cross join
+        lateral (
+            values (report.first_day, report.open_count), (report.last_day + 1, -1 * report.open_count)
+        ) as ends (day, task_count)
     {%- if not checks_all %}
     inner join unchecked
         on
