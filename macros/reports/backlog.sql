@@ -1,4 +1,7 @@
-{#- The load whose facts int_task_backlog counts. Unit tests override it, since an overridden latest_load would reach data tests of the same run. -#}
+{#- The backlog counts where the number of a subject and band of age changes: a task adds one on the first day at whose end it is open and as
+    old as the band, and takes one away on the first day at whose end it no longer is. -#}
+
+{#- The load whose facts report_task_backlog counts. Unit tests override it, since an overridden latest_load would reach data tests of the same run. -#}
 {% macro load_of_backlog() -%}
     {{ latest_load('fact_tasks') }}
 {%- endmacro %}
@@ -18,48 +21,35 @@
     coalesce({{ key_text(dimensions ~ '.type') }}, '')
 {%- endmacro %}
 
-{#- pre-hook of the report: deletes the rows that no task is in any more, in the transaction that writes the others. -#}
-{% macro delete_vanished_backlogs() %}
-    {% if is_incremental() %}
-    delete from {{ this }} as former
-    using {{ ref('int_task_backlog') }} as vanished
-    where
-        vanished.is_vanished
-        {%- for column in key_columns() %}
-        and former.{{ column }} = vanished.{{ column }}
-        {%- endfor %}
-    {% endif %}
-{% endmacro %}
+{#- The name of the band of age that begins with a number of days. -#}
+{% macro age_band(min_age_days) -%}
+    case {{ min_age_days }}{% for name, first, last in age_bands() %} when {{ first }} then '{{ name }}'{% endfor %} end
+{%- endmacro %}
 
-{#- Joins, as `former`, the stored row of a row of the CTE `differences`; nothing in a first build. A load that continues the backlog looks the few
-    rows up that are stored already: the planner expects many more, and would read the whole report. -#}
-{% macro join_former_backlog(stored) -%}
-    {%- set is_same -%}
-        {%- for column in backlog_subject() + ['day', 'min_age_days'] -%}
-        {{ ' and ' if not loop.first }}differences.{{ column }} = stored.{{ column }}
-        {%- endfor -%}
-    {%- endset -%}
-    {%- if stored and stored.is_known -%}
-    left join lateral (
+{#- A select of the spans in which open_count does not change, from the CTE `subjects` and a relation of steps, one for each subject, band and day. -#}
+{% macro backlog_spans(steps) -%}
+    select
+        {% for column in backlog_subject() %}subjects.{{ column }}, {% endfor %}
+        {{ age_band('runs.min_age_days') }} as age_band,
+        runs.first_day,
+        runs.last_day,
+        runs.min_age_days,
+        cast(runs.open_count as integer) as open_count
+    from (
         select
-            stored.open_count,
-            stored.opened_count
-        from {{ stored.relation }} as stored
-        where differences.day < date '{{ stored.until }}' and {{ is_same }}
-        limit 1
-    ) as former on true
-    {%- elif stored -%}
-    left join {{ stored.relation }} as former on {{ is_same | replace('stored.', 'former.') }}
-    {%- endif -%}
+            subject_id,
+            min_age_days,
+            day as first_day,
+            lead(day) over in_order - 1 as last_day,
+            sum(step) over in_order as open_count
+        from {{ steps }}
+        window in_order as (partition by subject_id, min_age_days order by day)
+    ) as runs
+    inner join subjects on runs.subject_id = subjects.subject_id
+    where runs.open_count <> 0
 {%- endmacro %}
 
-{#- Whether a row is of a task that counts otherwise than in the stored backlog; every row is where all tasks are counted. -#}
-{% macro is_backlog_task(row, stored) -%}
-    {%- if not stored or not stored.is_known %}{{ return('true') }}{% endif -%}
-    ({{ row }}.task_id, {{ row }}.organization_id) in (select changed.task_id, changed.organization_id from pg_temp.backlog_tasks as changed)
-{%- endmacro %}
-
-{#- The times in which such tasks were open when the stored backlog was counted: organization_id, task_id, started_at, ended_at. -#}
+{#- The times in which the changed tasks were open when the stored backlog was counted: organization_id, task_id, started_at, ended_at. -#}
 {% macro former_open_times(since) -%}
     select
         changed.organization_id,

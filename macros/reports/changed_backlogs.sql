@@ -1,52 +1,76 @@
-{#- A load of the backlog adds what the changed tasks count as now, takes away what the report counts them as, and adds the new days of open
-    tasks (decision D215). -#}
+{#- A load of the backlog adds what the changed tasks count as now, and takes away what the report counts them as (decision D243). -#}
 
-{#- The stored backlog: {relation, is_known, since, until, cutoff}. A load continues it if it `is_known` when it was counted, `since`, as which
-    day was the first that it lacks, `until`, and that no purge has deleted tasks that it counts; otherwise the load counts every task and
-    corrects the stored rows. None where there is nothing to continue or correct: in a first build, in a rebuild, and where no pre-hook runs. -#}
+{#- The stored backlog: {is_known, since, until, cutoff}. A load continues it if it `is_known` when it was counted, `since`, as which day was the
+    first that it lacks, `until`, and that no purge has deleted tasks that it counts; otherwise the load counts every task and corrects the stored
+    rows. None where there is nothing to continue or correct: in a first build, in a rebuild, and where no pre-hook runs. -#}
 {% macro stored_backlog() %}
-    {%- set stored = stored_or_none('report_task_backlog') -%}
-    {%- if not execute or not stored or not keeps_changed_keys() or var('rebuild', false) or flags.FULL_REFRESH -%}
-        {{- return(none) -}}
-    {%- endif -%}
+    {%- if not is_incremental() or is_empty_run() or not keeps_changed_keys() -%}{{- return(none) -}}{%- endif -%}
     {% set query %}
         select
-            cast(load_log.logged_at as text) as since,
+            cast(counted.counted_at as text) as since,
             cast(load_log.horizon as text) as until,
-            cast(load_log.cutoff as text) as cutoff
+            cast(load_log.cutoff as text) as cutoff,
+            counted.counted_at > '-infinity' and load_log.cutoff >= {{ purge_cutoff('raw_event') }} as is_known
         from {{ source('insights_ops', 'load_log') }} as load_log
-        inner join {{ source('insights_ops', 'counted_reports') }} as counted on load_log.logged_at = counted.counted_at
-        where
-            load_log.relation_name = 'int_task_backlog'
-            and counted.relation_name = 'report_task_backlog'
-            and load_log.cutoff >= {{ purge_cutoff('raw_event') }}
+        inner join {{ source('insights_ops', 'counted_reports') }} as counted on load_log.relation_name = counted.relation_name
+        where load_log.relation_name = '{{ model.name }}'
+        order by load_log.load_log_id desc
+        limit 1
     {% endset %}
     {%- set found = run_query(query).rows -%}
-    {%- if not found %}{{ return({'relation': stored, 'is_known': false}) }}{% endif -%}
-    {{- return({'relation': stored, 'is_known': true, 'since': found[0].since, 'until': found[0].until, 'cutoff': found[0].cutoff}) -}}
+    {{- return(found[0] if found else {'is_known': false}) -}}
 {% endmacro %}
 
 {#- pre-hook: keeps the tasks that count otherwise than in the stored backlog as pg_temp.backlog_tasks until the transaction ends. They have
-    changed, or come to or leave the days that are counted. An open task that has not changed is in each new day. -#}
+    changed, come to or leave the days that are counted, or are open and reach another band of age on a day that the report lacks. -#}
 {% macro keep_backlog_tasks() %}
     {%- if not execute %}{% do [source('insights_ops', 'former_rows'), source('insights_ops', 'counted_reports')] %}{% endif -%}
     {%- set stored = stored_backlog() -%}
     {%- if not stored or not stored.is_known %}{{ return('') }}{% endif -%}
+    {%- set until = "date '" ~ stored.until ~ "'" -%}
+    {%- set load = '(select {} from (' ~ load_of_backlog() ~ ') as load)' -%}
     create temporary table backlog_tasks on commit drop as
     select organization_id, id as task_id from {{ source('insights_ops', 'former_rows') }}
     where relation_name in ('dim_tasks', 'fact_task_statuses') and replaced_at >= '{{ stored.since }}'
     union
-    {{ rows_of_days(ref('dim_tasks'), 'task_id', 'found.created_at >= ' ~ utc_midnight("date '" ~ stored.until ~ "'")) }}
+    {{ rows_of_days(ref('dim_tasks'), 'task_id', 'found.created_at >= ' ~ utc_midnight(until)) }}
     union
     {{ rows_of_days(
         ref('dim_tasks'),
         'task_id',
-        'found.created_at >= ' ~ utc_midnight("date '" ~ stored.cutoff ~ "'")
-        ~ ' and found.created_at < (select load.cutoff from (' ~ load_of_backlog() ~ ') as load)'
+        'found.created_at >= ' ~ utc_midnight("date '" ~ stored.cutoff ~ "'") ~ ' and found.created_at < ' ~ load.format('load.cutoff')
     ) }}
+    {%- for name, first, last in age_bands() if first > 0 %}
     union
-    {{ rows_of_days(ref('fact_task_statuses'), 'task_id', "found.started_date_key >= date '" ~ stored.until ~ "'") }};
+    {{ rows_of_days(
+        ref('dim_tasks'),
+        'task_id',
+        'found.created_at >= ' ~ utc_midnight(until ~ ' - ' ~ first)
+        ~ ' and found.created_at < ' ~ load.format(utc_midnight(utc_date('load.horizon') ~ ' - ' ~ first))
+        ~ ' and found.closed_at is null'
+    ) }}
+    {%- endfor %}
+    union
+    {{ rows_of_days(ref('fact_task_statuses'), 'task_id', 'found.started_date_key >= ' ~ until) }};
     analyze pg_temp.backlog_tasks
+{% endmacro %}
+
+{#- pre-hook: keeps the spans that differ from the stored ones as pg_temp.backlog_spans, and deletes those that have another end or number
+    now, or are none any more, in the transaction that writes the others. A count of all tasks joins by hash: the planner cannot know how
+    many rows a CTE has. -#}
+{% macro replace_backlog_spans() %}
+    {%- set stored = stored_backlog() -%}
+    {%- if not stored or not stored.is_known %}
+    set local enable_nestloop = off;
+    {%- endif %}
+    {%- if stored %}
+    create temporary table backlog_spans on commit drop as
+    {{ changed_backlog_spans(stored) }};
+    analyze pg_temp.backlog_spans;
+    delete from {{ this }} as former
+    using pg_temp.backlog_spans as changed
+    where {{ is_same_span('former', 'changed') }}
+    {%- endif %}
 {% endmacro %}
 
 {#- A select of organization_id and `column` of the rows of a relation that meet a condition on their moment, as `found`. The index on both

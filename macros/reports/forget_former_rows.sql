@@ -3,7 +3,7 @@
     {{ return({
         'report_monthly_trends': 'int_monthly_trends',
         'report_sla_breaches': 'report_sla_breaches',
-        'report_task_backlog': 'int_task_backlog',
+        'report_task_backlog': 'report_task_backlog',
         'report_task_volume': 'report_task_volume',
     }) }}
 {% endmacro %}

@@ -7,3 +7,9 @@
     {% if not written.rows_affected or 'loaded_at' not in model.columns %}{{ return('') }}{% endif %}
     analyze (skip_locked) {{ this }}{{ ' (loaded_at)' if written.code != 'SELECT' }}
 {% endmacro %}
+
+{#- First post-hook of the intermediate models: a table is analyzed before the models that read it are planned. Without statistics, the planner
+    joined the 800 rows of profiles with each other before it looked for the tasks, and read all tasks four times for 250 of them. -#}
+{% macro analyze_table() %}
+    {% if config.get('materialized') == 'table' and not is_empty_run() %}analyze {{ this }}{% endif %}
+{% endmacro %}

@@ -2,7 +2,7 @@
     materialized='table',
     meta={'feeds': ['dim_cases', 'fact_cases', 'personal_cases']},
     pre_hook=["{{ avoid_nested_loops() }}", "{{ keep_changed_keys(changed_cases(load_window())) }}"],
-    post_hook=['analyze {{ this }}', '{{ log_load() }}']
+    post_hook='{{ log_load() }}'
 ) }}
 {%- set window = load_window() %}
 {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") %}

@@ -1,7 +1,7 @@
 {{ config(
     materialized='table',
     pre_hook='{{ keep_changed_trends() }}',
-    post_hook=['analyze {{ this }}', '{{ log_load() }}'],
+    post_hook='{{ log_load() }}',
     meta={'load_of': 'fact_tasks'}
 ) }}
 {%- set group = trend_group() | join(', ') %}

@@ -108,17 +108,14 @@ def _ages(world: World) -> Answer:
     bands = (("over 30", 31), ("8-30", 8), ("2-7", 2), ("0-1", 0))
     ages = [(world.slug(t), (last - _day(t.created_at)).days) for t in world.tasks if _is_open(t, last)]
     counted = Counter((slug, next(name for name, least in bands if age >= least)) for slug, age in ages)
-    # Days on which tasks were created and closed have a row without open tasks.
-    born = {(world.slug(t), "0-1") for t in world.tasks if _day(t.created_at) == last}
-    return [(*key, counted[key]) for key in counted.keys() | born]
+    return [(*key, number) for key, number in counted.items()]
 
 
 def _severe(world: World) -> Answer:
     days = [date(2025, 12, n) for n in range(1, 32)]
     severe = [t for t in world.tasks if t.severity in SEVERE]
     counted = Counter((world.slug(t), day) for t in severe for day in days if _is_open(t, day))
-    born = {(world.slug(t), _day(t.created_at)) for t in severe if _day(t.created_at) >= days[0]}
-    return [(*key, counted[key]) for key in counted.keys() | born]
+    return [(*key, number) for key, number in counted.items()]
 
 
 def _roles(world: World) -> Answer:

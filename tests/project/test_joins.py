@@ -69,6 +69,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "rejects": {"source_row": BY_ID},
     "report_monthly_trends": {"bases": SHARED, "categories": SHARED},
     "report_targets": {"targets": SHARED},
+    "report_task_backlog": {"subjects": OWN_ROWS},
     "review_requests": {"kinds": SHARED, "newest": SHARED, "categories": SHARED, "subcategories": SHARED},
     "source_drift": {"actual": SHARED, "repeated": SHARED, "c": SHARED, "n": SHARED, "t": SHARED},
 }

@@ -12,7 +12,7 @@ PREVIOUS = ("previous_load", "previous_load_ops")
 def test_every_table_of_the_previous_load_is_a_model_with_these_columns() -> None:
     built = {(model["schema"], model["alias"]): model for model in models()}
     tables = [source for source in sources() if source["source_name"] in PREVIOUS]
-    assert len(tables) == 10
+    assert len(tables) == 9
     for table in tables:
         model = built[table["schema"], table["identifier"]]
         types = {name: column["data_type"] for name, column in table["columns"].items()}
@@ -50,6 +50,5 @@ def test_the_lineage_shows_what_the_previous_load_left() -> None:
             "previous_load_ops.review_requests",
         },
         "int_monthly_trends": {"previous_load.report_monthly_trends"},
-        "int_task_backlog": {"previous_load.report_task_backlog"},
         "personal_cases": {"previous_load.dim_cases"},
     }

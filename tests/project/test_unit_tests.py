@@ -15,7 +15,6 @@ WITHOUT_RULES = {
     "stg_user_accounts": "renames",
     "personal_cases": "selects int_case_lifecycle",
     "int_reported_cases": "joins dim_cases and personal_cases; the unit tests of the patterns give its rows",
-    "report_task_backlog": "selects int_task_backlog",
     "report_profile_scores": "selects int_profile_scores; dbt has no unit tests of materialized views",
     "source_drift": "reads the catalog, which a unit test cannot give",
     "data_quality": "counts the flags that unit tests of the life cycles set",

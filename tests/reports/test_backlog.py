@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import reports_by_hand as by_hand
 from support.reports.statuses_by_hand import backlog
-from support.warehouse import Warehouse
+from support.warehouse import DbtResult, Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.retention.plan import load_plan
@@ -24,13 +24,39 @@ pytestmark = pytest.mark.services
 
 CUTOFF = date(2024, 1, 2)  # 730 days before 2026-01-01
 DAYS = 730
-KEY = "organization_id, day, domain, severity, visibility, age_band"
+SUBJECT = "organization_id, domain, severity, visibility"
 MODELS = (
     *("int_task_lifecycle", "int_task_statuses", "dim_tasks", "fact_tasks", "fact_task_statuses"),
-    *("int_task_backlog", "report_task_backlog"),
+    "report_task_backlog",
 )
 TESTS = ("assert_task_statuses_lead_to_the_facts", "assert_backlog_counts_open_tasks")
-PAIR = f"select {KEY}, count(*) from insights.report_task_backlog group by {KEY} having count(*) > 1"
+DAYS_OF_SPANS = """
+    select organization_id, cast(days.day as date), domain, severity, visibility, age_band, open_count
+    from insights.report_task_backlog
+    cross join lateral generate_series(first_day, coalesce(last_day, date '{last}'), interval '1 day') as days (day)
+"""
+# Spans that overlap, that the next one continues, that have no day, or that end on the last day.
+WRONG_SPANS = f"""
+    select * from (
+        select *, lead(first_day) over w as next_day, lead(open_count) over w as next_count
+        from insights.report_task_backlog
+        window w as (partition by {SUBJECT}, age_band order by first_day)
+    ) as spans
+    where coalesce(last_day, date '{{last}}') < first_day or last_day >= date '{{last}}'
+        or next_day <= coalesce(last_day, date '{{last}}') or (next_day = last_day + 1 and next_count = open_count)
+"""
+SPANS = "select organization_id, domain, severity, visibility, age_band, first_day, last_day, open_count" + (
+    " from insights.report_task_backlog"
+)
+# The spans of a task's subject that begin on the day of its creation count one task more or less.
+MISCOUNT = """
+    update insights.report_task_backlog as report set open_count = open_count {} 1
+    from insights.dim_tasks as tasks
+    where tasks.task_id = (select task_id from public.chosen where n = 3)
+        and report.first_day = cast(tasks.created_at at time zone 'UTC' as date)
+        and row(report.organization_id, report.domain, report.severity, report.visibility)
+        = row(tasks.organization_id, tasks.type, tasks.severity, tasks.visibility)
+"""
 CHOSEN = """
     create table public.chosen as
     select f.task_id, f.organization_id, row_number() over (order by f.task_id) as n, f.current_status
@@ -59,9 +85,11 @@ def _tasks(warehouse: Warehouse, horizon: date, cutoff: date | None = None) -> l
         return by_hand.read_tasks(connection, warehouse.settings, horizon, first)
 
 
-def _stored(warehouse: Warehouse) -> dict[tuple[Any, ...], tuple[int, int]]:
-    rows = warehouse.rows(f"select {KEY}, open_count, opened_count from insights.report_task_backlog")
-    return {row[:6]: row[6:] for row in rows}
+def _stored(warehouse: Warehouse, horizon: date) -> dict[tuple[Any, ...], int]:
+    """Return open_count by organization, day, domain, severity, visibility and band; no two rows have the same."""
+    last = horizon - timedelta(days=1)
+    assert warehouse.rows(WRONG_SPANS.format(last=last)) == []
+    return {row[:6]: row[6] for row in warehouse.rows(DAYS_OF_SPANS.format(last=last))}
 
 
 def _check(warehouse: Warehouse, horizon: date) -> list[by_hand.Task]:
@@ -78,28 +106,26 @@ def _check(warehouse: Warehouse, horizon: date) -> list[by_hand.Task]:
     assert {id_: n for id_, n in reopened.items() if id_ in known} == {
         t.task_id: sum(s.is_reopening for s in t.statuses) for t in tasks
     }
-    counted = backlog(tasks, horizon - timedelta(days=DAYS), horizon)
-    stored = _stored(warehouse)
-    assert set(stored) == set(counted)
-    assert {key: (row, counted[key]) for key, row in stored.items() if row != counted[key]} == {}
-    assert warehouse.rows(PAIR) == []
+    assert _stored(warehouse, horizon) == backlog(tasks, horizon - timedelta(days=DAYS), horizon)
     return tasks
 
 
-def _load(warehouse: Warehouse, as_of: date, *, tests: bool = True) -> set[tuple[Any, ...]]:
-    """Load, run the tests of these models, and return the subjects that count otherwise on a day before the last."""
+def _build(warehouse: Warehouse, as_of: date) -> None:
     done = warehouse.build("--select", *MODELS, "--exclude-resource-type", "unit_test", "test", as_of=as_of)
     assert done.succeeded, done.output[-3000:]
-    if tests:
-        checked = warehouse.build("--select", *TESTS, command="test", as_of=as_of)
-        assert checked.succeeded, checked.output[-3000:]
-    until = f"date '{as_of}' - 1"
-    return set(
-        warehouse.rows(
-            "select distinct organization_id, domain, severity, visibility from insights_staging.int_task_backlog"
-            f" where day < {until}"
-        )
-    )
+
+
+def _test(warehouse: Warehouse, as_of: date, *, recounts: bool = True) -> DbtResult:
+    return warehouse.build("--select", *TESTS, command="test", as_of=as_of, recounts=recounts)
+
+
+def _load(warehouse: Warehouse, as_of: date) -> set[tuple[Any, ...]]:
+    """Load, run the tests of these models, and return the subjects with spans that differ from those before."""
+    former = set(warehouse.rows(SPANS))
+    _build(warehouse, as_of)
+    checked = _test(warehouse, as_of)
+    assert checked.succeeded, checked.output[-3000:]
+    return {row[:4] for row in former ^ set(warehouse.rows(SPANS))}
 
 
 def _subjects(warehouse: Warehouse, tasks: str) -> set[tuple[Any, ...]]:
@@ -115,6 +141,9 @@ def test_the_sample_agrees(warehouse: Warehouse) -> None:
     tasks = _check(warehouse, SAMPLE_AS_OF)
     assert sum(len(task.statuses) for task in tasks) > 2 * len(tasks)
     bands = dict(warehouse.rows("select age_band, sum(open_count) from insights.report_task_backlog group by 1"))
+    is_open = "closed_at is null or closed_at >= '2026-01-01 00:00+00'"
+    waiting = warehouse.value(f"select count(*) from insights.dim_tasks where {is_open}")
+    assert warehouse.value("select sum(open_count) from insights.report_task_backlog where last_day is null") == waiting
     assert set(bands) == {"0-1", "2-7", "8-30", "over 30"}
     assert min(bands.values()) > 0
 
@@ -151,26 +180,23 @@ def test_each_change_is_counted_and_costs_its_subjects(warehouse: Warehouse) -> 
         "update tasks set severity = 'CRITICAL', updated_at = '2025-12-31 20:00+00'"
         " where id = (select task_id from public.chosen where n = 3)"
     )
-    counted = _load(warehouse, day)
+    former = set(warehouse.rows(SPANS))
+    _build(warehouse, day)
+    counted = {row[:4] for row in former ^ set(warehouse.rows(SPANS))}
     assert counted == left | _subjects(warehouse, "select task_id from public.chosen where n = 3")
     _check(warehouse, day)
+
+    # The nightly test looks at the days on which the statuses of written tasks begin, in the subjects of these tasks.
+    warehouse.execute(MISCOUNT.format("+"))
+    assert not _test(warehouse, day, recounts=False).succeeded
+    warehouse.execute(MISCOUNT.format("-"))
+    assert _test(warehouse, day, recounts=False).succeeded
 
     # Days pass: new days are added to every subject, and tasks leave at the cutoff, in each of their days.
     for days in (1, 4):
         day = SAMPLE_AS_OF + timedelta(days=days)
         _load(warehouse, day)
         _check(warehouse, day)
-
-    # A report that is loaded alone repeats what was counted before, and no test takes it for more.
-    day += timedelta(days=1)
-    former = _stored(warehouse)
-    without = [name for name in MODELS if name != "int_task_backlog"]
-    assert warehouse.build("--select", *without, command="run", as_of=day).succeeded
-    assert _stored(warehouse) == former
-    checked = warehouse.build("--select", *TESTS, command="test", as_of=day)
-    assert checked.succeeded, checked.output[-3000:]
-    _load(warehouse, day)
-    _check(warehouse, day)
 
 
 def test_tasks_that_a_purge_took_before_they_were_counted_out_leave_every_day(
@@ -188,7 +214,7 @@ def test_tasks_that_a_purge_took_before_they_were_counted_out_leave_every_day(
     for as_of in (SAMPLE_AS_OF, SAMPLE_AS_OF - timedelta(days=3)):
         _load(warehouse, as_of)
         tasks = _tasks(warehouse, SAMPLE_AS_OF, cutoff)
-        assert _stored(warehouse) == backlog(tasks, cutoff, SAMPLE_AS_OF)
+        assert _stored(warehouse, SAMPLE_AS_OF) == backlog(tasks, cutoff, SAMPLE_AS_OF)
 
 
 def test_a_stored_task_that_the_source_lost_has_its_statuses_in_a_first_build(
@@ -201,7 +227,7 @@ def test_a_stored_task_that_the_source_lost_has_its_statuses_in_a_first_build(
         "set session_replication_role = replica;"
         "delete from tasks where id in (select task_id from public.chosen)"
     )
-    _load(warehouse, SAMPLE_AS_OF)
+    _build(warehouse, SAMPLE_AS_OF)
     rows = warehouse.rows(
         "select s.status, s.started_at = d.created_at, s.ended_at = d.closed_at, s.is_current"
         " from insights.fact_task_statuses as s inner join insights.dim_tasks as d using (organization_id, task_id)"

@@ -34,7 +34,7 @@ PATTERNS = ("pattern_weekly", "pattern_monthly", "pattern_yearly")
 
 # A pattern is found again by each review; no model declares the key of review_deliveries.
 KEYS = {**dict.fromkeys(PATTERNS, "review_date::text || pattern_id"), "review_deliveries": "case_id"}
-KEYS["report_task_backlog"] = "(organization_id, day, domain, severity, visibility, age_band)::text"
+KEYS["report_task_backlog"] = "(organization_id, domain, severity, visibility, age_band, first_day)::text"
 
 # The sample's rows of January and February 2024, counted in the operational tables; its unknown tokens are rejected.
 OLD = "created_at >= '2024-01-02 00:00+00' and created_at < '2024-03-01 00:00+00'"

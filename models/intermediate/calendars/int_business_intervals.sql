@@ -2,8 +2,7 @@
     materialized='table',
     unique_key=['calendar', 'timezone', 'opens_at'],
     indexes=[{'columns': ['calendar', 'timezone', 'open_seconds_before']}],
-    meta={'feeds': ['fact_tasks']},
-    post_hook='analyze {{ this }}'
+    meta={'feeds': ['fact_tasks']}
 ) }}
 {%- set window = load_window() %}
 

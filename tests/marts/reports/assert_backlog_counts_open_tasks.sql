@@ -1,31 +1,92 @@
--- The last day of the backlog has as many tasks as are open, by organization and visibility. On each day of an organization whose tasks
--- were written since the test last passed, as many were opened as fact_tasks has. A report older than the facts is checked after its
--- next load. The planner knows how many tasks are open, or closed after the horizon, because the dates are literals.
+-- As many tasks are open on the last day of the backlog as dim_tasks has, by organization and visibility; and on each day on which a status
+-- begins that was written since the test last passed, the backlog of its subject changes by as many as the statuses say. A report older
+-- than the facts is checked after its next load. The planner knows how many tasks are open, because the dates are literals.
 {%- set load = former_load('fact_tasks') %}
-{%- set horizon = utc_date("timestamptz '" ~ load.horizon ~ "'") %}
-with open_tasks as (
+{%- set written_after = unchecked_range('fact_task_statuses').written_after %}
+{%- set checks_all = written_after == '-infinity' %}
+with tasks as not materialized (
     select
-        organization_id,
-        visibility
-    from {{ ref('dim_tasks') }}
-    where
-        (closed_at is null or closed_at >= '{{ load.horizon }}')
-        and created_at >= '{{ load.cutoff }}'
-        and created_at < '{{ load.horizon }}'
+        dimensions.organization_id,
+        dimensions.task_id,
+        {{ backlog_domain('dimensions') }} as domain,
+        dimensions.severity,
+        dimensions.visibility,
+        dimensions.closed_at
+    from {{ ref('dim_tasks') }} as dimensions
+    where dimensions.created_at >= '{{ load.cutoff }}' and dimensions.created_at < '{{ load.horizon }}'
 ),
 
-opened as (
+statuses as not materialized (
+    select * from {{ ref('fact_task_statuses') }}
+    where started_date_key < {{ utc_date("timestamptz '" ~ load.horizon ~ "'") }}
+),
+{% if not checks_all %}
+unchecked as (
+    select distinct
+        tasks.organization_id,
+        tasks.domain,
+        tasks.severity,
+        tasks.visibility,
+        statuses.started_date_key as day
+    from statuses
+    inner join tasks on statuses.task_id = tasks.task_id and statuses.organization_id = tasks.organization_id
+    where statuses.loaded_at > '{{ written_after }}'
+),
+{% endif %}
+-- A status counts one more if it is open, and one less if the status before it was.
+changes as (
     select
-        facts.organization_id,
-        facts.visibility,
-        facts.created_date_key as day,
-        count(*) as task_count
-    from {{ ref('fact_tasks') }} as facts
-    {{ join_unchecked_days('fact_tasks', 'facts', 'created_date_key') }}
+        tasks.organization_id,
+        tasks.visibility,
+        statuses.started_date_key as day,
+        cast(not statuses.is_closed as integer) - cast(coalesce(not former.is_closed, false) as integer) as task_count
+    from statuses
+    inner join tasks on statuses.task_id = tasks.task_id and statuses.organization_id = tasks.organization_id
+    left join statuses as former
+        on
+            statuses.task_id = former.task_id
+            and statuses.organization_id = former.organization_id
+            and statuses.status_number = former.status_number + 1
+    {%- if not checks_all %}
+    inner join unchecked
+        on
+            tasks.organization_id = unchecked.organization_id
+            and tasks.domain = unchecked.domain
+            and tasks.severity = unchecked.severity
+            and tasks.visibility = unchecked.visibility
+            and statuses.started_date_key = unchecked.day
+    -- Found by the index on both, once for all subjects.
     where
-        facts.created_date_key >= {{ utc_date("timestamptz '" ~ load.cutoff ~ "'") }}
-        and facts.created_date_key < {{ horizon }}
-    group by facts.organization_id, facts.visibility, facts.created_date_key
+        (statuses.organization_id, statuses.started_date_key) in (
+            select
+                days.organization_id,
+                days.day
+            from unchecked as days
+        )
+    {%- endif %}
+),
+
+counted as (
+    select
+        report.organization_id,
+        report.visibility,
+        ends.day,
+        ends.task_count
+    from {{ ref('report_task_backlog') }} as report
+    cross join
+        lateral (
+            values (report.first_day, report.open_count), (report.last_day + 1, -1 * report.open_count)
+        ) as ends (day, task_count)
+    {%- if not checks_all %}
+    inner join unchecked
+        on
+            report.organization_id = unchecked.organization_id
+            and report.domain = unchecked.domain
+            and report.severity = unchecked.severity
+            and report.visibility = unchecked.visibility
+            and ends.day = unchecked.day
+    {%- endif %}
+    where ends.day is not null
 ),
 
 counts as (
@@ -34,32 +95,26 @@ counts as (
         visibility,
         cast(null as date) as day,
         count(*) as task_count
-    from open_tasks
+    from tasks
+    where closed_at is null or closed_at >= '{{ load.horizon }}'
     group by organization_id, visibility
+    union all
+    select * from changes
+    union all
+    select
+        organization_id,
+        visibility,
+        cast(null as date) as day,
+        -1 * open_count as task_count
+    from {{ ref('report_task_backlog') }}
+    where last_day is null
     union all
     select
         organization_id,
         visibility,
         day,
-        task_count
-    from opened
-    union all
-    select
-        report.organization_id,
-        report.visibility,
-        cast(null as date) as day,
-        -1 * report.open_count as task_count
-    from {{ ref('report_task_backlog') }} as report
-    where report.day = {{ horizon }} - 1
-    union all
-    select
-        report.organization_id,
-        report.visibility,
-        report.day,
-        -1 * report.opened_count as task_count
-    from {{ ref('report_task_backlog') }} as report
-    {{ join_unchecked_days('fact_tasks', 'report', 'day') }}
-    where report.opened_count > 0
+        -1 * task_count as task_count
+    from counted
 ),
 
 wrong_days as (
@@ -77,5 +132,5 @@ select
     visibility,
     count(*) as day_count
 from wrong_days
-where {{ is_of_newest_facts("'report_task_backlog'", 'int_task_backlog') }}
+where {{ is_of_newest_facts("'report_task_backlog'") }}
 group by organization_id, visibility

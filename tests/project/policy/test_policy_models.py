@@ -55,7 +55,6 @@ OTHER_MATERIALIZATIONS = {
     "fact_wellbeing_checkins": ("incremental", "only what changed"),
     "int_monthly_trends": ("table", "report_monthly_trends is merged from it, and loses what it has no longer"),
     "report_monthly_trends": ("incremental", "outlives the facts"),
-    "int_task_backlog": ("table", "report_task_backlog is merged from it, and loses what it has no longer"),
     "report_task_backlog": ("incremental", "only what changed"),
     "report_profile_scores": ("materialized_view", "small, and refreshed while it is read"),
     "report_sla_breaches": ("incremental", "only the days that changed"),
@@ -108,6 +107,20 @@ def test_a_materialized_view_has_the_columns_of_its_contract(built: Warehouse) -
     for view in views:
         wanted = {name: column["data_type"] for name, column in view["columns"].items()}
         assert catalog(built)[f"insights.{view['name']}"] == wanted
+
+
+@pytest.mark.services
+def test_the_planner_has_statistics_of_every_intermediate_table(built: Warehouse) -> None:
+    has_statistics = dict(
+        built.rows("""
+            select relname, exists (select from pg_statistic where starelid = tables.oid)
+            from pg_class as tables
+            where relnamespace = 'insights_staging'::regnamespace and relkind = 'r' and pg_relation_size(oid) > 0
+        """)
+    )
+    tables = {model["name"] for model in models("models/intermediate/") if model["config"]["materialized"] == "table"}
+    assert len(tables & has_statistics.keys()) > 5
+    assert [name for name in tables & has_statistics.keys() if not has_statistics[name]] == []
 
 
 @pytest.mark.parametrize("folder", ["models/marts/core/", "models/marts/personal/", "models/marts/reports/"])

@@ -86,7 +86,7 @@ CORRUPTED_REPORTS = {
         "assert_backlog_counts_open_tasks",
         13,
         # Each organization and visibility of the sample.
-        "update insights.report_task_backlog set opened_count = opened_count + 1000;",
+        "update insights.report_task_backlog set open_count = open_count + 1000;",
     ),
     "assert_trends_count_every_task": Corruption(
         "assert_trends_count_every_task",

@@ -47,13 +47,12 @@ def statuses_of(task: Row, closed_at: datetime | None, events: Iterable[Row]) ->
     ]
 
 
-def backlog(tasks: Iterable[Task], first: date, until: date) -> dict[tuple[Any, ...], tuple[int, int]]:
-    """Return open and opened tasks by organization, day, domain, severity, visibility and band; days before `until`."""
-    opened, is_open = Counter[tuple[Any, ...]](), Counter[tuple[Any, ...]]()
+def backlog(tasks: Iterable[Task], first: date, until: date) -> dict[tuple[Any, ...], int]:
+    """Return open tasks by organization, day, domain, severity, visibility and band of age; days before `until`."""
+    is_open = Counter[tuple[Any, ...]]()
     for task in tasks:
         born = task.created_at.astimezone(UTC).date()
         subject = (task.domain or "", task.severity, task.visibility)
-        opened[(task.organization_id, born, *subject, "0-1")] += 1
         day = max(first, born)
         while day < until:
             midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
@@ -63,7 +62,7 @@ def backlog(tasks: Iterable[Task], first: date, until: date) -> dict[tuple[Any, 
             day += timedelta(days=1)
             if status.end is None and status.name in CLOSED:
                 break
-    return {key: (is_open[key], opened[key]) for key in is_open.keys() | opened.keys()}
+    return dict(is_open)
 
 
 def _band(age: int) -> str:
