@@ -193,12 +193,12 @@ def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer, t
         "PGSSLMODE": "require",
         "PGPASSFILE": in_file("passwords", f"*:*:*:*:{escaped}"),
     }
-    plainer = run(["dbt", "build", "--select", "stg_task_events"], **by_libpq)
+    plainer = run(["dbt", "run", "--select", "stg_learning_groups"], **by_libpq)
     assert plainer.returncode == 0, plainer.stdout[-2000:]
 
     with psycopg.connect(tls_server.admin_url("orgo")) as connection:
         views = connection.execute("select viewname from pg_views where schemaname = 'insights_staging' order by 1")
-        assert views.fetchall() == [("stg_label_definitions",), ("stg_roles",), ("stg_task_events",)]
+        assert views.fetchall() == [("stg_label_definitions",), ("stg_learning_groups",), ("stg_roles",)]
     shown = "tcp_keepalives_idle tcp_keepalives_interval tcp_keepalives_count tcp_user_timeout"
     with psycopg.connect(url) as connection:
         query = "select setting from pg_settings where name = any(string_to_array(%s, ' ')) order by name"
