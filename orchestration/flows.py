@@ -80,6 +80,21 @@ class Flow:
     steps: tuple[Step, ...]
 
 
+# Attempts of a step after the first, and the pause before them, which doubles each time up to the longest (D164).
+RETRIES = 3
+RETRY_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=15)
+
+
+def between_checks(flow: Flow) -> timedelta:
+    """Return the time between two checks of a gate."""
+    return min(timedelta(minutes=1), flow.wait / 2)
+
+
+def step_timeout(flow: Flow) -> timedelta:
+    """Return the time limit of one step."""
+    return flow.run_timeout / 2
+
+
 FACTS = Marts("core", "daily_events_load")
 DIMENSIONS = Marts("core", "daily_dimensions_sync")
 # Review requests read all pattern tables, so each must have been built once.

@@ -36,7 +36,7 @@ def run_dbt(
     check_dbt()
     watched, held = os.pipe()
     try:
-        with _stopping_raises():
+        with stopping_raises():
             child = subprocess.Popen(
                 [sys.executable, "-P", str(PROGRAM), str(watched), *arguments],
                 env=environment,
@@ -87,7 +87,7 @@ def _stop(child: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def _stopping_raises() -> Iterator[None]:
+def stopping_raises() -> Iterator[None]:
     """Raise SystemExit, as a shell reports it, on signals that would end this process at once.
 
     Handlers of others, such as Airflow's, and ignored signals (nohup) stay.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from orchestration.cache.addresses import FORMS
 from orchestration.cache.keys import Group, Key
 from orchestration.cache.scripts import COUNT, COUNT_REQUESTS, RELEASE, TAKE, WRITE
+from orchestration.cache.servers import FAULTS, Command, Servers, open_servers
 from orchestration.errors import MisconfiguredError
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Counts:
 
 
 class Store:
-    """A Redis client. Safe to share between threads."""
+    """The cache in Redis. Safe to share between threads."""
 
     def __init__(self, url: str, timeout_seconds: float, pause_seconds: float) -> None:
         """Set the URL without connecting; raises MisconfiguredError, without showing it, if it is invalid.
@@ -77,34 +77,27 @@ class Store:
         if Redis were down.
         After a call that takes longer than `timeout_seconds`, Redis is not called for `pause_seconds`.
         """
-        try:
-            self._redis, self._problem = _client(url, timeout_seconds)
-        except ValueError as error:
-            raise MisconfiguredError("INSIGHTS_REDIS_URL must be like redis://:password@host:6379/1.") from error
+        self._servers, self._problem = _open(url, timeout_seconds)
         self._pause_seconds = pause_seconds
         self._paused_until = 0.0
         if self._problem:
             logger.warning("There is no cache: %s", self._problem)
-        self._write = self._redis.register_script(WRITE)
-        self._take = self._redis.register_script(TAKE)
-        self._release = self._redis.register_script(RELEASE)
-        self._count = self._redis.register_script(COUNT)
-        self._count_requests = self._redis.register_script(COUNT_REQUESTS)
 
     def read(self, key: Key, requested_at: float) -> Found:
         """Return the entry of a key and record the time of the request (seconds since 1970), in one round trip."""
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.get(key.entry)
-        pipeline.get(key.group.load)
-        pipeline.zadd(key.group.index, {key.name: int(requested_at * 1000)}, xx=True)
-        raw, load, _ = self._run(lambda: pipeline.execute(raise_on_error=False))
+        entry, index, load = key.entry, key.group.index, key.group.load
+        raw, found_load, _ = self._ask(
+            Command(entry, ("GET", entry)),
+            Command(load, ("GET", load)),
+            Command(index, ("ZADD", index, "XX", int(requested_at * 1000), key.name)),
+        )
         if isinstance(raw, redis.ResponseError):
             raise CacheRefusedError(str(raw)) from raw
-        return Found(raw, load if isinstance(load, bytes) else None)
+        return Found(raw, found_load if isinstance(found_load, bytes) else None)
 
     def forget_load(self, group: Group, raw: bytes) -> None:
         """Remove the known load of a group if it still is this one."""
-        self._run(lambda: self._release(keys=[group.load], args=[raw]))
+        self._ask_one(Command.script(RELEASE, [group.load], [raw]))
 
     def write(self, writes: Sequence[Write], written_at: float) -> list[CacheRefusedError | None]:
         """Store entries in one round trip; a group over its limit loses entries of its largest owners.
@@ -112,44 +105,43 @@ class Store:
         Those that were not requested for the longest leave. Returns the error for each that Redis refused, None for
         each that was stored.
         """
-        pipeline = self._redis.pipeline(transaction=False)
-        for write in writes:
-            group = write.key.group
-            self._write(
-                keys=[write.key.entry, group.index, group.load],
-                args=[
+        commands = [
+            Command.script(
+                WRITE,
+                [write.key.entry, write.key.group.index, write.key.group.load],
+                [
                     *(write.raw, max(1, int(write.hard_seconds * 1000)), write.max_keys, write.load),
                     *(write.key.name, int(written_at * 1000), "" if write.is_requested else "NX"),
                 ],
-                client=pipeline,
             )
-        answers = self._run(lambda: pipeline.execute(raise_on_error=False))
+            for write in writes
+        ]
+        answers = self._ask(*commands)
         return [CacheRefusedError(str(a)) if isinstance(a, Exception) else None for a in answers]
 
     def take_lease(self, key: Key, token: str, seconds: float) -> bool:
         """Take the lease of an entry for some seconds; returns False if another client holds it."""
-        return bool(self._run(lambda: self._take(keys=[key.lease], args=[token, max(1, int(seconds * 1000))])))
+        return bool(self._ask_one(Command.script(TAKE, [key.lease], [token, max(1, int(seconds * 1000))])))
 
     def release_lease(self, key: Key, token: str) -> None:
         """Release the lease if `token` still holds it."""
-        self._run(lambda: self._release(keys=[key.lease], args=[token]))
+        self._ask_one(Command.script(RELEASE, [key.lease], [token]))
 
     def add_counts(self, counts: Iterable[Counts], now: float) -> list[Exception | None]:
         """Add to the counts of groups; returns the error for each that failed, None for each that succeeded."""
         day = datetime.fromtimestamp(now, UTC).date().isoformat()
-        pipeline = self._redis.pipeline(transaction=False)
+        commands: list[Command] = []
         sizes = []
         for count in counts:
-            before = len(pipeline)
+            before = len(commands)
             named = {f"{count.group.name}:{outcome}": number for outcome, number in count.outcomes.items()}
             if named:
-                self._count(keys=[count.group.counters], args=_flat(named), client=pipeline)
+                commands.append(Command.script(COUNT, [count.group.counters], _flat(named)))
             if count.asks:
                 limits = [int(ASKS_KEPT.total_seconds()), count.max_asks]
-                args = [*limits, *_flat(count.asks)]
-                self._count_requests(keys=[count.group.asks(day)], args=args, client=pipeline)
-            sizes.append(len(pipeline) - before)
-        answers = iter(self._run(lambda: pipeline.execute(raise_on_error=False)))
+                commands.append(Command.script(COUNT_REQUESTS, [count.group.asks(day)], [*limits, *_flat(count.asks)]))
+            sizes.append(len(commands) - before)
+        answers = iter(self._ask(*commands))
         return [
             next((a for a in [next(answers) for _ in range(size)] if isinstance(a, Exception)), None) for size in sizes
         ]
@@ -160,10 +152,9 @@ class Store:
         What no count can have written is left out and removed.
         """
         today = datetime.fromtimestamp(now, UTC).date()
-        pipeline = self._redis.pipeline(transaction=False)
-        for day in (today, today - timedelta(days=1)):
-            pipeline.zrange(group.asks(day.isoformat()), 0, MOST_QUESTIONS - 1, desc=True, withscores=True)
-        answers = self._run(lambda: pipeline.execute(raise_on_error=False))
+        keys = [group.asks(day.isoformat()) for day in (today, today - timedelta(days=1))]
+        most = (0, MOST_QUESTIONS - 1, "REV", "WITHSCORES")
+        answers = self._ask(*(Command(key, ("ZRANGE", key, *most), {"withscores": True}) for key in keys))
         total: dict[str, int] = {}
         invalid = []
         for member, score in (pair for answer in answers if isinstance(answer, list) for pair in answer):
@@ -181,15 +172,13 @@ class Store:
             return
         members = [q if isinstance(q, bytes) else q.encode("utf-8", "surrogateescape") for q in questions]
         today = datetime.fromtimestamp(now, UTC).date()
-        pipeline = self._redis.pipeline(transaction=False)
-        for day in (today, today - timedelta(days=1)):
-            pipeline.zrem(group.asks(day.isoformat()), *members)
-        self._run(lambda: pipeline.execute(raise_on_error=False))
+        keys = [group.asks(day.isoformat()) for day in (today, today - timedelta(days=1))]
+        self._ask(*(Command(key, ("ZREM", key, *members)) for key in keys))
 
     def counters(self, environment: str) -> dict[str, int]:
         """Return every counter of an environment in Redis, by `<group>:<outcome>`."""
         key = Group(environment, "").counters
-        found = cast(dict[bytes, bytes], self._run(lambda: self._redis.hgetall(key)))
+        found = cast(dict[bytes, bytes], self._ask_one(Command(key, ("HGETALL", key))))
         return {
             name.decode("utf-8", "replace"): int(number)
             for name, number in found.items()
@@ -198,19 +187,25 @@ class Store:
 
     def close(self) -> None:
         """Close the connections."""
-        self._redis.close()
+        if self._servers:
+            self._servers.close()
 
-    def _run(self, action: Callable[[], Any]) -> Any:
-        """Return the response of Redis; after a failure, raise at once for the next `pause_seconds`."""
-        if self._problem:
+    def _ask_one(self, command: Command) -> Any:
+        """Return the response to one command; raises CacheRefusedError if Redis refuses it."""
+        (answer,) = self._ask(command)
+        if isinstance(answer, Exception):
+            raise CacheRefusedError(str(answer)) from answer
+        return answer
+
+    def _ask(self, *commands: Command) -> list[Any]:
+        """Return the responses of Redis, or its errors; after a fault, raise at once for the next `pause_seconds`."""
+        if self._servers is None:
             raise CacheUnavailableError(self._problem)
         if time.monotonic() < self._paused_until:
             raise CacheUnavailableError("Redis did not respond a moment ago")
         try:
-            return action()
-        except redis.ResponseError as error:
-            raise CacheRefusedError(str(error)) from error
-        except (redis.RedisError, OSError) as error:
+            return self._servers.execute(commands)
+        except FAULTS as error:
             self._paused_until = time.monotonic() + self._pause_seconds
             logger.warning("Redis did not respond (%s); no further attempt for %s s", error, self._pause_seconds)
             raise CacheUnavailableError(f"{type(error).__name__}: {error}") from error
@@ -220,26 +215,16 @@ def _flat(numbers: Mapping[str, int]) -> list[str | int]:
     return [part for pair in numbers.items() for part in pair]
 
 
-def _client(url: str, timeout_seconds: float) -> tuple[redis.Redis, str | None]:
-    """Return a client of a URL, and None; or, if the options fit no connection, one without them, and what is wrong.
+def _open(url: str, timeout_seconds: float) -> tuple[Servers | None, str]:
+    """Return the servers of a URL; or, if an option fits no connection, None and what is wrong.
 
-    Raises ValueError if the rest of the URL is invalid.
+    Raises MisconfiguredError if the rest of the URL is invalid.
     """
-
-    def client(address: str) -> redis.Redis:
-        return redis.Redis.from_url(
-            address,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-            health_check_interval=0,
-        )
-
     try:
-        found = client(url)
-        # redis-py checks most options only when it makes a connection.
-        found.connection_pool.connection_class(**found.connection_pool.connection_kwargs)
+        return open_servers(url, timeout_seconds), ""
     except (TypeError, ValueError, redis.RedisError) as error:
-        problem = f"INSIGHTS_REDIS_URL has an option that redis-py does not take ({error}). Correct or remove it."
-        return client(url.partition("?")[0]), problem
-    return found, None
+        try:
+            open_servers(url.partition("?")[0], timeout_seconds)
+        except ValueError as invalid:
+            raise MisconfiguredError(f"INSIGHTS_REDIS_URL must be like {FORMS}.") from invalid
+        return None, f"INSIGHTS_REDIS_URL has an option that redis-py does not take ({error}). Correct or remove it."

@@ -36,10 +36,10 @@ def commands(project_dir: str | None, config: str | None) -> None:
 
 
 commands.add_section("Look", (show.status, dashboards, dashboard, patterns, organizations, roles, users, show.docs))
-commands.add_section("Load", (build.build, build.reconcile, build.rebuild, manifest))
+commands.add_section("Load", (build.build, build.reconcile, build.rebuild, build.run_job, manifest))
 commands.add_section("Share", (export, exports, reviews, api, semantic_models))
 commands.add_section("Look after", (doctor, purge, warm, metrics, alerts))
-commands.add_section("Set up", (prepare.init, config_group, reader, prepare.env))
+commands.add_section("Set up", (prepare.init, config_group, reader, prepare.env, prepare.systemd))
 
 
 def main() -> None:

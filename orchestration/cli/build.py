@@ -1,8 +1,9 @@
-"""`insights build`, `insights reconcile` and `insights rebuild`: the commands that load the warehouse."""
+"""`insights build`, `reconcile`, `rebuild` and `run`: the commands that load the warehouse."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import date
 
 import click
@@ -83,3 +84,27 @@ def rebuild(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, yes:
     command = ["--full-refresh"]
     done = dbt.build(settings, command, url=settings.warehouse_url, variables=variables, confirmed=confirmed)
     sys.exit(done.exit_code)
+
+
+def _jobs() -> Iterable[str]:
+    from orchestration.flows import FLOWS
+
+    return FLOWS
+
+
+@click.command("run", epilog="Example: insights run daily_events_load")
+@click.argument("job", type=options.LateChoice(_jobs))
+@options.as_of
+@options.confirmations
+def run_job(job: str, as_of: date | None, accept_vanished: bool, accept_cutoff: bool) -> None:
+    """Run a job of dags.yaml without Airflow, step by step.
+
+    JOB is a key of config/insights/dags.yaml. Steps, limits, attempts and messages are those of its DAG; the timers of
+    `insights systemd` run it. Where the job is not enabled, it says so and does nothing.
+    """
+    from orchestration.config.files import load_settings
+    from orchestration.runs.local import run_job as run_steps
+    from orchestration.warehouse.source_guard import Confirmed
+
+    confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
+    run_steps(load_settings(), job, say, as_of=as_of, confirmed=confirmed)

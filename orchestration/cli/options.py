@@ -78,8 +78,19 @@ def confirmations(command: Callable[..., Any]) -> Callable[..., Any]:
     return accept_vanished(accept_cutoff(command))
 
 
+class SecretOption(click.Option):
+    """An option whose environment variable NAME may be in the file of NAME_FILE."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value; raises MisconfiguredError for a file that cannot be read."""
+        from orchestration.config.secrets.by_file import Variables
+
+        return Variables().get(str(self.envvar)) or None
+
+
 admin_url = click.option(
     "--admin-url",
+    cls=SecretOption,
     envvar="INSIGHTS_ADMIN_URL",
     help="Database URL of a superuser or owner. Default: libpq's PG* variables. [env: INSIGHTS_ADMIN_URL]",
 )

@@ -1,8 +1,10 @@
-"""`insights init` and `insights env`: prepare a database, and print the connection for a plain dbt."""
+"""`insights init`, `env` and `systemd`: prepare a database or a host, and print the connection for a plain dbt."""
 
 from __future__ import annotations
 
 import shlex
+import sys
+from pathlib import Path
 
 import click
 
@@ -70,3 +72,32 @@ def env() -> None:
     variables = connection_variables(settings.warehouse_url) | profile_variables(settings)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@click.command(epilog="Example: insights systemd /etc/systemd/system")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--user", default="orgo-insights", show_default=True, help="Account of the services and jobs.")
+@click.option(
+    "--environment-file",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/orgo-insights/environment"),
+    show_default=True,
+    help="File with the variables, NAME=value, one a line.",
+)
+def systemd(folder: Path, user: str, environment_file: Path) -> None:
+    """Write systemd units for a host without Airflow.
+
+    That is the service of `insights api`, that of `insights metrics serve`, and a timer for each job that is enabled in
+    INSIGHTS_ENV, at its times in config/insights/dags.yaml. Units of jobs that are no longer enabled are removed from
+    the folder.
+    """
+    from orchestration.config.files import load_settings
+    from orchestration.runs.units import TARGET, Host, write_units
+
+    program = Path(sys.executable).with_name("insights")
+    done = write_units(load_settings(), Host(program, user, environment_file.absolute()), folder)
+    for name in done.removed:
+        say(f"Removed {name}")
+    for name in done.written:
+        say(f"Wrote {name}")
+    say(f"To start them: systemctl daemon-reload && systemctl enable --now {TARGET}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,12 +106,15 @@ def _databases(admin_url: str | None) -> Iterator[tuple[Database, Database]]:
 
 
 def _password() -> str:
+    from orchestration.config.secrets.by_file import Variables
     from orchestration.config.variables import READER_PASSWORD
 
-    given = os.environ.get(READER_PASSWORD, "")
+    given = Variables().get(READER_PASSWORD, "")
     if given:
         return given
     if not sys.stdin.isatty():
-        raise click.UsageError(f"The password is missing: set {READER_PASSWORD}, or run the command in a terminal.")
+        raise click.UsageError(
+            f"The password is missing: set {READER_PASSWORD} or {READER_PASSWORD}_FILE, or run this in a terminal."
+        )
     answer: str = click.prompt("Password of the new login", hide_input=True, confirmation_prompt=True)
     return answer

@@ -11,6 +11,7 @@ from datetime import datetime, time, timedelta
 from typing import Literal
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_FROM_MONDAY = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 _WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 # name, minimum, maximum, names of the values from the minimum on
 _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
@@ -57,6 +58,28 @@ def latest_time(expression: str, now: datetime) -> datetime | None:
 def next_time(expression: str, after: datetime) -> datetime | None:
     """Return the first time after `after` of a valid expression; None if there is none in eight years."""
     return next((moment for moment in _times(expression, after, 1) if moment > after), None)
+
+
+def calendar_events(expression: str) -> list[str]:
+    """Return a valid expression, which is in UTC, as calendar events of systemd, each of which has some of its times.
+
+    A restricted day of the month and a restricted day of the week are two events, because systemd wants both at once.
+    """
+    minutes, hours, days, months, weekdays = expression.split()
+    time_of_day = f"{_listed(hours, 1)}:{_listed(minutes, 0)}:00 UTC"
+    day, month = _listed(days, 2), _listed(months, 3)
+    names = sorted({(number - 1) % 7 for number in _values(weekdays, *_FIELDS[4][1:])})
+    on_weekdays = "" if len(names) == len(_WEEKDAYS) else f"{','.join(_FROM_MONDAY[number] for number in names)} "
+    if not days.startswith("*") and not weekdays.startswith("*"):
+        return [f"*-{month}-{day} {time_of_day}", f"{on_weekdays}*-{month}-* {time_of_day}"]
+    return [f"{on_weekdays}*-{month}-{day} {time_of_day}"]
+
+
+def _listed(text: str, place: int) -> str:
+    """Return the values of a field with commas, * for all."""
+    _, least, greatest, names = _FIELDS[place]
+    values = _values(text, least, greatest, names)
+    return "*" if len(values) == greatest - least + 1 else ",".join(f"{value:02}" for value in sorted(values))
 
 
 def _times(expression: str, start: datetime, step: Literal[-1, 1]) -> Iterator[datetime]:

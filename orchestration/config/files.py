@@ -25,6 +25,7 @@ from orchestration.config.problems import KeyPath, Problem, raise_errors
 from orchestration.config.profile_model import ProfilesFile
 from orchestration.config.rule import broken
 from orchestration.config.rules import REVIEWS, invariants
+from orchestration.config.secrets.by_file import Variables
 from orchestration.config.settings import Settings
 from orchestration.config.shape import validate
 from orchestration.config.tokens import ENVIRONMENTS, Environment, PerEnvironment
@@ -86,9 +87,15 @@ def load_settings(project: Path = PROJECT) -> Settings:
 
 def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Checked:
     """Check the files below `project` and the environment variables; returns the problems of every ENVIRONMENT."""
-    environ = os.environ if environ is None else environ
-    problems, environment = [*variable_problems(environ), *deployment_problems(project)], _environment(environ)
-    environ = {**environ, "INSIGHTS_ENV": environment}
+    given: Mapping[str, str] = os.environ if environ is None else environ
+    problems, environment = deployment_problems(project), _environment(given)
+
+    def report(problem: Problem) -> None:
+        if problem not in problems:
+            problems.append(problem)
+
+    problems += variable_problems(Variables(given, report))
+    environ = Variables({**given, "INSIGHTS_ENV": environment}, report)
     documents = _documents(project, environ)
     if override := read_override(environ):
         apply_override(documents[CONFIG_FILE], override)

@@ -82,6 +82,9 @@ class Etl(Section):
         description="Connections of a load in addition to those of the threads; `insights init` warns if the read-only"
         " role leaves fewer than both.",
     )
+    queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
+        default="insights_etl", description="Celery queue of the steps that write marts; LocalExecutor has none."
+    )
     swap_attempts: Count = Field(
         default=60,
         description="Attempts to lock a relation whose definition changes, while others read it; one a second.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +13,7 @@ from orchestration.config.keys import LEAST_BYTES, REMEDY, weakness
 from orchestration.config.model import ConfigFile, Insights
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile, ProfilesFile, without_templates
+from orchestration.config.secrets.by_file import Variables
 from orchestration.config.tokens import Environment
 from orchestration.config.variables import CACHE_KEY, EXPORT_KEY, PROXY_SECRET, TOKEN_JWKS, TOKEN_SECRET
 from orchestration.config.yaml_reader import Place
@@ -77,12 +77,12 @@ class Settings:
     @property
     def has_export_key(self) -> bool:
         """Whether INSIGHTS_EXPORT_KEY is set."""
-        return bool(os.environ.get(EXPORT_KEY))
+        return bool(Variables().get(EXPORT_KEY))
 
     @property
     def export_key(self) -> bytes:
         """The secret for masking exports; raises MisconfiguredError if INSIGHTS_EXPORT_KEY is not set or weak."""
-        key = os.environ.get(EXPORT_KEY, "").encode(errors="surrogateescape")
+        key = Variables().get(EXPORT_KEY, "").encode(errors="surrogateescape")
         says = weakness(key) if key else f"is not set; it must have at least {LEAST_BYTES} bytes; {REMEDY}"
         if says:
             raise MisconfiguredError(
@@ -108,7 +108,7 @@ class Settings:
     @property
     def token_keys(self) -> str | None:
         """The path or address of the keys of RS256 and ES256 tokens; None if INSIGHTS_TOKEN_JWKS is not set."""
-        return os.environ.get(TOKEN_JWKS) or None
+        return Variables().get(TOKEN_JWKS) or None
 
     @cached_property
     def redis_url(self) -> str | None:
@@ -146,7 +146,7 @@ class Settings:
     @cached_property
     def export_bucket(self) -> str:
         """The bucket for exported objects; raises MisconfiguredError if INSIGHTS_EXPORT_S3_BUCKET is not set."""
-        bucket = os.environ.get("INSIGHTS_EXPORT_S3_BUCKET", "")
+        bucket = Variables().get("INSIGHTS_EXPORT_S3_BUCKET", "")
         if not bucket:
             raise MisconfiguredError("The environment variable INSIGHTS_EXPORT_S3_BUCKET, the bucket, is not set.")
         return bucket
@@ -154,7 +154,7 @@ class Settings:
     @cached_property
     def default_profile_key(self) -> str:
         """The profile of organizations that chose none; INSIGHTS_DEFAULT_PROFILE_KEY takes precedence over the file."""
-        return os.environ.get("INSIGHTS_DEFAULT_PROFILE_KEY") or self.insights.patterns.default_profile_key
+        return Variables().get("INSIGHTS_DEFAULT_PROFILE_KEY") or self.insights.patterns.default_profile_key
 
     def is_enabled(self, dag: str, environment: Environment | None = None) -> bool:
         """Return whether a DAG, by its key of the inventory, runs in an environment (default: that of the settings).
@@ -179,19 +179,19 @@ class Settings:
 
 
 def _secret(name: str) -> bytes | None:
-    key = os.environ.get(name, "").encode(errors="surrogateescape")
+    key = Variables().get(name, "").encode(errors="surrogateescape")
     if key and (weak := weakness(key)):
         raise MisconfiguredError(f"The environment variable {name} {weak}")
     return key or None
 
 
 def _required(key: str, value: str) -> str:
-    text, missing = expand(value, os.environ)
+    text, missing = expand(value, Variables())
     if missing:
         raise MisconfiguredError(f"{key} is read from the environment variable {missing[0]}, which is not set.")
     return text
 
 
 def _optional(value: str) -> str | None:
-    text, missing = expand(value, os.environ)
+    text, missing = expand(value, Variables())
     return None if missing else text or None

@@ -11,6 +11,7 @@ from orchestration.config.expansion import LATE, REFERENCE, expand
 from orchestration.config.masking import MASK, is_secret_key, shown
 from orchestration.config.problems import KeyPath, dotted
 from orchestration.config.rules import place_of
+from orchestration.config.secrets.by_file import Variables
 from orchestration.config.settings import Settings
 from orchestration.config.tokens import PerEnvironment
 from orchestration.config.variables import VARIABLES, variable_value
@@ -31,15 +32,20 @@ class Resolved:
         return f"{self.key} = {self.value}  # {self.origin}"
 
 
-def resolved_values(settings: Settings, environ: Mapping[str, str]) -> Iterator[Resolved]:
-    """Yield the value of each key of the files and of each variable, in the settings' ENVIRONMENT."""
+def resolved_values(settings: Settings, given: Mapping[str, str]) -> Iterator[Resolved]:
+    """Yield the value of each key of the files and of each variable, in the settings' ENVIRONMENT.
+
+    `given` are the environment variables. A file that cannot be read counts as not set here; `check` reports it.
+    """
+    environ = Variables(given, on_problem=lambda problem: None)
     sections: dict[str, object] = {"insights": settings.insights, "etl_dags": settings.dags}
     for name, section in (sections | {"profiles": settings.profiles}).items():
         for path, value in _leaves(section, (name,)):
             yield _resolved(settings, path, value, environ)
     for variable in VARIABLES:
         value = variable_value(variable, environ)
-        origin = "environment" if value else f"default: {variable.default}" if variable.default else "no default"
+        place = f"the file {file}" if (file := environ.file(variable.name)) else "environment"
+        origin = place if value else f"default: {variable.default}" if variable.default else "no default"
         yield Resolved(variable.name, value or NOT_SET, f"{origin}; used by {variable.used_by}")
 
 
@@ -55,7 +61,7 @@ def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
         yield path, value
 
 
-def _resolved(settings: Settings, path: KeyPath, value: object, environ: Mapping[str, str]) -> Resolved:
+def _resolved(settings: Settings, path: KeyPath, value: object, environ: Variables) -> Resolved:
     key, origin = dotted(path), _origin(settings, path, value)
     if isinstance(value, PerEnvironment):
         value = value.of(settings.environment)
@@ -66,7 +72,7 @@ def _resolved(settings: Settings, path: KeyPath, value: object, environ: Mapping
     if path in LATE:
         expanded, missing = expand(str(value), environ)
         text = NOT_SET if missing else shown(key, expanded, None)
-    if any(is_secret_key(name) for name in names) and text != NOT_SET:
+    if any(is_secret_key(name) or environ.file(name) for name in names) and text != NOT_SET:
         text = MASK
     return Resolved(key, text, origin)
 

@@ -25,6 +25,11 @@ class Variable:
     default: str = ""
     is_secret: bool = False
 
+    @property
+    def takes_file(self) -> bool:
+        """Whether NAME_FILE may name a file with the value: secrets of Insights, and URLs, which have passwords."""
+        return self.name.startswith(PREFIX) and (self.is_secret or self.name.endswith("_URL"))
+
 
 AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
@@ -82,7 +87,10 @@ VARIABLES = (
 _SCHEMES = {
     "INSIGHTS_WAREHOUSE_URL": ("postgresql", "postgres"),
     EXPORT_URL: ("postgresql", "postgres"),
-    "INSIGHTS_REDIS_URL": ("redis", "rediss", "unix"),
+    "INSIGHTS_REDIS_URL": (
+        *("redis", "rediss", "unix"),
+        *("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
+    ),
     "INSIGHTS_CORE_API_URL": ("https", "http"),
     ALERT_WEBHOOK: ("https", "http"),
     ALERT_SMTP: ("smtps", "smtp"),
@@ -94,11 +102,13 @@ def variable_value(variable: Variable, environ: Mapping[str, str]) -> str | None
     value = environ.get(variable.name)
     if not value:
         return None
-    return MASK if variable.is_secret else shown("", value)
+    return MASK if variable.is_secret or environ.get(f"{variable.name}_FILE") else shown("", value)
 
 
 def variable_problems(environ: Mapping[str, str]) -> list[Problem]:
     """Return the problems of the variables that are set."""
+    for variable in VARIABLES:
+        environ.get(variable.name)  # one in a file is read, whoever needs it
     rules = (_environment, _places, _unknown, _schemes, _exports, _keys, _day, _airflow)
     return [problem for rule in rules for problem in rule(environ)]
 
@@ -121,7 +131,8 @@ def _places(environ: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[Problem]:
-    known = {variable.name.removeprefix(PREFIX): variable.name for variable in VARIABLES}
+    names = [f"{v.name}{end}" for v in VARIABLES for end in ("", "_FILE")[: 1 + v.takes_file]]
+    known = {name.removeprefix(PREFIX): name for name in names}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known.values():
             meant = closest(name.removeprefix(PREFIX), known)
@@ -135,7 +146,11 @@ def _schemes(environ: Mapping[str, str]) -> Iterator[Problem]:
         found = re.match(r"(\w[\w+.-]*)://", value)
         is_conninfo = schemes[0] == "postgresql" and not found  # libpq also accepts key=value
         if value and not is_conninfo and not (found and found[1].lower() in schemes):
-            yield _problem(name, value, f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+            says = f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+            if environ.get(f"{name}_FILE"):  # what another file holds may be a password
+                yield Problem("error", f"its file {says}", "environment", key=name, value=MASK)
+            else:
+                yield _problem(name, value, says)
 
 
 def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -174,6 +189,10 @@ def _is_day(text: str) -> bool:
 
 
 def _airflow(environ: Mapping[str, str]) -> Iterator[Problem]:
+    for name in (AIRFLOW_DATABASE, AIRFLOW_DATABASE_BEFORE, FERNET_KEY):
+        if path := environ.get(f"{name}_FILE"):
+            says = f'Airflow does not read this variable; set {name}_CMD="cat {path}"'
+            yield Problem("warning", says, "environment", key=f"{name}_FILE", value=shown("", path))
     now, before = environ.get(AIRFLOW_DATABASE), environ.get(AIRFLOW_DATABASE_BEFORE)
     if now and before and now != before:
         says = f"differs from {AIRFLOW_DATABASE}, which Airflow uses; unset this variable"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.models.dag import DAG
@@ -13,9 +13,10 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from orchestration.config.files import Settings
 from orchestration.dags.clock import as_of_param
 from orchestration.dags.confirmations import confirmation_params
+from orchestration.dags.operators import WriterOperator
 from orchestration.dags.outcomes import keep_reason, run_failed, run_succeeded
 from orchestration.dags.steps import make_steps
-from orchestration.flows import FLOWS
+from orchestration.flows import FLOWS, LONGEST_PAUSE, RETRIES, RETRY_PAUSE, step_timeout
 from orchestration.manifest import current_manifest
 
 START = datetime(2024, 1, 1, tzinfo=UTC)  # irrelevant, because catchup is off
@@ -73,14 +74,17 @@ def _build(settings: Settings, key: str, manifest: Mapping[str, Any]) -> DAG:
         ),
         default_args={
             "owner": owner,
-            "retries": 3,
-            "retry_delay": timedelta(minutes=1),
+            "retries": RETRIES,
+            "retry_delay": RETRY_PAUSE,
             "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=15),
-            "execution_timeout": flow.run_timeout / 2,
+            "max_retry_delay": LONGEST_PAUSE,
+            "execution_timeout": step_timeout(flow),
             "on_failure_callback": keep_reason,
         },
     )
     with dag:
         make_steps(key, flow, manifest)
+    for task in dag.tasks:
+        if isinstance(task, WriterOperator):
+            task.queue = settings.insights.etl.queue
     return dag

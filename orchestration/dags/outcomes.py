@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.context import Context
 
-    from orchestration.config.files import Settings
-    from orchestration.monitoring.outcomes import Ended
 
 LOG = logging.getLogger(__name__)
 REASON = "failure_reason"  # the key of an XCom
@@ -56,6 +54,7 @@ def _why(failed: Sequence[TaskInstance], reason: str) -> str:
 
 def _ended(context: Context, message: str | None) -> None:
     from orchestration.config.files import load_settings
+    from orchestration.monitoring.announce import record_and_tell
     from orchestration.monitoring.outcomes import Ended
 
     run = context["dag_run"]
@@ -72,32 +71,9 @@ def _ended(context: Context, message: str | None) -> None:
         settings = load_settings()
         enabled = {dag.id for key, dag in settings.dags.items() if settings.is_enabled(key)}
         if run.dag_id in enabled:  # elsewhere the gate has skipped everything
-            _record_and_tell(settings, ended)
+            record_and_tell(settings, ended)
     except Exception:  # the run has ended as it has, whatever happens here
         LOG.exception("The end of %s in %s could not be recorded", ended.run_id, ended.dag_id)
-
-
-def _record_and_tell(settings: Settings, ended: Ended) -> None:
-    """Record a run, and tell people what is new. Where the warehouse does not answer, they are told all the same."""
-    from orchestration.errors import InsightsError
-    from orchestration.monitoring.alerts import deliver
-    from orchestration.monitoring.messages import message
-    from orchestration.monitoring.outcomes import Recorded, record, record_undelivered
-    from orchestration.warehouse.database import Database
-
-    try:
-        with Database.open(settings) as db:
-            before = record(db, ended)
-    except InsightsError as error:
-        LOG.warning("The end of %s in %s was not recorded: %s", ended.run_id, ended.dag_id, error)
-        before = Recorded(is_new=True, failing_since=None)
-    told = message(settings, ended, before)
-    failures = deliver(settings, *told) if told else []
-    for failure in failures:
-        LOG.error("A message about %s reached nobody by %s", ended.dag_id, failure)
-    if failures:
-        with Database.open(settings) as db:
-            record_undelivered(db, ended.dag_id, failures)
 
 
 def _step_seconds(tasks: Sequence[TaskInstance]) -> Mapping[str, float]:

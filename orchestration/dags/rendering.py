@@ -19,11 +19,8 @@ from cosmos.dbt.selector import YamlSelectors
 
 from orchestration.config.files import PROJECT
 from orchestration.dags.operators import DbtOperator
-from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.manifest import PACKAGE, manifest_file
-
-# Eager: tests that read other models run too, because the gate of a review has checked that those are loaded.
-BUILD_ONE = ("build", *NO_UNIT_TESTS, "--indirect-selection", "eager", "--select")
+from orchestration.runs.work import BUILD_MODELS, dbt_command
 
 
 def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> DbtTaskGroup:
@@ -36,7 +33,11 @@ def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> Db
     def task(*, dag: Any, task_group: Any, node: DbtNode, **_: Any) -> BaseOperator:
         name = node.unique_id.split(".")[-1]
         return DbtOperator(
-            task_id=name, dag=dag, task_group=task_group, command=[*BUILD_ONE, name], unique_id=node.unique_id
+            task_id=name,
+            dag=dag,
+            task_group=task_group,
+            command=[*BUILD_MODELS, "--select", name],
+            unique_id=node.unique_id,
         )
 
     return DbtTaskGroup(
@@ -68,5 +69,4 @@ def dbt_task(task_id: str, command: str, selector: str, *, checks_rows: bool = F
 
     With `checks_rows`, it first checks that the source has not lost too many rows.
     """
-    without = () if command == "run" else NO_UNIT_TESTS
-    return DbtOperator(task_id=task_id, command=[command, *without, "--selector", selector], checks_rows=checks_rows)
+    return DbtOperator(task_id=task_id, command=dbt_command(command, selector), checks_rows=checks_rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -13,28 +13,17 @@ from cosmos.airflow.task_group import DbtTaskGroup
 
 from orchestration import flows
 from orchestration.dags.gate import Gate
-from orchestration.dags.operators import (
-    ExportOperator,
-    LoadLogOperator,
-    PurgeOperator,
-    ReconcileOperator,
-    RecountOperator,
-    SendReviewsOperator,
-    WarmOperator,
-)
+from orchestration.dags.operators import LoadLogOperator, StepOperator, WriterOperator
 from orchestration.dags.rendering import dbt_task, model_tasks
-from orchestration.flows import Flow, Marts, Step
+from orchestration.flows import Flow, Step
 from orchestration.manifest import marts
+from orchestration.runs.readiness import Needs
 
-OPERATORS: Mapping[str, type[BaseOperator]] = {
-    "purge": PurgeOperator,
-    "reconcile": ReconcileOperator,
-    "recount": RecountOperator,
-    "export_day": ExportOperator,
-    "export_week": ExportOperator,
-    "export_month": ExportOperator,
-    "send_reviews": SendReviewsOperator,
-    "warm": WarmOperator,
+WRITERS: Mapping[str, str] = {"purge": "#f2c9c9", "reconcile": "#d7e8c9", "recount": "#e8e1c9"}  # colors
+OTHERS: Mapping[str, str] = {
+    **dict.fromkeys(("export_day", "export_week", "export_month"), "#d9f0d0"),
+    "send_reviews": "#c9dcff",
+    "warm": "#fbe3a9",
 }
 SECOND = timedelta(seconds=1)
 
@@ -59,16 +48,12 @@ def make_steps(dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> None:
 def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> BaseOperator | DbtTaskGroup:
     match step:
         case flows.Gate():
-            own = marts(manifest, dag=dag_key)
             return Gate(
                 task_id=step.task_id,
                 dag_key=dag_key,
-                loaded=_names(step.loaded, manifest),
-                loaders={name: one.dag for one in step.loaded if one.dag for name in _names([one], manifest)},
-                present=[name for name in _names(step.present, manifest) if name not in own],
-                checks_rows=step.checks_rows,
+                needs=Needs.of(step, dag_key, manifest),
                 timeout=flow.wait / SECOND,
-                poke_interval=min(60 * SECOND, flow.wait / 2),
+                poke_interval=flows.between_checks(flow) / SECOND,
             )
         case flows.Dbt():
             return dbt_task(step.task_id, step.command, step.selector, checks_rows=step.checks_rows)
@@ -77,10 +62,13 @@ def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> 
         case Step("load_log"):
             return LoadLogOperator(task_id=step.task_id, relations=marts(manifest, dag=dag_key))
         case flows.Always():
-            return OPERATORS[step.task_id](task_id=step.task_id, trigger_rule=TriggerRule.NONE_SKIPPED)
+            return _work(step, trigger_rule=TriggerRule.NONE_SKIPPED)
         case _:
-            return OPERATORS[step.task_id](task_id=step.task_id)
+            return _work(step)
 
 
-def _names(chosen: Iterable[Marts], manifest: Mapping[str, Any]) -> list[str]:
-    return [name for one in chosen for name in marts(manifest, dag=one.dag, folder=one.folder)]
+def _work(step: Step, **options: Any) -> BaseOperator:
+    """Return the task of a step whose work its id names; steps that write marts wait for each other."""
+    if color := WRITERS.get(step.task_id):
+        return WriterOperator(task_id=step.task_id, color=color, **options)
+    return StepOperator(task_id=step.task_id, color=OTHERS[step.task_id], **options)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
-import redis
-
+from orchestration.cache.servers import FAULTS, open_servers
 from orchestration.config.files import Settings, check
 from orchestration.config.variables import AIRFLOW_DATABASE
 from orchestration.dbt import target_path
@@ -44,29 +44,35 @@ def _cache(settings: Settings) -> Iterator[Finding]:
         return
     timeout = settings.insights.cache.timeout_ms / 1000
     try:
-        with redis.Redis.from_url(settings.redis_url, socket_timeout=timeout, socket_connect_timeout=timeout) as client:
-            facts = client.info()
-    except (redis.RedisError, OSError, ValueError) as error:
+        with closing(open_servers(settings.redis_url, timeout)) as servers:
+            facts = servers.facts()
+    except (*FAULTS, TypeError, ValueError) as error:
         yield Finding(
             "cache", "broken", f"does not answer: {type(error).__name__}", "Look at Redis and INSIGHTS_REDIS_URL."
         )
         return
-    version = str(facts["redis_version"])
-    yield judged(
-        "cache", int(version.partition(".")[0]) >= OLDEST_REDIS, f"Redis {version}", f"Use {OLDEST_REDIS} or later."
-    )
-    limit, policy = int(facts.get("maxmemory", 0)), str(facts.get("maxmemory_policy", ""))
-    says = f"{policy}, {limit // 1024 // 1024} MB" if limit else "no limit of memory"
+    versions = sorted({str(one["redis_version"]) for one in facts}, key=_numbers)
+    says = f"Redis {', '.join(versions)}" + (f", {len(facts)} primaries" if servers.kind == "cluster" else "")
+    yield judged("cache", _numbers(versions[0])[0] >= OLDEST_REDIS, says, f"Use {OLDEST_REDIS} or later.")
+    memories = {(int(one.get("maxmemory", 0)) // 1024 // 1024, str(one.get("maxmemory_policy", ""))) for one in facts}
     yield judged(
         "cache memory",
-        not limit or policy in EVICTING,
-        says,
+        all(not limit or policy in EVICTING for limit, policy in memories),
+        "; ".join(f"{policy}, {limit} MB" if limit else "no limit of memory" for limit, policy in sorted(memories)),
         "Set maxmemory-policy allkeys-lru: a full cache refuses entries.",
     )
+    if servers.kind != "server":
+        alone = sum(not one.get("connected_slaves") for one in facts)
+        says = f"{alone} of {len(facts)} primaries without" if alone else "each primary has one"
+        yield judged("cache replicas", not alone, says, "Start replicas, or nothing takes over from that primary.")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]
 
 
 def _pool(settings: Settings) -> Iterator[Finding]:
-    if not os.environ.get(AIRFLOW_DATABASE):
+    if not any(os.environ.get(f"{AIRFLOW_DATABASE}{way}") for way in ("", "_CMD", "_SECRET")):
         yield Finding("Airflow's pool", "ok", f"not looked at: {AIRFLOW_DATABASE} is not set here")
         return
     try:

@@ -163,7 +163,7 @@ def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, st
 
     The key of exports is removed, because dbt does not need it. Raises like `connection_variables`.
     """
-    inherited = {k: v for k, v in os.environ.items() if k != EXPORT_KEY}
+    inherited = {k: v for k, v in os.environ.items() if k not in (EXPORT_KEY, f"{EXPORT_KEY}_FILE")}
     if url:
         inherited = {k: v for k, v in inherited.items() if k not in VARIABLES.values()}
         inherited |= connection_variables(url)

@@ -37,7 +37,9 @@ WITHOUT_ROWS = {
     "rebuild": "dbt's output",
     "reconcile": "dbt's output, and sentences",
     "reviews retry": "a sentence",
+    "run": "lines of its steps",
     "semantic-models": "a properties file of dbt",
+    "systemd": "the names of files",
 }
 LONGEST_FIRST_SENTENCE = 60  # characters, so that a line of `--help` says all of it
 

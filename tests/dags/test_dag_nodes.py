@@ -91,9 +91,9 @@ def test_reviews_wait_for_every_mart_of_the_daily_loads(prod: dict[str, airflow_
         assert set(relations) == models(f"tag:{key},path:models/marts") != set()
     facts = models("tag:daily_events_load,path:models/marts/core")
     assert "report_task_volume" not in facts and len(facts) >= 5
-    assert set(task_of(prod["insights_daily_dimensions_sync"], "gate", Gate).present) == facts
+    assert set(task_of(prod["insights_daily_dimensions_sync"], "gate", Gate).needs.present) == facts
     for dag_id in REVIEWS:
         gate = task_of(prod[dag_id], "gate", Gate)
-        assert set(gate.loaded) == facts | models("tag:daily_dimensions_sync,path:models/marts/core")
+        assert set(gate.needs.loaded) == facts | models("tag:daily_dimensions_sync,path:models/marts/core")
         own = f"pattern_{dag_id.split('_')[1]}"
-        assert set(gate.present) == {"pattern_weekly", "pattern_monthly", "pattern_yearly"} - {own}
+        assert set(gate.needs.present) == {"pattern_weekly", "pattern_monthly", "pattern_yearly"} - {own}

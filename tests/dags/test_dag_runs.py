@@ -6,6 +6,7 @@ The two daily loads run under a scheduler, in test_airflow_service.py.
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 import redis
@@ -67,9 +68,11 @@ def test_the_dimensions_do_not_wait_where_no_fact_was_ever_loaded(
 
 
 def test_the_weekly_review_sends_its_cases_once(
-    dags: dict[str, airflow_dags.DAG], built: Warehouse, monkeypatch: pytest.MonkeyPatch
+    dags: dict[str, airflow_dags.DAG], built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
+    secret = tmp_path / "warehouse_url"
+    secret.write_text(f"{built.etl_url}\n")
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL_FILE", str(secret))  # dbt's steps and all others read it from there
     save_for_insights(load_settings(), built.etl_url, as_of=AS_OF)
     last = built.value("select max(load_log_id) from insights_ops.load_log")
     with CoreServices.started() as core:

@@ -89,6 +89,7 @@ def test_policy(prod: dict[str, airflow_dags.DAG]) -> None:
             assert task.execution_timeout and timedelta(0) < task.execution_timeout < dag.dagrun_timeout, where
             is_writer = isinstance(task, DbtOperator) or task.task_id in WRITERS
             assert task.pool == ("insights_writer" if is_writer else "default_pool"), where
+            assert task.queue == ("insights_etl" if is_writer else "default"), where
             assert task.pool_slots == 1, where
         assert [task.task_id for task in dag.roots] == ["gate"], dag_id
         gate = task_of(dag, "gate", Gate)

@@ -13,7 +13,7 @@ from support.warehouse import Warehouse, connect_as
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
-from orchestration.dags.operators import DbtOperator, LoadLogOperator, PurgeOperator
+from orchestration.dags.operators import DbtOperator, LoadLogOperator, WriterOperator
 from orchestration.dbt_failures import failures
 from orchestration.errors import BusyError, UnavailableError
 
@@ -118,9 +118,9 @@ def test_other_steps_follow_the_kind_of_the_error_too(
     with pytest.raises(AirflowFailException, match=r"fact_tasks \(never loaded\)"):
         LoadLogOperator(task_id="load_log", relations=["fact_tasks"]).execute(CONTEXT)
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", database)
-    for step in (_step("run"), PurgeOperator(task_id="purge")):
+    for step in (_step("run"), WriterOperator(task_id="purge")):
         with pytest.raises(AirflowFailException, match="insights init"):
             step.execute(CONTEXT)
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/orgo")
     with pytest.raises(UnavailableError, match="Cannot connect"):
-        PurgeOperator(task_id="purge").execute(CONTEXT)
+        WriterOperator(task_id="purge").execute(CONTEXT)

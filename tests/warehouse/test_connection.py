@@ -146,7 +146,7 @@ def _insights(*arguments: str) -> list[object]:
 
 
 @pytest.mark.services
-def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer) -> None:
+def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer, tmp_path: Path) -> None:
     with psycopg.connect(tls_server.admin_url("orgo")) as connection:
         create_operational_schema(connection)
     programs = Path(sys.executable).parent
@@ -162,22 +162,43 @@ def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer) -
             check=False,
         )
 
-    prepared = run(_insights("init"), INSIGHTS_ADMIN_URL=tls_server.admin_url("orgo"))
+    def in_file(name: str, text: str) -> str:
+        (tmp_path / name).write_text(f"{text}\n")
+        (tmp_path / name).chmod(0o600)
+        return str(tmp_path / name)
+
+    prepared = run(_insights("init"), INSIGHTS_ADMIN_URL_FILE=in_file("admin", tls_server.admin_url("orgo")))
     assert prepared.returncode == 0, prepared.stderr
     tls_server.set_password("orgo_insights_etl", PASSWORD)
     url = tls_server.url("orgo", "orgo_insights_etl", PASSWORD)
     assert "sslmode=require" in url
 
-    wrapped = run(_insights("build", "--as-of", "2026-01-01", "--select", "stg_roles"), INSIGHTS_WAREHOUSE_URL=url)
+    wrapped = run(
+        _insights("build", "--as-of", "2026-01-01", "--select", "stg_roles"),
+        INSIGHTS_WAREHOUSE_URL_FILE=in_file("warehouse", url),
+    )
     assert wrapped.returncode == 0, wrapped.stdout[-2000:]
 
     script = 'eval "$(insights env)" && exec dbt build --select stg_label_definitions'
     plain = run(["bash", "-euc", script], INSIGHTS_WAREHOUSE_URL=url)
     assert plain.returncode == 0, plain.stdout[-2000:]
 
+    # A plain dbt knows no NAME_FILE, but libpq has a file for passwords.
+    escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
+    by_libpq = {
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(tls_server.port),
+        "PGDATABASE": "orgo",
+        "PGUSER": "orgo_insights_etl",
+        "PGSSLMODE": "require",
+        "PGPASSFILE": in_file("passwords", f"*:*:*:*:{escaped}"),
+    }
+    plainer = run(["dbt", "run", "--select", "stg_learning_groups"], **by_libpq)
+    assert plainer.returncode == 0, plainer.stdout[-2000:]
+
     with psycopg.connect(tls_server.admin_url("orgo")) as connection:
         views = connection.execute("select viewname from pg_views where schemaname = 'insights_staging' order by 1")
-        assert views.fetchall() == [("stg_label_definitions",), ("stg_roles",)]
+        assert views.fetchall() == [("stg_label_definitions",), ("stg_learning_groups",), ("stg_roles",)]
     shown = "tcp_keepalives_idle tcp_keepalives_interval tcp_keepalives_count tcp_user_timeout"
     with psycopg.connect(url) as connection:
         query = "select setting from pg_settings where name = any(string_to_array(%s, ' ')) order by name"

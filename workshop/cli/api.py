@@ -20,6 +20,7 @@ def api() -> None:
     """
     from orchestration.api.server import serve
     from orchestration.config.files import PROJECT, load_settings
+    from orchestration.config.secrets.by_file import Variables
     from workshop import demo as job
     from workshop.api_demo import api_variables, example_request, example_tokens, page_address
     from workshop.demo_variables import DAYS, SAMPLE_DATABASE, demo_of
@@ -27,7 +28,7 @@ def api() -> None:
 
     settings, state = load_settings(), state_root(PROJECT)
     role = settings.insights.warehouse.write_user
-    database = demo_of(state, os.environ.get("INSIGHTS_WAREHOUSE_URL", ""), role) or SAMPLE_DATABASE
+    database = demo_of(state, Variables().get("INSIGHTS_WAREHOUSE_URL", ""), role) or SAMPLE_DATABASE
     job.start_services(job.Demo(settings, state, database, DAYS[database]))
     variables = api_variables(settings, state, database)
     page, tokens = page_address(settings), list(example_tokens(settings, variables))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestration.cli.options import SecretOption
 from orchestration.cli.progress import progress
 from orchestration.cli.tables import show_table
 from orchestration.cli.texts import say
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--database-url",
+    cls=SecretOption,
     envvar="INSIGHTS_OPERATIONAL_URL",
     help="URL of the operational database. Default: the PG* variables. [env: INSIGHTS_OPERATIONAL_URL]",
 )

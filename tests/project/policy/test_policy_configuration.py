@@ -48,6 +48,7 @@ CONFIGURATION: dict[str, Any] = {
         "max_batch_size": 10000,
         "concurrency": 4,
         "extra_connections": 3,
+        "queue": "insights_etl",
         "swap_attempts": 60,
         "overlap_hours": 6,
         "source_stale_hours": 48,
