@@ -196,13 +196,15 @@ def test_the_rules_and_scrapes_are_those_of_the_repository(prod: Rendered) -> No
     assert ports == {"insights-reports-api": "http", "insights-metrics-exporter": "metrics"}
 
 
-def test_backups_are_on_a_schedule_where_they_are_enabled() -> None:
-    assert render("prod").of("CronJob") == []
-    rendered = render("prod", {"backup": {"enabled": True}})
-    found = {job["metadata"]["name"]: job["spec"] for job in rendered.of("CronJob")}
-    assert sorted(found) == [f"insights-backup-{job}" for job in ("check", "drill", "full", "incremental")]
-    assert all(spec["concurrencyPolicy"] == "Forbid" and spec["timeZone"] == "Etc/UTC" for spec in found.values())
-    assert [problem for resource in rendered.of("CronJob") for problem in problems(resource)] == []
+@pytest.mark.parametrize(("environment", "schedule"), [("prod", "45 */4 * * *"), ("staging", "45 0 * * *")])
+def test_airflows_metadata_is_dumped_where_it_is_enabled(environment: str, schedule: str) -> None:
+    # Specification, section 2.2: every four hours in prod, daily in staging.
+    assert render(environment).of("CronJob") == []
+    rendered = render(environment, {"airflowBackup": {"enabled": True}})
+    (job,) = rendered.of("CronJob")
+    assert problems(job) == []
+    assert (job["spec"]["schedule"], job["spec"]["timeZone"]) == (schedule, "Etc/UTC")
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
 
 
 def test_the_version_is_that_of_the_product() -> None:
