@@ -9,20 +9,22 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
 from support.api.server import free_port
 from support.api.tokens import SECRET, token
+from support.chart.rendered import render
 from support.dashboards.dashboard_scenario import HOSPITAL
 from support.image.images import Builder, Image, builder, contained, missing, run
 from support.pooler import Forwarder
 from support.warehouse import Warehouse
 
 from orchestration.config.files import CONFIG_FILE, PROJECT
-from workshop.services import LocalPostgres
+from workshop.services import LocalPostgres, LocalRedis
 from workshop.services.postgres import PORT
 
 pytestmark = [
@@ -42,10 +44,9 @@ def figures(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """Yield what was measured, and print it at the end."""
     found: dict[str, str] = {}
     yield found
-    writer = request.config.get_terminal_writer()
-    writer.line()
-    for name, value in found.items():
-        writer.line(f"  {name:<44}{value:>12}")
+    lines = "\n".join(f"  {name:<44}{value:>12}" for name, value in found.items())
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        request.config.get_terminal_writer().write(f"\n{lines}\n")
 
 
 @pytest.fixture(scope="module")
@@ -179,15 +180,20 @@ def resident(pid: int) -> int:
     return int(re.findall(r"^VmRSS:\s+(\d+) kB", status, re.M)[0]) * 1024
 
 
-def test_a_load_runs(worker: Image, prepared: Warehouse, port: int) -> None:
-    url = over_tcp(prepared.etl_url, port)
-    done = run(
-        worker,
-        *worker.command("build", "--as-of", "2026-01-01", "--select", "stg_roles", "tokens"),
-        INSIGHTS_WAREHOUSE_URL=url,
-    )
+def test_a_warehouse_is_prepared_and_built(
+    worker: Image, prepared: Warehouse, built: Warehouse, port: int, figures: dict[str, str]
+) -> None:
+    admin = {"INSIGHTS_ADMIN_URL": over_tcp(prepared.admin_url, port)}
+    done = run(worker, *worker.command("init"), **admin)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert prepared.value("select count(*) from insights.tokens") > 0
+    started = time.monotonic()
+    loader = {"INSIGHTS_WAREHOUSE_URL": over_tcp(prepared.etl_url, port), "INSIGHTS_AS_OF": "2026-01-01"}
+    done = run(worker, *worker.command("build"), **loader)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    figures["worker: the sample, built and tested"] = f"{time.monotonic() - started:.0f} s"
+    for mart in ("fact_tasks", "fact_cases", "report_monthly_trends", "pattern_weekly"):
+        count = f"select count(*) from insights.{mart}"
+        assert prepared.value(count) == built.value(count) > 0
 
 
 def test_airflow_finds_the_dags(airflow: Image) -> None:
@@ -201,6 +207,44 @@ def test_airflow_finds_the_dags(airflow: Image) -> None:
     assert last.startswith("{} ")
     assert last.count("'insights_") == 6
     assert run(airflow, *airflow.command("insights", "--version")).returncode == 0
+
+
+def test_the_etl_worker_of_the_chart_takes_its_queue(
+    airflow: Image, database: str, redis_server: LocalRedis, port: int, tmp_path: Path
+) -> None:
+    url = over_tcp(database, port)
+    arguments = render("prod").container("etl-worker")["args"]
+    with Forwarder(Path(unquote(urlsplit(redis_server.url()).path))) as broker:
+        variables = {
+            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+            "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{broker}/0",
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{url}",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        }
+        migrated = run(airflow, *airflow.command("airflow", "db", "migrate"), writable=["/opt/airflow"], **variables)
+        assert migrated.returncode == 0, migrated.stderr[-4000:]
+        line, outside = contained(airflow, airflow.command(*arguments), variables, ["/opt/airflow"])
+        with (
+            (tmp_path / "log").open("w") as log,
+            subprocess.Popen(line, env=outside, stdout=log, stderr=log) as process,
+        ):
+            try:
+                while "celery@" not in (queues := active_queues(airflow, variables)):
+                    assert process.poll() is None, (tmp_path / "log").read_text("utf-8")[-4000:]
+            finally:
+                if process.poll() is None:
+                    os.kill(inner(process.pid), signal.SIGTERM)
+            assert process.wait(60) == 0
+    (of_worker,) = json.loads(queues[queues.index("{") :]).values()
+    assert [queue["name"] for queue in of_worker] == [arguments[arguments.index("--queues") + 1]]
+
+
+def active_queues(image: Image, variables: Mapping[str, str]) -> str:
+    """Return what Celery says about its workers, as in the liveness probe; nothing while there is none."""
+    app = "airflow.providers.celery.executors.celery_executor.app"
+    asked = image.command("celery", "--app", app, "inspect", "active_queues", "--json")
+    return run(image, *asked, writable=["/opt/airflow"], **variables).stdout
 
 
 def test_what_pip_installs_is_locked_and_no_address_is_written_down() -> None:

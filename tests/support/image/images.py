@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.config.files import PROJECT
@@ -50,7 +50,6 @@ class Builder:
     """Buildah with a storage of its own below `folder`."""
 
     folder: Path
-    containers: list[str] = field(default_factory=list)
 
     def buildah(self, *arguments: str | Path) -> str:
         """Run a command of buildah, and return what it prints; its messages are in the assertion if it fails."""
@@ -94,7 +93,6 @@ class Builder:
         )
         seconds = time.monotonic() - started
         container = self.buildah("from", "--pull-never", f"localhost/insights-{target}")
-        self.containers.append(container)
         root = Path(self.buildah("mount", container))
         described = json.loads(self.buildah("inspect", "--type", "image", f"localhost/insights-{target}"))
         return Image(target, root, described["OCIv1"]["config"], _size(root), seconds)
@@ -126,9 +124,16 @@ def builder(folder: Path) -> Iterator[Builder]:
     try:
         yield made
     finally:
-        for container in made.containers:
-            made.buildah("umount", container)
-        shutil.rmtree(folder, ignore_errors=True)
+        made.buildah("rm", "--all")
+        for place in _mounts(folder):
+            subprocess.run(["umount", place], check=True)
+        shutil.rmtree(folder)
+
+
+def _mounts(folder: Path) -> list[str]:
+    """Return what is mounted below a folder, the innermost first; buildah mounts its own storage."""
+    places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return sorted((place for place in places if Path(place).is_relative_to(folder)), reverse=True)
 
 
 def missing() -> list[str]:
