@@ -129,10 +129,12 @@ def test_the_configuration_is_the_shipped_one_with_the_changes(
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"etlWorker": {"executor": "KubernetesExecutor"}}, "must be CeleryExecutor or LocalExecutor"),
+        ({"reportsApi": {"replica": {"min": 3, "max": 8}}}, "/reportsApi': additional properties 'replica' not allowed"),
+        ({"environment": "production"}, "/environment': value must be one of 'dev', 'staging', 'prod', 'offline'"),
+        ({"etlWorker": {"executor": "KubernetesExecutor"}}, "/etlWorker/executor': value must be one of"),
+        ({"secrets": {"reader": {"INSIGHTS_EXPORT_KEY": {"key": "k"}}}}, "missing property 'secret'"),
         ({"redis": {"replicas": 3}}, "redis.replicas must be 1"),
         ({"configFiles": {"config.yaml": "x: 1"}}, "keys of config.yaml belong to `config`"),
-        ({"secrets": {"reader": {"INSIGHTS_TOKEN_SECRET": {"key": "k", "secret": None}}}}, "needs { secret: name"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(values: dict[str, Any], says: str) -> None:

@@ -117,8 +117,8 @@ securityContext:
       {{- range $name := keys .secrets | sortAlpha }}
       {{- $reference := get $.secrets $name }}
       - secret:
-          name: {{ required (printf "%s needs { secret: name, key: key }" $name) $reference.secret }}
-          items: [{ key: {{ required (printf "%s needs { secret: name, key: key }" $name) $reference.key }}, path: {{ $name }} }]
+          name: {{ $reference.secret }}
+          items: [{ key: {{ $reference.key }}, path: {{ $name }} }]
       {{- end }}
 - name: tmp
   emptyDir: { sizeLimit: {{ .tmp }} }
