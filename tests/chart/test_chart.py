@@ -129,7 +129,10 @@ def test_the_configuration_is_the_shipped_one_with_the_changes(
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"reportsApi": {"replica": {"min": 3, "max": 8}}}, "/reportsApi': additional properties 'replica' not allowed"),
+        (
+            {"reportsApi": {"replica": {"min": 3, "max": 8}}},
+            "/reportsApi': additional properties 'replica' not allowed",
+        ),
         ({"environment": "production"}, "/environment': value must be one of 'dev', 'staging', 'prod', 'offline'"),
         ({"etlWorker": {"executor": "KubernetesExecutor"}}, "/etlWorker/executor': value must be one of"),
         ({"secrets": {"reader": {"INSIGHTS_EXPORT_KEY": {"key": "k"}}}}, "missing property 'secret'"),
