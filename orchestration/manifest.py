@@ -81,7 +81,16 @@ class Exposure:
 
 
 def manifest_file() -> Path:
-    """Return the path of the manifest that DAGs are made from, below dbt's target folder (DBT_TARGET_PATH)."""
+    """Return the path of the manifest that DAGs, dashboards and exports are read from.
+
+    That is the one below dbt's target folder (DBT_TARGET_PATH). Where there is none, it is manifest.json beside
+    dbt_project.yml, if an image brings it along (decision D239).
+    """
+    written, brought = _written_file(), PROJECT / "manifest.json"
+    return brought if brought.exists() and not written.exists() else written
+
+
+def _written_file() -> Path:
     return dbt.target_path() / "parsed" / "manifest.json"
 
 
@@ -94,7 +103,7 @@ def manifest_problem() -> str | None:
     try:
         with file.open("rb") as opened:
             head = opened.read(_HEAD_BYTES)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return f"dbt's manifest {file} is missing. {remedy}"
     if not head.startswith(_head(_digest())):
         return f"dbt's manifest {file} was not made from the files that are in {PROJECT} now. {remedy}"
@@ -125,10 +134,18 @@ def _head(digest: str) -> bytes:
 def write_manifest(settings: Settings) -> Path:
     """Parse the project without a database, replace the manifest atomically, and return its path.
 
-    Raises FailedError with dbt's messages if the project cannot be parsed.
+    Raises FailedError with dbt's messages if the project cannot be parsed, and MisconfiguredError if the folder cannot
+    be written.
     """
-    file = manifest_file()
+    file = _written_file()
     work = file.parent / "work"  # kept, because dbt's partial parsing takes half the time
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MisconfiguredError(
+            f"dbt's manifest cannot be written to {file.parent}: {error.strerror}."
+            " Let DBT_TARGET_PATH name a folder that this user can write."
+        ) from error
     digest = _digest()  # before dbt reads the files, so that a change meanwhile makes the manifest outdated
     lines: list[str] = []
     run = dbt.run(settings, ["parse", "--quiet", "--target-path", str(work)], on_line=lines.append)
@@ -160,7 +177,7 @@ def _only(fields: frozenset[str], mapping: Mapping[str, Any]) -> dict[str, Any]:
 def read_manifest(settings: Settings) -> dict[str, Any]:
     """Return the manifest for these settings, and make it first unless it is current.
 
-    Raises FailedError like `write_manifest`.
+    Raises like `write_manifest`.
     """
     if manifest_problem() is None:
         manifest = _load()
@@ -212,7 +229,7 @@ def marts(manifest: Mapping[str, Any], *, dag: str | None = None, folder: str = 
 def scheduled_marts(settings: Settings) -> dict[str, str]:
     """Return the key of the DAG that builds a mart, by its name, for the DAGs that run in this environment.
 
-    Raises FailedError like `write_manifest`; without a DAG on a schedule, as in dev, no manifest is needed.
+    Raises like `write_manifest`; without a DAG on a schedule, as in dev, no manifest is needed.
     """
     enabled = [key for key in settings.dags if settings.is_enabled(key)]
     manifest = read_manifest(settings) if enabled else {"nodes": {}}

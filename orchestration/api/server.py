@@ -18,24 +18,24 @@ KEEP_ALIVE_SECONDS = 5
 MAX_HEADER_BYTES = 16_384  # of the request line and all headers together; more is a 400
 
 
-def serve(settings: Settings, trusts_gateway: bool = False) -> None:
-    """Listen on `reports_api.host` and `.port` until SIGTERM or SIGINT.
+def serve(settings: Settings, trusts_gateway: bool = False, host: str | None = None) -> None:
+    """Listen on `host`, else `reports_api.host`, and `reports_api.port` until SIGTERM or SIGINT.
 
     Raises like `Service.open`.
     """
     _log()
     # uvicorn raises a signal that has ended it once more; this leaves the exit code 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    server(Service.open(settings, trusts_gateway)).run()
+    server(Service.open(settings, trusts_gateway), host).run()
 
 
-def server(service: Service) -> uvicorn.Server:
-    """Return uvicorn's server for a service."""
+def server(service: Service, host: str | None = None) -> uvicorn.Server:
+    """Return uvicorn's server for a service, on `host`, else on `reports_api.host`."""
     rules = service.settings.insights.reports_api
     return uvicorn.Server(
         uvicorn.Config(
             application(service),
-            host=rules.host,
+            host=host or rules.host,
             port=rules.port,
             http="h11",
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import click
 
+from orchestration.cli import options
+
 
 @click.command(epilog="Example: insights api")
+@options.host
 @click.option(
     "--trust-proxy-headers",
     "trusts_gateway",
     is_flag=True,
     help="Believe the headers of a gateway that sends INSIGHTS_PROXY_SECRET; refuse tokens.",
 )
-def api(trusts_gateway: bool) -> None:
+def api(host: str | None, trusts_gateway: bool) -> None:
     """Serve the dashboards over HTTP.
 
     Host, port and threads are in insights.reports_api. The keys of Orgo's access tokens are read from
@@ -28,4 +31,4 @@ def api(trusts_gateway: bool) -> None:
         raise MisconfiguredError(
             f"The service needs {error.name}: install the requirements of requirements/api.txt."
         ) from error
-    serve(load_settings(), trusts_gateway)
+    serve(load_settings(), trusts_gateway, host)

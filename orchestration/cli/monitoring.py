@@ -44,7 +44,8 @@ def metrics() -> None:
 
 
 @metrics.command(epilog="Example: insights metrics serve")
-def serve() -> None:
+@options.host
+def serve(host: str | None) -> None:
     """Serve the metrics over HTTP.
 
     Host and port are in insights.metrics. It connects as the role that loads, read-only, and answers while the
@@ -52,7 +53,7 @@ def serve() -> None:
     """
     from orchestration.config.files import load_settings
 
-    _server().serve_metrics(load_settings())
+    _server().serve_metrics(load_settings(), host)
 
 
 @metrics.command(epilog="Example: insights metrics show > insights.prom")

@@ -116,3 +116,10 @@ review_date = click.option(
     callback=as_date,
     help="Date of the review. Default: the newest review with this pattern.",
 )
+
+
+host = click.option(
+    "--host",
+    metavar="ADDRESS",
+    help="Address to listen on, such as 0.0.0.0 in a container. Default: that of the configuration.",
+)

@@ -20,22 +20,23 @@ def metrics_text(settings: Settings) -> str:
     return generate_latest(_registry(settings)).decode()
 
 
-def serve_metrics(settings: Settings) -> None:
-    """Serve /metrics on `metrics.host` and `metrics.port` until SIGTERM or SIGINT (specification, section 6.3).
+def serve_metrics(settings: Settings, host: str | None = None) -> None:
+    """Serve /metrics on `host`, else `metrics.host`, until SIGTERM or SIGINT (specification, section 6.3).
 
     It answers while the warehouse does not: then it has `insights_warehouse_up 0`. Raises MisconfiguredError if the
     address cannot be listened on.
     """
     rules, ends, registry = settings.insights.metrics, threading.Event(), _registry(settings)
+    host = host or rules.host
     try:
-        server, thread = start_http_server(rules.port, rules.host, registry)
+        server, thread = start_http_server(rules.port, host, registry)
     except OSError as error:
         raise MisconfiguredError(
-            f"Cannot listen on {rules.host}:{rules.port} (insights.metrics in config/insights/config.yaml): {error}."
+            f"Cannot listen on {host}:{rules.port} (insights.metrics in config/insights/config.yaml): {error}."
         ) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ends.set())
-    logging.info("Serving metrics on http://%s:%s/metrics", rules.host, server.server_port)
+    logging.info("Serving metrics on http://%s:%s/metrics", host, server.server_port)
     ends.wait()
     server.shutdown()
     thread.join()

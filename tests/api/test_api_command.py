@@ -56,7 +56,7 @@ def wait_until_it_answers(process: subprocess.Popen[str], port: int) -> None:
 
 
 def test_the_service_answers_and_drains(built: Warehouse, tmp_path: Path) -> None:
-    file, port = configured(tmp_path)
+    file, port = configured(tmp_path, host="192.0.2.1")  # no address of this machine, but --host is
     id_ = str(built.value("select id from organizations where slug = %s", HOSPITAL))
     variables = {
         "INSIGHTS_CONFIG": str(file),
@@ -64,7 +64,11 @@ def test_the_service_answers_and_drains(built: Warehouse, tmp_path: Path) -> Non
         "INSIGHTS_WAREHOUSE_URL": built.reader_url,
     }
     process = subprocess.Popen(
-        [INSIGHTS, "api"], env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [INSIGHTS, "api", "--host", "127.0.0.1"],
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         wait_until_it_answers(process, port)

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from support.airflow import airflow_dags
 
 from orchestration.cli import commands
-from orchestration.config.files import PROJECT, check
-from orchestration.manifest import FILES, FOLDERS, manifest_file, manifest_problem
+from orchestration.config.files import PROJECT, Settings, check
+from orchestration.errors import MisconfiguredError
+from orchestration.manifest import FILES, FOLDERS, manifest_file, manifest_problem, read_manifest, relations
 
 
 @pytest.fixture
@@ -86,6 +87,45 @@ def test_contents_decide_and_not_times_of_files(
     assert manifest_problem() is None
     changed.rename(changed.with_name("refused.sql"))
     assert "Run: insights manifest" in str(manifest_problem())
+
+
+def test_a_manifest_beside_the_project_is_read_where_none_was_written(
+    settings: Settings, tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in an image: the project cannot be written, and dbt's folder is empty.
+    copy = tmp_path / "copy"
+    for name in FOLDERS:
+        shutil.copytree(PROJECT / name, copy / name, copy_function=shutil.copyfile)
+    for name in FILES:
+        shutil.copyfile(PROJECT / name, copy / name)
+    monkeypatch.setattr("orchestration.manifest.PROJECT", copy)
+    monkeypatch.setattr("orchestration.manifest.write_manifest", None)  # nothing is made
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+    assert f"{tmp_path}/target/parsed/manifest.json is missing" in str(manifest_problem())
+    brought = copy / "manifest.json"
+    shutil.copyfile(manifest, brought)
+    assert manifest_file() == brought
+    assert manifest_problem() is None
+    assert "fact_tasks" in relations(read_manifest(settings))
+    changed = copy / "models/ops/rejects.sql"
+    changed.write_text(changed.read_text("utf-8") + "\n", "utf-8")
+    assert f"{brought} was not made from the files" in str(manifest_problem())
+    # One that was made since takes precedence.
+    written = tmp_path / "target/parsed/manifest.json"
+    written.parent.mkdir(parents=True)
+    shutil.copyfile(manifest, written)
+    assert manifest_file() == written
+
+
+def test_a_manifest_that_cannot_be_written_is_said_with_the_variable(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "file"))
+    with pytest.raises(
+        MisconfiguredError, match=r"cannot be written to \S+/file/parsed: Not a directory\. Let DBT_TARGET_PATH"
+    ):
+        read_manifest(settings)
 
 
 def test_the_command_makes_the_manifest(tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,10 +78,12 @@ def port(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     """Yield the port of a running exporter."""
     port = free_port()
     document = yaml.safe_load((PROJECT / CONFIG_FILE).read_text("utf-8"))
-    document["insights"]["metrics"] |= {"port": port, "timeout_ms": 60_000}
+    # The host is no address of this machine, but --host is.
+    document["insights"]["metrics"] |= {"host": "192.0.2.1", "port": port, "timeout_ms": 60_000}
     file = tmp_path_factory.mktemp("exporter") / "config.yaml"
     file.write_text(yaml.safe_dump(document), "utf-8")
-    with subprocess.Popen([INSIGHTS, "--config", str(file), "metrics", "serve"], env=environment) as process:
+    command = [str(INSIGHTS), "--config", str(file), "metrics", "serve", "--host", "127.0.0.1"]
+    with subprocess.Popen(command, env=environment) as process:
         wait_for(lambda: process.poll() is not None or answers(port))
         yield port
         process.send_signal(signal.SIGTERM)

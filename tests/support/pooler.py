@@ -1,4 +1,4 @@
-"""A stand-in for a connection pooler: passes bytes on to PostgreSQL's socket, and makes up the key for canceling."""
+"""PostgreSQL's socket on a port, as it is, or as a connection pooler has it: with a made-up key for canceling."""
 
 from __future__ import annotations
 
@@ -36,7 +36,17 @@ class Pooler:
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(str(self._server))
                 threading.Thread(target=_pass_on, args=(client, server), daemon=True).start()
-                threading.Thread(target=_answer, args=(server, client), daemon=True).start()
+                threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
+
+    def _answers(self, server: socket.socket, client: socket.socket) -> None:
+        _answer(server, client)
+
+
+class Forwarder(Pooler):
+    """The same without a change of any byte."""
+
+    def _answers(self, server: socket.socket, client: socket.socket) -> None:
+        _pass_on(server, client)
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:
