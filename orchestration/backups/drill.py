@@ -135,11 +135,12 @@ def _check_target(target: datetime | None, archive: Archive, backups: list[dict[
     if target is None:
         return
     first = backups[0]["timestamp"]
-    oldest = datetime.fromtimestamp(first["stop"], UTC)  # type: ignore[index]  # JSON of pgBackRest
+    # pgBackRest counts whole seconds, and restores to none in which the backup ended.
+    oldest = datetime.fromtimestamp(first["stop"] + 1, UTC)  # type: ignore[index]  # JSON of pgBackRest
     if not oldest <= target < archive.newest:
         raise BadInputError(
-            f"{target:%Y-%m-%d %H:%M:%S} UTC cannot be restored: it must be from {oldest:%Y-%m-%d %H:%M:%S}, the end of"
-            f" the oldest backup, to {archive.newest:%Y-%m-%d %H:%M:%S}, when the newest changes were archived."
+            f"{target:%Y-%m-%d %H:%M:%S} UTC cannot be restored: it must be from {oldest:%Y-%m-%d %H:%M:%S}, after the"
+            f" oldest backup, to {archive.newest:%Y-%m-%d %H:%M:%S}, when the newest changes were archived."
         )
 
 
@@ -148,8 +149,7 @@ def _try(settings: Settings, restored: Scratch, before: Before, measured: Drill,
     with clock.step("restore"):
         restored.restore(measured.target)
     with clock.step("recover"):
-        restored.start()
-        url = restored.url(before.database, before.user)
+        url = restored.start(before.database, before.user)
         with Database.open(settings, url) as db:
             reached, until = db.rows(_REACHED)[0]
             if measured.target is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from orchestration.backups.program import Account, PgBackRest, last_lines, postgres_program
-from orchestration.errors import FailedError, MisconfiguredError
+from orchestration.errors import FailedError, MisconfiguredError, UnavailableError
+from orchestration.warehouse.connection import connect
 
 PORT = 5432  # only part of the socket's file name; it does not listen on TCP
 LONGEST_SOCKET = 107
 SOCKET_NAME = f".s.PGSQL.{PORT}.lock"
-PATIENCE_SECONDS = 24 * 3600  # of pg_ctl, for a long recovery; the drill judges how long it took
-STOP_SECONDS = 300
+PATIENCE_SECONDS = 600  # of pg_ctl
+POLL_SECONDS = 0.2
 # What the real server does must not be done twice: archive, replicate, run jobs of extensions, listen.
 QUIET = {
     "listen_addresses": "",
@@ -40,7 +42,7 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Scratch:
-    """A folder for a restored server; `url` is where it answers once it has started."""
+    """A folder for a restored server."""
 
     folder: Path
     tool: PgBackRest
@@ -65,8 +67,11 @@ class Scratch:
             options += ["--target-action=promote"]
         self.tool.run("restore", *options)
 
-    def start(self) -> None:
-        """Start the server and wait until its recovery has ended; raises FailedError with the end of its log."""
+    def start(self, database: str, user: str) -> str:
+        """Start the server, wait until its recovery has ended, and return the address of a database for a user.
+
+        Nobody needs a password there. Raises FailedError with the end of its log if it ends.
+        """
         files = {"config_file": "", "hba_file": "local all all trust\n", "ident_file": ""}
         for name, text in files.items():
             path = self.folder / name
@@ -76,17 +81,21 @@ class Scratch:
         done = self._pg_ctl("start", _options(QUIET | places))
         if done is not None:
             raise FailedError(f"The restored server did not start: {done}\n{last_lines(self._log())}")
-
-    def url(self, database: str, user: str) -> str:
-        """Return the address of a database of the restored server for a user, who needs no password."""
-        return (
-            f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?host={quote(str(self.folder), safe='')}"
-        )
+        url = f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?host={quote(str(self.folder), safe='')}"
+        while not _answers(url):  # pg_ctl does not wait for the end of a recovery
+            if not self._pid.exists():
+                raise FailedError(f"The restored server ended during its recovery:\n{last_lines(self._log())}")
+            time.sleep(POLL_SECONDS)
+        return url
 
     def stop(self) -> None:
         """End the server, if it runs."""
-        if (self.data / "postmaster.pid").exists():
+        if self._pid.exists():
             self._pg_ctl("stop", ["-m", "immediate"])
+
+    @property
+    def _pid(self) -> Path:
+        return self.data / "postmaster.pid"
 
     def _pg_ctl(self, command: str, options: list[str]) -> str | None:
         """Run pg_ctl and return its message if it fails."""
@@ -140,6 +149,14 @@ def check_parent(parent: Path, account: Account) -> None:
         raise MisconfiguredError(
             f"User {account.user} cannot make a folder in {parent}: choose another with --scratch."
         )
+
+
+def _answers(url: str) -> bool:
+    try:
+        connect(url).close()
+    except UnavailableError:
+        return False
+    return True
 
 
 def _options(settings: Mapping[str, str]) -> list[str]:

@@ -62,7 +62,7 @@ def test_a_moment_between_a_delivery_and_its_mark_is_not_asked_for_again(backed:
     warehouse = backed.warehouse
     case, other = (c for (c,) in warehouse.rows("select case_id from insights_ops.review_requests order by 1 limit 2"))
     # Core Services has the case; the mark comes only after the moment that is restored.
-    target = backed.now()
+    target = backed.moment()
     with connect(warehouse.admin_url) as connection:
         connection.execute("insert into insights_ops.review_deliveries values (%s, 'sent', 1, '201 Created')", [case])
     backed.archive()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.backups.bucket import BUCKET, bucket
+from support.backups.bucket import bucket
 from support.backups.server import Backed, settings_for
+from support.exports.object_storage import BUCKET, KEY_ID, SECRET
 
 from orchestration.backups.drill import drill
 from orchestration.backups.run import run
@@ -35,7 +36,7 @@ def test_a_dropped_table_comes_back_without_what_was_taken_away_since(backed: Ba
     tasks = warehouse.value(COUNT)
     person = warehouse.rows("select organization_id, person_id from insights_personal.personal_persons limit 1")[0]
     case = warehouse.value("select case_id from insights_ops.review_requests order by 1 limit 1")
-    good = backed.now()
+    good = backed.moment()
     # Since then: a person was erased, a case was delivered, old tasks were purged. Then somebody drops a table.
     oldest = warehouse.value("select min(created_date_key) from insights.fact_tasks")
     purged = warehouse.value("select count(*) from insights.fact_tasks where created_date_key = %s", oldest)
@@ -113,24 +114,22 @@ def test_a_corrupted_file_of_the_repository_fails_the_drill_and_names_it(backed:
 
 
 def test_object_storage_keeps_backups_too(backed: Backed) -> None:
-    with bucket(backed.state) as storage:
-        variables = {"REPOSITORY": f"s3://{BUCKET}/insights", "S3_KEY": "access", "S3_SECRET": "hidden"}
-        before = backed.settings
-        with pytest.MonkeyPatch.context() as patch:
-            url = before.warehouse_url
-            places = {"s3_endpoint": storage.endpoint, "s3_ca_file": str(storage.certificate)}
-            backed.settings = settings_for(backed.state, "prod", url, patch, **places)
-            for name, value in variables.items():
-                patch.setenv(f"INSIGHTS_BACKUP_{name}", value)
-            backed.configure()
-            try:
-                made = run(backed.settings, "full")
-                with scratch(backed.tool, backed.directory, 0) as restored:
-                    restored.restore(None)
-                    assert (restored.data / "PG_VERSION").read_text("utf-8") == "15\n"
-                listed = storage.request("GET", f"{BUCKET}?list-type=2&prefix=insights/backup/insights/{made.label}")
-            finally:
-                backed.settings = before
+    certificate, before = backed.state / "storage.crt", backed.settings
+    with bucket(certificate) as (storage, endpoint), pytest.MonkeyPatch.context() as patch:
+        places = {"s3_endpoint": endpoint, "s3_ca_file": str(certificate)}
+        backed.settings = settings_for(backed.state, "prod", before.warehouse_url, patch, **places)
+        variables = {"REPOSITORY": f"s3://{BUCKET}/insights", "S3_KEY": KEY_ID, "S3_SECRET": SECRET}
+        for name, value in variables.items():
+            patch.setenv(f"INSIGHTS_BACKUP_{name}", value)
         backed.configure()
-    assert f"{made.label}/backup.manifest".encode() in listed
+        try:
+            made = run(backed.settings, "full")
+            with scratch(backed.tool, backed.directory, 0) as restored:
+                restored.restore(None)
+                assert (restored.data / "PG_VERSION").read_text("utf-8") == "15\n"
+        finally:
+            backed.settings = before
+        key = f"insights/backup/insights/{made.label}/backup.manifest"
+        assert storage.body(key)[:8] == b"Salted__"
+    backed.configure()
     backed.archive()

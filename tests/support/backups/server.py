@@ -77,6 +77,11 @@ class Backed:
         time.sleep(0.01)  # what is committed next is later
         return when.astimezone(UTC)
 
+    def moment(self) -> datetime:
+        """Return a time to restore to: later than the second in which the newest backup ended."""
+        time.sleep(1)
+        return self.now()
+
     def archive(self) -> None:
         """Close the current segment and wait until it is archived."""
         # A transaction, because recovery to a time ends at the first one that is later.
