@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from psycopg import sql
@@ -159,7 +159,7 @@ def _try(settings: Settings, restored: Scratch, before: Before, measured: Drill,
     with clock.step("reapply"), Database.open(settings, url) as db:
         reapply(db, before.ledger)
     with clock.step("test"):
-        recount(settings, url, as_of, on_line=lambda _line: None)
+        _test(settings, url, as_of)
     with clock.step("compare"), Database.open(settings, url) as db, Database.open(settings) as live:
         # While a load is writing, the rows of the warehouse are those of no load.
         compared, differing = (0, []) if _writing_since(live) else compare(db, live)
@@ -167,6 +167,15 @@ def _try(settings: Settings, restored: Scratch, before: Before, measured: Drill,
     if differing:
         failure = f"Rows differ from those of the warehouse, of the same load: {'; '.join(differing)}."
     return replace(measured, relations_compared=compared, failure=failure)
+
+
+def _test(settings: Settings, url: str, as_of: date | None) -> None:
+    """Run every data test over all rows; raises FailedError that names those that failed."""
+    try:
+        recount(settings, url, as_of, on_line=lambda _line: None)
+    except FailedError as error:
+        first, _, tests = str(error).partition("\n")
+        raise FailedError(f"The restored data failed their tests: {tests or first}") from error
 
 
 def _check_reached(reached: int | None, archive: Archive) -> None:

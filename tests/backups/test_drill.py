@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from support.backups.server import NAME, Backed
+from support.backups.server import NAME, Backed, settings_for
 from support.warehouse import Warehouse
 
 from orchestration.backups.drill import STEPS, compare, drill, within_rto
@@ -26,6 +26,12 @@ PENDING = """
     left join insights_ops.review_deliveries as d on r.case_id = d.case_id
     where coalesce(d.status, 'pending') = 'pending'
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_built(backed: Backed, patched: pytest.MonkeyPatch) -> None:
+    """Use the settings of dev, with which the sample was built: data tests compare with the retention."""
+    backed.settings = settings_for(backed.state, "dev", backed.warehouse.etl_url, patched)
 
 
 def scratch_rows(backed: Backed, query: str) -> list[tuple[Any, ...]]:
@@ -76,26 +82,12 @@ def test_a_moment_between_a_delivery_and_its_mark_is_not_asked_for_again(backed:
     assert tried.failure is None
     assert {case, other} <= seen[STEPS["reapply"]]
     assert seen[STEPS["reapply"]] - seen[STEPS["test"]] == {case}
-    assert (
-        tried.relations_compared >= len(warehouse.rows("select distinct relation_name from insights_ops.load_log")) - 2
-    )
+    loaded = "select count(distinct relation_name) from insights_ops.load_log"
+    marts = warehouse.value(f"{loaded} where to_regclass('insights.' || relation_name) is not null")
+    assert tried.relations_compared == marts
     assert tried.relations_compared > 10
     assert tried.restored_until
     assert tried.restored_until <= target
-
-
-def test_wrong_data_in_a_backup_fail_the_drill(backed: Backed) -> None:
-    warehouse = backed.warehouse
-    warehouse.execute("create table public.kept as select * from insights.dim_organizations")
-    warehouse.execute("delete from insights.dim_organizations")
-    backed.archive()
-    try:
-        tried = drill(backed.settings)
-    finally:
-        warehouse.execute("insert into insights.dim_organizations select * from public.kept; drop table public.kept")
-    assert tried.failure
-    assert "references_of_fact_tasks" in tried.failure
-    assert list(tried.step_seconds) == ["restore", "recover", "reapply", "test"]
 
 
 def test_rows_that_are_missing_are_counted(backed: Backed) -> None:
