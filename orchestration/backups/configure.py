@@ -79,6 +79,7 @@ def plan(settings: Settings, admin: Database) -> Configuration:
         raise MisconfiguredError(f"insights.backups.directory is {directory}: must not be in the data folder {data}.")
     common = repository_options(settings, data) | {
         "start-fast": "y",
+        "repo1-bundle": "y",  # small files together: there are thousands, and object storage takes one at a time
         "compress-type": "zst",
         "process-max": str(rules.processes),
         "archive-timeout": "60",
