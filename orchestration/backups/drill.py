@@ -18,11 +18,12 @@ from orchestration.backups.archive import Archive, read_archive
 from orchestration.backups.ledger import Ledger, read_ledger, reapply
 from orchestration.backups.program import PgBackRest
 from orchestration.backups.recorded import Drill, record_drill
-from orchestration.backups.scratch import Scratch, check_parent, scratch
+from orchestration.backups.scratch import Scratch, check_parent, remove_leftovers, scratch
 from orchestration.config.settings import Settings
 from orchestration.errors import BadInputError, FailedError, InsightsError
 from orchestration.progress import Progress
 from orchestration.reconcile import recount
+from orchestration.warehouse.claims import held
 from orchestration.warehouse.database import Database
 
 STEPS = {
@@ -32,6 +33,7 @@ STEPS = {
     "test": "running the data tests",
     "compare": "comparing the rows of each relation",
 }
+CLAIM = "backup drill"
 ROOM = 1.2  # times the size of the backup, for what is replayed
 _WRITER_SINCE = "select c.claimed_at from {claims} as c where c.claim_name = 'writer' and {is_held}(c)"
 _REACHED = "select (pg_last_wal_replay_lsn() - '0/0')::bigint, pg_last_xact_replay_timestamp()"
@@ -77,30 +79,41 @@ def drill(
     just before it began. The warehouse itself is only read, and gets a row in `insights_ops.backup_drills`. A drill
     that fails, also because it took longer than `backups.rto_minutes`, has a `failure`; nothing is raised then.
 
-    Raises, before anything is restored, BadInputError for a target that is not archived, and MisconfiguredError
-    without a configuration or room. Raises like `Database.open` if the warehouse does not answer.
+    Raises, before anything is restored, BadInputError for a target that is not archived, BusyError while another drill
+    runs, and MisconfiguredError without a configuration. Raises like `Database.open` if the warehouse does not answer.
     """
     settings.check_offline("Drills")  # they load nothing, but write like loads, into a copy
     tool = PgBackRest.of(settings)
     folder = parent or Path(settings.insights.backups.directory)
     check_parent(folder, tool.account)
-    with Database.open(settings) as db:
-        before = _before(db)
+    with Database.open(settings) as db, held(db, CLAIM, "trying a backup of this warehouse"):
+        remove_leftovers(tool, folder)
+        measured = _measured(settings, tool, folder, _before(db), target, progress)
+        record_drill(db, measured)
+    return measured
+
+
+def _measured(  # noqa: PLR0913, PLR0917 - each is used once, by the caller above
+    settings: Settings,
+    tool: PgBackRest,
+    folder: Path,
+    before: Before,
+    target: datetime | None,
+    progress: Progress | None,
+) -> Drill:
+    """Restore a backup, try it, and return the result; raises BadInputError before anything is restored."""
     target = target or _before_the_load(before)
     backups = tool.info().get("backup", [])
     _check_target(target, before.archive, backups)
-    started, clock = datetime.now(UTC), _Clock(progress)
-    measured = Drill(started, target, rpo_seconds=before.archive.unarchived_seconds())
+    clock = _Clock(progress)
+    measured = Drill(datetime.now(UTC), target, rpo_seconds=before.archive.unarchived_seconds())
     try:
         with scratch(tool, folder, int(backups[-1]["info"]["size"] * ROOM)) as restored:
             measured = _try(settings, restored, before, measured, clock)
     except InsightsError as error:
         measured = replace(measured, failure=str(error))
     measured = replace(measured, step_seconds=clock.seconds, rto_seconds=sum(clock.seconds.values()))
-    measured = within_rto(measured, settings.insights.backups.rto_minutes.of(settings.environment))
-    with Database.open(settings) as db:
-        record_drill(db, measured)
-    return measured
+    return within_rto(measured, settings.insights.backups.rto_minutes.of(settings.environment))
 
 
 def within_rto(measured: Drill, minutes: int) -> Drill:

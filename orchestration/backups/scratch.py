@@ -22,6 +22,7 @@ LONGEST_SOCKET = 107
 SOCKET_NAME = f".s.PGSQL.{PORT}.lock"
 PATIENCE_SECONDS = 600  # of pg_ctl
 POLL_SECONDS = 0.2
+PREFIX = "orgo-insights-drill-"
 # What the real server does must not be done twice: archive, replicate, run jobs of extensions, listen.
 QUIET = {
     "listen_addresses": "",
@@ -127,7 +128,7 @@ def scratch(tool: PgBackRest, parent: Path, bytes_needed: int) -> Iterator[Scrat
             f"A drill needs {bytes_needed / 2**30:.1f} GiB below {parent} (insights.backups.directory, or --scratch),"
             f" where {free / 2**30:.1f} GiB are free."
         )
-    folder = Path(tempfile.mkdtemp(prefix="drill-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     try:
         if len(str(folder / SOCKET_NAME).encode()) > LONGEST_SOCKET:
             raise MisconfiguredError(f"{folder} is too long a path for a socket: choose a shorter one with --scratch.")
@@ -141,6 +142,14 @@ def scratch(tool: PgBackRest, parent: Path, bytes_needed: int) -> Iterator[Scrat
             made.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(tool: PgBackRest, parent: Path) -> None:
+    """Stop and remove what killed drills left below `parent`; no other drill may run."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        if folder.is_dir() and not folder.is_symlink():
+            Scratch(folder, tool).stop()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_parent(parent: Path, account: Account) -> None:

@@ -11,10 +11,12 @@ from click.testing import CliRunner
 from support.backups.server import NAME, Backed, settings_for
 from support.warehouse import Warehouse
 
-from orchestration.backups.drill import STEPS, compare, drill, within_rto
+from orchestration.backups.drill import CLAIM, STEPS, compare, drill, within_rto
 from orchestration.backups.recorded import Drill
+from orchestration.backups.scratch import PREFIX
 from orchestration.cli import commands
-from orchestration.errors import BadInputError
+from orchestration.errors import BadInputError, BusyError
+from orchestration.warehouse.claims import held
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
 
@@ -36,7 +38,7 @@ def as_built(backed: Backed, patched: pytest.MonkeyPatch) -> None:
 
 def scratch_rows(backed: Backed, query: str) -> list[tuple[Any, ...]]:
     """Return the rows of a query on the restored server, which runs while the drill does."""
-    (folder,) = backed.directory.glob("drill-*")
+    (folder,) = backed.directory.glob(f"{PREFIX}*")
     with connect(f"postgresql://postgres@/{NAME}?host={folder}") as connection:
         return connection.execute(query).fetchall()
 
@@ -59,7 +61,7 @@ def test_a_drill_during_a_load_restores_the_state_before_it(backed: Backed) -> N
     assert datetime.fromisoformat(shown["restored_until"]) < claimed
     assert shown["rto_seconds"] == pytest.approx(sum(shown[f"{step}_seconds"] for step in STEPS), abs=0.1)
     assert (shown["relations_compared"], shown["failure"]) == (0, None)  # half a load is not compared
-    assert list(backed.directory.glob("drill-*")) == []
+    assert list(backed.directory.glob(f"{PREFIX}*")) == []
     kept = "select target, rto_seconds, failure from insights_ops.backup_drills order by ended_at desc limit 1"
     assert warehouse.rows(kept) == [(claimed, pytest.approx(shown["rto_seconds"], abs=0.1), None)]
 
@@ -78,8 +80,11 @@ def test_a_moment_between_a_delivery_and_its_mark_is_not_asked_for_again(backed:
         if doing in (STEPS["reapply"], STEPS["test"]):
             seen[doing] = {c for (c,) in scratch_rows(backed, PENDING)}
 
+    left = backed.directory / f"{PREFIX}left"  # by a drill that was killed
+    left.mkdir()
     tried = drill(backed.settings, target, progress=look)
     assert tried.failure is None
+    assert not left.exists()
     assert {case, other} <= seen[STEPS["reapply"]]
     assert seen[STEPS["reapply"]] - seen[STEPS["test"]] == {case}
     loaded = "select count(distinct relation_name) from insights_ops.load_log"
@@ -106,6 +111,15 @@ def test_rows_that_are_missing_are_counted(backed: Backed) -> None:
 def test_a_time_that_is_not_archived_is_refused_with_those_that_are(hours: int, backed: Backed) -> None:
     with pytest.raises(BadInputError, match=r"cannot be restored: it must be from \d{4}-.* to \d{4}-"):
         drill(backed.settings, backed.now() + timedelta(hours=hours))
+
+
+def test_one_drill_runs_at_a_time(backed: Backed) -> None:
+    with (
+        backed.opened() as db,
+        held(db, CLAIM, ""),
+        pytest.raises(BusyError, match="Another process is trying a backup of this warehouse"),
+    ):
+        drill(backed.settings)
 
 
 def test_a_drill_that_took_too_long_has_failed() -> None:

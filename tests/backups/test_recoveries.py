@@ -13,7 +13,7 @@ from support.exports.object_storage import BUCKET, KEY_ID, SECRET
 
 from orchestration.backups.drill import drill
 from orchestration.backups.run import run
-from orchestration.backups.scratch import scratch
+from orchestration.backups.scratch import PREFIX, scratch
 from orchestration.cli import commands
 from orchestration.warehouse.connection import connect
 
@@ -106,7 +106,7 @@ def test_a_corrupted_file_of_the_repository_fails_the_drill(backed: Backed) -> N
     assert tried.failure.startswith("pgBackRest could not restore")
     assert "/pg_data/base/" in tried.failure or "/data/base/" in tried.failure, tried.failure
     assert list(tried.step_seconds) == ["restore"]
-    assert list(backed.directory.glob("drill-*")) == []
+    assert list(backed.directory.glob(f"{PREFIX}*")) == []
     assert backed.warehouse.value("select failure from insights_ops.backup_drills order by ended_at desc limit 1") == (
         tried.failure
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -122,6 +123,7 @@ def drill(target: datetime | None, scratch: Path | None, form: str) -> None:
     from orchestration.config.files import load_settings
 
     settings = load_settings()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the scratch folder is removed
     with progress("drill") as show:
         tried = run_drill(settings, target.replace(tzinfo=UTC) if target else None, scratch, show)
     show_records([_record(tried)], form, title="Drill")
