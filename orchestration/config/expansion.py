@@ -21,6 +21,8 @@ LATE: tuple[KeyPath, ...] = (
     ("insights", "cache", "url"),
     ("insights", "exports", "connection_url"),
     ("insights", "exports", "directory"),
+    ("insights", "backups", "repository"),
+    ("insights", "backups", "airflow_directory"),
     ("insights", "reviews", "url"),
     ("insights", "reviews", "token"),
     ("insights", "alerts", "webhook_url"),

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orchestration.config.outputs_model import Alerts, Exports, Metrics, ReportsApi
+from orchestration.config.outputs_model import Alerts, Backups, Exports, Metrics, ReportsApi
 from orchestration.config.tokens import (
     Count,
     Days,
@@ -141,13 +141,6 @@ class Retention(Section):
     raw_event_retention_days: PerEnvironment = Field(description="For facts; at least the window of every review.")
     aggregated_retention_days: PerEnvironment = Field(description="For monthly aggregates; at least that of the facts.")
     pattern_result_retention_days: PerEnvironment = Field(description="For pattern rows; at least the yearly window.")
-
-
-class Backups(Section):
-    """`insights.backups` (section 2.2), in minutes."""
-
-    rpo_minutes: PerEnvironment = Field(description="Maximum data loss; at most the shortest critical window.")
-    rto_minutes: PerEnvironment = Field(description="Maximum duration of a recovery.")
 
 
 class Cadence(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from orchestration.config.tokens import (
     CaseLink,
     ClockSkew,
     Count,
+    Days,
     GroupSize,
     Moment,
     Origin,
@@ -27,6 +28,7 @@ from orchestration.config.tokens import (
 
 # Milliseconds that an answer may take in addition to its statement: to get a connection, and for the client's limit.
 EXTRA_MS = 400
+_ABSOLUTE = r"^/[^\s'\"$%]*$"  # without what a shell, a crontab or a configuration file would read otherwise
 
 
 class ScheduledExport(Section):
@@ -148,3 +150,38 @@ class Alerts(Section):
     )
     mail_from: Text = Field(default="orgo-insights@localhost", description="Sender of the mails.")
     timeout_seconds: Seconds = Field(default=20, description="Time limit of one delivery, in seconds.")
+
+
+class Backups(Section):
+    """`insights.backups` (section 2.2): what may be lost, how long a recovery may take, and where backups are."""
+
+    rpo_minutes: PerEnvironment = Field(
+        description="Maximum data loss, in minutes; at most the shortest critical window."
+    )
+    rto_minutes: PerEnvironment = Field(description="Maximum duration of a recovery, in minutes.")
+    keep_days: Days = Field(
+        default=30,
+        description="Days for which full backups, what they need, and dumps of Airflow's metadata are kept.",
+    )
+    stanza: Token = Field(default="insights", description="Name of the server of the warehouse in pgBackRest.")
+    repository: str = Field(
+        default="${INSIGHTS_BACKUP_REPOSITORY}",
+        description="Absolute path, or s3://bucket/path; without it, Insights backs up nothing.",
+    )
+    airflow_directory: str = Field(
+        default="${INSIGHTS_BACKUP_AIRFLOW_DIR}", description="Folder for dumps of Airflow's metadata; absolute."
+    )
+    directory: Annotated[str, Field(pattern=_ABSOLUTE)] = Field(
+        default="/var/lib/orgo-insights/backup",
+        description="Folder on the server of the warehouse for pgbackrest.conf, locks and drills; absolute.",
+    )
+    processes: Count = Field(default=2, description="Number of processes of pgBackRest.")
+    s3_endpoint: Annotated[str, Field(pattern=r"^[a-zA-Z0-9.-]+(:[0-9]{1,5})?$")] = Field(
+        default="s3.amazonaws.com", description="Host and port of the object storage, without https://."
+    )
+    s3_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = Field(
+        default="us-east-1", description="Region of the bucket."
+    )
+    s3_ca_file: Annotated[str, Field(pattern=_ABSOLUTE)] | None = Field(
+        default=None, description="Certificates for an endpoint with a private authority, an absolute path; or null."
+    )

@@ -15,7 +15,7 @@ from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile, ProfilesFile, without_templates
 from orchestration.config.secrets.by_file import Variables
 from orchestration.config.tokens import Environment
-from orchestration.config.variables import CACHE_KEY, EXPORT_KEY, PROXY_SECRET, TOKEN_JWKS, TOKEN_SECRET
+from orchestration.config.variables import BACKUP_KEY, CACHE_KEY, EXPORT_KEY, PROXY_SECRET, TOKEN_JWKS, TOKEN_SECRET
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import MisconfiguredError, RefusedError
 
@@ -99,6 +99,17 @@ class Settings:
     def token_secret(self) -> bytes | None:
         """The secret of HS256 tokens; None if INSIGHTS_TOKEN_SECRET is not set. Raises MisconfiguredError if weak."""
         return _secret(TOKEN_SECRET)
+
+    @property
+    def backup_key(self) -> str | None:
+        """The secret of encrypted backups; None if INSIGHTS_BACKUP_KEY is not set. Raises like `token_secret`."""
+        key = _secret(BACKUP_KEY)
+        return key.decode(errors="surrogateescape") if key else None
+
+    @cached_property
+    def backup_repository(self) -> str | None:
+        """The path or s3:// address of backups; None if INSIGHTS_BACKUP_REPOSITORY is not set: no backups."""
+        return _optional(self.insights.backups.repository)
 
     @property
     def proxy_secret(self) -> bytes | None:

@@ -47,6 +47,11 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 AS_OF = "INSIGHTS_AS_OF"
 ALERT_WEBHOOK = "INSIGHTS_ALERT_WEBHOOK_URL"
 ALERT_SMTP = "INSIGHTS_ALERT_SMTP_URL"
+BACKUP_REPOSITORY = "INSIGHTS_BACKUP_REPOSITORY"
+BACKUP_AIRFLOW_DIR = "INSIGHTS_BACKUP_AIRFLOW_DIR"
+BACKUP_KEY = "INSIGHTS_BACKUP_KEY"
+BACKUP_S3_KEY = "INSIGHTS_BACKUP_S3_KEY"
+BACKUP_S3_SECRET = "INSIGHTS_BACKUP_S3_SECRET"  # noqa: S105 -- the name of a variable
 CONFIG = "INSIGHTS_CONFIG"
 PROJECT_DIR = "INSIGHTS_PROJECT_DIR"
 PREFIX = "INSIGHTS_"
@@ -72,7 +77,12 @@ VARIABLES = (
     Variable("INSIGHTS_CORE_API_TOKEN", "insights reviews send", is_secret=True),
     Variable(ALERT_WEBHOOK, "DAGs, insights alerts test", "none: no message", is_secret=True),
     Variable(ALERT_SMTP, "DAGs, insights alerts test", "none: no mail"),
-    Variable("INSIGHTS_ADMIN_URL", "insights init, insights reader", "libpq's variables"),
+    Variable(BACKUP_REPOSITORY, "insights backup", "none: no backup"),
+    Variable(BACKUP_AIRFLOW_DIR, "insights backup run airflow"),
+    Variable(BACKUP_KEY, "insights backup configure", "none: not encrypted", is_secret=True),
+    Variable(BACKUP_S3_KEY, "insights backup configure, with object storage", is_secret=True),
+    Variable(BACKUP_S3_SECRET, "insights backup configure, with object storage", is_secret=True),
+    Variable("INSIGHTS_ADMIN_URL", "insights init, reader and backup configure", "libpq's variables"),
     Variable(READER_PASSWORD, "insights reader add", "asked for in a terminal", is_secret=True),
     Variable("INSIGHTS_OPERATIONAL_URL", "workshop load-incidents", "libpq's variables"),
     Variable("INSIGHTS_SCHEMA", "plain dbt", "insights"),
@@ -163,7 +173,7 @@ def _exports(environ: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _keys(environ: Mapping[str, str]) -> Iterator[Problem]:
-    for name in (EXPORT_KEY, CACHE_KEY, TOKEN_SECRET, PROXY_SECRET):
+    for name in (EXPORT_KEY, CACHE_KEY, TOKEN_SECRET, PROXY_SECRET, BACKUP_KEY):
         key = environ.get(name, "").encode(errors="surrogateescape")
         if key and (weak := weakness(key)):
             yield Problem("error", weak, "environment", key=name, value=MASK)

@@ -16,6 +16,7 @@ from psycopg import sql
 from orchestration.cache.store import CacheUnavailableError, Store
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError
+from orchestration.monitoring.backup_figures import backups
 from orchestration.monitoring.delays import delays
 from orchestration.monitoring.families import FAMILIES, metric
 from orchestration.monitoring.outcomes import Outcome, outcomes
@@ -48,6 +49,7 @@ class Metrics(Collector):
             self._dags,
             _source,
             _processor,
+            backups,
             *(_alone(family.read) for family in FAMILIES),
         ]
         try:

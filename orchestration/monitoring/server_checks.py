@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from psycopg import sql
 
+from orchestration.backups.check import summary
 from orchestration.errors import InsightsError
 from orchestration.monitoring.findings import Finding, judged
 from orchestration.monitoring.outcomes import outcomes
@@ -52,7 +53,7 @@ _TABLES = """
 
 def server_checks() -> list[Callable[[Database], Iterator[Finding]]]:
     """Return the checks, each of which may raise InsightsError."""
-    return [_version, _clock, _prepared, _settings, _memory, _source, _indexes, _tables, _unfinished, _dags]
+    return [_version, _clock, _prepared, _settings, _memory, _source, _indexes, _tables, _unfinished, _dags, _backups]
 
 
 def _version(db: Database) -> Iterator[Finding]:
@@ -164,6 +165,10 @@ def _unfinished(db: Database) -> Iterator[Finding]:
         f"unfinished: {names}" if names else "no purge is unfinished",
         "Run: insights purge --yes",
     )
+
+
+def _backups(db: Database) -> Iterator[Finding]:
+    yield from summary(db)
 
 
 def _dags(db: Database) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from workshop.services import LocalRedis
 # What these print is a sentence, dbt's own output, or a document of another kind.
 WITHOUT_ROWS = {
     "api": "one line of JSON for each request",
+    "backup ledger": "a JSON document",
     "build": "dbt's output",
     "config schema": "a JSON Schema",
     "docs": "the address of a page",
@@ -104,6 +105,7 @@ def connected(built: Warehouse, redis_server: LocalRedis, monkeypatch: pytest.Mo
 def test_csv_and_json_have_the_same_rows(connected: Warehouse) -> None:
     pattern = connected.value("select pattern_id::text from insights.pattern_yearly order by 1 limit 1")
     asked = {
+        "backup check": (),
         "config check": (),
         "config show": (),
         "dashboards": (),
@@ -123,6 +125,8 @@ def test_csv_and_json_have_the_same_rows(connected: Warehouse) -> None:
         "warm": ("--dashboard", "overview", "--seconds", "60"),
     }
     elsewhere = {"dashboard", "status"}  # below
+    # On a server that is backed up: tests/backups.
+    elsewhere |= {f"backup {name}" for name in ("configure", "run", "drill", "reapply")}
     assert asked.keys() | elsewhere | WITHOUT_ROWS.keys() == LEAVES.keys()
     for name, arguments in asked.items():
         records = json.loads(run(name, *arguments, "--format", "json").stdout)

@@ -131,6 +131,8 @@ def test_good_variables_are_not_spoken_of(project: ConfigProject) -> None:
         "INSIGHTS_ALERT_SMTP_URL": "smtps://u:p@h",
         "INSIGHTS_EXPORT_WAREHOUSE_URL": "postgresql://export@db/orgo",
         "INSIGHTS_EXPORT_DIR": "/var/exports",
+        "INSIGHTS_BACKUP_REPOSITORY": "/srv/backups",
+        "INSIGHTS_BACKUP_AIRFLOW_DIR": "/srv/airflow",
         "AIRFLOW__CORE__FERNET_KEY": f"{key},{key}",
         "AIRFLOW__CORE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://h/airflow",
     }

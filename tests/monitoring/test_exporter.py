@@ -65,7 +65,12 @@ def done(sample: Warehouse, redis_of_module: LocalRedis) -> None:
     sample.execute(
         "insert into insights_ops.source_counts (table_name, row_count) values ('tasks', 4321);"
         "insert into insights_ops.purge_log (relation_name, retention_class, as_of, cutoff, environment)"
-        " values ('fact_tasks', 'raw_event', '2026-01-01', '2024-01-02', 'prod')"
+        " values ('fact_tasks', 'raw_event', '2026-01-01', '2024-01-02', 'prod');"
+        "insert into insights_ops.backup_runs (kind, environment, started_at, label)"
+        " values ('full', 'prod', now(), 'a');"
+        "insert into insights_ops.backup_drills"
+        " (environment, started_at, rto_seconds, step_seconds, relations_compared)"
+        " values ('prod', now(), 61.5, '{}', 3)"
     )
     with closing(Store(redis_of_module.url(), 60, 1)) as store:
         counters = Counters(store)
@@ -121,6 +126,9 @@ def test_figures_are_those_of_the_tables(port: int, sample: Warehouse) -> None:
     day = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     assert found["insights_mart_data_up_to_timestamp_seconds"][("fact_tasks",)] == day
     assert found["insights_mart_is_late"][("fact_tasks",)] == 1
+    assert found["insights_backup_is_late"] == {("full",): 0, ("incremental",): 1, ("airflow",): 1}
+    assert found["insights_backup_drill_rto_seconds"] == {(): 61.5}
+    assert "insights_backup_unarchived_seconds" not in found  # archiving is off
     assert found["analytics_db_connections"][()] >= 1
     assert found["analytics_db_cpu_seconds_total"][()] > 0
 

@@ -6,6 +6,7 @@ clean                   stop all three and remove their data
 needs-wheels            print `yes` when PostgreSQL or Redis is not installed and must come from wheels, else `no`
 needs-chromium          print `yes` when there is no Chromium for the tests of the page, else `no`
 needs-prometheus        print `yes` when there is no Prometheus for the tests of the metrics, else `no`
+needs-pgbackrest        print `yes` when there is no pgBackRest for the tests of backups, else `no`
 exec DATABASE -- PROGRAM ...
                         run a program with PG* variables, INSIGHTS_ADMIN_URL and INSIGHTS_WAREHOUSE_URL for a database,
                         which is created if it is missing, and with the environment, day, cache and export folder of a
@@ -23,6 +24,7 @@ from orchestration.errors import InsightsError
 from workshop.services import LocalAirflow, LocalPostgres, LocalRedis, remove_state, state_root
 from workshop.services.binaries import installed_postgres, installed_redis
 from workshop.services.chromium import installed_chromium
+from workshop.services.pgbackrest import installed_pgbackrest
 from workshop.services.postgres import PORT, SUPERUSER
 from workshop.services.prometheus import installed_prometheus
 
@@ -34,7 +36,7 @@ ETL_ROLE, EXPORT_ROLE = "orgo_insights_etl", "orgo_insights_export"
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     match arguments:
-        case ["needs-wheels" | "needs-chromium" | "needs-prometheus" as question]:
+        case ["needs-wheels" | "needs-chromium" | "needs-prometheus" | "needs-pgbackrest" as question]:
             sys.stdout.write("no\n" if is_installed(question.removeprefix("needs-")) else "yes\n")
             return 0
         case ["demo-of", url]:
@@ -53,8 +55,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def is_installed(what: str) -> bool:
-    """Return whether Chromium, Prometheus, or else PostgreSQL and Redis need not come from elsewhere."""
-    found = {"chromium": installed_chromium, "prometheus": installed_prometheus}
+    """Return whether Chromium, Prometheus, pgBackRest, or else PostgreSQL and Redis need not come from elsewhere."""
+    found = {
+        "chromium": installed_chromium,
+        "prometheus": installed_prometheus,
+        "pgbackrest": installed_pgbackrest,
+    }
     return bool(found[what]() if what in found else installed_postgres() and installed_redis())
 
 

@@ -87,6 +87,36 @@ create table if not exists {ops}.dag_outcomes (
 comment on table {ops}.dag_outcomes is
 'One row for each DAG: its latest ended run, its failed runs since the beginning, and the latest interval that a run succeeded for.';
 
+create table if not exists {ops}.backup_runs (
+    backup_run_id bigint generated always as identity primary key,
+    kind text not null check (kind in ('full', 'incremental', 'airflow')),
+    environment text not null,
+    started_at timestamptz not null,
+    ended_at timestamptz not null default clock_timestamp(),
+    label text,
+    byte_count bigint,
+    failure text,
+    check ((label is null) = (failure is not null))
+);
+create index if not exists backup_runs_kind on {ops}.backup_runs (kind, ended_at desc);
+comment on table {ops}.backup_runs is 'One row for each backup that insights backup run made or failed to make.';
+
+create table if not exists {ops}.backup_drills (
+    backup_drill_id bigint generated always as identity primary key,
+    environment text not null,
+    started_at timestamptz not null,
+    ended_at timestamptz not null default clock_timestamp(),
+    target timestamptz,
+    restored_until timestamptz,
+    rpo_seconds double precision,
+    rto_seconds double precision not null,
+    step_seconds jsonb not null,
+    relations_compared integer not null,
+    failure text
+);
+comment on table {ops}.backup_drills is
+'One row for each time a backup was restored to try it: what was measured, and why it failed, if it did.';
+
 create table if not exists {ops}.profiles (
     profile_code text primary key,
     default_visibility text not null,
@@ -326,6 +356,7 @@ grant select on {ops}.cache_key to {etl}, {ro};
 grant select, insert, update on {ops}.purge_log to {etl};
 grant select, insert, update on {ops}.source_counts to {etl};
 grant select, insert, update on {ops}.dag_outcomes to {etl};
+grant select, insert on {ops}.backup_runs, {ops}.backup_drills to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
 grant select, insert, update, delete on {ops}.test_results to {etl};
 grant select, insert, update on {ops}.counted_reports to {etl};

@@ -80,6 +80,15 @@ CONFIGURATION: dict[str, Any] = {
     "backups": {
         "rpo_minutes": {"dev": 1440, "staging": 60, "prod": 15},
         "rto_minutes": {"dev": 1440, "staging": 240, "prod": 60},
+        "keep_days": 30,
+        "stanza": "insights",
+        "repository": "${INSIGHTS_BACKUP_REPOSITORY}",
+        "airflow_directory": "${INSIGHTS_BACKUP_AIRFLOW_DIR}",
+        "directory": "/var/lib/orgo-insights/backup",
+        "processes": 2,
+        "s3_endpoint": "s3.amazonaws.com",
+        "s3_region": "us-east-1",
+        "s3_ca_file": None,
     },
     "exports": {
         "max_rows_per_export": {"dev": 100000, "staging": 100000, "prod": 50000},

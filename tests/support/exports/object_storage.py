@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -103,9 +104,11 @@ def moto() -> Iterator[Storage]:
 
 
 @contextmanager
-def front(back: Storage) -> Iterator[Storage]:
-    """Yield a server that passes requests on to `back`, unless one of its `rules` applies."""
+def front(back: Storage, tls: ssl.SSLContext | None = None) -> Iterator[Storage]:
+    """Yield a server that passes requests on to `back`, unless one of its `rules` applies; with `tls` over TLS."""
     server = _Server(_Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.back = urlsplit(back.url).netloc
     server.storage = Storage(f"http://127.0.0.1:{server.server_port}", back.url)
     with serving(server):
