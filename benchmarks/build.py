@@ -22,7 +22,7 @@ from workshop.services.binaries import postgres_programs
 
 NAME, WHOLE = "build", "build_whole"  # also databases
 MARTS = ("dim_tasks", "fact_tasks", "dim_cases", "fact_cases")
-# The history of statuses has the delta table of the tasks: as long as it has not been loaded, each load reads all tasks.
+# The history of statuses shares the delta table of the tasks: until it is loaded too, each load reads all tasks.
 FOUR_TABLES = ["build", *dbt.NO_TESTS, "--select", *(f"+{name}" for name in (*MARTS, "fact_task_statuses"))]
 COLUMNS = """
     select column_name::text from information_schema.columns

@@ -103,7 +103,7 @@ def _is_debugged() -> bool:
 def leave_out_debugging() -> None:
     """Leave out messages for debugging, nine of ten, before they are made; one that is asked for is made then.
 
-    dbt makes and formats each of them, and only then compares its level with those of its loggers (decision D213).
+    dbt makes and formats each of them, and only then compares its level with those of its loggers (decision D229).
     """
     from dbt_common.events.base_types import BaseEvent, DebugLevel  # noqa: PLC0415 - dbt has imported it
     from dbt_common.events.event_manager import EventManager  # noqa: PLC0415 - dbt has imported it

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
+from orchestration.config.secrets.by_file import Variables
 from orchestration.config.settings import Settings
 from orchestration.config.variables import BACKUP_REPOSITORY, BACKUP_S3_KEY, BACKUP_S3_SECRET
 from orchestration.errors import MisconfiguredError
@@ -54,7 +54,8 @@ def _bucket(settings: Settings, place: str) -> dict[str, str]:
             f"{BACKUP_REPOSITORY} is {place!r}: must be s3://bucket or s3://bucket/path, with a bucket of 3 to 63"
             " lowercase letters, digits, dots and hyphens."
         )
-    lacking = [name for name in (BACKUP_S3_KEY, BACKUP_S3_SECRET) if not os.environ.get(name)]
+    variables = Variables()
+    lacking = [name for name in (BACKUP_S3_KEY, BACKUP_S3_SECRET) if not variables.get(name)]
     if lacking:
         raise MisconfiguredError(f"{place} needs the access key of the bucket: set {' and '.join(lacking)}.")
     host, _, port = rules.s3_endpoint.partition(":")
@@ -65,8 +66,8 @@ def _bucket(settings: Settings, place: str) -> dict[str, str]:
         "s3-endpoint": host,
         "s3-region": rules.s3_region,
         "s3-uri-style": "host" if host.endswith("amazonaws.com") else "path",
-        "s3-key": _one_line(BACKUP_S3_KEY, os.environ[BACKUP_S3_KEY]),
-        "s3-key-secret": _one_line(BACKUP_S3_SECRET, os.environ[BACKUP_S3_SECRET]),
+        "s3-key": _one_line(BACKUP_S3_KEY, variables[BACKUP_S3_KEY]),
+        "s3-key-secret": _one_line(BACKUP_S3_SECRET, variables[BACKUP_S3_SECRET]),
     }
     if port:
         options["storage-port"] = port

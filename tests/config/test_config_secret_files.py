@@ -38,6 +38,9 @@ IN_FILES = {
     "INSIGHTS_ADMIN_URL": "postgresql://postgres:pw@h/orgo",
     "INSIGHTS_READER_PASSWORD": "password of a reader",
     "INSIGHTS_OPERATIONAL_URL": "postgresql://orgo:pw@h/orgo",
+    "INSIGHTS_BACKUP_KEY": KEY[7:] + KEY[:7],
+    "INSIGHTS_BACKUP_S3_KEY": "access key",
+    "INSIGHTS_BACKUP_S3_SECRET": "secret of the access key",
 }
 
 
@@ -70,6 +73,7 @@ def test_every_secret_is_read_from_its_file(secrets: Path) -> None:
         "INSIGHTS_TOKEN_SECRET": (settings.token_secret or b"").decode(),
         "INSIGHTS_PROXY_SECRET": (settings.proxy_secret or b"").decode(),
         "INSIGHTS_EXPORT_KEY": settings.export_key.decode(),
+        "INSIGHTS_BACKUP_KEY": settings.backup_key,
     }
     assert read == {name: IN_FILES[name] for name in read}
     assert settings.has_export_key
