@@ -85,8 +85,15 @@ def _fail_over(warehouse: Warehouse, url: str, fail: Callable[[], None], is_over
     return outcomes
 
 
-def test_a_fail_over_of_sentinels_costs_no_answer(warehouse: Warehouse, place: Servers) -> None:
+def test_a_fail_over_of_sentinels_costs_no_answer(
+    warehouse: Warehouse, place: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     primary, replica, url = watched(place)
+    with closing(open_reader(warehouse, cache__url=url)) as reader:
+        outcome(reader)
+        reader.answers.counters.send()
+    _seen_by_operators(warehouse, url, monkeypatch, {"cache": "Redis", "cache replicas": "each primary has one"})
+    primary.client().flushall()
 
     def has_taken_over() -> bool:
         return bool(replica.client().info()["role"] == "master")
@@ -211,14 +218,15 @@ def _seen_by_operators(
     warehouse: Warehouse, url: str, monkeypatch: pytest.MonkeyPatch, expected: dict[str, str]
 ) -> None:
     """Ask `insights doctor` and the exporter about the cache."""
-    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", warehouse.etl_url)
-    monkeypatch.setenv("INSIGHTS_REDIS_URL", url)
-    settings = load_settings()
-    findings = {finding.check: finding for finding in examine(settings)}
+    with monkeypatch.context() as patch:
+        patch.setenv("INSIGHTS_WAREHOUSE_URL", warehouse.etl_url)
+        patch.setenv("INSIGHTS_REDIS_URL", url)
+        settings = load_settings()
+        findings = {finding.check: finding for finding in examine(settings)}
+        up = [s.value for m in Metrics(settings, {}).collect() if m.name == "insights_redis_up" for s in m.samples]
     for check, says in expected.items():
         assert findings[check].state == "ok"
         assert says in findings[check].says
-    up = [s.value for m in Metrics(settings, {}).collect() if m.name == "insights_redis_up" for s in m.samples]
     assert up == [1]
     with closing(Store(url, 60, 1)) as store:
         assert store.counters("dev")

@@ -149,3 +149,13 @@ def test_where_a_job_is_not_enabled_nothing_happens(
     ]
     assert prod.value("select count(*) from insights_ops.dag_outcomes") == 0
     assert "Did you mean daily_events_load?" in fails("run", "daily_event_load", code=2)
+
+
+def test_a_run_that_is_ended_is_recorded(prod: Warehouse) -> None:
+    def end(_seconds: float) -> None:
+        raise SystemExit(143)  # as `stopping_raises` does at SIGTERM, which systemd sends
+
+    with pytest.raises(SystemExit):
+        run_job(load_settings(), "weekly_pattern_review", [].append, as_of=date(2026, 1, 2), pause=end)
+    failures, is_failing, _, message = prod.rows(OUTCOME, "insights_weekly_pattern_review")[0]
+    assert (failures, is_failing, message) == (1, True, "it was interrupted")
