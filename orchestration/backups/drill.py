@@ -18,7 +18,7 @@ from orchestration.backups.archive import Archive, read_archive
 from orchestration.backups.ledger import Ledger, read_ledger, reapply
 from orchestration.backups.program import PgBackRest
 from orchestration.backups.recorded import Drill, record_drill
-from orchestration.backups.scratch import Scratch, check_parent, remove_leftovers, scratch
+from orchestration.backups.scratch import Scratch, TargetNotReachedError, check_parent, remove_leftovers, scratch
 from orchestration.config.settings import Settings
 from orchestration.errors import BadInputError, FailedError, InsightsError
 from orchestration.progress import Progress
@@ -162,7 +162,16 @@ def _try(settings: Settings, restored: Scratch, before: Before, measured: Drill,
     with clock.step("restore"):
         restored.restore(measured.target)
     with clock.step("recover"):
-        url = restored.start(before.database, before.user)
+        try:
+            url = restored.start(before.database, before.user)
+        except TargetNotReachedError:
+            if measured.target != before.writing_since:
+                raise
+            # Nothing of the running load is archived yet, so all that is archived is the state before it.
+            measured = replace(measured, target=None)
+            restored.clear()
+            restored.restore(None)
+            url = restored.start(before.database, before.user)
         with Database.open(settings, url) as db:
             reached, until = db.rows(_REACHED)[0]
             if measured.target is None:

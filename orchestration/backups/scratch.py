@@ -22,6 +22,8 @@ LONGEST_SOCKET = 107
 SOCKET_NAME = f".s.PGSQL.{PORT}.lock"
 PATIENCE_SECONDS = 600  # of pg_ctl
 POLL_SECONDS = 0.2
+REMOVE_SECONDS = 30
+NOT_REACHED = "recovery ended before configured recovery target was reached"  # PostgreSQL's words, with LC_ALL=C
 PREFIX = "orgo-insights-drill-"
 # What the real server does must not be done twice: archive, replicate, run jobs of extensions, listen.
 QUIET = {
@@ -39,6 +41,10 @@ QUIET = {
     "synchronous_standby_names": "",
     "cluster_name": "orgo-insights-drill",
 }
+
+
+class TargetNotReachedError(FailedError):
+    """The archive has no transaction that is later than the time to restore to."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ class Scratch:
     def start(self, database: str, user: str) -> str:
         """Start the server, wait until its recovery has ended, and return the address of a database for a user.
 
-        Nobody needs a password there. Raises FailedError with the end of its log if it ends.
+        Nobody needs a password there. Raises FailedError with the end of its log if it ends, TargetNotReachedError if
+        nothing later than the target is archived.
         """
         files = {"config_file": "", "hba_file": "local all all trust\n", "ident_file": ""}
         for name, text in files.items():
@@ -80,14 +87,24 @@ class Scratch:
             self.tool.account.own(path, 0o600)
         places = {name: str(self.folder / name) for name in files} | {"unix_socket_directories": str(self.folder)}
         done = self._pg_ctl("start", _options(QUIET | places))
-        if done is not None:
+        if done is not None and NOT_REACHED not in self._log():
             raise FailedError(f"The restored server did not start: {done}\n{last_lines(self._log())}")
         url = f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?host={quote(str(self.folder), safe='')}"
         while not _answers(url):  # pg_ctl does not wait for the end of a recovery
             if not self._pid.exists():
-                raise FailedError(f"The restored server ended during its recovery:\n{last_lines(self._log())}")
+                log = self._log()
+                kind = TargetNotReachedError if NOT_REACHED in log else FailedError
+                raise kind(f"The restored server ended during its recovery:\n{last_lines(log)}")
             time.sleep(POLL_SECONDS)
         return url
+
+    def clear(self) -> None:
+        """Empty the folder for another restore; the server must not run."""
+        for path in (self.data, self.folder / "tablespaces"):
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir()
+            self.tool.account.own(path, 0o700)
+        (self.folder / "log").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End the server, if it runs."""
@@ -132,16 +149,15 @@ def scratch(tool: PgBackRest, parent: Path, bytes_needed: int) -> Iterator[Scrat
     try:
         if len(str(folder / SOCKET_NAME).encode()) > LONGEST_SOCKET:
             raise MisconfiguredError(f"{folder} is too long a path for a socket: choose a shorter one with --scratch.")
-        for path in (folder, folder / "data", folder / "tablespaces"):
-            path.mkdir(exist_ok=True)
-            tool.account.own(path, 0o700)
+        tool.account.own(folder, 0o700)
         made = Scratch(folder, tool)
+        made.clear()
         try:
             yield made
         finally:
             made.stop()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 def remove_leftovers(tool: PgBackRest, parent: Path) -> None:
@@ -149,7 +165,7 @@ def remove_leftovers(tool: PgBackRest, parent: Path) -> None:
     for folder in parent.glob(f"{PREFIX}*"):
         if folder.is_dir() and not folder.is_symlink():
             Scratch(folder, tool).stop()
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
 
 def check_parent(parent: Path, account: Account) -> None:
@@ -158,6 +174,14 @@ def check_parent(parent: Path, account: Account) -> None:
         raise MisconfiguredError(
             f"User {account.user} cannot make a folder in {parent}: choose another with --scratch."
         )
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, into which processes of a killed pgBackRest may write for another moment."""
+    deadline = time.monotonic() + REMOVE_SECONDS
+    while folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(POLL_SECONDS if folder.exists() else 0)
 
 
 def _answers(url: str) -> bool:

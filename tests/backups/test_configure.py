@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from support.backups.server import KEY, program_for, settings_for
 
 from orchestration.backups.configure import Configuration, plan, write
+from orchestration.backups.program import Account
 from orchestration.cli import commands
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError, MisconfiguredError
@@ -156,3 +157,9 @@ def test_a_role_that_may_not_read_settings_is_told_who_may(
     settings = settings_for(state, "prod", url, monkeypatch)
     with pytest.raises(InsightsError, match="a superuser, or of a member of pg_read_all_settings"):
         planned(settings, url)
+
+
+def test_another_user_is_told_as_whom_to_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    with pytest.raises(InsightsError, match=r"Backups belong to user 101, .* sudo -u postgres insights backup check"):
+        Account(101, 101).check()

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from support.backups.server import NAME, Backed, settings_for
-from support.warehouse import Warehouse
+from support.warehouse import Warehouse, stopped
 
 from orchestration.backups.drill import CLAIM, STEPS, compare, drill, within_rto
 from orchestration.backups.recorded import Drill
 from orchestration.backups.scratch import PREFIX
 from orchestration.cli import commands
-from orchestration.errors import BadInputError, BusyError
+from orchestration.errors import BadInputError, BusyError, FailedError
 from orchestration.warehouse.claims import held
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
@@ -111,6 +117,45 @@ def test_rows_that_are_missing_are_counted(backed: Backed) -> None:
 def test_a_time_that_is_not_archived_is_refused_with_those_that_are(hours: int, backed: Backed) -> None:
     with pytest.raises(BadInputError, match=r"cannot be restored: it must be from \d{4}-.* to \d{4}-"):
         drill(backed.settings, backed.now() + timedelta(hours=hours))
+
+
+def test_a_load_of_which_nothing_is_archived_is_not_restored(backed: Backed) -> None:
+    warehouse = backed.warehouse
+    backed.archive()
+    archiver = warehouse.value("select pid from pg_stat_activity where backend_type = 'archiver'")
+    with ExitStack() as load:
+        with stopped(archiver):
+            warehouse.execute("create table public.before_the_load as select 1 as one")
+            with connect(warehouse.admin_url, autocommit=True) as connection:
+                connection.execute("select pg_switch_wal()")
+            load.enter_context(warehouse.locked())
+        # The segment from before the load is archived now, later than the load began.
+        warehouse.wait_for(
+            "select last_archived_time > (select claimed_at from insights_ops.claims where claim_name = 'writer')"
+            " from pg_stat_archiver"
+        )
+        seen: list[object] = []
+
+        def look(done: int, total: int, doing: str = "") -> None:
+            if doing == STEPS["reapply"]:
+                seen.extend(scratch_rows(backed, "select one from public.before_the_load"))
+                raise FailedError("enough was seen")
+
+        tried = drill(backed.settings, progress=look)
+    assert (tried.failure, seen) == ("enough was seen", [(1,)])
+
+
+def test_a_drill_that_is_told_to_end_leaves_nothing(backed: Backed) -> None:
+    insights = Path(sys.executable).with_name("insights")
+    with subprocess.Popen([insights, "backup", "drill"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + 120
+        while not list(backed.directory.glob(f"{PREFIX}*/data/PG_VERSION")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert list(backed.directory.glob(f"{PREFIX}*")) == []
 
 
 def test_one_drill_runs_at_a_time(backed: Backed) -> None:
