@@ -213,7 +213,7 @@ def test_the_etl_worker_of_the_chart_takes_its_queue(
     airflow: Image, database: str, redis_server: LocalRedis, port: int, tmp_path: Path
 ) -> None:
     url = over_tcp(database, port)
-    arguments = render("prod").container("etl-worker")["args"]
+    arguments = [word.replace("$(POD_NAME)", "here") for word in render("prod").container("etl-worker")["args"]]
     with Forwarder(Path(unquote(urlsplit(redis_server.url()).path))) as broker:
         variables = {
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
@@ -230,20 +230,20 @@ def test_the_etl_worker_of_the_chart_takes_its_queue(
             subprocess.Popen(line, env=outside, stdout=log, stderr=log) as process,
         ):
             try:
-                while "celery@" not in (queues := active_queues(airflow, variables)):
+                while "celery@here" not in (queues := active_queues(airflow, variables)):
                     assert process.poll() is None, (tmp_path / "log").read_text("utf-8")[-4000:]
             finally:
                 if process.poll() is None:
                     os.kill(inner(process.pid), signal.SIGTERM)
             assert process.wait(60) == 0
-    (of_worker,) = json.loads(queues[queues.index("{") :]).values()
+    (of_worker,) = json.loads(queues.splitlines()[-1]).values()  # after what Airflow logs
     assert [queue["name"] for queue in of_worker] == [arguments[arguments.index("--queues") + 1]]
 
 
 def active_queues(image: Image, variables: Mapping[str, str]) -> str:
     """Return what Celery says about its workers, as in the liveness probe; nothing while there is none."""
     app = "airflow.providers.celery.executors.celery_executor.app"
-    asked = image.command("celery", "--app", app, "inspect", "active_queues", "--json")
+    asked = image.command("celery", "--app", app, "inspect", "active_queues", "--json", "--timeout", "30")
     return run(image, *asked, writable=["/opt/airflow"], **variables).stdout
 
 
