@@ -156,6 +156,6 @@ def test_a_run_that_is_ended_is_recorded(prod: Warehouse) -> None:
         raise SystemExit(143)  # as `stopping_raises` does at SIGTERM, which systemd sends
 
     with pytest.raises(SystemExit):
-        run_job(load_settings(), "weekly_pattern_review", [].append, as_of=date(2026, 1, 2), pause=end)
+        run_job(load_settings(), "weekly_pattern_review", Said().append, as_of=date(2026, 1, 2), pause=end)
     failures, is_failing, _, message = prod.rows(OUTCOME, "insights_weekly_pattern_review")[0]
     assert (failures, is_failing, message) == (1, True, "it was interrupted")
