@@ -1,5 +1,5 @@
-{#- The tasks that a load of the backlog counts, from the CTE `span`; if it continues the stored backlog, the changed ones, as they are now
-    (`is_current`) and as they were counted. -#}
+{#- A select of the tasks that a load of the backlog counts; it reads the CTE `span`. A load that continues the stored backlog counts the changed
+    tasks only, each as it is now (`is_current`) and as it was counted before. -#}
 {% macro backlog_tasks(stored) -%}
     select
         dimensions.organization_id,

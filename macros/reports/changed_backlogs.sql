@@ -1,8 +1,8 @@
 {#- A load of the backlog adds what the changed tasks count as now, and takes away what the report counts them as (decision D243). -#}
 
-{#- The stored backlog: {is_known, since, until, cutoff}. A load continues it if it `is_known` when it was counted, `since`, as which day was the
-    first that it lacks, `until`, and that no purge has deleted tasks that it counts; otherwise the load counts every task and corrects the stored
-    rows. None where there is nothing to continue or correct: in a first build, in a rebuild, and where no pre-hook runs. -#}
+{#- The stored backlog: {is_known, since, until, cutoff}. A load continues it if these are known (`is_known`): when it was counted
+    (`since`), the first day that it lacks (`until`), and that no purge has deleted tasks that it counts; otherwise the load counts every task and
+    corrects the stored rows. None where there is nothing to continue or correct: in a first build, in a rebuild, and where no pre-hook runs. -#}
 {% macro stored_backlog() %}
     {%- if not is_incremental() or is_empty_run() or not keeps_changed_keys() -%}{{- return(none) -}}{%- endif -%}
     {% set query %}

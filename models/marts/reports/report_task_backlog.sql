@@ -4,7 +4,7 @@
     unique_key=['organization_id', 'domain', 'severity', 'visibility', 'age_band', 'first_day'],
     pre_hook=['{{ keep_backlog_tasks() }}', '{{ replace_backlog_spans() }}'],
     post_hook='{{ forget_former_rows() }}',
-    indexes=[{'columns': ['organization_id', 'last_day']}],
+    indexes=[{'columns': ['organization_id', 'last_day']}, {'columns': ['loaded_at']}],
     meta={'load_of': 'fact_tasks'}
 ) }}
 {{- guard_history() }}

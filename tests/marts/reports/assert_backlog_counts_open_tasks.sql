@@ -1,4 +1,4 @@
--- As many tasks are open on the last day of the backlog as dim_tasks has, by organization and visibility; and on each day on which a status
+-- As many tasks are open on the last day of the backlog as dim_tasks has, by subject and band of age; and on each day on which a status
 -- begins that was written since the test last passed, the backlog of its subject changes by as many as the statuses say. A report older
 -- than the facts is checked after its next load. The planner knows how many tasks are open, because the dates are literals.
 {%- set load = former_load('fact_tasks') %}
@@ -11,6 +11,7 @@ with tasks as not materialized (
         {{ backlog_domain('dimensions') }} as domain,
         dimensions.severity,
         dimensions.visibility,
+        dimensions.created_at,
         dimensions.closed_at
     from {{ ref('dim_tasks') }} as dimensions
     where dimensions.created_at >= '{{ load.cutoff }}' and dimensions.created_at < '{{ load.horizon }}'
@@ -91,19 +92,32 @@ counted as (
 
 counts as (
     select
-        organization_id,
-        visibility,
+        tasks.organization_id,
+        tasks.visibility,
+        tasks.domain,
+        tasks.severity,
+        bands.min_age_days,
         cast(null as date) as day,
         count(*) as task_count
     from tasks
-    where closed_at is null or closed_at >= '{{ load.horizon }}'
-    group by organization_id, visibility
-    union all
-    select * from changes
+    inner join (
+        values
+        {%- for name, first, last in age_bands() %}
+        ({{ first }}, {{ last }}){{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as bands (min_age_days, max_age_days)
+        on
+            {{ utc_date("timestamptz '" ~ load.horizon ~ "'") }} - 1 - {{ utc_date('tasks.created_at') }}
+            between bands.min_age_days and bands.max_age_days
+    where tasks.closed_at is null or tasks.closed_at >= '{{ load.horizon }}'
+    group by tasks.organization_id, tasks.visibility, tasks.domain, tasks.severity, bands.min_age_days
     union all
     select
         organization_id,
         visibility,
+        domain,
+        severity,
+        min_age_days,
         cast(null as date) as day,
         -1 * open_count as task_count
     from {{ ref('report_task_backlog') }}
@@ -112,25 +126,37 @@ counts as (
     select
         organization_id,
         visibility,
+        null as domain,
+        null as severity,
+        null as min_age_days,
+        day,
+        task_count
+    from changes
+    union all
+    select
+        organization_id,
+        visibility,
+        null as domain,
+        null as severity,
+        null as min_age_days,
         day,
         -1 * task_count as task_count
     from counted
 ),
 
-wrong_days as (
+wrong_counts as (
     select
         organization_id,
-        visibility,
-        day
+        visibility
     from counts
-    group by organization_id, visibility, day
+    group by organization_id, visibility, domain, severity, min_age_days, day
     having sum(task_count) <> 0
 )
 
 select
     organization_id,
     visibility,
-    count(*) as day_count
-from wrong_days
+    count(*) as wrong_count
+from wrong_counts
 where {{ is_of_newest_facts("'report_task_backlog'") }}
 group by organization_id, visibility

@@ -85,8 +85,16 @@ CORRUPTED_REPORTS = {
     "assert_backlog_counts_open_tasks": Corruption(
         "assert_backlog_counts_open_tasks",
         13,
-        # Each organization and visibility of the sample.
-        "update insights.report_task_backlog set open_count = open_count + 1000;",
+        # Each organization and visibility of the sample: one has open tasks in a wrong band, the others have too many.
+        """
+        update insights.report_task_backlog set
+            min_age_days = min_age_days + is_first::integer * (last_day is null)::integer,
+            open_count = open_count + 1000 * (not is_first)::integer
+        from (
+            select id, id = first_value(id) over (order by id) as is_first from organizations
+        ) as numbered
+        where organization_id = numbered.id;
+        """,
     ),
     "assert_trends_count_every_task": Corruption(
         "assert_trends_count_every_task",
