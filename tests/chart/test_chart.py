@@ -118,12 +118,12 @@ def test_the_configuration_is_the_shipped_one_with_the_changes(
 ) -> None:
     text = rendered.one("ConfigMap", "config")["data"]["config.yaml"]
     shipped = yaml.safe_load((PROJECT / CONFIG_FILE).read_text("utf-8"))
-    shipped["insights"]["reports_api"]["threads"] = 4
+    shipped["insights"]["reports_api"]["threads"] = 3
     assert yaml.safe_load(text) == shipped
     (tmp_path / "insights").mkdir()
     (tmp_path / "insights/config.yaml").write_text(text, "utf-8")
     monkeypatch.setenv("INSIGHTS_CONFIG", str(tmp_path))
-    assert load_settings().insights.reports_api.threads == 4
+    assert load_settings().insights.reports_api.threads == 3
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,15 @@ def test_every_pod_is_covered_by_a_network_policy(prod: Rendered) -> None:
     policies = {policy["metadata"]["name"]: policy["spec"] for policy in prod.of("NetworkPolicy")}
     assert all(set(spec["policyTypes"]) == {"Ingress", "Egress"} for spec in policies.values())
     assert policies["insights-redis"]["egress"] == []
+
+
+def test_nobody_is_let_in_where_no_peer_is_named() -> None:
+    # An empty `from` admits everybody.
+    closed = render("prod", {"networkPolicy": {"gateway": [], "prometheus": []}})
+    rules = {policy["metadata"]["name"]: policy["spec"]["ingress"] for policy in closed.of("NetworkPolicy")}
+    assert (rules["insights-reports-api"], rules["insights-metrics-exporter"]) == ([], [])
+    assert all(rule["from"] for ingress in rules.values() for rule in ingress)
+    assert [problem for policy in closed.of("NetworkPolicy") for problem in problems(policy)] == []
 
 
 def test_one_pod_at_a_time_may_be_moved(prod: Rendered) -> None:
