@@ -55,6 +55,7 @@ BACKUP_S3_SECRET = "INSIGHTS_BACKUP_S3_SECRET"  # noqa: S105 -- the name of a va
 CONFIG = "INSIGHTS_CONFIG"
 PROJECT_DIR = "INSIGHTS_PROJECT_DIR"
 PREFIX = "INSIGHTS_"
+_SERVICE_LINK = re.compile(r"(\w+?)_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_[A-Z]+(?:_PROTO|_PORT|_ADDR)?)?)")
 _FERNET_BYTES = 32
 
 VARIABLES = (
@@ -144,10 +145,16 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[Problem]:
     names = [f"{v.name}{end}" for v in VARIABLES for end in ("", "_FILE")[: 1 + v.takes_file]]
     known = {name.removeprefix(PREFIX): name for name in names}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known.values():
+        if name.startswith(PREFIX) and name not in known.values() and not _is_service_link(name, environ):
             meant = closest(name.removeprefix(PREFIX), known)
             says = f"this variable is unknown.{f' Did you mean {known[meant]}?' if meant else ''}"
             yield Problem("warning", says, "environment", key=name)
+
+
+def _is_service_link(name: str, environ: Mapping[str, str]) -> bool:
+    """Return whether Kubernetes set a variable for a Service, such as insights-redis, in the same namespace."""
+    link = _SERVICE_LINK.fullmatch(name)
+    return link is not None and f"{link[1]}_SERVICE_HOST" in environ
 
 
 def _schemes(environ: Mapping[str, str]) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from helm_python import HelmError
-from support.chart.rendered import CHART, ENVIRONMENTS, Rendered, airflow, problems, render
+from support.chart.rendered import CHART, ENVIRONMENTS, Rendered, Resource, airflow, merged, problems, render
 
 from orchestration.config.files import CONFIG_FILE, PROJECT, load_settings
 from orchestration.config.variables import VARIABLES
@@ -118,12 +118,12 @@ def test_the_configuration_is_the_shipped_one_with_the_changes(
 ) -> None:
     text = rendered.one("ConfigMap", "config")["data"]["config.yaml"]
     shipped = yaml.safe_load((PROJECT / CONFIG_FILE).read_text("utf-8"))
-    shipped["insights"]["reports_api"]["threads"] = 4
+    shipped["insights"]["reports_api"]["threads"] = 3
     assert yaml.safe_load(text) == shipped
     (tmp_path / "insights").mkdir()
     (tmp_path / "insights/config.yaml").write_text(text, "utf-8")
     monkeypatch.setenv("INSIGHTS_CONFIG", str(tmp_path))
-    assert load_settings().insights.reports_api.threads == 4
+    assert load_settings().insights.reports_api.threads == 3
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,15 @@ def test_every_pod_is_covered_by_a_network_policy(prod: Rendered) -> None:
     policies = {policy["metadata"]["name"]: policy["spec"] for policy in prod.of("NetworkPolicy")}
     assert all(set(spec["policyTypes"]) == {"Ingress", "Egress"} for spec in policies.values())
     assert policies["insights-redis"]["egress"] == []
+
+
+def test_nobody_is_let_in_where_no_peer_is_named() -> None:
+    # An empty `from` admits everybody.
+    closed = render("prod", {"networkPolicy": {"gateway": [], "prometheus": []}})
+    rules = {policy["metadata"]["name"]: policy["spec"]["ingress"] for policy in closed.of("NetworkPolicy")}
+    assert (rules["insights-reports-api"], rules["insights-metrics-exporter"]) == ([], [])
+    assert all(rule["from"] for ingress in rules.values() for rule in ingress)
+    assert [problem for policy in closed.of("NetworkPolicy") for problem in problems(policy)] == []
 
 
 def test_one_pod_at_a_time_may_be_moved(prod: Rendered) -> None:
@@ -219,14 +228,58 @@ def test_the_version_is_that_of_the_product() -> None:
 
 
 def test_every_value_is_used() -> None:
-    templates = "".join(file.read_text("utf-8") for file in (CHART / "templates").iterdir())
-    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
-    assert [name for name in leaves(values) if not re.search(rf"\.{name}\b", templates)] == []
+    base = {"airflowBackup": {"enabled": True}}
+    values = merged(yaml.safe_load((CHART / "values.yaml").read_text("utf-8")), base)
+    before = render("prod", base).resources
+    assert [".".join(path) for path, value in leaves(values) if not is_used(path, value, base, before)] == []
 
 
-def leaves(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys of the first two levels, whose names the templates spell."""
+def test_a_value_that_is_not_used_is_found() -> None:
+    before = render("prod").resources
+    assert not is_used(("global", "unused"), {}, {}, before)
+
+
+def is_used(path: tuple[str, ...], value: object, base: Mapping[str, Any], before: list[Resource]) -> bool:
+    """Return whether another value makes other resources, or is refused by a template."""
+    tree: Any = OTHER.get(".".join(path), another(value))
+    for name in reversed(path):
+        tree = {name: tree}
+    try:
+        return render("prod", merged(base, tree)).resources != before
+    except HelmError as refused:
+        assert "execution error at" in str(refused), refused  # not by the schema, which says nothing about the use
+        return True
+
+
+# Other values of those of which a schema allows only some.
+OTHER: dict[str, object] = {
+    "environment": "staging",
+    "image.pullPolicy": "Always",
+    "etlWorker.executor": "LocalExecutor",
+    "redis.maxmemory": "64mb",
+}
+
+
+def another(value: object) -> object:
+    """Return another value of the same type."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case str():
+            return f"{value}1"
+        case list():
+            return [] if value else [{"name": "other"}]
+        case dict() if value:
+            return {name: another(each) for name, each in value.items()}
+    return {"dags.yaml": "1"}  # of texts by name
+
+
+def leaves(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the path and the value of each value that is no group of others: resources and secrets are single ones."""
     for name, value in values.items():
-        yield name
-        if isinstance(value, dict) and name not in ("config", "configFiles"):
-            yield from value
+        if isinstance(value, dict) and value and not value.keys() & {"secret", "requests"}:
+            yield from leaves(value, (*above, name))
+        else:
+            yield (*above, name), value

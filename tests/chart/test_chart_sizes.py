@@ -12,7 +12,7 @@ from helm_python import HelmError
 from support.chart.rendered import ENVIRONMENTS, Rendered, airflow, render
 
 from orchestration.config.files import PROJECT
-from orchestration.flows import FLOWS
+from orchestration.flows import FLOWS, step_timeout
 
 # Specification, section 6.1: replicas, and requests and limits of processors and memory.
 TABLE = """
@@ -97,7 +97,7 @@ def test_the_etl_worker_scales_by_runnable_tasks_of_its_queue_and_by_delay(prod:
 
 
 def test_a_worker_waits_for_the_longest_step(prod: Rendered) -> None:
-    longest = max(flow.run_timeout / 2 for flow in FLOWS.values())  # the time limit of a step, in dags/factory.py
+    longest = max(step_timeout(flow) for flow in FLOWS.values())
     grace = prod.pod("etl-worker")["terminationGracePeriodSeconds"]
     assert timedelta(seconds=grace) >= longest
     assert airflow("prod")["workers"]["terminationGracePeriodSeconds"] == grace
@@ -149,13 +149,24 @@ def test_no_other_environment_is_larger_than_prod(prod: Rendered) -> None:
 def test_the_connections_of_all_replicas_are_within_the_limit(prod: Rendered) -> None:
     insights = yaml.safe_load(prod.one("ConfigMap", "config")["data"]["config.yaml"])["insights"]
     most = prod.one("ScaledObject", "reports-api")["spec"]["maxReplicaCount"]
-    # Each thread has a connection, and readiness another.
-    assert most * (insights["reports_api"]["threads"] + 1) <= insights["warehouse"]["reader_limits"]["connections"]
-    assert prod.one("Deployment", "reports-api")["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 0
+    # Each thread has a connection, and readiness another. A pod that is ending keeps them while its successor starts.
+    assert (most + 1) * (insights["reports_api"]["threads"] + 1) <= insights["warehouse"]["reader_limits"][
+        "connections"
+    ]
+    spec = prod.one("Deployment", "reports-api")["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    # No second pod ends before the first has.
+    assert spec["minReadySeconds"] >= spec["template"]["spec"]["terminationGracePeriodSeconds"]
+
+
+def test_a_single_replica_serves_until_its_successor_does() -> None:
+    dev = render("dev").one("Deployment", "reports-api")["spec"]
+    assert dev["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
 def test_more_connections_than_the_limit_are_refused() -> None:
-    threads = {"config": {"insights": {"reports_api": {"threads": 5}}}}
-    with pytest.raises(HelmError, match=r"8 replicas of reports-api with 5 threads open 48 connections, .* is 40"):
+    threads = {"config": {"insights": {"reports_api": {"threads": 4}}}}
+    # (8 + 1) * (4 + 1)
+    with pytest.raises(HelmError, match=r"8 replicas of reports-api with 4 threads open 45 connections, .* is 40"):
         render("prod", threads)
-    assert render("staging", threads).resources  # 3 * 6 = 18
+    assert render("staging", threads).resources  # (3 + 1) * (4 + 1) = 20

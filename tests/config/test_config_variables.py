@@ -119,6 +119,25 @@ def test_environment_variables_are_checked(
     assert "pw" not in found[0]
 
 
+def test_addresses_of_services_in_kubernetes_are_not_spoken_of(project: ConfigProject) -> None:
+    # As Kubernetes sets them in Airflow's pods for the Service insights-redis.
+    links = {
+        "INSIGHTS_REDIS_SERVICE_HOST": "10.0.0.1",
+        "INSIGHTS_REDIS_SERVICE_PORT": "6379",
+        "INSIGHTS_REDIS_SERVICE_PORT_REDIS": "6379",
+        "INSIGHTS_REDIS_PORT": "tcp://10.0.0.1:6379",
+        "INSIGHTS_REDIS_PORT_6379_TCP": "tcp://10.0.0.1:6379",
+        "INSIGHTS_REDIS_PORT_6379_TCP_PROTO": "tcp",
+        "INSIGHTS_REDIS_PORT_6379_TCP_PORT": "6379",
+        "INSIGHTS_REDIS_PORT_6379_TCP_ADDR": "10.0.0.1",
+    }
+    before = project.said("warning")
+    assert project.said("warning", **links) == before
+    # Without a Service of that name, somebody meant something by it.
+    (unknown,) = [text for text in project.said("warning", INSIGHTS_REDIS_PORT="6379") if text not in before]
+    assert "INSIGHTS_REDIS_PORT: this variable is unknown" in unknown
+
+
 def test_good_variables_are_not_spoken_of(project: ConfigProject) -> None:
     url = "postgresql://etl:p%40w@h/orgo"
     key = "ZmVybmV0LWtleS1vZi0zMi1ieXRlcy1leGFjdGx5ISE="  # 32 bytes
