@@ -58,7 +58,7 @@ def test_a_host_of_prod(host: Host, folder: Path, monkeypatch: pytest.MonkeyPatc
         found[timer.stem.removeprefix("orgo-insights-")] = line.removeprefix("OnCalendar=")
     assert found == schedules
     load = (folder / "orgo-insights-daily-events-load.service").read_text()
-    for line in ("Type=oneshot", "TimeoutStartSec=14400", "User=root", "ReadWritePaths=-/srv/insights/exports"):
+    for line in ("Type=oneshot", "TimeoutStartSec=14520", "User=root", "ReadWritePaths=-/srv/insights/exports"):
         assert f"\n{line}\n" in load
     wanted = (folder / TARGET).read_text().partition("Wants=")[2].splitlines()[0].split()
     assert set(wanted) == {f"orgo-insights-{name}.timer" for name in schedules} | {
