@@ -56,6 +56,11 @@ class Written:
     removed: tuple[str, ...]
 
 
+def services() -> list[str]:
+    """Return the names of the units that run all the time."""
+    return [f"{PREFIX}-{name}.service" for name in SERVICES]
+
+
 def units(settings: Settings, host: Host) -> dict[str, str]:
     """Return the text of each unit by its name."""
     found: dict[str, str] = {}
@@ -75,7 +80,7 @@ def units(settings: Settings, host: Host) -> dict[str, str]:
             f"{MARK}\n[Unit]\nDescription={dag.id}, {dag.schedule} UTC\nPartOf={TARGET}\n\n"
             f"[Timer]\n{times}\nAccuracySec=1s\nPersistent=yes\n\n[Install]\nWantedBy={TARGET}\n"
         )
-    started = [f"{PREFIX}-{name}.service" for name in SERVICES] + [name for name in found if name.endswith(".timer")]
+    started = services() + [name for name in found if name.endswith(".timer")]
     found[TARGET] = (
         f"{MARK}\n[Unit]\nDescription=Orgo Insights\nWants={' '.join(started)}\n\n"
         "[Install]\nWantedBy=multi-user.target\n"
