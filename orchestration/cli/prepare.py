@@ -74,7 +74,7 @@ def env() -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-@click.command(epilog="Example: insights systemd /etc/systemd/system")
+@click.command(epilog="Example: insights systemd /usr/local/lib/systemd/system")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--user", default="orgo-insights", show_default=True, help="Account of the services and jobs.")
 @click.option(
@@ -89,10 +89,10 @@ def systemd(folder: Path, user: str, environment_file: Path) -> None:
 
     That is the service of `insights api`, that of `insights metrics serve`, and a timer for each job that is enabled in
     INSIGHTS_ENV, at its times in config/insights/dags.yaml. Units of jobs that are no longer enabled are removed from
-    the folder.
+    the folder. What remains to be done with systemctl is printed.
     """
     from orchestration.config.files import load_settings
-    from orchestration.runs.units import TARGET, Host, write_units
+    from orchestration.runs.units import TARGET, Host, services, write_units
 
     program = Path(sys.executable).with_name("insights")
     done = write_units(load_settings(), Host(program, user, environment_file.absolute()), folder)
@@ -101,3 +101,6 @@ def systemd(folder: Path, user: str, environment_file: Path) -> None:
     for name in done.written:
         say(f"Wrote {name}")
     say(f"To start them: systemctl daemon-reload && systemctl enable --now {TARGET}")
+    say(f"Services that ran before: systemctl try-restart {' '.join(services())}")
+    if timers := [name for name in done.removed if name.endswith(".timer")]:
+        say(f"Timers that ran before: systemctl stop {' '.join(timers)}")

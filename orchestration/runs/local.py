@@ -16,6 +16,7 @@ from orchestration.flows import FLOWS, LONGEST_PAUSE, RETRIES, RETRY_PAUSE, Flow
 from orchestration.manifest import marts, read_manifest
 from orchestration.monitoring.announce import record_and_tell
 from orchestration.monitoring.outcomes import Ended
+from orchestration.runs.limits import time_limit
 from orchestration.runs.readiness import Needs, lacking, skip_reason
 from orchestration.runs.work import BUILD_MODELS, WORK, Run, check_load_log, dbt_command, run_dbt
 from orchestration.supervision import stopping_raises
@@ -39,7 +40,7 @@ def run_job(  # noqa: PLR0913 - all but three are given by name
     `as_of` is by default the UTC date of the latest time of its schedule, as in Airflow. The end of the run is recorded
     and told like that of a DAG. `pause` waits for some seconds between two attempts or checks.
 
-    Raises FailedError with the steps that failed.
+    Raises FailedError with the steps that failed, and TimedOutError if the run took longer than its flow allows.
     """
     if reason := skip_reason(settings, key):
         say(reason)
@@ -52,11 +53,11 @@ def run_job(  # noqa: PLR0913 - all but three are given by name
     seconds: dict[str, float] = {}
     why: str | None = "it was interrupted"
     try:
-        with stopping_raises():
+        with stopping_raises(), time_limit(FLOWS[key].run_timeout, f"The run of {dag.id}"):
             failures = _steps(run, key, seconds, pause)
         why = "\n".join(f"Step {step}: {error}" for step, error in failures.items()) or None
-    except InsightsError as error:
-        why = str(error)
+    except Exception as error:
+        why = _reason(error, seconds)
         raise
     finally:
         run_id = f"host__{interval_end.isoformat()}"
@@ -70,12 +71,19 @@ def run_job(  # noqa: PLR0913 - all but three are given by name
     return True
 
 
+def _reason(error: Exception, seconds: Mapping[str, float]) -> str:
+    """Return what is told about an error that ended a run, with its last step: `seconds` has the steps in order."""
+    says = str(error) if isinstance(error, InsightsError) else f"{type(error).__name__}: {error}"
+    return f"Step {list(seconds)[-1]}: {says}" if seconds else says
+
+
 def _steps(run: Run, key: str, seconds: dict[str, float], pause: Pause) -> dict[str, InsightsError]:
     """Run each step after the one before; returns the errors by step, and adds the duration of each.
 
-    After a failure only steps that always run do; the failure of one aside stops nothing.
+    After a failure only steps that always run do, as after a failed gate; the failure of one aside stops nothing.
     """
     flow, manifest = FLOWS[key], read_manifest(run.settings)
+    limit = flows.step_timeout(flow)
     failures: dict[str, InsightsError] = {}
     is_stopped = False
     for step in flow.steps:
@@ -85,15 +93,14 @@ def _steps(run: Run, key: str, seconds: dict[str, float], pause: Pause) -> dict[
         begun = time.monotonic()
         try:
             if isinstance(step, flows.Gate):
-                _wait(run, flow, Needs.of(step, key, manifest), pause)
+                with time_limit(limit, "The step"):
+                    _wait(run, flow, Needs.of(step, key, manifest), pause)
             else:
-                _attempt(partial(_do, run, key, step, manifest), run, flows.step_timeout(flow), pause)
+                _attempt(partial(_do, run, key, step, manifest), run, limit, pause)
         except InsightsError as error:
             run.say(f"{step.task_id} failed: {error}")
             failures[step.task_id] = error
             is_stopped = is_stopped or not isinstance(step, flows.Aside)
-            if isinstance(step, flows.Gate):
-                break
         finally:
             seconds[step.task_id] = time.monotonic() - begun
     return failures
@@ -125,12 +132,14 @@ def _wait(run: Run, flow: Flow, needs: Needs, pause: Pause) -> None:
 def _attempt(work: Callable[[], object], run: Run, limit: timedelta, pause: Pause) -> None:
     """Do the work, again after a pause if its error is transient; raises that of the last attempt.
 
-    While another process writes, it waits, for at most `limit`: in Airflow the pool of writers does.
+    An attempt that takes longer than `limit` is canceled. While another process writes, the step waits, for at most
+    `limit`: in Airflow the pool of writers does.
     """
     attempt, waited = 0, timedelta()
     while True:
         try:
-            work()
+            with time_limit(limit, "The attempt"):
+                work()
         except InsightsError as error:
             is_busy = isinstance(error, BusyError)
             if not error.is_transient or (waited >= limit if is_busy else attempt == RETRIES):

@@ -18,6 +18,8 @@ SERVICES = {
     "api": ("api", "Reporting service of Orgo Insights"),
     "metrics": ("metrics serve", "Metrics of Orgo Insights for Prometheus"),
 }
+# Seconds after the time limit of a job, within which it ends by itself and records why (orchestration/runs/limits.py).
+ENDING_SECONDS = 120
 # No unit needs more of the machine than its folders, the network and the sockets of databases.
 _SANDBOX = """\
 NoNewPrivileges=yes
@@ -54,6 +56,11 @@ class Written:
     removed: tuple[str, ...]
 
 
+def services() -> list[str]:
+    """Return the names of the units that run all the time."""
+    return [f"{PREFIX}-{name}.service" for name in SERVICES]
+
+
 def units(settings: Settings, host: Host) -> dict[str, str]:
     """Return the text of each unit by its name."""
     found: dict[str, str] = {}
@@ -63,7 +70,7 @@ def units(settings: Settings, host: Host) -> dict[str, str]:
     for key, dag in settings.dags.items():
         if not settings.is_enabled(key):
             continue
-        limit = int(FLOWS[key].run_timeout.total_seconds())
+        limit = int(FLOWS[key].run_timeout.total_seconds()) + ENDING_SECONDS
         running = f"Type=oneshot\nExecStart={host.program} run {key}\nTimeoutStartSec={limit}\nTimeoutStopSec=90"
         name = f"{PREFIX}-{key.replace('_', '-')}"
         found[f"{name}.service"] = _service(settings, host, dag.id, running)
@@ -73,7 +80,7 @@ def units(settings: Settings, host: Host) -> dict[str, str]:
             f"{MARK}\n[Unit]\nDescription={dag.id}, {dag.schedule} UTC\nPartOf={TARGET}\n\n"
             f"[Timer]\n{times}\nAccuracySec=1s\nPersistent=yes\n\n[Install]\nWantedBy={TARGET}\n"
         )
-    started = [f"{PREFIX}-{name}.service" for name in SERVICES] + [name for name in found if name.endswith(".timer")]
+    started = services() + [name for name in found if name.endswith(".timer")]
     found[TARGET] = (
         f"{MARK}\n[Unit]\nDescription=Orgo Insights\nWants={' '.join(started)}\n\n"
         "[Install]\nWantedBy=multi-user.target\n"
@@ -99,7 +106,7 @@ def _folders(settings: Settings) -> str:
 
 
 def write_units(settings: Settings, host: Host, folder: Path) -> Written:
-    """Write the units into a folder, and remove those of a former call that are none any more.
+    """Write the units into a folder, and remove units that an earlier call wrote and that are no longer needed.
 
     Raises RefusedError for a file of that name that another program or a person wrote, and for a folder that cannot be
     written to.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -13,6 +15,7 @@ from support.command import Fails
 from support.config_project import ConfigProject
 
 from orchestration.cli.options import admin_url
+from orchestration.config import variables
 from orchestration.config.files import PROJECT, load_settings
 from orchestration.config.secrets.by_file import LARGEST, Variables, takes_file
 from orchestration.config.show import resolved_values
@@ -22,6 +25,7 @@ from orchestration.warehouse.connection import child_environment
 
 pytest_plugins = ["support.config.project_copy", "support.command"]
 
+WHOLE = "the whole environment"
 KEY = "0f8c1d3b5a79e2460f8c1d3b5a79e2461b"
 IN_FILES = {
     "INSIGHTS_WAREHOUSE_URL": "postgresql://etl:pw@h/orgo",
@@ -190,19 +194,79 @@ def test_a_mistyped_name_and_a_file_for_airflow_are_warnings(project: ConfigProj
     assert 'set AIRFLOW__CORE__FERNET_KEY_CMD="cat /run/fernet"' in said
 
 
+# Modules that look at the whole environment, and what they do with it.
+WHOLE_ENVIRONMENT = {
+    "orchestration/config/secrets/by_file.py": "reads the files",
+    "orchestration/config/files.py": "looks for INSIGHTS_ENV, and gives the checks what Variables reads",
+    "orchestration/cli/__init__.py": "sets what the options say",
+    "orchestration/cli/config.py": "gives load_settings an environment with another INSIGHTS_ENV",
+    "orchestration/warehouse/connection.py": "gives dbt what it inherits, and asks whether variables of libpq are set",
+    "orchestration/backups/run.py": "expands airflow_directory, which is no secret",
+}
+
+
 def test_no_code_reads_such_a_variable_past_its_file() -> None:
-    constants = {
-        found[1]
-        for found in re.finditer(r'^(\w+) = "(INSIGHTS_\w+)"', _text("orchestration/config/variables.py"), re.M)
-        if takes_file(found[2])
+    found = {
+        name: reads - ({WHOLE} if name in WHOLE_ENVIRONMENT else set())
+        for file in PROJECT.glob("orchestration/**/*.py")
+        if (reads := _reads_past_files(file.read_text("utf-8"))) and (name := str(file.relative_to(PROJECT)))
     }
-    assert "EXPORT_KEY" in constants
-    names = "|".join(sorted({*constants, *(f'"{name}"' for name in IN_FILES)}))
-    reads = re.compile(rf"os\.(?:environ(?:\.get\(|\[)|getenv\()(?:{names})\b(?!.* = )")
-    files = PROJECT.glob("orchestration/**/*.py")
-    assert [str(file) for file in files if reads.search(file.read_text("utf-8"))] == []
-    assert reads.search('x = os.environ.get(EXPORT_KEY, "")')
+    assert {name: reads for name, reads in found.items() if reads} == {}
 
 
-def _text(name: str) -> str:
-    return (PROJECT / name).read_text("utf-8")
+@pytest.mark.parametrize(
+    ("code", "reads"),
+    [
+        ('import os\nos.environ.get(EXPORT_KEY, "")', {"INSIGHTS_EXPORT_KEY"}),
+        ('import os\nos.environ["INSIGHTS_REDIS_URL"]', {"INSIGHTS_REDIS_URL"}),
+        ('from os import environ as e\ne.get("INSIGHTS_REDIS_URL")', {WHOLE}),
+        ("import os as o\no.environ.get(EXPORT_KEY)", {"INSIGHTS_EXPORT_KEY"}),
+        ('import os\nos.getenv("INSIGHTS_ADMIN_URL")', {"INSIGHTS_ADMIN_URL"}),
+        ("import os\nvalues = os.environ\nvalues.get(EXPORT_KEY)", {WHOLE}),
+        ("import os\nexpand(text, os.environ)", {WHOLE}),
+        ("import os\nos.environ.get(name)", {WHOLE}),
+        ('import os\nos.environ.get("NO_COLOR") or os.environ.setdefault("INSIGHTS_ENV", "dev")', set()),
+        ("import os\nos.environ.get(AS_OF)", set()),
+    ],
+)
+def test_each_way_to_read_a_variable_is_noticed(code: str, reads: set[str]) -> None:
+    assert _reads_past_files(code) == reads
+
+
+def _reads_past_files(code: str) -> set[str]:
+    """Return the names in files that code reads from os.environ, and WHOLE if it does anything but read one name."""
+    tree = ast.parse(code)
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module="os", names=names) if {"environ", "getenv"} & {name.name for name in names}:
+                found.add(WHOLE)
+            case ast.Attribute(attr="environ"):
+                found.add(_name(parents[node], parents))
+            case ast.Attribute(attr="getenv"):
+                found.add(_name(node, parents))
+    return {name for name in found if name == WHOLE or name in IN_FILES}
+
+
+def _name(around: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> str:
+    """Return the variable that an expression around `os.environ` or `os.getenv` reads, WHOLE if it is not known."""
+    match around:
+        case ast.Subscript(slice=key):
+            pass
+        case ast.Attribute(attr="get" | "getenv" | "setdefault"):
+            match parents[around]:
+                case ast.Call(func=called, args=[key, *_]) if called is around:
+                    pass
+                case _:
+                    return WHOLE
+        case _:
+            return WHOLE
+    match key:
+        case ast.Constant(value=str(name)):
+            return name
+        case ast.Name(id=name):
+            return str(getattr(variables, name, WHOLE))
+        case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id=name)), *_]):
+            return str(getattr(variables, name, WHOLE))
+    return WHOLE

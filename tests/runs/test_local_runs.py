@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from support.command import Fails
@@ -14,10 +14,10 @@ from support.warehouse import Warehouse
 
 from orchestration import flows
 from orchestration.config.files import Settings, load_settings
-from orchestration.errors import FailedError
+from orchestration.errors import FailedError, TimedOutError
 from orchestration.flows import FLOWS
 from orchestration.runs.local import run_job
-from orchestration.runs.work import WORK
+from orchestration.runs.work import WORK, Run
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.writer_lock import writer_lock
 from workshop.sample.load import SAMPLE_AS_OF
@@ -113,6 +113,20 @@ def test_a_review_waits_for_the_loads_and_says_which(prod: Warehouse) -> None:
     assert not [line for line in said if line.startswith("reconcile:")]
 
 
+def test_a_purge_runs_after_a_failed_gate_too(prod: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = FLOWS["weekly_pattern_review"].steps[0]  # waits for loads of tomorrow
+    steps = (gate, *_without_dbt("daily_events_load").steps[1:])
+    monkeypatch.setitem(FLOWS, "daily_events_load", flows.Flow(timedelta(), timedelta(hours=4), steps))
+    said = Said()
+    with pytest.raises(FailedError, match=r"failed\.\nStep gate: Waited 0 s\. .*$") as failed:
+        said.run(load_settings(), "daily_events_load", as_of=date(2026, 1, 2))
+    assert "Step purge" not in str(failed.value)
+    assert [line.partition(":")[0] for line in said if line.partition(":")[0] in ("gate", "purge", "load_log")] == [
+        "gate",
+        "purge",
+    ]
+
+
 def test_a_step_waits_while_another_process_writes_and_a_failed_one_stops_what_follows(
     prod: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,3 +173,45 @@ def test_a_run_that_is_ended_is_recorded(prod: Warehouse) -> None:
         run_job(load_settings(), "weekly_pattern_review", Said().append, as_of=date(2026, 1, 2), pause=end)
     failures, is_failing, _, message = prod.rows(OUTCOME, "insights_weekly_pattern_review")[0]
     assert (failures, is_failing, message) == (1, True, "it was interrupted")
+
+
+def test_the_error_of_a_defect_is_told_and_raised(prod: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_run: Run) -> None:
+        raise KeyError("cutoff")
+
+    monkeypatch.setitem(FLOWS, "daily_events_load", _only_purge(timedelta(hours=4)))
+    monkeypatch.setitem(WORK, "purge", fail)
+    with pytest.raises(KeyError):
+        Said().run(load_settings(), "daily_events_load", as_of=SAMPLE_AS_OF)
+    assert prod.rows(OUTCOME, "insights_daily_events_load")[0][3] == "Step purge: KeyError: 'cutoff'"
+
+
+def test_the_limits_of_a_step_and_of_the_run_cancel_what_takes_longer(
+    prod: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(run: Run) -> None:
+        with Database.open(run.settings) as db:
+            db.rows("select pg_sleep(60)")
+
+    key, dag_id = "daily_events_load", "insights_daily_events_load"
+    sleeping = "select count(*) from pg_stat_activity where state = 'active' and query = 'select pg_sleep(60)'"
+    monkeypatch.setitem(WORK, "purge", hang)
+    monkeypatch.setitem(FLOWS, key, _only_purge(timedelta(hours=4)))
+    monkeypatch.setattr(flows, "step_timeout", lambda _: timedelta(seconds=0.5))
+    said = Said()
+    with pytest.raises(
+        FailedError, match=r"Step purge: The attempt took longer than .* 0:00:00\.5\d* and was canceled"
+    ):
+        said.run(load_settings(), key, as_of=SAMPLE_AS_OF)
+    assert said.pauses == [60, 120, 240]
+    assert prod.value(sleeping) == 0
+
+    monkeypatch.setattr(flows, "step_timeout", lambda _: timedelta(hours=2))
+    monkeypatch.setitem(FLOWS, key, _only_purge(timedelta(seconds=1)))
+    with pytest.raises(TimedOutError, match=rf"^The run of {dag_id} took longer than its time limit of 0:00:01 "):
+        said.run(load_settings(), key, as_of=SAMPLE_AS_OF)
+    assert f"The run of {dag_id} took longer" in prod.rows(OUTCOME, dag_id)[0][3]
+
+
+def _only_purge(run_timeout: timedelta) -> flows.Flow:
+    return flows.Flow(timedelta(), run_timeout, (flows.Always("purge", "hangs or fails"),))

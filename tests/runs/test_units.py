@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,11 +16,11 @@ from click.testing import CliRunner
 
 from orchestration.cli import commands
 from orchestration.config.cron import calendar_events, next_time
-from orchestration.config.files import load_settings
+from orchestration.config.files import PROJECT, load_settings
 from orchestration.errors import RefusedError
 from orchestration.runs.units import TARGET, Host, write_units
 
-ANALYZE = shutil.which("systemd-analyze")
+ANALYZE, SYSTEMCTL = shutil.which("systemd-analyze"), shutil.which("systemctl") or "systemctl"
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed (Debian: systemd)")
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 
@@ -58,7 +59,7 @@ def test_a_host_of_prod(host: Host, folder: Path, monkeypatch: pytest.MonkeyPatc
         found[timer.stem.removeprefix("orgo-insights-")] = line.removeprefix("OnCalendar=")
     assert found == schedules
     load = (folder / "orgo-insights-daily-events-load.service").read_text()
-    for line in ("Type=oneshot", "TimeoutStartSec=14400", "User=root", "ReadWritePaths=-/srv/insights/exports"):
+    for line in ("Type=oneshot", "TimeoutStartSec=14520", "User=root", "ReadWritePaths=-/srv/insights/exports"):
         assert f"\n{line}\n" in load
     wanted = (folder / TARGET).read_text().partition("Wants=")[2].splitlines()[0].split()
     assert set(wanted) == {f"orgo-insights-{name}.timer" for name in schedules} | {
@@ -103,15 +104,42 @@ def test_each_command_of_a_unit_exists_and_parses(host: Host, folder: Path, monk
 def test_the_command_says_what_it_wrote_and_what_comes_next(
     host: Host, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("INSIGHTS_ENV", "staging")
-    done = CliRunner().invoke(commands, ["systemd", str(folder), "--user", "etl"])
-    assert done.exit_code == 0, done.output
-    assert done.output.splitlines()[-1] == (
-        "To start them: systemctl daemon-reload && systemctl enable --now orgo-insights.target"
-    )
-    assert f"Wrote {TARGET}" in done.output
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    first = CliRunner().invoke(commands, ["systemd", str(folder), "--user", "etl"])
+    assert first.exit_code == 0, first.output
+    always = [
+        "To start them: systemctl daemon-reload && systemctl enable --now orgo-insights.target",
+        "Services that ran before: systemctl try-restart orgo-insights-api.service orgo-insights-metrics.service",
+    ]
+    assert first.output.splitlines()[-2:] == always
+    assert f"Wrote {TARGET}" in first.output
     text = (folder / "orgo-insights-metrics.service").read_text()
     assert "\nUser=etl\n" in text and "\nEnvironmentFile=/etc/orgo-insights/environment\n" in text
+    monkeypatch.setenv("INSIGHTS_ENV", "staging")
+    again = CliRunner().invoke(commands, ["systemd", str(folder)])
+    assert again.output.splitlines()[-3:] == [
+        *always,
+        "Timers that ran before: systemctl stop orgo-insights-yearly-systemic-review.timer",
+    ]
+
+
+@needs_systemd
+def test_a_host_may_mask_a_service_of_the_folder_that_the_page_names(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSIGHTS_ENV", "prod")
+    page = (PROJECT / "docs/deployment/hosts.md").read_text("utf-8")
+    (named,) = re.findall(r"bin/insights systemd (\S+)$", page, re.M)
+    root, service = tmp_path / "root", "orgo-insights-api.service"
+    folder, own = root / named.removeprefix("/"), root / "etc/systemd/system"
+    folder.mkdir(parents=True)
+    write_units(load_settings(), host, folder)
+    for command in ("enable", TARGET), ("mask", service):
+        subprocess.run([SYSTEMCTL, f"--root={root}", *command], capture_output=True, text=True, check=True)
+    assert (own / service).readlink() == Path("/dev/null")
+    write_units(load_settings(), host, folder)
+    assert (own / service).readlink() == Path("/dev/null"), "a second call leaves it masked"
+    assert (own / "multi-user.target.wants" / TARGET).is_symlink()
 
 
 @needs_systemd
