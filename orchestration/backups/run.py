@@ -11,7 +11,6 @@ from typing import Any
 from orchestration.backups.program import Account, PgBackRest, client_program, last_lines
 from orchestration.backups.recorded import BackupRun, record_run
 from orchestration.backups.schedule import Kind
-from orchestration.config.expansion import expand
 from orchestration.config.settings import Settings
 from orchestration.config.variables import AIRFLOW_DATABASE, AIRFLOW_DATABASE_BEFORE, BACKUP_AIRFLOW_DIR
 from orchestration.errors import FailedError, InsightsError, MisconfiguredError
@@ -107,8 +106,8 @@ def dump_airflow(settings: Settings, now: datetime) -> tuple[str, int]:
 
 def airflow_directory(settings: Settings) -> Path:
     """Return the folder for dumps; raises MisconfiguredError if it is not set or not an absolute path."""
-    text, missing = expand(settings.insights.backups.airflow_directory, os.environ)
-    if missing or not text:
+    text = settings.backup_airflow_directory
+    if text is None:
         raise MisconfiguredError(
             f"insights.backups.airflow_directory is not set: set {BACKUP_AIRFLOW_DIR} to an absolute path on another"
             " disk or machine, such as /srv/backups/airflow."

@@ -1,4 +1,4 @@
-"""`insights backup check` on a real server: content while archiving works, and loud once it does not."""
+"""`insights backup check` on a real server: nothing to do while archiving works, and what is wrong once it does not."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from workshop.services import LocalPostgres
 
 pytest_plugins = ["support.backups.fixtures"]
 pytestmark = pytest.mark.services
+
+NOBODY = 65534
 
 
 def found(backed: Backed, minutes: float = 0) -> dict[str, Finding]:
@@ -56,6 +58,21 @@ def test_what_is_in_time_is_in_order(backed: Backed) -> None:
     assert states["repository"].says.startswith("1 full and ")
     result = CliRunner().invoke(commands, ["doctor", "--format", "json"])
     assert [f["state"] for f in json.loads(result.output) if f["check"] == "backups"] == ["ok"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_told_what_was_not_looked_at(backed: Backed) -> None:
+    finished(backed)
+    backed.archive()
+    with backed.opened() as db:  # its socket is closed to others here
+        os.seteuid(NOBODY)
+        try:
+            states = {f.check: f for f in check(db)}
+        finally:
+            os.seteuid(0)
+    configuration = backed.directory / "pgbackrest.conf"
+    assert states["repository"].says == f"not looked at: user {NOBODY} can read no {configuration} here"
+    assert {f.state for f in states.values()} == {"ok"}
 
 
 def test_what_is_late_is_named_with_its_command(backed: Backed) -> None:

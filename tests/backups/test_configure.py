@@ -14,7 +14,7 @@ from support.backups.server import KEY, program_for, settings_for
 from orchestration.backups.configure import Configuration, plan, write
 from orchestration.backups.program import Account
 from orchestration.cli import commands
-from orchestration.config.files import Settings
+from orchestration.config.files import Settings, load_settings
 from orchestration.errors import InsightsError, MisconfiguredError
 from orchestration.warehouse.connection import open_session
 from orchestration.warehouse.database import Database
@@ -56,6 +56,7 @@ def test_each_environment_gets_its_schedule_and_a_third_of_the_rpo(
     environment: str, state: Path, postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timeout, commands_of_cron = EXPECTED[environment]
+    monkeypatch.setenv("INSIGHTS_BACKUP_AIRFLOW_DIR", "/srv/dumps")
     settings = settings_for(state, environment, postgres.url("postgres", "postgres"), monkeypatch)
     files = planned(settings, postgres.url("postgres", "postgres")).files
     texts = {path.name: text for path, text in files.items()}
@@ -64,6 +65,10 @@ def test_each_environment_gets_its_schedule_and_a_third_of_the_rpo(
     assert [command for _, command in CRON.findall(texts["crontab"])] == [
         f"insights backup {c}" for c in commands_of_cron
     ]
+    # A host without Airflow has no folder for its dumps, and no line that would fail each time.
+    monkeypatch.delenv("INSIGHTS_BACKUP_AIRFLOW_DIR")
+    without = planned(load_settings(), postgres.url("postgres", "postgres")).files[state / "backup/crontab"]
+    assert CRON.findall(without) == [line for line in CRON.findall(texts["crontab"]) if "airflow" not in line[1]]
     options = section(texts["pgbackrest.conf"], "global")
     assert (options["repo1-path"], options["repo1-retention-full"]) == (str(state / "repository"), "30")
     assert "repo1-cipher-pass" not in options
