@@ -90,13 +90,14 @@ def plan(settings: Settings, admin: Database) -> Configuration:
     wanted = _wanted(settings, admin, program)
     is_local = admin.connection.info.host.startswith("/")
     sockets = str(admin.value("select current_setting('unix_socket_directories')")).split(",")[0].strip()
+    owner = _name_of(account)
     server = {
         "pg1-path": str(data),
         "pg1-socket-path": admin.connection.info.host if is_local else sockets,
         "pg1-port": str(admin.value("select current_setting('port')")),
-        "pg1-user": admin.connection.info.user,
+        # pgBackRest connects by the socket, where PostgreSQL may let in the account under its own name only.
+        "pg1-user": admin.connection.info.user if is_local else owner,
     }
-    owner = _name_of(account)
     environment_file = str(directory / ENVIRONMENT_FILE)
     lines = crontab(settings, expected(settings, {}), owner, environment_file)
     files = {

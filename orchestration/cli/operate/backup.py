@@ -135,8 +135,8 @@ def drill(target: datetime | None, scratch: Path | None, form: str) -> None:
 def ledger() -> None:
     """Print what must not come back with an older state.
 
-    It is a JSON document of cutoffs of purges, ids of deleted persons, and ids of delivered review cases. Take it
-    before a restore, while the warehouse still answers.
+    It is a JSON document of cutoffs of purges, ids of deleted persons, and ids of delivered review cases with what Core
+    Services answered. Take it before a restore, while the warehouse still answers.
     """
     from orchestration.backups.ledger import read_ledger
     from orchestration.config.files import load_settings
