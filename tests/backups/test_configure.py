@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import re
 import stat
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from support.backups.server import KEY, program_for, settings_for
+from support.pooler import Forwarder
 
 from orchestration.backups.configure import Configuration, plan, write
 from orchestration.backups.program import Account
@@ -19,6 +21,7 @@ from orchestration.errors import InsightsError, MisconfiguredError
 from orchestration.warehouse.connection import open_session
 from orchestration.warehouse.database import Database
 from workshop.services import LocalPostgres, remove_state, state_root
+from workshop.services.postgres import SOCKET_NAME
 
 pytestmark = pytest.mark.services
 
@@ -168,3 +171,23 @@ def test_another_user_is_told_as_whom_to_run_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("os.geteuid", lambda: 12345)
     with pytest.raises(InsightsError, match=r"Backups belong to user 101, .* sudo -u postgres insights backup check"):
         Account(101, 101).check()
+
+
+def test_pgbackrest_connects_under_the_name_of_the_account_where_the_administrator_came_by_tcp(
+    state: Path, postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    superuser = postgres.url("postgres", "postgres")
+    settings = settings_for(state, "prod", superuser, monkeypatch)
+    with open_session(superuser, autocommit=True) as connection:
+        connection.execute("create role chief superuser login")
+    try:
+        with Forwarder(postgres.socket_dir / SOCKET_NAME) as port:
+            found = planned(settings, f"postgresql://chief@127.0.0.1:{port}/postgres?sslmode=disable")
+        by_socket = planned(settings, postgres.url("postgres", "chief"))
+    finally:
+        with open_session(superuser, autocommit=True) as connection:
+            connection.execute("drop role chief")
+    users = [
+        section(made.files[made.directory / "pgbackrest.conf"], "insights")["pg1-user"] for made in (found, by_socket)
+    ]
+    assert users == [pwd.getpwuid(found.account.user).pw_name, "chief"]
