@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from orchestration.backups.archive import Archive, read_archive
+from orchestration.backups.expected import AIRFLOW, backs_up_server, expected
 from orchestration.backups.program import CONFIGURATION, PgBackRest
 from orchestration.backups.recorded import Drill, KindOfRun, newest_drill, newest_runs
 from orchestration.backups.schedule import DRILL, Due, schedule
 from orchestration.config.settings import Settings
+from orchestration.config.variables import BACKUP_AIRFLOW_DIR
 from orchestration.errors import InsightsError
 from orchestration.monitoring.findings import Finding, judged
 from orchestration.warehouse.database import Database
@@ -22,21 +25,23 @@ MINUTE = 60
 def check(db: Database, now: datetime | None = None) -> Iterator[Finding]:
     """Yield a finding for archiving, each kind of backup, the repository and the latest drill, by a clock.
 
-    `now` is the time to judge by, by default that of the database. The repository is looked at where
-    `insights backup configure` has written its configuration. Raises NotPreparedError without `insights init`.
+    `now` is the time to judge by, by default that of the database. The repository is looked at where this user may read
+    the configuration that `insights backup configure` has written. Raises NotPreparedError without `insights init`.
     """
     settings = db.settings
     archive = read_archive(db)
     runs, drill = newest_runs(db), newest_drill(db)
     now = now or archive.read_at
-    # Runs are seen on other machines too, where the repository is not set.
-    if not (settings.backup_repository or runs):
+    has_server, wanted = backs_up_server(settings, runs), expected(settings, runs)
+    if has_server:
+        yield from _archiving(settings, archive, now)
+    else:
         yield _not_configured(settings)
-        return
-    yield from _archiving(settings, archive, now)
-    for due in schedule(settings):
+    for due in wanted:
         yield _drilled(due, drill, now) if due.what == DRILL else _made(due, runs.get(due.what), now)
-    if (Path(settings.insights.backups.directory) / CONFIGURATION).exists():
+    if has_server and AIRFLOW in {due.what for due in schedule(settings)} - {due.what for due in wanted}:
+        yield Finding(AIRFLOW, "ok", f"not expected: {BACKUP_AIRFLOW_DIR} is not set here, and none was ever made")
+    if has_server:
         yield _repository(settings)
 
 
@@ -103,6 +108,10 @@ def _drilled(due: Due, drill: Drill | None, now: datetime) -> Finding:
 
 
 def _repository(settings: Settings) -> Finding:
+    configuration = Path(settings.insights.backups.directory) / CONFIGURATION
+    # It is closed to all but the account of PostgreSQL, and other machines do not have it.
+    if not os.access(configuration, os.R_OK, effective_ids=True):
+        return Finding("repository", "ok", f"not looked at: user {os.geteuid()} can read no {configuration} here")
     try:
         stanza = PgBackRest.of(settings).info()
     except InsightsError as error:

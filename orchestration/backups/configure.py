@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.backups.expected import expected
 from orchestration.backups.program import CONFIGURATION, Account, installed
 from orchestration.backups.repository import repository_options
 from orchestration.backups.schedule import crontab
@@ -20,7 +21,7 @@ POSTGRES_FILE = "postgresql.conf"
 CRONTAB = "crontab"
 ENVIRONMENT_FILE = "environment"
 SECRETS = ("repo1-cipher-pass", "repo1-s3-key", "repo1-s3-key-secret")
-# A segment is archived at least three times within the RPO, so that one failure and its repetition do not break it.
+# A segment is archived at least three times within the RPO, so that one failure and a retry do not break it.
 PARTS_OF_RPO = 3
 LONGEST_TIMEOUT = 86_400  # seconds
 SAME_START_SECONDS = 60  # between what PostgreSQL writes into its folder and what it tells
@@ -89,17 +90,20 @@ def plan(settings: Settings, admin: Database) -> Configuration:
     wanted = _wanted(settings, admin, program)
     is_local = admin.connection.info.host.startswith("/")
     sockets = str(admin.value("select current_setting('unix_socket_directories')")).split(",")[0].strip()
+    owner = _name_of(account)
     server = {
         "pg1-path": str(data),
         "pg1-socket-path": admin.connection.info.host if is_local else sockets,
         "pg1-port": str(admin.value("select current_setting('port')")),
-        "pg1-user": admin.connection.info.user,
+        # pgBackRest connects by the socket, where PostgreSQL may let in the account under its own name only.
+        "pg1-user": admin.connection.info.user if is_local else owner,
     }
-    owner = _name_of(account)
+    environment_file = str(directory / ENVIRONMENT_FILE)
+    lines = crontab(settings, expected(settings, {}), owner, environment_file)
     files = {
         CONFIGURATION: _sections({"global": common, rules.stanza: server}),
         POSTGRES_FILE: _lines("Include this in postgresql.conf: include = '...'", wanted),
-        CRONTAB: "".join(f"{line}\n" for line in crontab(settings, owner, str(directory / ENVIRONMENT_FILE))),
+        CRONTAB: "".join(f"{line}\n" for line in lines),
     }
     return Configuration(
         account,

@@ -15,6 +15,7 @@ from pathlib import Path
 from psycopg import sql
 
 from orchestration.backups.archive import Archive, read_archive
+from orchestration.backups.compared import Written, compare, has_half_a_load, read_written
 from orchestration.backups.ledger import Ledger, read_ledger, reapply
 from orchestration.backups.program import PgBackRest
 from orchestration.backups.recorded import Drill, record_drill
@@ -35,19 +36,17 @@ STEPS = {
 }
 CLAIM = "backup drill"
 ROOM = 1.2  # times the size of the backup, for what is replayed
-_WRITER_SINCE = "select c.claimed_at from {claims} as c where c.claim_name = 'writer' and {is_held}(c)"
 _REACHED = "select (pg_last_wal_replay_lsn() - '0/0')::bigint, pg_last_xact_replay_timestamp()"
 _AS_OF = "select max(as_of) from {}"
-_LOADS = "select relation_name, max(load_log_id) from {} group by 1"
 
 
 @dataclass(frozen=True)
 class Before:
-    """What the drill knows of the warehouse before it restores: what must not come back, and what is archived."""
+    """What is known of the warehouse before the restore: what must not come back, what is archived, what wrote."""
 
     ledger: Ledger
     archive: Archive
-    writing_since: datetime | None
+    written: Written
     database: str
     user: str
 
@@ -126,19 +125,13 @@ def within_rto(measured: Drill, minutes: int) -> Drill:
 
 def _before(db: Database) -> Before:
     info = db.connection.info
-    return Before(read_ledger(db), read_archive(db), _writing_since(db), info.dbname, info.user)
-
-
-def _writing_since(db: Database) -> datetime | None:
-    """Return since when a command has been writing to the warehouse; None if none is."""
-    names = {"claims": db.ops("claims"), "is_held": db.ops("is_held")}
-    since = db.value(sql.SQL(_WRITER_SINCE).format(**names))
-    return since.astimezone(UTC) if since else None
+    written = read_written(db)  # first: what is purged after the ledger was read counts as later
+    return Before(read_ledger(db), read_archive(db), written, info.dbname, info.user)
 
 
 def _before_the_load(before: Before) -> datetime | None:
-    """Return when the running load began, if that is archived; half a load cannot pass the tests of a whole one."""
-    since = before.writing_since
+    """Return when the running load began, if that is archived; a half-finished load fails the tests."""
+    since = before.written.since
     return since if since and since < before.archive.newest else None
 
 
@@ -148,7 +141,7 @@ def _check_target(target: datetime | None, archive: Archive, backups: list[dict[
     if target is None:
         return
     first = backups[0]["timestamp"]
-    # pgBackRest counts whole seconds, and restores to none in which the backup ended.
+    # pgBackRest counts whole seconds, and cannot restore to the second in which the backup ended.
     oldest = datetime.fromtimestamp(first["stop"] + 1, UTC)  # type: ignore[index]  # JSON of pgBackRest
     if not oldest <= target < archive.newest:
         raise BadInputError(
@@ -165,7 +158,7 @@ def _try(settings: Settings, restored: Scratch, before: Before, measured: Drill,
         try:
             url = restored.start(before.database, before.user)
         except TargetNotReachedError:
-            if measured.target != before.writing_since:
+            if measured.target != before.written.since:
                 raise
             # Nothing of the running load is archived yet, so all that is archived is the state before it.
             measured = replace(measured, target=None)
@@ -176,6 +169,8 @@ def _try(settings: Settings, restored: Scratch, before: Before, measured: Drill,
             reached, until = db.rows(_REACHED)[0]
             if measured.target is None:
                 _check_reached(reached, before.archive)
+                if has_half_a_load(db, before.written):
+                    raise FailedError("A load began meanwhile, and half of it was restored. Run the drill again.")
             as_of = db.value(sql.SQL(_AS_OF).format(db.ops("load_log")))
     measured = replace(measured, restored_until=until.astimezone(UTC) if until else None)
     with clock.step("reapply"), Database.open(settings, url) as db:
@@ -183,8 +178,7 @@ def _try(settings: Settings, restored: Scratch, before: Before, measured: Drill,
     with clock.step("test"):
         _test(settings, url, as_of)
     with clock.step("compare"), Database.open(settings, url) as db, Database.open(settings) as live:
-        # While a load is writing, the rows of the warehouse are those of no load.
-        compared, differing = (0, []) if _writing_since(live) else compare(db, live)
+        compared, differing = compare(db, live, before.written)
     failure = None
     if differing:
         failure = f"Rows differ from those of the warehouse, of the same load: {'; '.join(differing)}."
@@ -204,24 +198,3 @@ def _check_reached(reached: int | None, archive: Archive) -> None:
     """Raise FailedError if the recovery ended before the newest segment that was archived when the drill began."""
     if archive.archived is not None and (reached or 0) < archive.archived - archive.segment_bytes:
         raise FailedError("The recovery ended before the newest archived changes: a segment of the archive is missing.")
-
-
-def compare(restored: Database, live: Database) -> tuple[int, list[str]]:
-    """Compare the rows of each relation that has not been loaded since; returns how many, and what differs.
-
-    A relation that the warehouse has lost is not compared. Rows that were purged meanwhile are gone from both, because
-    the cutoffs were applied again.
-    """
-    then, now = _loads(restored), _loads(live)
-    same = {name: live.mart(name) for name, load in then.items() if now.get(name) == load}
-    lost = live.missing(same)
-    differing = []
-    for name in sorted(set(same) - lost):
-        query = sql.SQL("select count(*) from {}").format(same[name])
-        if (rows := restored.value(query)) != (rows_now := live.value(query)):
-            differing.append(f"{name} has {rows:,} restored and {rows_now:,} now")
-    return len(same) - len(lost), differing
-
-
-def _loads(db: Database) -> dict[str, int]:
-    return dict(db.rows(sql.SQL(_LOADS).format(db.ops("load_log"))))

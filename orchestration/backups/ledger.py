@@ -30,8 +30,8 @@ _ADD_CUTOFF = """
     insert into {log} (relation_name, retention_class, as_of, cutoff, environment)
     select %(relation)s, %(retention_class)s, %(as_of)s, %(cutoff)s, %(environment)s
     where {cutoff}(%(retention_class)s) < %(cutoff)s
-    returning purge_log_id
 """
+_UNFINISHED = "select purge_log_id from {} where finished_at is null and retention_class = any(%s)"
 _FINISH = "update {} set finished_at = clock_timestamp() where purge_log_id = any(%s)"
 _ERASE = """
     delete from {} as p using unnest(%s::uuid[], %s::uuid[]) as gone (organization_id, person_id)
@@ -82,7 +82,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What must not come back; no names and no contents."""
+    """What must not come back: dates and ids, and what Core Services answered to deliveries; no names of persons."""
 
     cutoffs: tuple[Cutoff, ...] = ()
     gone: tuple[Gone, ...] = ()
@@ -95,7 +95,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Reapplied:
-    """How many things a restored warehouse had back: cutoffs, purged rows, names of persons, open deliveries."""
+    """How much was taken away again: cutoffs, purged rows, names of persons, open deliveries."""
 
     cutoffs: int
     rows_purged: int
@@ -129,7 +129,7 @@ def parse_ledger(text: bytes) -> Ledger:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise BadInputError(
-            f"This is no file of insights backup ledger: {where}: {first['msg']}. Write one with:"
+            f"This file was not written by insights backup ledger: {where}: {first['msg']}. Write one with:"
             " insights backup ledger > FILE"
         ) from error
 
@@ -138,23 +138,26 @@ def reapply(db: Database, ledger: Ledger) -> Reapplied:
     """Take away from a restored warehouse what must not have come back, and return how much that was; idempotent.
 
     The connection of `db` must be the ETL role's, in autocommit mode. The cutoffs come first, so that a load that
-    starts in between restores nothing. Raises like `purge`.
+    starts in between restores nothing. A call after one that was interrupted purges what that one did not. Raises like
+    `purge`.
     """
     with writer_lock(db), db.errors(), db.connection.transaction():
-        added = [number for cutoff in ledger.cutoffs for number in _add(db, cutoff)]
+        added = sum(_add(db, cutoff) for cutoff in ledger.cutoffs)
         persons = _erase(db, ledger.gone)
         deliveries = sum(_deliver(db, delivered) for delivered in ledger.delivered)
     purged = 0
-    if added:
+    classes = [cutoff.retention_class for cutoff in ledger.cutoffs]
+    unfinished = [number for (number,) in db.rows(sql.SQL(_UNFINISHED).format(db.ops("purge_log")), [classes])]
+    if unfinished:
         day = max(cutoff.as_of for cutoff in ledger.cutoffs)
         purged = sum(leaving.rows for leaving in purge(db, load_plan(db.settings), day).relations)
-        db.execute(sql.SQL(_FINISH).format(db.ops("purge_log")), [added])
-    return Reapplied(len(added), purged, persons, deliveries)
+        db.execute(sql.SQL(_FINISH).format(db.ops("purge_log")), [unfinished])
+    return Reapplied(added, purged, persons, deliveries)
 
 
-def _add(db: Database, cutoff: Cutoff) -> list[int]:
+def _add(db: Database, cutoff: Cutoff) -> int:
     query = sql.SQL(_ADD_CUTOFF).format(log=db.ops("purge_log"), cutoff=db.ops("purge_cutoff"))
-    return [number for (number,) in db.rows(query, asdict(cutoff) | {"environment": db.settings.environment})]
+    return db.execute(query, asdict(cutoff) | {"environment": db.settings.environment}).rowcount
 
 
 def _erase(db: Database, gone: tuple[Gone, ...]) -> int:

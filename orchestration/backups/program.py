@@ -18,6 +18,7 @@ PGBACKREST = "pgbackrest"
 CONFIGURATION = "pgbackrest.conf"
 DEBIAN = "/usr/lib/postgresql/{version}/bin"
 INSTALL = "Install Debian's package pgbackrest on the server of the warehouse, version 2.45 or later."
+GRACE_SECONDS = 30  # for a program that is told to end; pgBackRest then ends the backup in PostgreSQL too
 LAST_LINES = 12  # of the output of a program that failed
 ROOT = 0
 
@@ -54,22 +55,30 @@ class Account:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command (texts and paths) as the account and return it with its output.
 
-        Of the environment it gets PATH and `variables` only. Raises RefusedError like `check`.
+        Of the environment it gets PATH and `variables` only. An exception that interrupts the wait, such as that of
+        `stopping_raises`, ends the command first. Raises RefusedError like `check`.
         """
         self.check()
         is_root = os.geteuid() == ROOT
-        return subprocess.run(
-            [str(part) for part in command],
+        words = [str(part) for part in command]
+        with subprocess.Popen(
+            words,
             cwd="/",  # the caller's folder may be closed to the account
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(variables or {})},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            check=False,
             user=self.user if is_root else None,
             group=self.group if is_root else None,
             extra_groups=[] if is_root else None,
-        )
+        ) as process:
+            try:
+                output, errors = process.communicate()
+            except BaseException:
+                _end(process)
+                raise
+        return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
     def own(self, path: Path, mode: int) -> None:
         """Give a path to the account, with this mode."""
@@ -140,6 +149,14 @@ def client_program(name: str) -> Path:
 def last_lines(text: str) -> str:
     """Return the end of a program's output."""
     return "\n".join(text.strip().splitlines()[-LAST_LINES:])
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=GRACE_SECONDS)  # reads what it still prints, or it would wait for a reader
+    except BaseException:
+        process.kill()
 
 
 def _found(name: str, remedy: str) -> str:

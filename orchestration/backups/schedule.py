@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
@@ -53,12 +53,15 @@ def schedule(settings: Settings) -> tuple[Due, ...]:
     return SCHEDULES[settings.environment]
 
 
-def crontab(settings: Settings, account: str, environment_file: str) -> Iterator[str]:
-    """Yield the lines of a file for /etc/cron.d; a file with the variables of Insights is read before each command."""
+def crontab(settings: Settings, wanted: Sequence[Due], account: str, environment_file: str) -> Iterator[str]:
+    """Yield the lines of a file for /etc/cron.d that starts what is wanted, a part of the schedule.
+
+    A file with the variables of Insights is read before each command.
+    """
     yield f"# Backups of Orgo Insights in {settings.environment}, as section 2.2 of the specification says."
     yield f"# {environment_file} sets INSIGHTS_ENV, INSIGHTS_WAREHOUSE_URL, PATH and the variables of insights backup."
     yield "SHELL=/bin/sh"
-    if not schedule(settings):
+    if not wanted:
         yield f"# Nothing is automatic in {settings.environment}: insights backup run full makes a backup by hand."
-    for due in schedule(settings):
+    for due in wanted:
         yield f"{due.cron} {account} set -a; . {environment_file}; {due.command}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import tempfile
@@ -38,6 +39,9 @@ QUIET = {
     "logging_collector": "off",
     "log_destination": "stderr",
     "external_pid_file": "",
+    # ALTER SYSTEM of the real server may have given it nearly all of the memory, which both need at the same time.
+    "shared_buffers": "256MB",
+    "huge_pages": "off",
     "synchronous_standby_names": "",
     "cluster_name": "orgo-insights-drill",
 }
@@ -107,9 +111,20 @@ class Scratch:
         (self.folder / "log").unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """End the server, if it runs."""
-        if self._pid.exists():
-            self._pg_ctl("stop", ["-m", "immediate"])
+        """End the server, if it runs; raises FailedError if it does not end.
+
+        Only a server that works in this folder is ended: a file that names the process of another one, such as in a
+        copy of a data folder, ends nothing.
+        """
+        if self._runs() and (message := self._pg_ctl("stop", ["-m", "immediate"])) and self._runs():
+            raise FailedError(f"The restored server in {self.data} could not be stopped: {message}")
+
+    def _runs(self) -> bool:
+        try:
+            process = int(self._pid.read_text("utf-8").splitlines()[0])
+            return process > 0 and Path(f"/proc/{process}/cwd").readlink() == self.data.resolve()
+        except (OSError, ValueError, IndexError):
+            return False
 
     @property
     def _pid(self) -> Path:
@@ -157,15 +172,20 @@ def scratch(tool: PgBackRest, parent: Path, bytes_needed: int) -> Iterator[Scrat
         finally:
             made.stop()
     finally:
-        _remove(folder)
+        remove(folder)
 
 
 def remove_leftovers(tool: PgBackRest, parent: Path) -> None:
-    """Stop and remove what killed drills left below `parent`; no other drill may run."""
+    """Stop and remove what killed drills left below `parent`; no other drill may run.
+
+    What belongs neither to the account of PostgreSQL nor to this user is not theirs and stays. Raises FailedError if
+    something cannot be stopped or removed.
+    """
+    owners = (tool.account.user, os.geteuid())
     for folder in parent.glob(f"{PREFIX}*"):
-        if folder.is_dir() and not folder.is_symlink():
+        if folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid in owners:
             Scratch(folder, tool).stop()
-            _remove(folder)
+            remove(folder)
 
 
 def check_parent(parent: Path, account: Account) -> None:
@@ -176,12 +196,21 @@ def check_parent(parent: Path, account: Account) -> None:
         )
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, into which processes of a killed pgBackRest may write for another moment."""
+def remove(folder: Path) -> None:
+    """Remove a folder, into which processes of a killed pgBackRest may write for another moment.
+
+    Raises FailedError if it is still there after REMOVE_SECONDS.
+    """
     deadline = time.monotonic() + REMOVE_SECONDS
-    while folder.exists() and time.monotonic() < deadline:
-        shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(POLL_SECONDS if folder.exists() else 0)
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if folder.exists() and time.monotonic() > deadline:
+                raise FailedError(
+                    f"{folder}, a copy of the warehouse, could not be removed ({error}). Remove it."
+                ) from error
+            time.sleep(POLL_SECONDS)
 
 
 def _answers(url: str) -> bool:

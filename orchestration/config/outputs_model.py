@@ -172,7 +172,7 @@ class Backups(Section):
         default="${INSIGHTS_BACKUP_AIRFLOW_DIR}", description="Folder for dumps of Airflow's metadata; absolute."
     )
     directory: Annotated[str, Field(pattern=_ABSOLUTE)] = Field(
-        default="/var/lib/orgo-insights/backup",
+        default="/var/lib/orgo-insights-backup",
         description="Folder on the server of the warehouse for pgbackrest.conf, locks and drills; absolute.",
     )
     processes: Count = Field(default=2, description="Number of processes of pgBackRest.")

@@ -112,6 +112,11 @@ class Settings:
         return _optional(self.insights.backups.repository)
 
     @property
+    def backup_airflow_directory(self) -> str | None:
+        """The folder for dumps of Airflow's metadata; None if INSIGHTS_BACKUP_AIRFLOW_DIR is not set: no dumps."""
+        return _optional(self.insights.backups.airflow_directory)
+
+    @property
     def proxy_secret(self) -> bytes | None:
         """The secret of a trusted gateway; None if INSIGHTS_PROXY_SECRET is not set. Raises like `token_secret`."""
         return _secret(PROXY_SECRET)

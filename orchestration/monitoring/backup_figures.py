@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client.core import Metric
 
-from orchestration.backups.archive import read_archive
-from orchestration.backups.recorded import newest_drill, newest_runs
-from orchestration.backups.schedule import DRILL, schedule
+from orchestration.backups.archive import Archive, read_archive
+from orchestration.backups.expected import AIRFLOW, backs_up_server, expected
+from orchestration.backups.recorded import KindOfRun, newest_drill, newest_runs
+from orchestration.backups.schedule import DRILL
+from orchestration.config.settings import Settings
 from orchestration.monitoring.families import metric
 from orchestration.warehouse.database import Database
 
@@ -17,15 +21,14 @@ KIND = ("kind",)
 def backups(db: Database) -> list[Metric]:
     """Return what is known of backups, archiving and the latest drill, in seconds.
 
-    Nothing is late where `insights backup run` was never used, because somebody else may make the backups.
+    Only what is expected is late, because somebody else may make the backups of the server.
     """
     archive, runs, drill = read_archive(db), newest_runs(db), newest_drill(db)
     rules, environment = db.settings.insights.backups, db.settings.environment
-    due = [one for one in schedule(db.settings) if one.what != DRILL and runs]
+    due = [one for one in expected(db.settings, runs) if one.what != DRILL]
     ends = [(kind, run.newest) for kind, run in runs.items()]
     known = {kind: run.newest for kind, run in runs.items()}
     late = [(one.what, (end := known.get(one.what)) is None or archive.read_at - end > one.late_after) for one in due]
-    lost = [(archive.unarchived_seconds(),)] if archive.is_on else []
     rpo, rto = rules.rpo_minutes.of(environment) * MINUTE, rules.rto_minutes.of(environment) * MINUTE
     return [
         metric(
@@ -42,7 +45,12 @@ def backups(db: Database) -> list[Metric]:
             [(kind, run.failures) for kind, run in runs.items()],
             is_counter=True,
         ),
-        metric("insights_backup_unarchived_seconds", "Age of the oldest change that is not archived.", (), lost),
+        metric(
+            "insights_backup_unarchived_seconds",
+            "Age of the oldest change that is not archived; without archiving, of the newest backup.",
+            (),
+            [(seconds,) for seconds in _lost(db.settings, archive, runs)],
+        ),
         metric(
             "insights_backup_archive_failures",
             "Failures of the archiver since its statistics were reset.",
@@ -77,3 +85,14 @@ def backups(db: Database) -> list[Metric]:
             [(drill.rto_seconds,)] if drill else [],
         ),
     ]
+
+
+def _lost(settings: Settings, archive: Archive, runs: Mapping[str, KindOfRun]) -> list[float]:
+    """Return the seconds of changes that a loss of the server would lose; none where others back it up.
+
+    Without archiving, only what the newest backup has is safe. If there is none, the schedule says that it is late.
+    """
+    if archive.is_on:
+        return [archive.unarchived_seconds()]
+    ends = [run.newest for kind, run in runs.items() if kind != AIRFLOW and run.newest]
+    return [(archive.read_at - max(ends)).total_seconds()] if ends and backs_up_server(settings, runs) else []

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from orchestration.config.variables import EXPORT_KEY
+from orchestration.config.variables import VARIABLES as OF_INSIGHTS
 from orchestration.errors import InsightsError, MisconfiguredError, RefusedError, UnavailableError
 
 # libpq's keywords and the environment variables that dbt's profile, psql and other clients read.
@@ -84,8 +84,8 @@ _WRONG = re.compile(
 )
 
 
-def libpq_environment(url: str) -> dict[str, str]:
-    """Return libpq's variables for a connection URL, percent-decoded.
+def libpq_environment(url: str, name: str = "INSIGHTS_WAREHOUSE_URL") -> dict[str, str]:
+    """Return libpq's variables for a connection URL, percent-decoded; `name` is that of its variable, for messages.
 
     Raises MisconfiguredError for an invalid PostgreSQL URL, or for a parameter without such a variable.
     """
@@ -93,15 +93,13 @@ def libpq_environment(url: str) -> dict[str, str]:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise MisconfiguredError(
-            f"INSIGHTS_WAREHOUSE_URL cannot be read ({_without_secrets(error)});"
+            f"{name} cannot be read ({_without_secrets(error)});"
             " it must be like postgresql://user:password@host:5432/database?sslmode=require"
             " (special characters percent-encoded)."
         ) from error
     unknown = sorted(set(parts) - set(VARIABLES) - OWN_OF_EACH_CLIENT)
     if unknown:
-        raise MisconfiguredError(
-            f"INSIGHTS_WAREHOUSE_URL has parameters that cannot be passed on: {', '.join(unknown)}."
-        )
+        raise MisconfiguredError(f"{name} has parameters that cannot be passed on: {', '.join(unknown)}.")
     return {VARIABLES[key]: str(value) for key, value in parts.items() if key in VARIABLES}
 
 
@@ -161,9 +159,11 @@ def connection_error(error: psycopg.Error) -> InsightsError:
 def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a dbt process: that of this process, `url` (if any) in libpq's variables, and `extra`.
 
-    The key of exports is removed, because dbt does not need it. Raises like `connection_variables`.
+    The secrets of Insights, such as the key of exports, are removed, because dbt needs none. Raises like
+    `connection_variables`.
     """
-    inherited = {k: v for k, v in os.environ.items() if k not in (EXPORT_KEY, f"{EXPORT_KEY}_FILE")}
+    secrets = {variable.name for variable in OF_INSIGHTS if variable.is_secret}
+    inherited = {k: v for k, v in os.environ.items() if k.removesuffix("_FILE") not in secrets}
     if url:
         inherited = {k: v for k, v in inherited.items() if k not in VARIABLES.values()}
         inherited |= connection_variables(url)

@@ -1,9 +1,13 @@
-"""`insights backup check` on a real server: content while archiving works, and loud once it does not."""
+"""`insights backup check` on a real server: nothing to do while archiving works, and what is wrong once it does not."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from orchestration.backups.check import check
 from orchestration.backups.recorded import BackupRun, Drill, newest_runs, record_drill, record_run
 from orchestration.backups.run import dump_airflow, run
 from orchestration.cli import commands
+from orchestration.config.files import load_settings
 from orchestration.errors import FailedError, MisconfiguredError
 from orchestration.monitoring.backup_figures import backups
 from orchestration.monitoring.findings import Finding
@@ -23,6 +28,9 @@ from workshop.services import LocalPostgres
 
 pytest_plugins = ["support.backups.fixtures"]
 pytestmark = pytest.mark.services
+
+NOBODY = 65534
+AIRFLOW = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
 def found(backed: Backed, minutes: float = 0) -> dict[str, Finding]:
@@ -56,6 +64,21 @@ def test_what_is_in_time_is_in_order(backed: Backed) -> None:
     assert states["repository"].says.startswith("1 full and ")
     result = CliRunner().invoke(commands, ["doctor", "--format", "json"])
     assert [f["state"] for f in json.loads(result.output) if f["check"] == "backups"] == ["ok"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_is_told_what_was_not_looked_at(backed: Backed) -> None:
+    finished(backed)
+    backed.archive()
+    with backed.opened() as db:  # its socket is closed to others here
+        os.seteuid(NOBODY)
+        try:
+            states = {f.check: f for f in check(db)}
+        finally:
+            os.seteuid(0)
+    configuration = backed.directory / "pgbackrest.conf"
+    assert states["repository"].says == f"not looked at: user {NOBODY} can read no {configuration} here"
+    assert {f.state for f in states.values()} == {"ok"}
 
 
 def test_what_is_late_is_named_with_its_command(backed: Backed) -> None:
@@ -151,23 +174,65 @@ def test_airflows_metadata_is_dumped_and_old_dumps_leave(
     url = postgres.url("metadata", "postgres")
     with connect(url) as connection:
         connection.execute("create table dag_run as select n as id from generate_series(1, 7) as n")
-    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", url.replace("postgresql://", "postgresql+psycopg2://"))
+    monkeypatch.setenv(AIRFLOW, url.replace("postgresql://", "postgresql+psycopg2://"))
     with pytest.raises(MisconfiguredError, match="set INSIGHTS_BACKUP_AIRFLOW_DIR"):
         run(backed.settings, "airflow")
     monkeypatch.setenv("INSIGHTS_BACKUP_AIRFLOW_DIR", str(tmp_path / "dumps"))
+    left = [tmp_path / f"dumps/airflow-2026010{day}T000000Z.part" for day in (1, 2)]  # by dumps that were killed
+    left[0].parent.mkdir()
+    for part, hours in zip(left, (25, 23), strict=True):
+        part.touch()
+        os.utime(part, (0, (backed.now() - timedelta(hours=hours)).timestamp()))
     first, size = dump_airflow(backed.settings, backed.now() - timedelta(days=31))
     os.utime(tmp_path / "dumps" / first, (0, (backed.now() - timedelta(days=31)).timestamp()))
     second, _ = dump_airflow(backed.settings, backed.now() - timedelta(days=29))
+    # Where the address is in a file, Airflow has a command in another variable; it is run without a shell.
+    (tmp_path / "address").write_text(f"{os.environ[AIRFLOW]}\n", "utf-8")
+    monkeypatch.delenv(AIRFLOW)
+    monkeypatch.setenv(f"{AIRFLOW}_CMD", f"cat '{tmp_path / 'address'}'")
     made = run(backed.settings, "airflow")
     assert made.label
-    assert sorted(path.name for path in (tmp_path / "dumps").iterdir()) == sorted([second, made.label])
+    assert sorted(path.name for path in (tmp_path / "dumps").iterdir()) == sorted([second, made.label, left[1].name])
     dump = (tmp_path / "dumps" / made.label).read_bytes()
     assert dump[:5] == b"PGDMP"
     assert b"dag_run" in dump
     assert size > 0
-    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "mysql://airflow@db/airflow")
-    with pytest.raises(MisconfiguredError, match="only metadata in PostgreSQL can be dumped"):
-        run(backed.settings, "airflow")
+    for variable, value, says in (
+        (f"{AIRFLOW}_CMD", "cat /nowhere", rf"{AIRFLOW}_CMD printed no address \(exit code 1\): .*/nowhere"),
+        (f"{AIRFLOW}_CMD", "/nowhere/cat", f"The command of {AIRFLOW}_CMD cannot be run"),
+        (AIRFLOW, "mysql://airflow@db/airflow", "only metadata in PostgreSQL can be dumped"),
+        (AIRFLOW, "postgresql+psycopg2://airflow@[db/airflow", f"^{AIRFLOW} cannot be read"),
+    ):
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(MisconfiguredError, match=says):
+            run(backed.settings, "airflow")
+
+
+def test_a_failure_that_cannot_be_recorded_keeps_its_reason(backed: Backed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INSIGHTS_BACKUP_AIRFLOW_DIR", raising=False)
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/x")
+    with pytest.raises(MisconfiguredError, match=r"AIRFLOW_DIR to an .* This could not be recorded: Cannot connect to"):
+        run(load_settings(), "airflow")
+
+
+def test_a_dump_that_is_told_to_end_ends_and_leaves_nothing(
+    backed: Backed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a server that never answers
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("INSIGHTS_BACKUP_AIRFLOW_DIR", str(tmp_path / "dumps"))
+        monkeypatch.setenv(AIRFLOW, f"postgresql://airflow@127.0.0.1:{port}/airflow")
+        command = [str(Path(sys.executable).with_name("insights")), "backup", "run", "airflow"]
+        with subprocess.Popen(command) as process:
+            connection, _ = silent.accept()  # of pg_dump
+            assert len(list((tmp_path / "dumps").glob("*.part"))) == 1
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 128 + signal.SIGTERM
+        connection.settimeout(60)
+        with connection:
+            while connection.recv(4096):  # pg_dump has ended when nothing more can come
+                pass
+    assert list((tmp_path / "dumps").iterdir()) == []
 
 
 @pytest.mark.parametrize(("environment", "state"), [("dev", "ok"), ("offline", "ok"), ("prod", "attention")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import re
 import stat
 from collections.abc import Iterator
@@ -10,15 +11,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from support.backups.server import KEY, program_for, settings_for
+from support.pooler import Forwarder
 
 from orchestration.backups.configure import Configuration, plan, write
 from orchestration.backups.program import Account
 from orchestration.cli import commands
-from orchestration.config.files import Settings
+from orchestration.config.files import Settings, load_settings
 from orchestration.errors import InsightsError, MisconfiguredError
 from orchestration.warehouse.connection import open_session
 from orchestration.warehouse.database import Database
 from workshop.services import LocalPostgres, remove_state, state_root
+from workshop.services.postgres import SOCKET_NAME
 
 pytestmark = pytest.mark.services
 
@@ -56,6 +59,7 @@ def test_each_environment_gets_its_schedule_and_a_third_of_the_rpo(
     environment: str, state: Path, postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timeout, commands_of_cron = EXPECTED[environment]
+    monkeypatch.setenv("INSIGHTS_BACKUP_AIRFLOW_DIR", "/srv/dumps")
     settings = settings_for(state, environment, postgres.url("postgres", "postgres"), monkeypatch)
     files = planned(settings, postgres.url("postgres", "postgres")).files
     texts = {path.name: text for path, text in files.items()}
@@ -64,6 +68,10 @@ def test_each_environment_gets_its_schedule_and_a_third_of_the_rpo(
     assert [command for _, command in CRON.findall(texts["crontab"])] == [
         f"insights backup {c}" for c in commands_of_cron
     ]
+    # A host without Airflow has no folder for its dumps, and no line that would fail each time.
+    monkeypatch.delenv("INSIGHTS_BACKUP_AIRFLOW_DIR")
+    without = planned(load_settings(), postgres.url("postgres", "postgres")).files[state / "backup/crontab"]
+    assert CRON.findall(without) == [line for line in CRON.findall(texts["crontab"]) if "airflow" not in line[1]]
     options = section(texts["pgbackrest.conf"], "global")
     assert (options["repo1-path"], options["repo1-retention-full"]) == (str(state / "repository"), "30")
     assert "repo1-cipher-pass" not in options
@@ -163,3 +171,23 @@ def test_another_user_is_told_as_whom_to_run_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("os.geteuid", lambda: 12345)
     with pytest.raises(InsightsError, match=r"Backups belong to user 101, .* sudo -u postgres insights backup check"):
         Account(101, 101).check()
+
+
+def test_pgbackrest_connects_under_the_name_of_the_account_where_the_administrator_came_by_tcp(
+    state: Path, postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    superuser = postgres.url("postgres", "postgres")
+    settings = settings_for(state, "prod", superuser, monkeypatch)
+    with open_session(superuser, autocommit=True) as connection:
+        connection.execute("create role chief superuser login")
+    try:
+        with Forwarder(postgres.socket_dir / SOCKET_NAME) as port:
+            found = planned(settings, f"postgresql://chief@127.0.0.1:{port}/postgres?sslmode=disable")
+        by_socket = planned(settings, postgres.url("postgres", "chief"))
+    finally:
+        with open_session(superuser, autocommit=True) as connection:
+            connection.execute("drop role chief")
+    users = [
+        section(made.files[made.directory / "pgbackrest.conf"], "insights")["pg1-user"] for made in (found, by_socket)
+    ]
+    assert users == [pwd.getpwuid(found.account.user).pw_name, "chief"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from support.backups.server import Backed, settings_for
 from support.exports.object_storage import BUCKET, KEY_ID, SECRET
 
 from orchestration.backups.drill import drill
+from orchestration.backups.ledger import Cutoff, Ledger, reapply
 from orchestration.backups.run import run
 from orchestration.backups.scratch import PREFIX, scratch
 from orchestration.cli import commands
@@ -70,6 +72,21 @@ def test_a_dropped_table_comes_back_without_what_was_taken_away_since(backed: Ba
     assert warehouse.rows("select case_id, status from insights_ops.review_deliveries") == [(case, "sent")]
     again = CliRunner().invoke(commands, ["backup", "reapply", str(ledger), "--format", "csv"])
     assert again.stdout.splitlines() == ["cutoffs,rows_purged,persons,deliveries", "0,0,0,0"]
+    # As after an interruption: the cutoff of a ledger is there, and rows before it are too.
+    cutoff = warehouse.value("select min(created_date_key) + 1 from insights.fact_tasks")
+    left = warehouse.value("select count(*) from insights.fact_tasks where created_date_key < %s", cutoff)
+    with connect(warehouse.admin_url) as connection:
+        connection.execute(
+            "insert into insights_ops.purge_log (relation_name, retention_class, as_of, cutoff, environment)"
+            " values ('fact_tasks', 'raw_event', '2026-01-01', %s, 'prod')",
+            [cutoff],
+        )
+    with backed.opened() as db:
+        resumed = reapply(db, Ledger((Cutoff("fact_tasks", "raw_event", date(2026, 1, 1), cutoff),)))
+    assert resumed.cutoffs == 0
+    assert resumed.rows_purged >= left > 0
+    assert warehouse.value(COUNT) == tasks - purged - left
+    assert warehouse.value("select count(*) from insights_ops.purge_log where finished_at is null") == 0
     run(backed.settings, "full")  # a new timeline begins with a backup of its own
 
 

@@ -126,9 +126,11 @@ def test_figures_are_those_of_the_tables(port: int, sample: Warehouse) -> None:
     day = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     assert found["insights_mart_data_up_to_timestamp_seconds"][("fact_tasks",)] == day
     assert found["insights_mart_is_late"][("fact_tasks",)] == 1
-    assert found["insights_backup_is_late"] == {("full",): 0, ("incremental",): 1, ("airflow",): 1}
+    assert found["insights_backup_is_late"] == {("full",): 0, ("incremental",): 1}  # no dump was ever made
     assert found["insights_backup_drill_rto_seconds"] == {(): 61.5}
-    assert "insights_backup_unarchived_seconds" not in found  # archiving is off
+    ended = found["insights_backup_timestamp_seconds"][("full",)]
+    lost = found["insights_backup_unarchived_seconds"][()]
+    assert lost == pytest.approx(datetime.now(UTC).timestamp() - ended, abs=60)  # archiving is off
     assert found["analytics_db_connections"][()] >= 1
     assert found["analytics_db_cpu_seconds_total"][()] > 0
 

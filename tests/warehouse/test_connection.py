@@ -18,6 +18,7 @@ from support.tls_server import ADMIN_PASSWORD, TlsServer
 from support.warehouse import NO_TESTS, Warehouse
 
 from orchestration.config.files import PROJECT, Settings
+from orchestration.config.variables import VARIABLES
 from orchestration.dbt import process_environment
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import child_environment, libpq_environment
@@ -88,7 +89,13 @@ def test_a_child_gets_the_variables_that_libpq_used_for_the_url_and_no_others(
     used = {"PGPASSWORD": "for this server", "PGSSLMODE": "disable"}
     for name, value in (elsewhere | used).items():
         monkeypatch.setenv(name, value)
+    secret = [variable.name for variable in VARIABLES if variable.is_secret]
+    assert {"INSIGHTS_EXPORT_KEY", "INSIGHTS_BACKUP_KEY", "AIRFLOW__CORE__FERNET_KEY"} <= set(secret)
+    for name in secret:
+        monkeypatch.setenv(name, "hidden")
+        monkeypatch.setenv(f"{name}_FILE", "/hidden")
     environment = child_environment(database, {"INSIGHTS_ENV": "dev"})
+    assert [name for name, value in environment.items() if "hidden" in value] == []
     assert not {environment[name] for name in elsewhere} & set(elsewhere.values())
     assert {name: environment[name] for name in used} == used
     assert (environment["PGUSER"], environment["INSIGHTS_ENV"]) == ("postgres", "dev")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -121,10 +120,10 @@ def drill(target: datetime | None, scratch: Path | None, form: str) -> None:
     """
     from orchestration.backups.drill import drill as run_drill
     from orchestration.config.files import load_settings
+    from orchestration.supervision import stopping_raises
 
     settings = load_settings()
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the scratch folder is removed
-    with progress("drill") as show:
+    with stopping_raises(), progress("drill") as show:  # so that the server is stopped and its folder removed
         tried = run_drill(settings, target.replace(tzinfo=UTC) if target else None, scratch, show)
     show_records([_record(tried)], form, title="Drill")
     if tried.failure:
@@ -136,8 +135,8 @@ def drill(target: datetime | None, scratch: Path | None, form: str) -> None:
 def ledger() -> None:
     """Print what must not come back with an older state.
 
-    It is a JSON document of cutoffs of purges, ids of deleted persons, and ids of delivered review cases. Take it
-    before a restore, while the warehouse still answers.
+    It is a JSON document of cutoffs of purges, ids of deleted persons, and ids of delivered review cases with what Core
+    Services answered. Take it before a restore, while the warehouse still answers.
     """
     from orchestration.backups.ledger import read_ledger
     from orchestration.config.files import load_settings

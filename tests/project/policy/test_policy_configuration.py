@@ -84,7 +84,7 @@ CONFIGURATION: dict[str, Any] = {
         "stanza": "insights",
         "repository": "${INSIGHTS_BACKUP_REPOSITORY}",
         "airflow_directory": "${INSIGHTS_BACKUP_AIRFLOW_DIR}",
-        "directory": "/var/lib/orgo-insights/backup",
+        "directory": "/var/lib/orgo-insights-backup",
         "processes": 2,
         "s3_endpoint": "s3.amazonaws.com",
         "s3_region": "us-east-1",
