@@ -15,12 +15,7 @@
         dimensions.created_at >= span.cutoff
         and dimensions.created_at < span.horizon
         {%- if stored %}
-        and (dimensions.task_id, dimensions.organization_id) in (
-            select
-                changed.task_id,
-                changed.organization_id
-            from pg_temp.backlog_tasks as changed
-        )
+        and {{ is_changed_backlog_task('dimensions') }}
     union all
     select
         former.organization_id,
@@ -53,12 +48,7 @@
         not statuses.is_closed
         and statuses.ended_date_key is distinct from statuses.started_date_key
         {%- if stored %}
-        and (statuses.task_id, statuses.organization_id) in (
-            select
-                changed.task_id,
-                changed.organization_id
-            from pg_temp.backlog_tasks as changed
-        )
+        and {{ is_changed_backlog_task('statuses') }}
     union all
     select
         former.organization_id,
@@ -68,4 +58,14 @@
         {{ utc_date('former.ended_at') }} as end_day
     from ({{ former_open_times(stored.since) }}) as former
         {%- endif %}
+{%- endmacro %}
+
+{#- Whether a row is of a task that counts otherwise than in the stored backlog. -#}
+{% macro is_changed_backlog_task(row) -%}
+    ({{ row }}.task_id, {{ row }}.organization_id) in (
+            select
+                changed.task_id,
+                changed.organization_id
+            from pg_temp.backlog_tasks as changed
+        )
 {%- endmacro %}
