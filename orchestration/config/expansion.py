@@ -18,6 +18,8 @@ DEFAULTS = {"INSIGHTS_ENV": "dev"}
 # Secrets, URLs and paths: the settings keep `${NAME}` and expand it on use, so that other commands need no variable.
 LATE: tuple[KeyPath, ...] = (
     ("insights", "warehouse", "connection_url"),
+    ("insights", "warehouse", "path"),
+    ("insights", "source", "snapshot_directory"),
     ("insights", "cache", "url"),
     ("insights", "exports", "connection_url"),
     ("insights", "exports", "directory"),

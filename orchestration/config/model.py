@@ -48,8 +48,13 @@ class ReaderLimits(Section):
 class Warehouse(Section):
     """`insights.warehouse`: where the star schema is."""
 
-    type: Literal["postgres", "bigquery", "snowflake"] = Field(description="Engine; this release supports postgres.")
+    type: Literal["postgres", "duckdb", "bigquery", "snowflake"] = Field(
+        description="Engine; this release supports postgres, and duckdb for a snapshot."
+    )
     connection_url: Text = Field(description="URL of the database; keep it in the environment, not in the file.")
+    path: str = Field(
+        default="${INSIGHTS_DUCKDB_PATH}", description="File of the warehouse, an absolute path; only with type duckdb."
+    )
     schema_name: SqlName = Field(alias="schema", description="Schema of the marts; other schema names begin with it.")
     read_only_user: SqlName = Field(description="Role for dashboards; it cannot read personal columns.")
     write_user: SqlName = Field(description="Role for loads.")
@@ -66,6 +71,10 @@ class Source(Section):
     """`insights.source`: where Orgo's operational tables are."""
 
     schema_name: SqlName = Field(default="public", alias="schema", description="Schema of the operational tables.")
+    snapshot_directory: str = Field(
+        default="${INSIGHTS_SNAPSHOT_DIR}",
+        description="Folder of `insights snapshot` that a file of DuckDB reads, an absolute path.",
+    )
 
 
 class Etl(Section):

@@ -19,6 +19,11 @@ from orchestration.config.variables import BACKUP_KEY, CACHE_KEY, EXPORT_KEY, PR
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import MisconfiguredError, RefusedError
 
+NEEDS_SERVER = (
+    "This needs PostgreSQL, and insights.warehouse.type is duckdb: a file is built and looked at, but serves nobody"
+    " (docs/engines/duckdb.md). Use a configuration with warehouse.type: postgres."
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -54,10 +59,36 @@ class Settings:
         vars(part).update({name: value for name, value in known.items() if name != "metadata"})
         return part
 
+    @property
+    def is_duckdb(self) -> bool:
+        """Whether the warehouse is a file of DuckDB and no server."""
+        return self.insights.warehouse.type == "duckdb"
+
     @cached_property
     def warehouse_url(self) -> str:
-        """The URL of the warehouse; raises MisconfiguredError if INSIGHTS_WAREHOUSE_URL is not set."""
+        """The URL of the warehouse.
+
+        Raises RefusedError if the warehouse is no PostgreSQL: every command that needs one asks for its address here.
+        Raises MisconfiguredError if INSIGHTS_WAREHOUSE_URL is not set.
+        """
+        if self.is_duckdb:
+            raise RefusedError(NEEDS_SERVER)
+        return self.postgres_url
+
+    @cached_property
+    def postgres_url(self) -> str:
+        """The URL of Orgo's PostgreSQL, whatever the warehouse is; raises MisconfiguredError if it is not set."""
         return _required("insights.warehouse.connection_url", self.insights.warehouse.connection_url)
+
+    @cached_property
+    def duckdb_path(self) -> Path:
+        """The file of the warehouse; raises MisconfiguredError if it is not set or not an absolute path."""
+        return _absolute("insights.warehouse.path", self.insights.warehouse.path)
+
+    @cached_property
+    def snapshot_directory(self) -> Path:
+        """The folder of the snapshot; raises MisconfiguredError if it is not set or not an absolute path."""
+        return _absolute("insights.source.snapshot_directory", self.insights.source.snapshot_directory)
 
     @cached_property
     def export_url(self) -> str:
@@ -154,10 +185,7 @@ class Settings:
     @cached_property
     def export_directory(self) -> Path:
         """The folder for exported files; raises MisconfiguredError if it is not set or not an absolute path."""
-        directory = Path(_required("insights.exports.directory", self.insights.exports.directory))
-        if not directory.is_absolute():
-            raise MisconfiguredError(f"insights.exports.directory must be an absolute path, not {str(directory)!r}.")
-        return directory
+        return _absolute("insights.exports.directory", self.insights.exports.directory)
 
     @cached_property
     def export_bucket(self) -> str:
@@ -206,6 +234,13 @@ def _required(key: str, value: str) -> str:
     if missing:
         raise MisconfiguredError(f"{key} is read from the environment variable {missing[0]}, which is not set.")
     return text
+
+
+def _absolute(key: str, value: str) -> Path:
+    path = Path(_required(key, value))
+    if not path.is_absolute():
+        raise MisconfiguredError(f"{key} must be an absolute path, not {str(path)!r}.")
+    return path
 
 
 def _optional(value: str) -> str | None:

@@ -52,6 +52,8 @@ BACKUP_AIRFLOW_DIR = "INSIGHTS_BACKUP_AIRFLOW_DIR"
 BACKUP_KEY = "INSIGHTS_BACKUP_KEY"
 BACKUP_S3_KEY = "INSIGHTS_BACKUP_S3_KEY"
 BACKUP_S3_SECRET = "INSIGHTS_BACKUP_S3_SECRET"  # noqa: S105 -- the name of a variable
+DUCKDB_PATH = "INSIGHTS_DUCKDB_PATH"
+SNAPSHOT_DIR = "INSIGHTS_SNAPSHOT_DIR"
 CONFIG = "INSIGHTS_CONFIG"
 PROJECT_DIR = "INSIGHTS_PROJECT_DIR"
 PREFIX = "INSIGHTS_"
@@ -63,6 +65,8 @@ VARIABLES = (
     Variable(CONFIG, "everything", "the files of the project"),
     Variable(PROJECT_DIR, "everything", "the checkout, else the project in the wheel"),
     Variable("INSIGHTS_WAREHOUSE_URL", "loads, reviews, reports-api"),
+    Variable(DUCKDB_PATH, "loads of a file of DuckDB", "warehouse.duckdb, for plain dbt"),
+    Variable(SNAPSHOT_DIR, "loads of a file of DuckDB"),
     Variable("INSIGHTS_REDIS_URL", "dashboards", "none: no cache"),
     Variable(CACHE_KEY, "dashboards", "the key that insights init has made", is_secret=True),
     Variable(TOKEN_SECRET, "insights api", is_secret=True),

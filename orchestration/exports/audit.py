@@ -45,11 +45,13 @@ MESSAGES: Messages = {
 class Trail:
     """Writes the events of one export attempt, each in its own session and transaction.
 
-    `facts` are values by column of the table; they grow as the attempt proceeds.
+    `facts` are values by column of the table; they grow as the attempt proceeds. `url` is the warehouse, by default
+    that of exports.
     """
 
     settings: Settings
     request: Request
+    url: str | None = None
     export_id: UUID = field(default_factory=uuid4)
     facts: dict[str, Any] = field(default_factory=dict)
     last: Event | None = None
@@ -64,7 +66,7 @@ class Trail:
         columns = sql.SQL(", ").join(map(sql.Identifier, values))
         places = sql.SQL(", ").join(map(sql.Placeholder, values))
         with (
-            Database.open(self.settings, self.settings.export_url, messages=MESSAGES) as db,
+            Database.open(self.settings, self.url or self.settings.export_url, messages=MESSAGES) as db,
             db.connection.transaction(),
         ):
             if check:

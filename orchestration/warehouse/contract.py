@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,8 +15,12 @@ SOURCES_FILE = Path("models/staging/_staging__sources.yml")
 
 @dataclass(frozen=True)
 class ContractColumn:
-    """Whether an operational column may be missing, and whether only deployed databases have it (docs/meta-keys.md)."""
+    """An operational column: its type in PostgreSQL, and what docs/meta-keys.md says of it.
 
+    `nullable` says whether it may be missing, `deployed_only` whether only deployed databases have it.
+    """
+
+    data_type: str
     nullable: bool = False
     deployed_only: bool = False
 
@@ -41,6 +46,6 @@ def mart_names() -> list[str]:
     return sorted(file.stem for file in files if file.parent.name != "personal")
 
 
-def _column(column: dict[str, dict[str, dict[str, bool]]]) -> ContractColumn:
+def _column(column: dict[str, Any]) -> ContractColumn:
     meta = column.get("config", {}).get("meta", {})
-    return ContractColumn(bool(meta.get("nullable")), bool(meta.get("deployed_only")))
+    return ContractColumn(column["data_type"], bool(meta.get("nullable")), bool(meta.get("deployed_only")))

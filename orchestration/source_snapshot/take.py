@@ -1,0 +1,202 @@
+"""Takes a snapshot: all operational tables at one moment, in the files that DuckDB builds from (decision D250)."""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import hashlib
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial as with_arguments
+from pathlib import Path
+
+import pyarrow as pa
+from psycopg import IsolationLevel, sql
+
+from orchestration.config.files import Settings
+from orchestration.errors import (
+    ConflictError,
+    FailedError,
+    InsightsError,
+    NotBuiltError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
+from orchestration.exports.audit import Trail
+from orchestration.exports.request import Request
+from orchestration.exports.slots import mark_running
+from orchestration.progress import Progress
+from orchestration.source_snapshot.description import Description, Table, table_file
+from orchestration.source_snapshot.folder import new_files, private_file, publish
+from orchestration.source_snapshot.parquet_files import BATCH_BYTES, write_table
+from orchestration.source_snapshot.queries import TableQuery, table_queries
+from orchestration.warehouse.contract import contract_tables
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.ids import canonical_id
+from orchestration.warehouse.translation import Messages
+
+EXPORT = "operational snapshot"
+EVERY_ORGANIZATION = "*"
+FIRST_DAY = date(1970, 1, 1)
+BROKE_OFF = "The snapshot was interrupted ({kind}: {detail}). Nothing was written."
+MESSAGES: Messages = {
+    NotBuiltError: "An operational table or column has vanished meanwhile ({detail}). Nothing was written.",
+    RefusedError: "This user may not read the operational tables ({detail}). Connect as the role that loads"
+    " (insights.warehouse.write_user) or as another one that may read every row of them. Nothing was written.",
+    UnavailableError: BROKE_OFF,
+    FailedError: BROKE_OFF,
+}
+# Row-level security would leave out rows in silence; off, it is an error. The server notices a killed client.
+_SESSION = """
+    set local statement_timeout = 0;
+    set local idle_in_transaction_session_timeout = 0;
+    set local client_connection_check_interval = '1s';
+    set local row_security = off;
+    set local timezone = 'UTC'
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to take: the organization (slug or id; None for all), and whether an older snapshot may be replaced.
+
+    `is_recorded` is false for a database that cannot record it in the audit of exports.
+    """
+
+    organization: str | None = None
+    replace: bool = False
+    is_recorded: bool = True
+
+
+def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Progress | None = None) -> Description:
+    """Write the operational tables to a folder completely, or leave nothing behind; returns what was written.
+
+    The start is committed to the audit of exports before the first byte is written, and so is the end. Raises like
+    `new_files` and `table_queries`; NotFoundError for an unknown organization; RefusedError if the role may not read
+    all rows; UnavailableError if the disk is full or the database does not respond; and like `Trail.write`.
+    """
+    url, tables = settings.postgres_url, contract_tables()
+    trail = Trail(settings, _request(settings, folder, wanted), url=url, facts={"is_masked": False})
+    with new_files(folder, [table.name for table in tables], replace=wanted.replace) as partial:
+        try:
+            with Database.open(settings, url, messages=MESSAGES) as db:
+                organization = _organization(db, wanted.organization)
+                trail.facts["organization_id"] = organization[0] if organization else None
+                queries = table_queries(settings, url, tables, organization[0] if organization else None)
+                if wanted.is_recorded:
+                    _record_start(db, trail)
+                moment, written = _write(db, queries, partial, progress)
+            description = Description(
+                moment=moment.astimezone(UTC).isoformat(),
+                release=settings.version,
+                environment=settings.environment,
+                tables=written,
+                organization_id=organization[0] if organization else None,
+                organization=organization[1] if organization else None,
+                audit_id=str(trail.export_id) if wanted.is_recorded else None,
+            )
+            publish(partial, description)
+        except BaseException as error:
+            ended = _as_insights_error(error, folder)
+            if wanted.is_recorded:
+                with suppress(InsightsError):  # what made the snapshot fail may be why it cannot be recorded
+                    trail.write_end(ended)
+            if isinstance(error, (InsightsError, OSError, pa.ArrowException)):
+                raise ended from error
+            raise
+    if wanted.is_recorded:
+        digest = hashlib.sha256(description.text().encode()).hexdigest()  # it has those of the files
+        trail.facts |= {"row_count": description.rows, "byte_count": description.bytes, "sha256": digest}
+        trail.write("finished")
+    return description
+
+
+def _request(settings: Settings, folder: Path, wanted: Wanted) -> Request:
+    """Return the attempt for the audit: the account of this machine takes all days until today."""
+    by = f"{getpass.getuser()}@{socket.gethostname()}"
+    until = datetime.now(UTC).date() + timedelta(days=1)
+    organization = wanted.organization or EVERY_ORGANIZATION
+    return Request(EXPORT, organization, FIRST_DAY, until, "parquet", by, str(folder.absolute()))
+
+
+def _record_start(db: Database, trail: Trail) -> None:
+    """Record that data begins to leave; raises like `Trail.write`, with what to do."""
+    try:
+        mark_running(db, trail.export_id)
+        trail.write("started")
+    except InsightsError as error:
+        raise error.extended(
+            "A snapshot is recorded, because personal data leaves the server. Where that is not possible, as on a"
+            " standby or in a database that insights init has not prepared: insights snapshot --unrecorded"
+        ) from error
+
+
+def _organization(db: Database, given: str | None) -> tuple[str, str] | None:
+    """Return id and slug of an organization of the operational table; None for all."""
+    if given is None:
+        return None
+    query = sql.SQL("select id::text, slug::text from {} where slug::text = %s or id::text = %s").format(
+        db.source("organizations")
+    )
+    rows: list[tuple[str, str]] = db.rows(query, [given, canonical_id(given)])  # type: ignore[assignment]
+    if len(rows) > 1:
+        raise ConflictError(f"Several organizations have the slug {given!r}: give the id of one.")
+    if not rows:
+        raise NotFoundError(f"The operational database has no organization {given!r}: give its slug or id.")
+    return rows[0]
+
+
+def _write(
+    db: Database, queries: list[TableQuery], partial: Path, progress: Progress | None
+) -> tuple[datetime, dict[str, Table]]:
+    """Write all tables in one transaction that sees one moment; returns that moment and the files."""
+    connection, written = db.connection, {}
+    connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
+    total, done = _estimate(db, queries), 0
+
+    def step(table: str, rows: int) -> None:
+        if progress:
+            progress(done + rows, max(total, done + rows), table)
+
+    with db.errors(), connection.transaction():
+        connection.execute(_SESSION)
+        moment: datetime = db.value("select now()")
+        for query in queries:
+            file = partial / table_file(query.table.name)
+            private_file(file)
+            rows = write_table(connection, query, file, with_arguments(step, query.table.name))
+            with file.open("rb") as whole:
+                digest = hashlib.file_digest(whole, "sha256").hexdigest()
+                os.fsync(whole.fileno())
+            written[query.table.name] = Table(rows, file.stat().st_size, digest)
+            done += rows
+    return moment, written
+
+
+def _estimate(db: Database, queries: list[TableQuery]) -> int:
+    """Return about how many rows the tables have, from the statistics of the server; of an organization, at most."""
+    names = [db.source(query.table.name).as_string(db.connection) for query in queries]
+    query = "select sum(greatest(reltuples, 0))::bigint from pg_class where oid = any(%s::regclass[])"
+    return int(db.value(query, [names]) or 0)
+
+
+def _as_insights_error(error: BaseException, folder: Path) -> InsightsError:
+    if isinstance(error, InsightsError):
+        return error
+    if isinstance(error, pa.ArrowInvalid):
+        return FailedError(
+            f"A row of the operational tables cannot be written ({_first_line(error)}). A row may have at most"
+            f" {BATCH_BYTES // 2**20} MB of text. Nothing was written."
+        )
+    if isinstance(error, OSError):
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or _first_line(error)
+        return UnavailableError(f"The snapshot cannot be written to {folder}: {reason}. Nothing was written.")
+    return FailedError(f"The snapshot was interrupted ({type(error).__name__}: {_first_line(error)}).")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,79 @@
+"""Opens the file of DuckDB, whose lock is the lock of the one writer, and translates DuckDB's errors."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration.errors import BusyError, FailedError, InsightsError, MisconfiguredError
+
+if TYPE_CHECKING:
+    import duckdb
+
+OWNER_ONLY = 0o077  # the file holds personal data: no other user may read it
+_HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)(?: by user (?P<user>[^\s.]+))?")
+NOT_INSTALLED = (
+    "insights.warehouse.type duckdb needs {name}, which is not installed: pip install -r requirements/duckdb.txt (the"
+    " dependency group duckdb)."
+)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for writing, and create it if it does not exist, for a block that is one transaction.
+
+    Nothing of the block stays if it raises. Raises BusyError while another process has the file open,
+    MisconfiguredError if DuckDB is not installed or the file cannot be opened, and FailedError for other errors of
+    DuckDB in the block.
+    """
+    try:
+        import duckdb  # noqa: PLC0415 - not part of every installation
+    except ModuleNotFoundError as error:
+        raise MisconfiguredError(NOT_INSTALLED.format(name=error.name)) from error
+    before = os.umask(OWNER_ONLY)
+    try:
+        connection = duckdb.connect(str(path))
+    except (duckdb.Error, OSError) as error:
+        raise _not_opened(path, error) from error
+    finally:
+        os.umask(before)
+    try:
+        with connection:
+            connection.begin()
+            yield connection
+            connection.commit()
+    except duckdb.Error as error:
+        raise FailedError(f"DuckDB refused a statement on {path}: {_first_line(error)}") from error
+
+
+def quoted(*names: str) -> str:
+    """Return a name, with or without its schema, as DuckDB takes it."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def text(value: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _not_opened(path: Path, error: BaseException) -> InsightsError:
+    says = " ".join(str(error).split())
+    if "lock" in says.lower():
+        found = _HOLDER.search(says)
+        who = f"process {found['pid']} ({Path(found['program']).name})" if found else "another process"
+        return BusyError(
+            f"The warehouse {path} is in use by {who}, and DuckDB lets one process write a file. Wait until a load has"
+            " finished, or close the client that has the file open, then run the same command again."
+        )
+    return MisconfiguredError(
+        f"The warehouse {path} cannot be opened ({_first_line(error)}). insights.warehouse.path must name a file of"
+        " DuckDB, or a new file in a folder in which this user may write."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
