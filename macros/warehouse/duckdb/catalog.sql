@@ -42,7 +42,11 @@
 {% endmacro %}
 
 {% macro duckdb__converted_column(name, actual, wanted) -%}
-    {%- if wanted == 'text' and actual == 'jsonb' -%} {{ name }} ->> '$'
+    {%- if wanted == 'text' and actual in ('json', 'jsonb') -%}
+    case
+        when json_type({{ name }}) = 'VARCHAR' and not contains({{ name }}, '\u0000') then {{ name }} ->> '$'
+        when json_type({{ name }}) <> 'NULL' then cast({{ name }} as text)
+    end
     {%- elif wanted == 'jsonb' -%} coalesce(try_cast(cast({{ name }} as text) as json), to_json(cast({{ name }} as text)))
     {%- else -%} try_cast({{ name }} as {{ wanted }})
     {%- endif -%}
