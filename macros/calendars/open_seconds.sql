@@ -3,7 +3,7 @@
 {% macro open_seconds(calendar, moment) -%}
     coalesce(
         (
-            select intervals.open_seconds_before + extract(epoch from least({{ moment }}, intervals.closes_at) - intervals.opens_at)
+            select intervals.open_seconds_before + {{ elapsed_seconds('intervals.opens_at', 'least(' ~ moment ~ ', intervals.closes_at)') }}
             from {{ ref('int_business_intervals') }} as intervals
             where
                 intervals.calendar = {{ calendar }}.calendar
@@ -21,7 +21,7 @@
     for zero too. -#}
 {% macro open_moment(calendar, seconds, last=false) -%}
     (
-        select intervals.opens_at + make_interval(secs => cast({{ seconds }} - intervals.open_seconds_before as double precision))
+        select {{ add_seconds('intervals.opens_at', 'cast(' ~ seconds ~ ' - intervals.open_seconds_before as double precision)') }}
         from {{ ref('int_business_intervals') }} as intervals
         where
             intervals.calendar = {{ calendar }}.calendar
@@ -35,7 +35,7 @@
 {#- The open part of a duration of whole seconds from a moment, in whole seconds. NULL for a NULL, and for a duration that ends after the
     last year of the calendars. -#}
 {% macro business_seconds(calendar, start, seconds, horizon) -%}
-    {%- set finish = start ~ ' + make_interval(secs => ' ~ seconds ~ ')' -%}
+    {%- set finish = add_seconds(start, seconds) -%}
     case
         when {{ finish }} < {{ end_of_calendars(horizon ~ " at time zone 'UTC'") }} at time zone 'UTC'
             then cast(floor({{ open_seconds(calendar, finish) }} - {{ open_seconds(calendar, start) }}) as bigint)

@@ -11,11 +11,8 @@
         {% endif %}
     {% endfor %}
     {% set relation = source('insights_ops', 'test_results') %}
-    {% set is_writable %}
-        select coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass({{ sql_text(relation) }}), 'insert'), false)
-    {% endset %}
     {% set columns = get_columns_in_relation(relation) | map(attribute='name') | list if tests else [] %}
-    {% if 'checked_through' not in columns or not run_query(is_writable).rows[0][0] %}{{ return('') }}{% endif %}
+    {% if 'checked_through' not in columns or not may_write(relation) %}{{ return('') }}{% endif %}
     {% set known = [] %}
     {% for node in graph.nodes.values() if node.resource_type == 'test' %}{% do known.append(sql_text(node.name)) %}{% endfor %}
     {% if claim_number() %}{{ prove_claim() }};{% endif %}

@@ -36,7 +36,7 @@
     {%- if load_relation(relation) is none %}{{ return('0') }}{% endif -%}
     coalesce(
         (
-            select cast(to_jsonb(results.*) ->> 'checked_through' as bigint)
+            select {{ column_of_row('results', 'checked_through', 'bigint') }}
             from {{ relation }} as results
             where results.test_name = {{ sql_text(model.name) }}
         ),
@@ -76,10 +76,10 @@
 {% endmacro %}
 
 {#- dbt asks this for the rows that a generic test looks at. A test of each row by itself looks at the unchecked ones. -#}
-{% macro postgres__get_where_subquery(relation) %}
+{% macro default__get_where_subquery(relation) %}
     {% set node = orgo_insights.tested_model() %}
     {% if not node or model.test_metadata.name not in ('in_enum', 'is_key', 'never_null', 'refers_to', 'unique') or config.get('where') %}
-        {{ return(default__get_where_subquery(relation)) }}
+        {{ return(dbt.default__get_where_subquery(relation)) }}
     {% endif %}
     {% set condition = unchecked_rows(node) %}
     {{ return('(select * from ' ~ relation ~ ' where ' ~ condition ~ ') as unchecked' if condition else relation) }}

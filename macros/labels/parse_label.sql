@@ -11,7 +11,7 @@
 {%- endmacro %}
 
 {% macro label_is_valid(label) -%}
-    {{ label }} ~ '^({{ label_bases() | join("|") }})[.][1-9][1-5]([.][^.]*[^. ][^.]*)*$'
+    {{ matches(label, "'^(" ~ label_bases() | join('|') ~ ")[.][1-9][1-5]([.][^.]*[^. ][^.]*)*$'") }}
 {%- endmacro %}
 {#- Every base of seeds/label_bases.csv, as a list. -#}
 {% macro label_bases() -%}

@@ -12,8 +12,8 @@
         cases.visibility_rank,
         cases.strictest_rank,
         cases.source_keys = cases.visible_source_keys as shows_all_sources,
-        {{ elements_text('cases.source_keys') }} as source_keys,
-        case when cases.source_keys <> cases.visible_source_keys then {{ elements_text('cases.visible_source_keys') }} end as visible_source_keys
+        {{ elements_of_row('cases.source_keys') }} as source_keys,
+        case when cases.source_keys <> cases.visible_source_keys then {{ elements_of_row('cases.visible_source_keys') }} end as visible_source_keys
     from cases
     inner join groups
         on cases.organization_id = groups.organization_id
@@ -23,15 +23,4 @@
     where
         groups.grouped_by = '{{ grouped_by }}'
         and (groups.counted = 'all' or cases.is_high_risk)
-{%- endmacro %}
-
-{#- The elements of an array as they are in its literal, without the braces; NULL for an empty array. string_agg joins them to one array,
-    which array_agg does only for arrays of the same length. -#}
-{% macro elements_text(array) -%}
-    nullif(substr(cast({{ array }} as text), 2, length(cast({{ array }} as text)) - 2), '')
-{%- endmacro %}
-
-{#- The array of all elements in the texts of a group, NULL if there are none. -#}
-{% macro elements_of_group(text, condition) -%}
-    cast('{' || string_agg({{ text }}, ',') filter (where {{ condition }}) || '}' as text[])
 {%- endmacro %}

@@ -40,16 +40,16 @@
 
 {#- The id of a pattern: the same for the same group at every review (decision D6). -#}
 {% macro pattern_id(cadence, group) -%}
-    cast(md5(cast(jsonb_build_array(
-            '{{ cadence }}',
-            {{ group }}.kind,
-            {{ group }}.organization_id,
-            {{ group }}.domain,
-            {{ group }}.label,
-            {{ group }}.location,
-            {{ group }}.label_category,
-            {{ group }}.label_subcategory
-        ) as text)) as uuid)
+    cast(md5({{ json_array_text([
+        "'" ~ cadence ~ "'",
+        group ~ '.kind',
+        group ~ '.organization_id',
+        group ~ '.domain',
+        group ~ '.label',
+        group ~ '.location',
+        group ~ '.label_category',
+        group ~ '.label_subcategory',
+    ]) }}) as uuid)
 {%- endmacro %}
 
 {#- The label of the review case (source contract, section 5), NULL for a kind that requests none. A missing role is omitted; a
@@ -74,7 +74,7 @@
     that are empty then. NULL when nothing is left. -#}
 {% macro review_role(role) -%}
     nullif(
-                    trim(both '.' from regexp_replace(regexp_replace({{ role }} collate "C", '[^A-Za-z0-9.]+', '', 'g'), '[.]{2,}', '.', 'g')),
+                    trim(both '.' from regexp_replace(regexp_replace({{ in_c_order(role) }}, '[^A-Za-z0-9.]+', '', 'g'), '[.]{2,}', '.', 'g')),
                     ''
                 )
 {%- endmacro %}

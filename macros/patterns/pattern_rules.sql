@@ -39,7 +39,11 @@ rules as (
 {% macro is_switched_on(profiles, kinds) -%}
     (
         nullif({{ kinds }}.profile_switch, '') is null
-        or cast(to_jsonb({{ profiles }}) ->> {{ kinds }}.profile_switch as boolean)
+        or case {{ kinds }}.profile_switch
+            {%- for switch in profile_switches() %}
+            when '{{ switch }}' then {{ profiles }}.{{ switch }}
+            {%- endfor %}
+        end
     )
 {%- endmacro %}
 
@@ -51,4 +55,9 @@ rules as (
     {%- else -%}
     '*'
     {%- endif -%}
+{%- endmacro %}
+
+{#- The columns of profiles that turn kinds of pattern on. -#}
+{% macro profile_switches() -%}
+    {{- return(reference_rows('pattern_kinds', 'kind') | map(attribute='profile_switch') | select | unique | sort) -}}
 {%- endmacro %}

@@ -35,7 +35,7 @@ details as (
         min(opened_at) as first_event_at,
         max(opened_at) as last_event_at,
         array_agg(case_id order by opened_at, case_id) as case_ids,
-        every(shows_all_sources) as shows_all_sources,
+        bool_and(shows_all_sources) as shows_all_sources,
         {{ elements_of_group('source_keys', 'shows_all_sources') }} as shown_keys,
         {{ elements_of_group('source_keys', 'not shows_all_sources') }} as hidden_keys,
         {{ elements_of_group('visible_source_keys', 'not shows_all_sources') }} as visible_keys
@@ -48,10 +48,10 @@ details as (
 counted_sources as materialized (
     select
         details.group_number,
-        cardinality(array(select unnest(details.shown_keys) union select unnest(details.hidden_keys))) as distinct_sources,
+        {{ count_elements('details.shown_keys', 'details.hidden_keys') }} as distinct_sources,
         case
             when not details.shows_all_sources
-                then cardinality(array(select unnest(details.shown_keys) union select unnest(details.visible_keys)))
+                then {{ count_elements('details.shown_keys', 'details.visible_keys') }}
         end as visible_sources
     from groups
     inner join details on groups.group_number = details.group_number

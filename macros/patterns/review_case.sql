@@ -1,42 +1,43 @@
 {#- The review case that a pattern requests (source contract, section 5), without its id. That of an ANONYMISED pattern has no
     location, no ids and no source text, and its pattern_id is opaque. -#}
 {% macro review_case() -%}
-    jsonb_strip_nulls(jsonb_build_object(
-        'organization_id', firing.organization_id,
-        'source_type', 'api',
-        'label', case when {{ is_open() }} then firing.review_label else {{ anonymous_review_label() }} end,
-        'title', {{ review_title() }},
-        'description', {{ review_description() }},
-        'status', 'open',
-        'severity', {{ lower_case('firing.severity') }},
-        'origin_vertical_level', cast(split_part(firing.review_label, '.', 1) as integer),
-        'origin_role', coalesce(case when {{ is_open() }} then firing.label_role end, 'Insights'),
-        'tags', jsonb_build_array('insights', firing.kind, firing.cadence),
-        'location', case when {{ is_open() }} then {{ review_location('firing.location') }} end
-    )) || jsonb_build_object(
-        'metadata', jsonb_strip_nulls(jsonb_build_object(
-            'origin', 'insights',
-            'visibility', firing.visibility,
-            'pattern_id', {{ review_reference('firing.pattern_id') }},
-            'cadence', firing.cadence,
-            'review_date', firing.review_date,
-            'episode_start', firing.episode_start,
-            'profile_id', firing.profile_code,
-            'event_count', firing.event_count,
-            'peak_count', firing.peak_count,
-            'threshold_events', firing.threshold_events,
-            'threshold_days', firing.threshold_days,
-            'threshold_source', firing.threshold_source,
-            'case_ids', case when {{ is_open() }} then to_jsonb(firing.case_ids) end
-        ))
-    )
+    {{ json_merged(
+        json_object_of({
+            'organization_id': 'firing.organization_id',
+            'source_type': "'api'",
+            'label': 'case when ' ~ is_open() ~ ' then firing.review_label else ' ~ anonymous_review_label() ~ ' end',
+            'title': review_title(),
+            'description': review_description(),
+            'status': "'open'",
+            'severity': lower_case('firing.severity'),
+            'origin_vertical_level': "cast(split_part(firing.review_label, '.', 1) as integer)",
+            'origin_role': 'coalesce(case when ' ~ is_open() ~ " then firing.label_role end, 'Insights')",
+            'tags': json_array_of(["'insights'", 'firing.kind', 'firing.cadence']),
+            'location': 'case when ' ~ is_open() ~ ' then ' ~ review_location('firing.location') ~ ' end',
+        }),
+        json_object_of({'metadata': json_object_of({
+            'origin': "'insights'",
+            'visibility': 'firing.visibility',
+            'pattern_id': review_reference('firing.pattern_id'),
+            'cadence': 'firing.cadence',
+            'review_date': 'firing.review_date',
+            'episode_start': 'firing.episode_start',
+            'profile_id': 'firing.profile_code',
+            'event_count': 'firing.event_count',
+            'peak_count': 'firing.peak_count',
+            'threshold_events': 'firing.threshold_events',
+            'threshold_days': 'firing.threshold_days',
+            'threshold_source': 'firing.threshold_source',
+            'case_ids': 'case when ' ~ is_open() ~ ' then ' ~ json_of('firing.case_ids') ~ ' end',
+        })})
+    ) }}
 {%- endmacro %}
 
 {#- The location of a review case. Core Services takes objects only; a list, number or text becomes the member `value` of one. -#}
 {% macro review_location(location) -%}
     case
-            when jsonb_typeof(cast({{ location }} as jsonb)) = 'object' then cast({{ location }} as jsonb)
-            when {{ location }} is not null then jsonb_build_object('value', cast({{ location }} as jsonb))
+            when {{ is_json_object(parsed_json(location)) }} then {{ parsed_json(location) }}
+            when {{ location }} is not null then {{ json_object_of({'value': parsed_json(location)}) }}
         end
 {%- endmacro %}
 
@@ -46,7 +47,7 @@
 {#- The id of the review case that a pattern requests (decision D7). -#}
 {% macro review_case_id() -%}
     {%- set id -%}
-    cast(md5(cast(jsonb_build_array(firing.pattern_id, firing.episode_start, firing.severity) as text)) as uuid)
+    cast(md5({{ json_array_text(['firing.pattern_id', 'firing.episode_start', 'firing.severity']) }}) as uuid)
     {%- endset -%}
     {{ review_reference(id) }}
 {%- endmacro %}

@@ -56,7 +56,7 @@
         changed.task_id,
         times.started_at,
         times.ended_at
-    from pg_temp.backlog_tasks as changed
+    from {{ temporary('backlog_tasks') }} as changed
     left join lateral (
         select
             former_rows.id,

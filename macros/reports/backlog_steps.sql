@@ -1,5 +1,5 @@
 {#- The CTEs of a query of backlog spans: `subjects`, numbered, because millions of steps are sorted by them, and `steps`, the changes of
-    open_count by subject_id, min_age_days and day. All tasks are counted, or the changed ones of pg_temp.backlog_tasks: as they are now, less
+    open_count by subject_id, min_age_days and day. All tasks are counted, or the changed ones of the temporary table backlog_tasks: as they are now, less
     what the stored backlog counts them as. -#}
 {% macro backlog_steps(stored=none) -%}
 {%- set subject = backlog_subject() | join(', ') -%}

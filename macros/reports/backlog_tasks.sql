@@ -26,7 +26,7 @@
         {{ utc_date('former.created_at') }} as created_on,
         false as is_current
     from (
-        {{ rows_as_of('dim_tasks', ref('dim_tasks'), 'task_id', stored.since, 'select * from pg_temp.backlog_tasks') }}
+        {{ rows_as_of('dim_tasks', ref('dim_tasks'), 'task_id', stored.since, 'select * from ' ~ temporary('backlog_tasks')) }}
     ) as former
     where
         former.created_at >= {{ utc_midnight("date '" ~ stored.cutoff ~ "'") }}
@@ -66,6 +66,6 @@
             select
                 changed.task_id,
                 changed.organization_id
-            from pg_temp.backlog_tasks as changed
+            from {{ temporary('backlog_tasks') }} as changed
         )
 {%- endmacro %}

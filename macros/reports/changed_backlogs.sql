@@ -13,7 +13,7 @@
             counted.counted_at > '-infinity' and load_log.cutoff >= {{ purge_cutoff('raw_event') }} as is_known
         from {{ source('insights_ops', 'load_log') }} as load_log
         inner join {{ source('insights_ops', 'counted_reports') }} as counted on load_log.relation_name = counted.relation_name
-        where load_log.relation_name = '{{ model.name }}'
+        where load_log.relation_name = '{{ model.name }}' and {{ follows_changes() }}
         order by load_log.load_log_id desc
         limit 1
     {% endset %}
@@ -21,7 +21,7 @@
     {{- return(found[0] if found else {'is_known': false}) -}}
 {% endmacro %}
 
-{#- pre-hook: keeps the tasks that count otherwise than in the stored backlog as pg_temp.backlog_tasks until the transaction ends. They have
+{#- pre-hook: keeps the tasks that count otherwise than in the stored backlog as the temporary table backlog_tasks until the transaction ends. They have
     changed, come to or leave the days that are counted, or are open and reach another band of age on a day that the report lacks. -#}
 {% macro keep_backlog_tasks() %}
     {%- if not execute %}{% do [source('insights_ops', 'former_rows'), source('insights_ops', 'counted_reports')] %}{% endif -%}
@@ -29,7 +29,7 @@
     {%- if not stored or not stored.is_known %}{{ return('') }}{% endif -%}
     {%- set until = "date '" ~ stored.until ~ "'" -%}
     {%- set load = '(select {} from (' ~ load_of_backlog() ~ ') as load)' -%}
-    create temporary table backlog_tasks on commit drop as
+    {%- set changed -%}
     select organization_id, id as task_id from {{ source('insights_ops', 'former_rows') }}
     where relation_name in ('dim_tasks', 'fact_task_statuses') and replaced_at >= '{{ stored.since }}'
     union
@@ -51,24 +51,23 @@
     ) }}
     {%- endfor %}
     union
-    {{ rows_of_days(ref('fact_task_statuses'), 'task_id', 'found.started_date_key >= ' ~ until) }};
-    analyze pg_temp.backlog_tasks
+    {{ rows_of_days(ref('fact_task_statuses'), 'task_id', 'found.started_date_key >= ' ~ until) }}
+    {%- endset -%}
+    {{ keep_temporarily('backlog_tasks', changed) }}
 {% endmacro %}
 
-{#- pre-hook: keeps the spans that differ from the stored ones as pg_temp.backlog_spans, and deletes those that have another end or number
+{#- pre-hook: keeps the spans that differ from the stored ones as the temporary table backlog_spans, and deletes those that have another end or number
     now, or are none any more, in the transaction that writes the others. A count of all tasks joins by hash: the planner cannot know how
     many rows a CTE has. -#}
 {% macro replace_backlog_spans() %}
     {%- set stored = stored_backlog() -%}
     {%- if not stored or not stored.is_known %}
-    set local enable_nestloop = off;
+    {{ hash_joins_only() }};
     {%- endif %}
     {%- if stored %}
-    create temporary table backlog_spans on commit drop as
-    {{ changed_backlog_spans(stored) }};
-    analyze pg_temp.backlog_spans;
+    {{ keep_temporarily('backlog_spans', changed_backlog_spans(stored)) }};
     delete from {{ this }} as former
-    using pg_temp.backlog_spans as changed
+    using {{ temporary('backlog_spans') }} as changed
     where {{ is_same_span('former', 'changed') }}
     {%- endif %}
 {% endmacro %}

@@ -4,29 +4,30 @@
 {% macro delete_changed_days(also=none) %}
     {#- While parsing, dbt reads what this refers to. -#}
     {% if execute and (not is_incremental() or is_empty_run()) %}{{ return('') }}{% endif %}
-    create temporary table changed_days on commit drop as
+    {%- set query -%}
     {{ changed_days() }}
     {%- if also %}
     union
     {{ also }}
-    {%- endif %};
-    analyze changed_days;
+    {%- endif %}
+    {%- endset -%}
+    {{ keep_temporarily('changed_days', query) }};
     delete from {{ this }} as report
-    using changed_days as days
+    using {{ temporary('changed_days') }} as days
     where report.organization_id = days.organization_id and report.day = days.day
 {% endmacro %}
 
 {#- A join that leaves the tasks of the changed days; all of them in a first load, and in `dbt show`, which runs no hook. -#}
 {% macro join_changed_days(row) -%}
     {%- if is_incremental() and not is_shown() -%}
-    inner join changed_days as days on {{ row }}.organization_id = days.organization_id and {{ row }}.created_date_key = days.day
+    inner join {{ temporary('changed_days') }} as days on {{ row }}.organization_id = days.organization_id and {{ row }}.created_date_key = days.day
     {%- endif -%}
 {%- endmacro %}
 
 {#- The days with tasks that were written since the report was loaded, or that tasks have left. All of them if the report lacks a column of
     its model. -#}
 {% macro changed_days() %}
-    {%- set since = former_load().logged_at if compared_columns() else '-infinity' -%}
+    {%- set since = former_load().logged_at if compared_columns() and follows_changes() else '-infinity' -%}
     select
         organization_id,
         created_date_key as day
@@ -67,7 +68,7 @@
     select
         organization_id,
         created_date_key as day
-    from {{ api.Relation.create(schema=node.schema, identifier=node.alias) }}
+    from {{ api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) }}
     where loaded_at > '{{ unchecked_range(fact).written_after }}'
 {%- endmacro %}
 

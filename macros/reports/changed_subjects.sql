@@ -15,7 +15,7 @@
 
 {#- The subjects in which a written task counts now and did not at that moment, or counted otherwise. -#}
 {% macro changed_subjects(since) -%}
-    {%- set written = 'select * from pg_temp.written_tasks' -%}
+    {%- set written = 'select * from ' ~ temporary('written_tasks') -%}
     {%- set cases = 'select distinct organization_id, case_id from former_dimensions where case_id is not null' -%}
     with span as (
         {{ trend_span() }}
@@ -63,7 +63,7 @@
 {#- The tasks of the changed subjects. A fact whose dimension is not loaded yet counts without label and domain. -#}
 {% macro tasks_of_subjects() -%}
     select dimensions.organization_id, dimensions.task_id
-    from pg_temp.changed_trends as changed
+    from {{ temporary('changed_trends') }} as changed
     inner join {{ ref('dim_tasks') }} as dimensions
         on
             changed.organization_id = dimensions.organization_id
@@ -72,7 +72,7 @@
             and coalesce(changed.domain, '') = coalesce({{ key_text('dimensions.type') }}, '')
     union all
     select dimensions.organization_id, dimensions.task_id
-    from pg_temp.changed_trends as changed
+    from {{ temporary('changed_trends') }} as changed
     inner join {{ ref('dim_tasks') }} as dimensions
         on
             changed.organization_id = dimensions.organization_id
@@ -83,7 +83,7 @@
     from {{ ref('fact_tasks') }} as facts
     where
         facts.organization_id in (
-            select changed.organization_id from pg_temp.changed_trends as changed
+            select changed.organization_id from {{ temporary('changed_trends') }} as changed
             where changed.label_base is null and changed.domain is null
         )
         and not exists (

@@ -1,19 +1,13 @@
 {#- A load of the monthly trends recomputes those of the subjects in which a task counts otherwise than before (decisions D179 and D197). A
     subject is an organization's label base, category and domain. -#}
 
-{#- pre-hook: keeps the subjects to recompute, and their tasks, as pg_temp.changed_trends and pg_temp.trend_tasks until the transaction ends. -#}
+{#- pre-hook: keeps the subjects to recompute, and their tasks, as the temporary tables changed_trends and trend_tasks until the transaction ends. -#}
 {% macro keep_changed_trends() %}
     {%- set since = trends_counted_at() -%}
     {%- if since == '-infinity' %}{{ return('') }}{% endif -%}
-    create temporary table written_tasks on commit drop as
-    {{ written_trend_tasks(since) }};
-    analyze pg_temp.written_tasks;
-    create temporary table changed_trends on commit drop as
-    {{ changed_subjects(since) }};
-    analyze pg_temp.changed_trends;
-    create temporary table trend_tasks on commit drop as
-    {{ tasks_of_subjects() }};
-    analyze pg_temp.trend_tasks
+    {{ keep_temporarily('written_tasks', written_trend_tasks(since)) }};
+    {{ keep_temporarily('changed_trends', changed_subjects(since)) }};
+    {{ keep_temporarily('trend_tasks', tasks_of_subjects()) }}
 {% endmacro %}
 
 {#- When the stored trends were computed, as text. -infinity where all of them are computed: in a first load, where no pre-hook runs, and
@@ -23,7 +17,7 @@
         {#- While parsing, dbt reads what the queries below refer to. -#}
         {%- do [ref('stg_organizations'), source('insights_ops', 'counted_reports'), source('insights_ops', 'former_rows')] -%}
     {%- endif -%}
-    {%- if not execute or not keeps_changed_keys() or not stored_trends() %}{{ return('-infinity') }}{% endif -%}
+    {%- if not execute or not keeps_changed_keys() or not follows_changes() or not stored_trends() %}{{ return('-infinity') }}{% endif -%}
     {{- return(trends_changed_since(stored_trends())) -}}
 {%- endmacro %}
 
@@ -41,18 +35,18 @@
             coalesce(changed.label_base, -1),
             coalesce(changed.label_category, -1),
             coalesce(changed.domain, '')
-        from pg_temp.changed_trends as changed
+        from {{ temporary('changed_trends') }} as changed
     )
 {%- endmacro %}
 
 {#- Whether a row belongs to an organization with such a subject. The trends have an index that answers this. -#}
 {% macro is_changed_organization(row, since) -%}
     {%- if since == '-infinity' %}{{ return('true') }}{% endif -%}
-    {{ row }}.organization_id in (select changed.organization_id from pg_temp.changed_trends as changed)
+    {{ row }}.organization_id in (select changed.organization_id from {{ temporary('changed_trends') }} as changed)
 {%- endmacro %}
 
 {#- Whether a fact is of a task of such a subject. -#}
 {% macro is_changed_task(since) -%}
     {%- if since == '-infinity' %}{{ return('true') }}{% endif -%}
-    (task_id, organization_id) in (select tasks.task_id, tasks.organization_id from pg_temp.trend_tasks as tasks)
+    (task_id, organization_id) in (select tasks.task_id, tasks.organization_id from {{ temporary('trend_tasks') }} as tasks)
 {%- endmacro %}

@@ -11,7 +11,7 @@
 {#- post-hook of the reports that follow former_rows: writes down when the counts were made, and deletes what was kept of rows before each of
     these reports was counted, unless another report does so at this moment. A report that is made from the facts itself counts what was there when its transaction began. -#}
 {% macro forget_former_rows() %}
-    {% if not is_empty_run() %}
+    {% if not is_empty_run() and follows_changes() %}
     {%- set counted = counted_reports()[model.name] %}
     insert into {{ source('insights_ops', 'counted_reports') }} as counted (relation_name, counted_at)
     {%- if counted == model.name %}

@@ -35,7 +35,7 @@
 {#- pre-hook of these relations: keeps the rows that this load changes, in the transaction that changes them; a row that is new has no
     contents. `delta` holds the rows that this load writes. -#}
 {% macro keep_former_rows(delta) %}
-    {% if is_incremental() and not is_empty_run() %}
+    {% if is_incremental() and not is_empty_run() and follows_changes() %}
     {%- set id = key_columns() | reject('equalto', 'organization_id') | first %}
     {%- set columns = counted_columns()[model.name] %}
     {%- set contents %}

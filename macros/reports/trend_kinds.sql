@@ -72,5 +72,5 @@
 
 {#- A measure in seconds, `median` or `p90`, of one kind. -#}
 {% macro trend_seconds(kind, measure) -%}
-    cast(max({{ measure }}_seconds) filter (where kind = '{{ kind }}') as numeric(12, 1))
+    {{ tenths('max(' ~ measure ~ "_seconds) filter (where kind = '" ~ kind ~ "')") }}
 {%- endmacro %}

@@ -33,7 +33,7 @@
 
 {#- The id of a row of the monthly trends: a hash of its grain. -#}
 {% macro trend_id() -%}
-    cast(md5(cast(jsonb_build_array(month, {{ trend_group() | join(', ') }}) as text)) as uuid)
+    cast(md5({{ json_array_text(['month'] + trend_group()) }}) as uuid)
 {%- endmacro %}
 
 {#- pre-hook: deletes the rows that a recomputed subject no longer has, in the transaction that writes the others. -#}

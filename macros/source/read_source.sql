@@ -14,32 +14,6 @@
     {{- rows | join(',\n    ') or '(null, null, null, cast(null as boolean))' -}}
 {%- endmacro %}
 
-{% macro readable_columns(table) %}
-    {% if not execute %}{{ return({}) }}{% endif %}
-    {% set relation = source('orgo', table) %}
-    {% set query %}
-        select
-            a.attname as column_name,
-            case
-                when t.typtype = 'e' then 'enum'
-                when t.typnamespace = 'pg_catalog'::regnamespace then format_type(a.atttypid, null)
-                else 'user-defined'
-            end as data_type
-        from pg_attribute as a
-        inner join pg_type as t on a.atttypid = t.oid
-        where
-            a.attrelid = to_regclass({{ sql_text(relation) }})
-            and a.attnum > 0
-            and not a.attisdropped
-            and has_column_privilege(a.attrelid, a.attnum, 'select')
-    {% endset %}
-    {% set found = {} %}
-    {% for row in run_query(query).rows %}
-        {% do found.update({row['column_name']: row['data_type']}) %}
-    {% endfor %}
-    {{ return(found) }}
-{% endmacro %}
-
 {#- The columns in which the database differs from the contract: {name: actual type, or none if missing}. Unit tests override it. -#}
 {% macro drifted_columns(table) %}
     {% set actual = readable_columns(table) %}

@@ -9,18 +9,7 @@
 {% macro repeated_rows(table) %}
     {% set identity = identity_of(table) %}
     {% if not execute or not identity %}{{ return(0) }}{% endif %}
-    {% set is_unique %}
-        select exists (
-            select 1
-            from pg_index as i
-            inner join pg_attribute as a on i.indrelid = a.attrelid and i.indkey[0] = a.attnum
-            where
-                i.indrelid = to_regclass({{ sql_text(source('orgo', table)) }})
-                and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
-                and a.attname = '{{ identity }}' and a.attnotnull
-        ) as is_unique
-    {% endset %}
-    {% if identity not in drifted_columns(table) and run_query(is_unique).rows[0]['is_unique'] %}{{ return(0) }}{% endif %}
+    {% if identity not in drifted_columns(table) and is_unique_by_index(source('orgo', table), [identity]) %}{{ return(0) }}{% endif %}
     {% set counted = 'select count(*) - count(distinct ' ~ identity ~ ') as repeated from (' ~ source_select(table) ~ ') as readable' %}
     {{ return(run_query(counted).rows[0]['repeated'] | int) }}
 {% endmacro %}

@@ -11,7 +11,7 @@
 {#- pre-hook of fact_task_statuses: keeps when the tasks of this load were open, where that changes, for the daily backlog (decision D215). The
     contents are a list of {started_at, ended_at}, or NULL for none. -#}
 {% macro keep_former_statuses() %}
-    {% if is_incremental() and not is_empty_run() %}
+    {% if is_incremental() and not is_empty_run() and follows_changes() %}
     {%- set spans -%}
         jsonb_agg(jsonb_build_object('started_at', started_at, 'ended_at', ended_at) order by status_number) filter (where not is_closed)
     {%- endset %}

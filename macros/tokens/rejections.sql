@@ -38,12 +38,7 @@
 
 {#- The flags whose condition holds, as text[]: {flag: SQL condition}. Flagged rows are loaded; data_quality counts them. -#}
 {% macro quality_flags(conditions) -%}
-    array_remove(
-        array[
-            {%- for flag, condition in conditions.items() %}
-            case when {{ condition }} then '{{ flag }}' end{{ ',' if not loop.last }}
-            {%- endfor %}
-        ],
-        null
-    ) as quality_flags
+    {%- set flags = [] -%}
+    {%- for flag, condition in conditions.items() -%}{%- do flags.append('case when ' ~ condition ~ " then '" ~ flag ~ "' end") -%}{%- endfor -%}
+    {{ array_of_filled(flags) }} as quality_flags
 {%- endmacro %}

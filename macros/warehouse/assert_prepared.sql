@@ -20,47 +20,24 @@
     {% set ops = target.schema ~ '_ops' %}
     {% set names = [] %}
     {% for node in graph.nodes.values() if is_own(node) and node.resource_type in ('model', 'seed') and node.schema == target.schema %}
-        {% do names.append(sql_text(node.alias)) %}
+        {% do names.append(node.alias) %}
     {% endfor %}
-    {% set query %}
-        select
-            to_regclass('{{ ops }}.load_log') is null
-            or to_regclass('{{ ops }}.former_rows') is null
-            or to_regprocedure('{{ ops }}.try_cast(text, anyelement)') is null
-            or to_regprocedure('{{ ops }}.purge_cutoff(text)') is null
-            or to_regprocedure('{{ ops }}.latest_as_of()') is null
-            or to_regprocedure('{{ ops }}.prove_claim(text, bigint)') is null
-            or to_regprocedure('{{ ops }}.opaque_id(text)') is null
-            or to_regprocedure('{{ ops }}.restrict_rows(regclass, text)') is null
-            or to_regprocedure('{{ ops }}.allow_exports(regclass, jsonb)') is null
-            or not exists (select 1 from pg_roles where rolname = '{{ var("read_only_user") }}') as is_unprepared,
-            (
-                select string_agg(c.relname, ', ' order by c.relname)
-                from pg_class as c
-                inner join pg_namespace as n on c.relnamespace = n.oid
-                where
-                    n.nspname = '{{ target.schema }}'
-                    and c.relkind in ('r', 'p', 'v', 'm', 'f')
-                    and c.relname in ({{ names | join(', ') }})
-                    and coalesce(obj_description(c.oid, 'pg_class'), '') not like 'Grain:%'
-            ) as foreign_relations
-    {% endset %}
-    {% set found = run_query(query).rows[0] %}
-    {% if found['is_unprepared'] %}
+    {% if not is_prepared() %}
         {{ exceptions.raise_compiler_error("This database is not prepared. Run first: insights init") }}
     {% endif %}
     {% if run_query("select date '" ~ as_of() ~ "' > " ~ ops ~ ".latest_as_of() as is_future").rows[0]['is_future'] %}
         {{ exceptions.raise_compiler_error("as_of " ~ as_of() ~ " is in the future; the latest that can be is tomorrow (UTC).") }}
     {% endif %}
-    {% if is_empty_run() and run_query('select exists (select from ' ~ ops ~ '.load_log) as is_loaded').rows[0]['is_loaded'] %}
+    {% if is_empty_run() and run_query('select exists (select 1 from ' ~ ops ~ '.load_log) as is_loaded').rows[0]['is_loaded'] %}
         {{ exceptions.raise_compiler_error(
             "--empty would remove the rows of this warehouse, which holds loads. Use it on a scratch database, after: insights init"
         ) }}
     {% endif %}
-    {% if found['foreign_relations'] %}
+    {% set others = foreign_relations(names) %}
+    {% if others %}
         {{ exceptions.raise_compiler_error(
             "The schema " ~ target.schema ~ " holds relations of the same names that this project did not build: "
-            ~ found['foreign_relations'] ~ ". Move them aside (no row is dropped): insights init --move-aside"
+            ~ others ~ ". Move them aside (no row is dropped): insights init --move-aside"
         ) }}
     {% endif %}
 {% endmacro %}

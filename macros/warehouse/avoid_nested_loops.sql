@@ -4,6 +4,6 @@
     CTE and reads all events once for each of them (100,000 tasks and 400,000 events: more than 10 minutes instead of 2 seconds). -#}
 {% macro avoid_nested_loops() -%}
     {%- if execute and load_window().loaded_from == '-infinity' -%}
-        set local enable_nestloop = off
+        {{ hash_joins_only() }}
     {%- endif -%}
 {%- endmacro %}

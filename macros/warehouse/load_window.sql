@@ -88,3 +88,8 @@
     order by load_log_id desc
     limit 1
 {%- endmacro %}
+
+{#- The number of the writer lock that `insights build`, or another command that writes, holds for this run; '' in a plain dbt, which holds none. -#}
+{% macro claim_number() -%}
+    {{- return(env_var('INSIGHTS_CLAIM', '') if execute else '') -}}
+{%- endmacro %}

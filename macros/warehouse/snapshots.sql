@@ -1,8 +1,3 @@
-{#- dbt's snapshot times have no time zone; Orgo's updated_at has one, and the two must not be mixed. -#}
-{% macro postgres__snapshot_get_time() -%}
-    {{ current_timestamp() if orgo_insights.is_own(model) else dbt.postgres__snapshot_get_time() }}
-{%- endmacro %}
-
 {#- The strategy of the snapshots: a row with other contents starts a new version, whatever its updated_at says, and a row that the source
     no longer has ends its version (`hard_deletes`). A version is valid from the row's updated_at; from the time of the load if the
     versions before it began or ended later, or it is not yet reached (decision D144). dbt requires the name and the arguments. -#}

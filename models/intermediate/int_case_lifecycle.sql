@@ -81,10 +81,10 @@ case_tasks as (
         case_id,
         count(*) as linked_task_count,
         -- Decision D5: the most frequent type; among equals, the first in C order.
-        mode() within group (order by type collate "C") as domain,
+        {{ most_frequent('type') }} as domain,
         array_agg(distinct source_key order by source_key) as source_keys,
         -- Decision D157: without tasks that are stricter than their case.
-        mode() within group (order by type collate "C") filter (where not is_stricter) as visible_domain,
+        {{ most_frequent('type', 'not is_stricter') }} as visible_domain,
         array_agg(distinct source_key order by source_key) filter (where not is_stricter) as visible_source_keys,
         max(visibility_rank) as visibility_rank,
         bool_or(is_about_sensitive_person) as is_about_sensitive_person
@@ -172,7 +172,7 @@ final as (
         {{ quality_flags({
             'label_unparsable': 'not is_label_valid',
             'visibility_unknown': 'own_visibility not in (' ~ enum_tokens('visibility') ~ ')',
-            'metadata_unreadable': "jsonb_typeof(metadata) <> 'object'",
+            'metadata_unreadable': 'not ' ~ is_json_object('metadata'),
             'metadata_missing': 'metadata is null',
             'deadline_out_of_range': deadline_after_is_clamped('opened_at', 'reactivity_time'),
         }) }}

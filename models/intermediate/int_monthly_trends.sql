@@ -173,7 +173,7 @@ final as (
         {{ trend_count('deadline') }} as deadline_count,
         cast(sum(missed_count) as integer) as missed_count,
         cast(
-            round(1.0 * sum(missed_count) / nullif(sum(task_count) filter (where kind = 'deadline'), 0), 4) as numeric(5, 4)
+            {{ rounded_quotient('sum(missed_count)', "sum(task_count) filter (where kind = 'deadline')", 4) }} as numeric(5, 4)
         ) as missed_share,
         min(oldest_date) filter (where kind = 'opened') as opened_oldest_date,
         min(oldest_date) filter (where kind = 'closed') as closed_oldest_date,
@@ -196,10 +196,10 @@ select
     opened,
     closed,
     backlog,
-    cast(median_first_response_seconds as numeric(12, 1)) as median_first_response_seconds,
-    cast(p90_first_response_seconds as numeric(12, 1)) as p90_first_response_seconds,
-    cast(median_completion_seconds as numeric(12, 1)) as median_completion_seconds,
-    cast(p90_completion_seconds as numeric(12, 1)) as p90_completion_seconds,
+    {{ tenths('median_first_response_seconds') }} as median_first_response_seconds,
+    {{ tenths('p90_first_response_seconds') }} as p90_first_response_seconds,
+    {{ tenths('median_completion_seconds') }} as median_completion_seconds,
+    {{ tenths('p90_completion_seconds') }} as p90_completion_seconds,
     deadline_count,
     missed_count,
     cast(null as numeric(5, 4)) as missed_share,

@@ -40,7 +40,7 @@ from (
             when facts.closed_date_key is not null or dimensions.created_at is null then null
             when profiles.limits_in = 'business'
                 then {{ open_seconds('profiles', 'load.horizon') }} - {{ open_seconds('profiles', 'dimensions.created_at') }}
-            else extract(epoch from load.horizon - dimensions.created_at)
+            else {{ elapsed_seconds('dimensions.created_at', 'load.horizon') }}
         end as age_seconds
     from {{ ref('fact_tasks') }} as facts
     left join {{ ref('dim_tasks') }} as dimensions

@@ -8,8 +8,7 @@ with flagged as (
         unnest(quality_flags) as finding,
         true as is_loaded
     from {{ relation }}
-    -- The empty array is the first in an index.
-    where quality_flags > '{}'
+    where {{ has_elements('quality_flags') }}
     union all
     {%- endfor %}
     select

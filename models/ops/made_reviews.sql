@@ -1,6 +1,6 @@
 {{ config(
     materialized='view',
-    post_hook="grant select (cadence, review_date, as_of) on {{ this }} to {{ var('read_only_user') }}"
+    post_hook="{{ grant_columns(['cadence', 'review_date', 'as_of']) }}"
 ) }}
 {%- for cadence, unit in review_cadences().items() %}
 select

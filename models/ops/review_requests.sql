@@ -83,6 +83,6 @@ select
     episode_start,
     severity,
     visibility,
-    payload || jsonb_build_object('case_id', case_id) as payload,
+    {{ json_merged(json_object_of({'case_id': 'case_id'}), 'payload') }} as payload,
     requested_at
 from {{ this if is_shown() else 'final' }}

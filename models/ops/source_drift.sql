@@ -7,16 +7,7 @@ with contract (table_name, column_name, contract_type, is_deployed_only) as (
 ),
 
 actual as (
-    select
-        c.relname as table_name,
-        a.attname as column_name,
-        case when t.typtype = 'e' then 'text' else format_type(a.atttypid, null) end as actual_type,
-        has_column_privilege(c.oid, a.attnum, 'select') as is_readable
-    from pg_attribute as a
-    inner join pg_class as c on a.attrelid = c.oid
-    inner join pg_namespace as n on c.relnamespace = n.oid
-    inner join pg_type as t on a.atttypid = t.oid
-    where n.nspname = '{{ var("source_schema") }}' and a.attnum > 0 and not a.attisdropped
+    {{ source_columns() }}
 ),
 
 repeated (table_name, column_name, row_count) as (

@@ -3,7 +3,7 @@ select
     organization_id,
     {{ canonical_token('source_type', 'source') }} as source_type,
     source_reference,
-    coalesce(trim(label), '') as label,
+    coalesce(trim(both ' ' from label), '') as label,
     title,
     {{ canonical_token('status', 'case_status') }} as status,
     {{ canonical_token('severity', 'task_severity') }} as severity,

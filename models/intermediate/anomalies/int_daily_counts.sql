@@ -7,7 +7,7 @@ with load as (
 
 days as (
     select
-        {{ utc_date('load.horizon') }} - numbers.number as day,
+        {{ utc_date('load.horizon') }} - cast(numbers.number as integer) as day,
         numbers.number <= {{ rules.days }} as is_judged
     from load
     cross join generate_series(1, {{ rules.days + 7 * rules.weeks }}) as numbers (number)

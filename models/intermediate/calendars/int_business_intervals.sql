@@ -50,7 +50,7 @@ changes as (
         minutes.starts_at,
         {{ utc_offset('minutes.starts_at', 'midnights.timezone') }} as utc_offset
     from midnights
-    cross join lateral generate_series(midnights.starts_at + interval '1 minute', midnights.ends_at, '1 minute') as minutes (starts_at)
+    cross join lateral generate_series(midnights.starts_at + interval '1 minute', midnights.ends_at, interval '1 minute') as minutes (starts_at)
     where
         midnights.utc_offset <> midnights.next_offset
         and {{ utc_offset('minutes.starts_at', 'midnights.timezone') }}
@@ -98,7 +98,7 @@ local_hours as (
         local_days.day + hours.opens as opens_at,
         local_days.day + hours.closes as closes_at
     from local_days
-    inner join hours on local_days.calendar = hours.calendar and to_char(local_days.day, 'FMDay') = hours.weekday
+    inner join hours on local_days.calendar = hours.calendar and {{ day_name('local_days.day') }} = hours.weekday
     where
         not exists (
             select 1 from holidays
@@ -167,7 +167,7 @@ final as (
         closes_at at time zone 'UTC' as closes_at,
         cast(
             coalesce(
-                sum(extract(epoch from closes_at - opens_at)) over (
+                sum({{ elapsed_seconds('opens_at', 'closes_at') }}) over (
                     partition by calendar, timezone order by opens_at rows between unbounded preceding and 1 preceding
                 ),
                 0

@@ -13,14 +13,14 @@ final as (
         cast(extract(year from date_key) as integer) as year,
         cast(extract(quarter from date_key) as integer) as quarter,
         cast(extract(month from date_key) as integer) as month,
-        to_char(date_key, 'FMMonth') as month_name,
+        {{ month_name('date_key') }} as month_name,
         cast(extract(week from date_key) as integer) as week_of_year,
         cast(extract(isoyear from date_key) as integer) as iso_year,
-        to_char(date_key, 'IYYY-"W"IW') as iso_week,
+        {{ iso_week('date_key') }} as iso_week,
         cast(date_trunc('week', cast(date_key as timestamp)) as date) as week_start,
         cast(date_trunc('month', cast(date_key as timestamp)) as date) as month_start,
         cast(extract(isodow from date_key) as integer) as day_of_week,
-        to_char(date_key, 'FMDay') as day_name,
+        {{ day_name('date_key') }} as day_name,
         extract(isodow from date_key) in (6, 7) as is_weekend
     from days
 )

@@ -23,7 +23,7 @@ final as (
         last_day,
         min_age_days,
         open_count
-    from pg_temp.backlog_spans
+    from {{ temporary('backlog_spans') }}
     where not is_vanished
 )
 {% else %}

@@ -19,12 +19,12 @@ limits as (
         case
             when profiles.limits_in = 'business'
                 then coalesce({{ open_moment('profiles', open_seconds('profiles', 'load.horizon') ~ ' - kinds.seconds') }}, '-infinity')
-            else load.horizon - make_interval(secs => kinds.seconds)
+            else {{ add_seconds('load.horizon', '-1 * kinds.seconds') }}
         end as created_from,
         case
             when profiles.limits_in = 'business'
                 then coalesce({{ open_moment('profiles', open_seconds('profiles', next_day) ~ ' - kinds.seconds') }}, '-infinity')
-            else {{ next_day }} - make_interval(secs => kinds.seconds)
+            else {{ add_seconds(next_day, '-1 * kinds.seconds') }}
         end as created_before
     from {{ ref('int_applicable_profiles') }} as profiles
     cross join load
@@ -41,7 +41,7 @@ due as (
         case
             when limits.limits_in = 'business'
                 then {{ open_moment('limits', open_seconds('limits', 'tasks.created_at') ~ ' + limits.seconds', last=true) }}
-            else tasks.created_at + make_interval(secs => limits.seconds)
+            else {{ add_seconds('tasks.created_at', 'limits.seconds') }}
         end as due_at
     from limits
     inner join {{ ref('dim_tasks') }} as tasks

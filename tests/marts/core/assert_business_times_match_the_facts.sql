@@ -35,5 +35,5 @@ where
     or business_seconds_to_completion not between 0 and time_to_completion_seconds
     or (business_seconds_to_first_response is not null and time_to_first_response_seconds is null)
     or (business_seconds_to_completion is not null and time_to_completion_seconds is null)
-    or (business_seconds_to_first_response is null and created_at + make_interval(secs => time_to_first_response_seconds) < ends_at)
-    or (business_seconds_to_completion is null and created_at + make_interval(secs => time_to_completion_seconds) < ends_at)
+    or (business_seconds_to_first_response is null and {{ add_seconds('created_at', 'time_to_first_response_seconds') }} < ends_at)
+    or (business_seconds_to_completion is null and {{ add_seconds('created_at', 'time_to_completion_seconds') }} < ends_at)

@@ -3,7 +3,7 @@
     masked in exports. Logins of single organizations may read the same columns, restricted to the rows of their organization (decision
     D152). A column that the model does not declare is granted to nobody. The hook runs in the transaction that writes the table, so readers
     never see a table without its grants. -#}
-{% macro grant_without_pii() %}
+{% macro postgres__grant_without_pii() %}
     {% if model.schema == target.schema %}
     {% set readable = [] %}
     {% for name in model.columns %}{% do readable.append(adapter.quote(name)) %}{% endfor %}
@@ -32,7 +32,7 @@
 
 
 {#- post-hook of stg_user_accounts: the function by which exports check who asks, without reading the users (decision D174). -#}
-{% macro allow_user_check() %}
+{% macro postgres__allow_user_check() %}
     {% set body %}
 begin
     return (
@@ -48,4 +48,8 @@ end
         {{ sql_text(body) }},
         'The id of an active user of an organization; NULL if there is no such user.'
     )
+{% endmacro %}
+
+{% macro postgres__grant_columns(columns) %}
+    grant select ({{ columns | join(', ') }}) on {{ this }} to {{ var('read_only_user') }}
 {% endmacro %}

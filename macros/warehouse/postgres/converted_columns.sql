@@ -19,7 +19,7 @@
 
 {#- A column of another type, converted. A value that cannot be converted becomes NULL. Text that is not JSON becomes a JSON string, so
     that it is not lost, and a JSON string becomes its text, without the quotes. -#}
-{% macro converted_column(name, actual, wanted) -%}
+{% macro postgres__converted_column(name, actual, wanted) -%}
     {%- set text = text_of_column(name, actual) -%}
     {%- set try_cast = target.schema ~ "_ops.try_cast(" ~ text ~ ", cast(null as " ~ wanted ~ "))" -%}
     {%- if wanted == 'text' and actual == 'jsonb' -%} {{ name }} #>> '{}'

@@ -1,7 +1,7 @@
 {#- post-hook of every mart: gives the indexes that this project makes names that say what they are, pk_fact_tasks or
     ix_fact_tasks__organization_id_created_date_key. They are made on intermediate tables, beside indexes of the same names, so dbt and
     PostgreSQL choose other names at first. A load that finds the names as they should be asks the catalog once and locks nothing. -#}
-{% macro name_indexes() %}
+{% macro postgres__name_indexes() %}
     {% if not execute %}{{ return('') }}{% endif %}
     {% set wanted = [] %}
     {% for index in wanted_indexes() %}

@@ -1,7 +1,7 @@
 {#- First post-hook of the marts. A load writes few of many rows, too few for autovacuum to look at before the next models and the tests ask
     for what was written since, so the planner would expect one row. Only the moments of writing are looked at, or all columns of a new
     table; the cost is that of a sample. A load does not wait for a lock here. -#}
-{% macro analyze_written() %}
+{% macro postgres__analyze_written() %}
     {% if not execute or config.get('materialized') != 'incremental' or is_empty_run() %}{{ return('') }}{% endif %}
     {% set written = load_result('main').response %}
     {% if not written.rows_affected or 'loaded_at' not in model.columns %}{{ return('') }}{% endif %}
@@ -10,6 +10,6 @@
 
 {#- First post-hook of the intermediate models: a table is analyzed before the models that read it are planned. Without statistics, the planner
     joined the 800 rows of profiles with each other before it looked for the tasks, and read all tasks four times for 250 of them. -#}
-{% macro analyze_table() %}
+{% macro postgres__analyze_table() %}
     {% if config.get('materialized') == 'table' and not is_empty_run() %}analyze {{ this }}{% endif %}
 {% endmacro %}

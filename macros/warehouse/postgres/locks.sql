@@ -44,10 +44,6 @@
     {% do run_query(statement) %}
 {% endmacro %}
 
-{#- A text as a literal of SQL; a name may contain a quote. A load calls this thousands of times, and each call of a macro takes 0.05 ms: so
-    it calls none of dbt's (decision D213). -#}
-{% macro sql_text(text) -%} {{ "'" ~ text | string | replace("'", "''") ~ "'" }} {%- endmacro %}
-
 {#- dbt calls this when the source of a snapshot has gained columns. -#}
 {% macro postgres__create_columns(relation, columns) %}
     {% if columns and orgo_insights.is_own(model) %}{% do lock_briefly(relation) %}{% endif %}

@@ -1,7 +1,7 @@
 {#- What a staging model reads: a call of the table's function. A view that named the table would keep Orgo from dropping or changing its
     columns, while PostgreSQL records no dependency of a function's body (decision D141). The planner inlines the function. Unit tests
     read the select itself. -#}
-{% macro read_source(table) -%}
+{% macro postgres__read_source(table) -%}
     {%- if execute and model.resource_type == 'model' -%} select * from {{ source_function(table) }}()
     {%- else -%} {{ source_select(table) }}
     {%- endif -%}
@@ -10,7 +10,7 @@
 {% macro source_function(table) -%} {{ target.schema }}_staging.read_{{ table }} {%- endmacro %}
 
 {#- pre-hook of a staging model: creates or replaces the function that reads the model's operational table. -#}
-{% macro replace_source_function() %}
+{% macro postgres__replace_source_function() %}
     {%- set table = model.name | replace('stg_', '', 1) -%}
     {%- if not execute or not contract_columns(table) -%}{{- return('') -}}{%- endif -%}
     {%- set columns = [] -%}

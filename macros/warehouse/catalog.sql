@@ -1,0 +1,25 @@
+{#- What the catalog of the warehouse knows, by its engine. -#}
+
+{#- The columns of an operational table that this role may read: {name: type}. The type is enum or user-defined if it is not one of the engine. -#}
+{% macro readable_columns(table) %}{{ return({} if not execute else adapter.dispatch('readable_columns', 'orgo_insights')(table)) }}{% endmacro %}
+
+{#- A column of another type than the contract names, converted; a value that cannot be converted becomes NULL. -#}
+{% macro converted_column(name, actual, wanted) %}{{ return(adapter.dispatch('converted_column', 'orgo_insights')(name, actual, wanted)) }}{% endmacro %}
+
+{#- Whether the database rules out that two rows of a relation are equal in these columns, NULLs being equal. -#}
+{% macro is_unique_by_index(relation, columns) %}{{ return(adapter.dispatch('is_unique_by_index', 'orgo_insights')(relation, columns)) }}{% endmacro %}
+
+{#- Whether this role may add rows to a relation. -#}
+{% macro may_write(relation) %}{{ return(adapter.dispatch('may_write', 'orgo_insights')(relation)) }}{% endmacro %}
+
+{#- Whether this database has what `insights init` of this release makes. -#}
+{% macro is_prepared() %}{{ return(adapter.dispatch('is_prepared', 'orgo_insights')()) }}{% endmacro %}
+
+{#- The relations of the schema with one of these names that this project did not build, joined by commas; none if there are none. -#}
+{% macro foreign_relations(names) %}{{ return(adapter.dispatch('foreign_relations', 'orgo_insights')(names)) }}{% endmacro %}
+
+{#- A column of a row, NULL where the table of a former release lacks it. -#}
+{% macro column_of_row(row, column, data_type) %}{{ return(adapter.dispatch('column_of_row', 'orgo_insights')(row, column, data_type)) }}{% endmacro %}
+
+{#- A select of the columns of the operational tables: table_name, column_name, actual_type in the terms of the contract, is_readable. -#}
+{% macro source_columns() %}{{ return(adapter.dispatch('source_columns', 'orgo_insights')()) }}{% endmacro %}
