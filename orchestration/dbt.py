@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.config.files import PROJECT, Settings, dbt_variables
-from orchestration.config.variables import AS_OF
+from orchestration.config.variables import AS_OF, DUCKDB_PATH
 from orchestration.dbt_options import IGNORED_VARIABLES, TYPE_OPTIONS, artifacts
 from orchestration.dbt_process import THEN
-from orchestration.supervision import run_dbt
+from orchestration.supervision import AS_IT_IS, run_dbt
 from orchestration.warehouse import profiles
 from orchestration.warehouse.clock import today
 from orchestration.warehouse.connection import child_environment, open_session
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.duckdb.file import OWNER_ONLY
+from orchestration.warehouse.duckdb.guard import check_snapshot_rows
+from orchestration.warehouse.duckdb.prepare import prepare
 from orchestration.warehouse.source_guard import Confirmed, check_source_rows
 from orchestration.warehouse.writer_lock import writer_lock
 
@@ -34,6 +37,7 @@ ONLY_TESTS = ("--resource-type", "test")
 # The application name of dbt's sessions: in a load, and without the writer lock.
 LOADING, READING = "orgo-insights-load", "orgo-insights-dbt"
 NOTHING = Confirmed()
+DUCKDB_PROFILE = "orgo_insights_duckdb"  # of profiles.yml
 LAST_LINES = 40  # of dbt's output, which hold its message if it ran no model
 
 
@@ -143,18 +147,26 @@ def _run(
     is_plain = on_line or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
     given = {"DBT_USE_COLORS": "false", **environment} if is_plain else environment
     arguments = [argument for command in commands for argument in (THEN, *complete(settings, command, variables))]
-    exit_code = run_dbt(arguments[1:], given, keep if on_line else None)
-    return DbtRun(exit_code, target_path(), started, tuple(last))
+    umask = OWNER_ONLY if settings.is_duckdb else AS_IT_IS
+    exit_code = run_dbt(arguments[1:], given, keep if on_line else None, umask)
+    return DbtRun(exit_code, artifacts_path(settings), started, tuple(last))
 
 
 @contextmanager
 def writing(settings: Settings, url: str | None) -> Iterator[int]:
     """Hold the writer lock of a warehouse and update its table of profiles; yields the number of the lock.
 
+    In a file of DuckDB, it reads the snapshot again, and yields 0: dbt's process holds the lock of the file itself
+    (decision D251); raises like `prepare`.
+
     Raises BusyError if another process writes, NotPreparedError without `insights init`, RefusedError for a role that
     may not write or in `offline` unless it is enabled, and MisconfiguredError if the address leads to a pooler.
     """
     settings.check_offline("Loads")
+    if settings.is_duckdb:
+        prepare(settings.duckdb_path, settings.snapshot_directory, settings)
+        yield 0
+        return
     with open_session(url, autocommit=True) as connection:
         db = Database(settings, connection)
         with writer_lock(db) as claim:
@@ -167,6 +179,9 @@ def _check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any
 
     The day is that of the load: the variable `as_of`, else today (UTC), as in the macro `as_of`.
     """
+    if settings.is_duckdb:
+        check_snapshot_rows(settings, confirmed)
+        return
     given = variables.get("as_of")
     with open_session(url, autocommit=True) as connection:
         db = Database(settings, connection)
@@ -180,6 +195,7 @@ def complete(settings: Settings, command: Sequence[str], variables: Mapping[str,
     `as_of` is left out: `process_environment` has it, because dbt parses the project again when its variables change.
     """
     places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT)]
+    places += ["--profile", DUCKDB_PROFILE] if settings.is_duckdb else []
     of_this_run = {name: value for name, value in variables.items() if name != "as_of"}
     given = json.dumps(dbt_variables(settings) | of_this_run)
     return [*command, *artifacts(command), *places, "--target", settings.environment, "--vars", given]
@@ -200,7 +216,7 @@ def process_environment(
             "INSIGHTS_CLAIM": str(claim or ""),
             AS_OF: (variables or {}).get("as_of", ""),
             "PGAPPNAME": LOADING if claim else READING,
-            "DBT_TARGET_PATH": str(target_path()),
+            "DBT_TARGET_PATH": str(artifacts_path(settings)),
             "DBT_LOG_PATH": str(log_path()),
             "DBT_LOG_LEVEL_FILE": os.environ.get("DBT_LOG_LEVEL_FILE") or "info",
             "INSIGHTS_PATTERN_CONFIG_PATH": "",  # its thresholds are among the variables of the command
@@ -215,12 +231,18 @@ def profile_variables(settings: Settings) -> dict[str, str]:
         "INSIGHTS_ENV": settings.environment,
         "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
         "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
+        **({DUCKDB_PATH: str(settings.duckdb_path)} if settings.is_duckdb else {}),
     }
 
 
 def target_path() -> Path:
     """Return the folder of dbt's artifacts: DBT_TARGET_PATH, else `target` below `generated_path`."""
     return Path(os.environ.get("DBT_TARGET_PATH") or generated_path() / "target")
+
+
+def artifacts_path(settings: Settings) -> Path:
+    """Return the folder of dbt's artifacts for an engine, so that none reads what was parsed for another."""
+    return target_path() / "duckdb" if settings.is_duckdb else target_path()
 
 
 def log_path() -> Path:

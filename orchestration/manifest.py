@@ -148,7 +148,7 @@ def write_manifest(settings: Settings) -> Path:
         ) from error
     digest = _digest()  # before dbt reads the files, so that a change meanwhile makes the manifest outdated
     lines: list[str] = []
-    run = dbt.run(settings, ["parse", "--quiet", "--target-path", str(work)], on_line=lines.append)
+    run = dbt.run(settings.of_postgres(), ["parse", "--quiet", "--target-path", str(work)], on_line=lines.append)
     if run.exit_code:
         raise FailedError(f"dbt cannot parse the project:\n{''.join(lines)}")
     made = work / "manifest.json"

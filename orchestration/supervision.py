@@ -17,6 +17,7 @@ from orchestration.errors import MisconfiguredError
 
 PROGRAM = Path(__file__).with_name("dbt_process.py")
 DBT_MODULES = {"dbt.cli": "dbt-core", "dbt.adapters.postgres": "dbt-postgres"}
+AS_IT_IS = -1  # keeps the mask of this process
 # Seconds that dbt has to cancel its statements before it is killed.
 GRACE = 30
 # Signals that would end this process without running its `finally` blocks; an interrupt raises KeyboardInterrupt.
@@ -24,11 +25,15 @@ STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def run_dbt(
-    arguments: Sequence[str], environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    on_line: Callable[[str], None] | None = None,
+    umask: int = AS_IT_IS,
 ) -> int:
     """Run dbt to its end and return its exit code; its output goes to standard output, or line by line to `on_line`.
 
-    THEN (`dbt_process`) separates the arguments of several commands, which end with the first that fails.
+    `umask` is the mask of dbt's new files. THEN (`dbt_process`) separates the arguments of several commands, which end
+    with the first that fails.
 
     If SIGINT, SIGTERM, SIGHUP or an exception of `on_line` interrupts the wait, dbt cancels its statements and ends
     before the exception leaves this function. If this process is killed, dbt is killed too.
@@ -44,6 +49,7 @@ def run_dbt(
                 stderr=subprocess.STDOUT if on_line else None,
                 text=True,
                 pass_fds=[watched],
+                umask=umask,
                 process_group=0,  # Ctrl-C reaches this process only, which passes it on once
             )
             try:

@@ -21,7 +21,8 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 def build(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, dbt_arguments: tuple[str, ...]) -> None:
     """Build the warehouse, then test it.
 
-    The warehouse is the database of INSIGHTS_WAREHOUSE_URL. All other arguments are passed to `dbt build` unchanged.
+    The warehouse is the database of INSIGHTS_WAREHOUSE_URL, or a file of DuckDB (insights.warehouse.type).
+    All other arguments are passed to `dbt build` unchanged.
     A failed data test holds up no model.
     Options that Insights sets itself, such as --target and --vars, and those that leave out rows, are refused.
     Unit tests, which test models and not data, are skipped; `./dev test` and a plain `dbt build` run them.
@@ -34,7 +35,7 @@ def build(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, dbt_ar
     settings = load_settings()
     variables = dbt.as_of_variable(as_of)
     confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
-    done = dbt.build(settings, dbt_arguments, url=settings.warehouse_url, variables=variables, confirmed=confirmed)
+    done = dbt.build(settings, dbt_arguments, url=settings.build_url, variables=variables, confirmed=confirmed)
     sys.exit(done.exit_code)
 
 
@@ -82,7 +83,7 @@ def rebuild(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, yes:
     variables = dbt.as_of_variable(as_of) | {"rebuild": True}
     confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
     command = ["--full-refresh"]
-    done = dbt.build(settings, command, url=settings.warehouse_url, variables=variables, confirmed=confirmed)
+    done = dbt.build(settings, command, url=settings.build_url, variables=variables, confirmed=confirmed)
     sys.exit(done.exit_code)
 
 

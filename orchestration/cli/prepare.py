@@ -5,11 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from orchestration.cli import options
 from orchestration.cli.texts import say
+
+if TYPE_CHECKING:
+    from orchestration.config.settings import Settings
 
 
 @click.command(epilog="Example: insights init --admin-url postgresql://postgres@db.example.org/orgo")
@@ -18,13 +22,17 @@ from orchestration.cli.texts import say
 def init(admin_url: str | None, move_aside: bool) -> None:
     """Prepare a database: schemas, functions, roles and grants.
 
-    It is safe to repeat.
+    It is safe to repeat. A file of DuckDB (insights.warehouse.type) has no roles: it gets schemas, bookkeeping and a
+    view of each table of the snapshot.
     """
     from orchestration.config.files import load_settings
     from orchestration.warehouse.connection import open_session
     from orchestration.warehouse.init import initialize
 
     settings = load_settings()
+    if settings.is_duckdb:
+        _prepare_file(settings)
+        return
     with open_session(admin_url) as connection:
         report = initialize(connection, settings, move_aside=move_aside)
     for role in report.roles_created:
@@ -57,19 +65,29 @@ def init(admin_url: str | None, move_aside: bool) -> None:
     say(f"The database is prepared ({report.profiles_changed} of {len(settings.profiles)} profiles written).")
 
 
+def _prepare_file(settings: Settings) -> None:
+    from orchestration.warehouse.duckdb.prepare import prepare
+
+    snapshot = prepare(settings.duckdb_path, settings.snapshot_directory, settings)
+    of = snapshot.organization or "all organizations"
+    reads = f"{settings.duckdb_path} reads {settings.snapshot_directory}"
+    say(f"{reads}: {snapshot.rows:,} rows of {of}, {snapshot.moment}.")
+
+
 @click.command(epilog='Example: eval "$(insights env)"')
 def env() -> None:
     """Print the connection as shell variables for a plain dbt.
 
     The variables are those of libpq (PGHOST, PGUSER and so on) for the server to which INSIGHTS_WAREHOUSE_URL leads
-    now, with the password, and those of dbt's profile.
+    now, with the password, and those of dbt's profile. For a file of DuckDB, they name the file.
     """
     from orchestration.config.files import load_settings
     from orchestration.dbt import profile_variables
     from orchestration.warehouse.connection import connection_variables
 
     settings = load_settings()
-    variables = connection_variables(settings.warehouse_url) | profile_variables(settings)
+    server = {} if settings.is_duckdb else connection_variables(settings.warehouse_url)
+    variables = server | profile_variables(settings)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 

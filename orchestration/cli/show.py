@@ -59,7 +59,7 @@ def docs() -> None:
     from orchestration.config.files import load_settings
 
     settings = load_settings()
-    result = dbt.run(settings, ["docs", "generate", "--static", "--quiet"], url=settings.warehouse_url)
+    result = dbt.run(settings, ["docs", "generate", "--static", "--quiet"], url=settings.build_url)
     if result.exit_code == 0:
         say(f"Open in a browser: {result.target / 'static_index.html'}")
     sys.exit(result.exit_code)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePath
 
 from orchestration.config.addresses import is_unencrypted
-from orchestration.config.expansion import expand
+from orchestration.config.expansion import REFERENCE, expand
 from orchestration.config.exposure import EVERY_ROLE, exposures
 from orchestration.config.masking import shown
 from orchestration.config.problems import KeyPath, Problem, closest, dotted, nearest
@@ -17,7 +18,11 @@ from orchestration.config.settings import Settings
 from orchestration.flows import FLOWS
 
 NAME_LENGTH = 63
-SUFFIX = "_snapshots"  # the longest of those in warehouse/names.py
+SUFFIXES = ("", "_staging", "_snapshots", "_personal", "_ops")  # those of warehouse/names.py
+SUFFIX = max(SUFFIXES, key=len)
+ENGINES = ("postgres", "duckdb")
+_ENGINE, _FILE = path("insights.warehouse.type"), path("insights.warehouse.path")
+_SNAPSHOT = path("insights.source.snapshot_directory")
 _ACCESS: KeyPath = ("insights", "access")
 # Pairs of roles that must differ.
 _USERS = tuple(
@@ -47,7 +52,10 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         Rule(_domains_are_possible, (overrides,)),
         Rule(partial(_profile_of_the_environment_exists, environ), (profiles,)),
         *_agreements(settings),
-        Rule(_warehouse_is_postgres, (path("insights.warehouse.type"),)),
+        Rule(_engine_is_supported, (_ENGINE,)),
+        Rule(_file_is_used, (_FILE, _ENGINE)),
+        Rule(_file_has_a_name_of_its_own, (_FILE, schema, path("insights.source.schema_name"))),
+        *(Rule(partial(_is_absolute, environ, where), (where,)) for where in (_FILE, _SNAPSHOT)),
         *(Rule(partial(_users_differ, *two), two) for two in _USERS),
         Rule(_schemas_differ, (schema, path("insights.source.schema_name"))),
         Rule(_derived_names_fit, (schema,)),
@@ -129,11 +137,33 @@ def _profile_agrees_with_itself(name: str, key: str, trigger: str, settings: Set
         yield finding(settings, "warning", ("profiles", name, key), value, says)
 
 
-def _warehouse_is_postgres(settings: Settings) -> Iterator[Problem]:
+def _engine_is_supported(settings: Settings) -> Iterator[Problem]:
     engine = settings.insights.warehouse.type
-    if engine != "postgres":
-        says = "the specification allows this value, but this release supports postgres only"
-        yield finding(settings, "error", path("insights.warehouse.type"), engine, says)
+    if engine not in ENGINES:
+        says = f"the specification allows this value, but this release supports {' and '.join(ENGINES)} only"
+        yield finding(settings, "error", _ENGINE, engine, says)
+
+
+def _file_is_used(settings: Settings) -> Iterator[Problem]:
+    file, engine = settings.insights.warehouse.path, settings.insights.warehouse.type
+    if file and engine != "duckdb" and not REFERENCE.search(file):
+        yield finding(settings, "warning", _FILE, file, f"has no effect with warehouse.type {engine}; remove it")
+
+
+def _file_has_a_name_of_its_own(settings: Settings) -> Iterator[Problem]:
+    """Check that `insights.fact_tasks` means a schema: DuckDB names the database after its file."""
+    marts, source = settings.insights.warehouse.schema_name, settings.insights.source.schema_name
+    name = PurePath(settings.insights.warehouse.path).stem
+    if name == source or name in {f"{marts}{suffix}" for suffix in SUFFIXES}:
+        says = f"DuckDB names the database after the file, and {name} is a schema; name the file warehouse.duckdb"
+        yield finding(settings, "error", _FILE, settings.insights.warehouse.path, says)
+
+
+def _is_absolute(environ: Mapping[str, str], where: KeyPath, settings: Settings) -> Iterator[Problem]:
+    value: str = getattr(getattr(settings.insights, str(where[1])), str(where[2]))
+    text, missing = expand(value, environ)
+    if text and not missing and not PurePath(text).is_absolute():
+        yield finding(settings, "error", where, text, "must be an absolute path")
 
 
 def _users_differ(where: KeyPath, other: KeyPath, settings: Settings) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -66,14 +66,27 @@ class Settings:
 
     @cached_property
     def warehouse_url(self) -> str:
-        """The URL of the warehouse.
+        """The URL of the warehouse; every command that needs PostgreSQL asks for it here.
 
-        Raises RefusedError if the warehouse is no PostgreSQL: every command that needs one asks for its address here.
-        Raises MisconfiguredError if INSIGHTS_WAREHOUSE_URL is not set.
+        Raises like `check_server`, and MisconfiguredError if INSIGHTS_WAREHOUSE_URL is not set.
         """
+        self.check_server()
+        return self.postgres_url
+
+    def check_server(self) -> None:
+        """Raise RefusedError if the warehouse is no PostgreSQL."""
         if self.is_duckdb:
             raise RefusedError(NEEDS_SERVER)
-        return self.postgres_url
+
+    @property
+    def build_url(self) -> str | None:
+        """The URL of the warehouse that loads write; None for a file. Raises MisconfiguredError if it is not set."""
+        return None if self.is_duckdb else self.warehouse_url
+
+    def of_postgres(self) -> Settings:
+        """Return these settings for work on Orgo's PostgreSQL, whatever the warehouse is."""
+        warehouse = self.insights.warehouse.model_copy(update={"type": "postgres"})
+        return replace(self, insights=self.insights.model_copy(update={"warehouse": warehouse}))
 
     @cached_property
     def postgres_url(self) -> str:
@@ -95,8 +108,9 @@ class Settings:
         """The URL with which exports connect (decision D174).
 
         It is that of the role of exports. Without one, and where masks are turned off, it is `warehouse_url`, because
-        that role reads no column without its mask. Raises MisconfiguredError if it is not set.
+        that role reads no column without its mask. Raises like `warehouse_url`.
         """
+        self.check_server()
         own = _optional(self.insights.exports.connection_url)
         return own if own and self.insights.exports.pii_masking_enabled else self.warehouse_url
 

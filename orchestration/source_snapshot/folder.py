@@ -1,7 +1,7 @@
 """The folder of a snapshot. Files are written to a folder within it, and moved when all of them are whole.
 
-The description is moved last and removed first, so that a folder with one holds a whole snapshot, whenever a process was
-killed. What such a process has left is removed by the next one.
+The description is moved last and removed first, so that a folder with one holds a whole snapshot, whenever a process
+was killed. What such a process has left is removed by the next one.
 """
 
 from __future__ import annotations

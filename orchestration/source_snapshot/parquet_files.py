@@ -40,13 +40,17 @@ def write_table(connection: psycopg.Connection[Any], query: TableQuery, file: Pa
     """
     schema = _schema(query.table)
     written = 0
-    with connection.cursor() as cursor, cursor.copy(query.statement) as copy, _Text(copy) as text:
-        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            for batch in _batches(text, query.table):
-                columns = [_converted(c, f.type) for c, f in zip(batch.columns, schema, strict=True)]
-                writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=GROUP_ROWS)
-                written += batch.num_rows
-                step(written)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(query.statement) as copy,
+        _Text(copy) as text,
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        for batch in _batches(text, query.table):
+            columns = [_converted(c, f.type) for c, f in zip(batch.columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=GROUP_ROWS)
+            written += batch.num_rows
+            step(written)
     return written
 
 

@@ -24,7 +24,10 @@ OWNERS = {
     "task_comments": ("task_id", "tasks"),
 }
 MARK = "-- operational table: "
-_QUERY = "{mark}{table}\n{{{{ without_repeated_rows('{table}') if repeated_rows('{table}') else source_select('{table}') }}}}\n"
+_QUERY = (
+    "{mark}{table}\n"
+    "{{{{ without_repeated_rows('{table}') if repeated_rows('{table}') else source_select('{table}') }}}}\n"
+)
 # Microseconds since 1970 of the ends of time: what DuckDB takes for infinity, and from where a time no longer fits.
 INFINITY = 2**63 - 1
 _END_OF_TIME = "294247-01-01 00:00:00+00"
@@ -40,8 +43,8 @@ _VALUES: dict[str, LiteralString] = {
     "interval": """
         case when {name} is not null then concat(
             extract(year from {name}) * 12 + extract(month from {name}), ' months ', extract(day from {name}), ' days ',
-            (extract(hour from {name}) * 60 + extract(minute from {name})) * 60000000 + extract(microseconds from {name}),
-            ' microseconds'
+            (extract(hour from {name}) * 60 + extract(minute from {name})) * 60000000
+            + extract(microseconds from {name}), ' microseconds'
         ) end
     """,
     "text[]": "case when {name} is not null then to_json(array(select unnest({name}))) end",
@@ -73,7 +76,7 @@ def _selects(settings: Settings, url: str, tables: list[ContractTable]) -> dict[
     lines: list[str] = []
     template = "".join(_QUERY.format(mark=MARK, table=table.name) for table in tables)
     command = ["compile", "--inline", template, "--no-populate-cache", "--log-format", "json"]
-    run = dbt.run(settings, command, url=url, on_line=lines.append)
+    run = dbt.run(settings.of_postgres(), command, url=url, on_line=lines.append)
     events = [json.loads(line) for line in lines if line.startswith("{")]
     compiled = "".join(e["data"]["compiled"] for e in events if e["info"]["name"] == "CompiledNode")
     _, *parts = compiled.split(MARK)
@@ -91,7 +94,7 @@ def _statement(table: ContractTable, selects: dict[str, str], organization_id: s
     ]
     return sql.SQL("copy (select {} from ({}) as source{}) to stdout (format csv, encoding 'utf8')").format(
         sql.SQL(", ").join(values),
-        sql.SQL(selects[table.name]),  # type: ignore[arg-type]  # dbt's text, not a literal
+        sql.SQL(selects[table.name]),
         _restriction(table, selects, organization_id),
     )
 
@@ -109,6 +112,6 @@ def _restriction(table: ContractTable, selects: dict[str, str], organization_id:
     column, owner = OWNERS[table.name]
     return sql.SQL(" where source.{} in (select owner.id from ({}) as owner where owner.organization_id {})").format(
         sql.Identifier(column),
-        sql.SQL(selects[owner]),  # type: ignore[arg-type]
+        sql.SQL(selects[owner]),
         of_it,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import getpass
 import hashlib
 import os
@@ -79,6 +78,7 @@ def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Pr
     `new_files` and `table_queries`; NotFoundError for an unknown organization; RefusedError if the role may not read
     all rows; UnavailableError if the disk is full or the database does not respond; and like `Trail.write`.
     """
+    settings.check_offline("Snapshots")
     url, tables = settings.postgres_url, contract_tables()
     trail = Trail(settings, _request(settings, folder, wanted), url=url, facts={"is_masked": False})
     with new_files(folder, [table.name for table in tables], replace=wanted.replace) as partial:
@@ -117,7 +117,11 @@ def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Pr
 
 def _request(settings: Settings, folder: Path, wanted: Wanted) -> Request:
     """Return the attempt for the audit: the account of this machine takes all days until today."""
-    by = f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in a container
+        account = str(os.geteuid())
+    by = f"{account}@{socket.gethostname()}"
     until = datetime.now(UTC).date() + timedelta(days=1)
     organization = wanted.organization or EVERY_ORGANIZATION
     return Request(EXPORT, organization, FIRST_DAY, until, "parquet", by, str(folder.absolute()))
@@ -142,7 +146,7 @@ def _organization(db: Database, given: str | None) -> tuple[str, str] | None:
     query = sql.SQL("select id::text, slug::text from {} where slug::text = %s or id::text = %s").format(
         db.source("organizations")
     )
-    rows: list[tuple[str, str]] = db.rows(query, [given, canonical_id(given)])  # type: ignore[assignment]
+    rows: list[tuple[str, str]] = db.rows(query, [given, canonical_id(given)])
     if len(rows) > 1:
         raise ConflictError(f"Several organizations have the slug {given!r}: give the id of one.")
     if not rows:
@@ -193,7 +197,7 @@ def _as_insights_error(error: BaseException, folder: Path) -> InsightsError:
             f" {BATCH_BYTES // 2**20} MB of text. Nothing was written."
         )
     if isinstance(error, OSError):
-        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or _first_line(error)
+        reason = os.strerror(error.errno) if error.errno else _first_line(error)
         return UnavailableError(f"The snapshot cannot be written to {folder}: {reason}. Nothing was written.")
     return FailedError(f"The snapshot was interrupted ({type(error).__name__}: {_first_line(error)}).")
 

@@ -39,7 +39,7 @@ def check_source_rows(db: Database, as_of: date, confirmed: Confirmed) -> None:
     before, after = cutoffs(db, as_of)
     found, known, etl = source_rows(db, before, after), _known(db), db.settings.insights.etl
     totals = {rows.table: rows.total for rows in found}
-    if not confirmed.vanished and (lost := _vanished(totals, known, etl)):
+    if not confirmed.vanished and (lost := vanished(totals, known, etl)):
         raise RefusedError(
             f"{lost} No relation was changed, because a missing row counts as deleted. Likely reasons: a policy"
             " (row-level security) on the table or on the table behind a view, a truncated table, an unfinished"
@@ -53,14 +53,14 @@ def check_source_rows(db: Database, as_of: date, confirmed: Confirmed) -> None:
 
 def vanished_rows(db: Database) -> str | None:
     """Return a sentence that names the tables that have lost too many rows since the last load; None if none has."""
-    return _vanished(row_counts(db), _known(db), db.settings.insights.etl)
+    return vanished(row_counts(db), _known(db), db.settings.insights.etl)
 
 
 def _known(db: Database) -> dict[str, int]:
     return dict(db.rows(sql.SQL("select table_name, row_count from {}").format(db.ops("source_counts"))))
 
 
-def _vanished(totals: Mapping[str, int], known: Mapping[str, int], etl: Etl) -> str | None:
+def vanished(totals: Mapping[str, int], known: Mapping[str, int], etl: Etl) -> str | None:
     """Return a sentence about the tables that have lost too many rows, of all organizations together."""
     lost = [table for table, now in totals.items() if _has_vanished(table, known.get(table, 0), now, etl)]
     if not lost:

@@ -41,6 +41,7 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     }
     insights["warehouse"] |= {
         "type": "bigquery",
+        "path": f"{'s' * 60}.duckdb",
         "read_only_user": "pg_one",
         "write_user": "pg_one",
         "export_user": "pg_one",
@@ -55,7 +56,7 @@ def spoiled(tmp_path: Path) -> ConfigProject:
         "webhook_url": "https://chat.example.org/hooks/pw",
         "smtp_url": "smtp://a:pw@mail.example.org",
     }
-    insights["source"] = {"schema": "s" * 60}
+    insights["source"] = {"schema": "s" * 60, "snapshot_directory": "snapshot"}
     insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1}
     insights["access"] |= {"restricted_roles": ["a", "*"], "internal_roles": ["b"], "public_roles": ["c"]}
     insights["access"]["anonymised_roles"] = ["*"]

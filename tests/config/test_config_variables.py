@@ -143,6 +143,8 @@ def test_good_variables_are_not_spoken_of(project: ConfigProject) -> None:
     key = "ZmVybmV0LWtleS1vZi0zMi1ieXRlcy1leGFjdGx5ISE="  # 32 bytes
     given = {
         "INSIGHTS_WAREHOUSE_URL": url,
+        "INSIGHTS_DUCKDB_PATH": "/srv/warehouse.duckdb",
+        "INSIGHTS_SNAPSHOT_DIR": "/srv/snapshot",
         "INSIGHTS_REDIS_URL": "rediss://h/1",
         "INSIGHTS_CORE_API_URL": "https://h",
         "INSIGHTS_CORE_API_TOKEN": "t",

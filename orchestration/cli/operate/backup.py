@@ -54,6 +54,7 @@ def configure(admin_url: str | None, yes: bool, form: str) -> None:
     from orchestration.warehouse.database import Database
 
     settings = load_settings()
+    settings.check_server()
     with open_session(admin_url, autocommit=True) as connection:
         planned = plan(settings, Database(settings, connection))
     if yes:

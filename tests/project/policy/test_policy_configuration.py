@@ -28,6 +28,7 @@ CONFIGURATION: dict[str, Any] = {
     "warehouse": {
         "type": "postgres",
         "connection_url": "${INSIGHTS_WAREHOUSE_URL}",
+        "path": "${INSIGHTS_DUCKDB_PATH}",
         "schema": "insights",
         "read_only_user": "orgo_insights_ro",
         "write_user": "orgo_insights_etl",
@@ -41,7 +42,7 @@ CONFIGURATION: dict[str, Any] = {
             "temp_file_mb": 2048,
         },
     },
-    "source": {"schema": "public"},
+    "source": {"schema": "public", "snapshot_directory": "${INSIGHTS_SNAPSHOT_DIR}"},
     "etl": {
         "owner_email": "data-team@example.org",
         "default_batch_size": 1000,

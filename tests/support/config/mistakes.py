@@ -33,7 +33,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:31: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
+        "{file}:33: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
     ),
     (
         CONFIG,
@@ -258,8 +258,22 @@ MISTAKES = [
         CONFIG,
         "schema: public",
         "schema: insights",
-        "{file}:14: insights.warehouse.schema is insights: must differ from source.schema",
+        "{file}:15: insights.warehouse.schema is insights: must differ from source.schema",
     ),
+    (
+        CONFIG,
+        'path: "${INSIGHTS_DUCKDB_PATH}"',
+        "path: /srv/insights_staging.duckdb",
+        "{file}:{line}: insights.warehouse.path is /srv/insights_staging.duckdb: DuckDB names the database after the"
+        " file, and insights_staging is a schema; name the file warehouse.duckdb",
+    ),
+    (
+        CONFIG,
+        'snapshot_directory: "${INSIGHTS_SNAPSHOT_DIR}"',
+        "snapshot_directory: snapshot",
+        "{file}:{line}: insights.source.snapshot_directory is snapshot: must be an absolute path",
+    ),
+    (CONFIG, "type: postgres", "type: duckdb", None),
     (
         CONFIG,
         "schema: insights",
