@@ -68,7 +68,7 @@
     select
         organization_id,
         created_date_key as day
-    from {{ api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) }}
+    from {{ api.Relation.create(schema=node.schema, identifier=node.alias) }}
     where loaded_at > '{{ unchecked_range(fact).written_after }}'
 {%- endmacro %}
 

@@ -46,7 +46,9 @@ def test_every_argument_of_a_macro_is_described() -> None:
     }
     assert set(written) == {m["name"] for m in called}
     described = {m["name"]: [argument["name"] for argument in m["arguments"]] for m in macros()}
-    assert written == {m["name"]: described[m["name"].split("__")[-1] if is_of_engine(m) else m["name"]] for m in called}
+    assert written == {
+        m["name"]: described[m["name"].split("__")[-1] if is_of_engine(m) else m["name"]] for m in called
+    }
 
 
 def test_every_singular_test_says_what_holds() -> None:

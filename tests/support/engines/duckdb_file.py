@@ -24,7 +24,15 @@ from orchestration.source_snapshot.take import Wanted, take_snapshot
 from orchestration.warehouse.duckdb.prepare import prepare
 
 # Each engine writes these at its own time; requests for reviews of ANONYMISED patterns have keyed ids.
-OF_A_LOAD = {"loaded_at", "requested_at", "dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "invocation_id"}
+OF_A_LOAD = {
+    "loaded_at",
+    "requested_at",
+    "dbt_scd_id",
+    "dbt_updated_at",
+    "dbt_valid_from",
+    "dbt_valid_to",
+    "invocation_id",
+}
 # What differs in the source is looked for where the snapshot is taken.
 OF_THE_SOURCE = {"source_drift"}
 KEYED = {"review_requests": ("case_id", "payload")}
@@ -91,7 +99,10 @@ def differences(postgres: Warehouse, file: DuckdbFile) -> dict[str, tuple[list[A
         here = Counter(tuple(map(plain, row)) for row in postgres.rows(query))
         there = Counter(tuple(map(plain, row)) for row in file.rows(query))
         if here != there:
-            found[relation] = (sorted((here - there).elements(), key=str)[:3], sorted((there - here).elements(), key=str)[:3])
+            found[relation] = (
+                sorted((here - there).elements(), key=str)[:3],
+                sorted((there - here).elements(), key=str)[:3],
+            )
     return found
 
 
