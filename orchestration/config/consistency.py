@@ -59,6 +59,8 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         Rule(partial(_token_is_encrypted, environ), (path("insights.reviews.url"), path("insights.reviews.token"))),
         Rule(_exports_keep_rows_back, (path("insights.exports.allowed_visibilities"),)),
         Rule(_scheduled_exports_differ, (path("insights.exports.scheduled"),)),
+        Rule(_digest_recipients_differ, (path("insights.digests.recipients"),)),
+        Rule(_digests_go_one_way, (path("insights.digests.recipients"),)),
         Rule(_dags_have_flows, (("dags",),)),
         Rule(_dag_ids_differ, (("dags",),)),
         *exposures(environ),
@@ -194,6 +196,21 @@ def _scheduled_exports_differ(settings: Settings) -> Iterator[Problem]:
         if name in names[:index]:
             where = (*path("insights.exports.scheduled"), index, "name")
             yield finding(settings, "error", where, name, "names two scheduled exports, whose files would be the same")
+
+
+def _digest_recipients_differ(settings: Settings) -> Iterator[Problem]:
+    names = [one.name for one in settings.insights.digests.recipients]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            where = (*path("insights.digests.recipients"), index, "name")
+            yield finding(settings, "error", where, name, "names two recipients, of whom one would get no digest")
+
+
+def _digests_go_one_way(settings: Settings) -> Iterator[Problem]:
+    for index, one in enumerate(settings.insights.digests.recipients):
+        if (one.mail is None) == (one.webhook_url is None):
+            where = (*path("insights.digests.recipients"), index, "name")
+            yield finding(settings, "error", where, one.name, "must have either mail or webhook_url")
 
 
 def _token_is_encrypted(environ: Mapping[str, str], settings: Settings) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orchestration.config.outputs_model import Alerts, Backups, Exports, Metrics, ReportsApi
+from orchestration.config.outputs_model import Alerts, Backups, Digests, Exports, Metrics, ReportsApi
 from orchestration.config.tokens import (
     Count,
     Days,
@@ -241,6 +241,7 @@ class Insights(Section):
     reports_api: ReportsApi = Field(default_factory=ReportsApi)
     metrics: Metrics = Field(default_factory=Metrics)
     alerts: Alerts = Field(default_factory=Alerts)
+    digests: Digests = Field(default_factory=Digests)
 
 
 class ConfigFile(Section):

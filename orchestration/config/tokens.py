@@ -55,6 +55,10 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Switch = Annotated[bool, BeforeValidator(_boolean)]
 Text = Annotated[str, Field(min_length=1)]
 Token = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+MailAddress = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$", max_length=254)
+]
+PageAddress = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$")]
 Place = Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+(/[A-Za-z0-9._/-]+)?$")]
 SqlName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 CalendarDate = Annotated[str, AfterValidator(_calendar_date)]
