@@ -26,11 +26,15 @@ REVIEWS_SHOWN = 12
 
 @dataclass(frozen=True)
 class Planned:
-    """A digest of a recipient, with what became of it so far; or why there is none, in `reason`."""
+    """A digest of a recipient, with what became of it so far; or why there is none, in `reason`.
+
+    `is_mistake` is whether that reason is in the configuration of the recipient, so that it would never get one.
+    """
 
     recipient: DigestRecipient
     cadence: Cadence
     reason: str | None = None
+    is_mistake: bool = False
     asked: Asked | None = None
     delivery: Delivery | None = None
 
@@ -122,10 +126,10 @@ def _planned(
     except InsightsError as error:
         if error.is_transient:
             raise
-        yield Planned(recipient, cadence, str(error))
+        yield Planned(recipient, cadence, str(error), is_mistake=True)
         return
     if reason := _refusal(db, recipient, cadence, organization_id, visibilities):
-        yield Planned(recipient, cadence, reason)
+        yield Planned(recipient, cadence, reason, is_mistake=True)
         return
     oldest = made.as_of - timedelta(days=rules.max_age_days)
     recent = [day for day in made.of(cadence) if day >= oldest]

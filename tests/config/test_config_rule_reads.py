@@ -62,6 +62,8 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     insights["reports_api"] |= {"superuser_roles": ["*"]}
     scheduled = {"name": "same", "export": "tasks", "organization": "a", "user": "b", "every": "day"}
     insights["exports"]["scheduled"] = [scheduled, scheduled]
+    of_digests = {"name": "same", "organization": "a", "roles": ["m"], "webhook_url": "https://chat.example.org/pw"}
+    insights["digests"]["recipients"] = [of_digests, of_digests | {"mail": "a@example.org"}]
     insights["exports"] |= {"allowed_visibilities": ["RESTRICTED"], "pii_masking_enabled": False}
     for dag in dags["etl_dags"].values():
         dag["id"] = "insights_same"

@@ -66,6 +66,11 @@ def done(sample: Warehouse, redis_of_module: LocalRedis) -> None:
         "insert into insights_ops.source_counts (table_name, row_count) values ('tasks', 4321);"
         "insert into insights_ops.purge_log (relation_name, retention_class, as_of, cutoff, environment)"
         " values ('fact_tasks', 'raw_event', '2026-01-01', '2024-01-02', 'prod');"
+        "insert into insights_ops.digest_deliveries (digest_id, recipient, organization_id, cadence, review_date, channel,"
+        " status, attempts, last_answer) select gen_random_uuid(), v.*, 1, '' from (values"
+        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', date '2026-01-05', 'mail', 'failed'),"
+        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', date '2026-01-12', 'mail', 'sent'),"
+        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'monthly', date '2026-01-01', 'mail', 'failed')) as v;"
         "insert into insights_ops.backup_runs (kind, environment, started_at, label)"
         " values ('full', 'prod', now(), 'a');"
         "insert into insights_ops.backup_drills"
@@ -123,6 +128,8 @@ def test_figures_are_those_of_the_tables(port: int, sample: Warehouse) -> None:
     assert found["insights_purge_cutoff_timestamp_seconds"] == {("raw_event",): 1704153600}
     assert found["insights_cache_requests_total"] == {("overview", "hits"): 1}
     assert found["insights_review_cases"] == {("pending",): asked, ("failed",): 0, ("sent",): 0}
+    # The failed one of the week before is no matter any more.
+    assert found["insights_digests"] == {("pending",): 0, ("failed",): 1, ("sent",): 1}
     day = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     assert found["insights_mart_data_up_to_timestamp_seconds"][("fact_tasks",)] == day
     assert found["insights_mart_is_late"][("fact_tasks",)] == 1

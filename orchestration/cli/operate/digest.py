@@ -82,7 +82,8 @@ def send(retry_failed: bool, as_of: date | None, form: str) -> None:
     with Database.open(load_settings()) as db:
         told = list(send_digests(db, as_of or _today(), warn, retries_failed=retry_failed))
     records = [_record(one.planned) | {"status": one.status, "answer": one.answer} for one in told]
-    show_records(records, form)
+    if records or form != "table":
+        show_records(records, form)
     if form == "table":
         counts = {status: sum(one.status == status for one in told) for status in (SENT, PENDING, FAILED)}
         say(", ".join(f"{number} {status}" for status, number in counts.items()))
@@ -107,9 +108,10 @@ def list_digests(as_of: date | None, form: str) -> None:
     if settings.insights.digests.recipients:
         with Database.open(settings, messages=MESSAGES) as db:
             planned = plan(db, as_of or _today())
-    show_records([_record(one) | _state(one) for one in planned], form)
     if form == "table" and not planned:
         say("insights.digests.recipients is empty: no digest is sent.")
+        return
+    show_records([_record(one) | _state(one) for one in planned], form)
 
 
 def _content(settings: Settings, wanted: Wanted, as_of: date) -> Content:

@@ -116,6 +116,17 @@ CONFIGURATION: dict[str, Any] = {
         "mail_from": "orgo-insights@localhost",
         "timeout_seconds": 20,
     },
+    "digests": {
+        "recipients": [],
+        "paused": False,
+        "page_url": None,
+        "max_patterns": 20,
+        "max_kilobytes": 500,
+        "max_age_days": 10,
+        "attempts_per_run": 3,
+        "pause_seconds": 5,
+        "timeout_seconds": 20,
+    },
     "reports_api": {
         "host": "127.0.0.1",
         "port": 8080,

@@ -1,10 +1,9 @@
 """Settings with recipients of digests, and reviews that are written by hand beside those of the sample."""
 
-
-
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +11,13 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.config.outputs_model import DigestRecipient
+from orchestration.digests.send import Told, send_digests
+from orchestration.warehouse.database import Database
 
 HOSPITAL, STORES = "sample-hospital", "sample-stores"
 # Three weekly reviews of 2026, newer than any of the sample.
 BEFORE_LAST, LAST, NEWEST = "2026-01-26", "2026-02-02", "2026-02-09"
+AS_OF = date.fromisoformat(NEWEST)
 LOAD = """
     insert into insights_ops.load_log (
         relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment
@@ -62,3 +64,9 @@ def with_digests(settings: Settings, *recipients: DigestRecipient, **other: Any)
     """Return the settings with these recipients, and with other keys of `insights.digests`."""
     digests = settings.insights.digests.model_copy(update={"recipients": [*recipients], "pause_seconds": 0.01} | other)
     return replace(settings, insights=settings.insights.model_copy(update={"digests": digests}))
+
+
+def sent(settings: Settings, as_of: date = AS_OF, **more: Any) -> list[Told]:
+    """Send what is due; returns what became of it."""
+    with Database.open(settings) as db:
+        return list(send_digests(db, as_of, lambda _: None, **more))
