@@ -14,6 +14,9 @@ Visibility = Literal["PUBLIC", "INTERNAL", "RESTRICTED", "ANONYMISED"]
 Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 Severity = Literal["MINOR", "MODERATE", "MAJOR", "CRITICAL"]
 
+# The operational tables that change on every working day: those with `freshness` in _staging__sources.yml.
+Watched = Literal["tasks", "task_events", "task_comments"]
+WATCHED: tuple[Watched, ...] = get_args(Watched)
 ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 
 

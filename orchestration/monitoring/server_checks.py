@@ -17,6 +17,7 @@ from orchestration.warehouse.access.roles import ALL_ROLES, WRITER_ONLY
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import SENT
 from orchestration.warehouse.loads import check_source
+from orchestration.warehouse.source_silence import silent
 
 OLDEST_SERVER, NEWEST_SERVER = 15, 18
 SKEW_SECONDS = 5.0
@@ -134,7 +135,9 @@ def _memory(db: Database) -> Iterator[Finding]:
 def _source(db: Database) -> Iterator[Finding]:
     try:
         check_source(db)
-        yield Finding("source", "ok", "every operational table can be read")
+        quiet = silent(db)
+        says = " ".join(map(str, quiet)) or "every operational table can be read, and Orgo wrote before the last load"
+        yield judged("source", not quiet, says, "Ask whether Orgo works; see docs/monitoring.md#insightssourcesilent.")
     except InsightsError as error:
         yield Finding("source", "broken", str(error), "Run: insights init")
 

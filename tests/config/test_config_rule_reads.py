@@ -56,7 +56,7 @@ def spoiled(tmp_path: Path) -> ConfigProject:
         "smtp_url": "smtp://a:pw@mail.example.org",
     }
     insights["source"] = {"schema": "s" * 60}
-    insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1}
+    insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1, "source_stopped_hours": 48}
     insights["access"] |= {"restricted_roles": ["a", "*"], "internal_roles": ["b"], "public_roles": ["c"]}
     insights["access"]["anonymised_roles"] = ["*"]
     insights["reports_api"] |= {"superuser_roles": ["*"]}

@@ -37,9 +37,9 @@ def digest() -> None:
 @click.argument("organization")
 @click.argument("cadence", type=click.Choice(CADENCES))
 @click.option("--role", "roles", multiple=True, required=True, help="Role of its readers; repeat it for several.")
-@click.option("--as", "form", type=click.Choice(["text", "html", "json"]), default="text", help="Form. Default: text.")
+@click.option("--as", "shape", type=click.Choice(["text", "html", "json"]), default="text", help="Form. Default: text.")
 @options.as_of
-def show(organization: str, cadence: Cadence, roles: tuple[str, ...], form: str, as_of: date | None) -> None:
+def show(organization: str, cadence: Cadence, roles: tuple[str, ...], shape: str, as_of: date | None) -> None:
     """Print the digest of an organization's newest review.
 
     ORGANIZATION is a slug or id. It has what the roles may see and may leave Insights, as the message does; nothing is
@@ -52,7 +52,7 @@ def show(organization: str, cadence: Cadence, roles: tuple[str, ...], form: str,
     from orchestration.digests.send import Wanted
 
     content = _content(load_settings(), Wanted(organization, cadence, roles), as_of or _today())
-    match form:
+    match shape:
         case "text":
             for line in as_text(content.message).splitlines():
                 say(line)

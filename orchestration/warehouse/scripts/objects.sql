@@ -22,10 +22,11 @@ comment on table {ops}.load_log is
 create table if not exists {ops}.source_counts (
     table_name text primary key,
     row_count bigint not null,
-    counted_at timestamptz not null default clock_timestamp()
+    counted_at timestamptz not null default clock_timestamp(),
+    newest_at timestamptz
 );
 comment on table {ops}.source_counts is
-'One row for each operational table: its number of rows when the last load began (decision D142).';
+'One row for each operational table: its number of rows and its newest change when the last load began (decisions D142 and D258).';
 
 create table if not exists {ops}.purge_log (
     purge_log_id bigint generated always as identity primary key,
@@ -201,6 +202,8 @@ begin
             ('{ops}.test_results', 'checked_through', 'bigint'),
             -- When the test last passed over everything.
             ('{ops}.test_results', 'recounted_at', 'timestamptz'),
+            -- When Orgo had last changed a row; NULL for a table that may rest (decision D258).
+            ('{ops}.source_counts', 'newest_at', 'timestamptz'),
             -- The HMAC of a constant with the key of the masks (decision D154); NULL where nothing was masked.
             ('{ops}.export_audit', 'masking_key_id', 'text')
         ) as v (relation, name, type)
