@@ -103,11 +103,16 @@ PATTERNS = Marts("patterns")
 # A review depends on the marts of both daily loads (decision D10).
 REVIEW_GATE = Gate("gate", "waits for both daily loads of `as_of`.", loaded=(FACTS, DIMENSIONS), present=(PATTERNS,))
 SEND_REVIEWS = Step("send_reviews", "posts pending review cases to Core Services.")
+# The step succeeds whatever becomes of a delivery: `insights digest list`, a metric and an alert tell (decision D257).
+SEND_DIGESTS = Aside(
+    "send_digests", "sends the digests that are due; the daily sync tries again what was not delivered."
+)
 
 
 def _review(dag: str, does: str, *first: Step, export: Aside | None = None) -> Flow:
-    """Return the flow of a review: its gate, steps of its own, its models, its scheduled exports, and the delivery."""
-    steps = (REVIEW_GATE, *first, Models("review", does, dag), *filter(None, [export]), SEND_REVIEWS)
+    """Return the flow of a review: its gate, steps of its own, its models, exports and digests, and the delivery."""
+    asides = (*filter(None, [export]), SEND_DIGESTS)
+    steps = (REVIEW_GATE, *first, Models("review", does, dag), *asides, SEND_REVIEWS)
     return Flow(wait=timedelta(hours=2), run_timeout=timedelta(hours=6), steps=steps)
 
 
@@ -159,6 +164,7 @@ FLOWS = {
             Dbt("relationship_tests", "tests that each fact finds its dimensions.", "test", "relationships"),
             Step("load_log", "checks that the load log has each dimension as of this run's `as_of`."),
             Aside("export_day", "makes the exports of `exports.scheduled` of the day before `as_of`."),
+            SEND_DIGESTS,
         ),
     ),
     "weekly_pattern_review": _review(

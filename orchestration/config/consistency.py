@@ -11,10 +11,12 @@ from orchestration.config.addresses import is_unencrypted
 from orchestration.config.expansion import REFERENCE, expand
 from orchestration.config.exposure import EVERY_ROLE, exposures
 from orchestration.config.masking import shown
+from orchestration.config.model import stale_hours, stopped_hours
 from orchestration.config.problems import KeyPath, Problem, closest, dotted, nearest
 from orchestration.config.rule import Rule, fits, path
 from orchestration.config.rules import finding, place_of
 from orchestration.config.settings import Settings
+from orchestration.config.tokens import WATCHED
 from orchestration.flows import FLOWS
 
 NAME_LENGTH = 63
@@ -67,8 +69,16 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         Rule(partial(_token_is_encrypted, environ), (path("insights.reviews.url"), path("insights.reviews.token"))),
         Rule(_exports_keep_rows_back, (path("insights.exports.allowed_visibilities"),)),
         Rule(_scheduled_exports_differ, (path("insights.exports.scheduled"),)),
+        Rule(_digest_recipients_differ, (path("insights.digests.recipients"),)),
+        Rule(_digests_go_one_way, (path("insights.digests.recipients"),)),
         Rule(_dags_have_flows, (("dags",),)),
         Rule(_dag_ids_differ, (("dags",),)),
+        Rule(
+            _stale_comes_before_stopped,
+            tuple(
+                path(f"insights.etl.{name}") for name in ("source_stale_hours", "source_stopped_hours", "source_hours")
+            ),
+        ),
         *exposures(environ),
     ]
 
@@ -224,6 +234,30 @@ def _scheduled_exports_differ(settings: Settings) -> Iterator[Problem]:
         if name in names[:index]:
             where = (*path("insights.exports.scheduled"), index, "name")
             yield finding(settings, "error", where, name, "names two scheduled exports, whose files would be the same")
+
+
+def _digest_recipients_differ(settings: Settings) -> Iterator[Problem]:
+    names = [one.name for one in settings.insights.digests.recipients]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            where = (*path("insights.digests.recipients"), index, "name")
+            yield finding(settings, "error", where, name, "names two recipients, of whom one would get no digest")
+
+
+def _digests_go_one_way(settings: Settings) -> Iterator[Problem]:
+    for index, one in enumerate(settings.insights.digests.recipients):
+        if (one.mail is None) == (one.webhook_url is None):
+            where = (*path("insights.digests.recipients"), index, "name")
+            yield finding(settings, "error", where, one.name, "must have either mail or webhook_url")
+
+
+def _stale_comes_before_stopped(settings: Settings) -> Iterator[Problem]:
+    etl = settings.insights.etl
+    for table in WATCHED:
+        stale, stopped = stale_hours(etl, table), stopped_hours(etl, table)
+        if stale >= stopped:
+            says = f"must be more than the {stale} hours after which {table} is stale"
+            yield finding(settings, "error", path("insights.etl.source_stopped_hours"), stopped, says)
 
 
 def _token_is_encrypted(environ: Mapping[str, str], settings: Settings) -> Iterator[Problem]:

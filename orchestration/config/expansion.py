@@ -15,8 +15,9 @@ from orchestration.config.yaml_reader import Document
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 DEFAULTS = {"INSIGHTS_ENV": "dev"}
 
+EVERY = "*"  # each item of a list
 # Secrets, URLs and paths: the settings keep `${NAME}` and expand it on use, so that other commands need no variable.
-LATE: tuple[KeyPath, ...] = (
+_LATE: tuple[KeyPath, ...] = (
     ("insights", "warehouse", "connection_url"),
     ("insights", "warehouse", "path"),
     ("insights", "source", "snapshot_directory"),
@@ -29,7 +30,16 @@ LATE: tuple[KeyPath, ...] = (
     ("insights", "reviews", "token"),
     ("insights", "alerts", "webhook_url"),
     ("insights", "alerts", "smtp_url"),
+    ("insights", "digests", "recipients", EVERY, "webhook_url"),
 )
+
+
+def is_late(path: KeyPath) -> bool:
+    """Return whether the variables in a value are expanded when it is used."""
+    return any(
+        len(late) == len(path) and all(part in (EVERY, key) for part, key in zip(late, path, strict=True))
+        for late in _LATE
+    )
 
 
 def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
@@ -53,14 +63,14 @@ def _expanded(document: Document, value: Any, path: KeyPath, environ: Mapping[st
         return value
     text, missing = expand(value, environ)
     document.places[path] = replace(document.places[path], variables=tuple(REFERENCE.findall(value)))
-    is_late = path in LATE
+    keeps = is_late(path)
     for name in missing:
         says = f"the environment variable {name} is not set"
-        says += "; only commands that use it need it" if is_late else f"; export {name}=... or write the value here"
-        _report(document, "note" if is_late else "error", path, says, value)
+        says += "; only commands that use it need it" if keeps else f"; export {name}=... or write the value here"
+        _report(document, "note" if keeps else "error", path, says, value)
     if REFERENCE.sub("", value).count("${"):
         _report(document, "error", path, "a variable must be written ${NAME}", value)
-    return value if is_late or missing else Expanded(text)
+    return value if keeps or missing else Expanded(text)
 
 
 def _report(document: Document, level: Level, path: KeyPath, says: str, value: str) -> None:

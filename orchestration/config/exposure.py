@@ -26,6 +26,7 @@ _STRICT_ROLES = tuple(path(f"insights.access.{name}") for name in ("restricted_r
 _PROCESS, _ROLE = path("insights.warehouse.max_reader_connections"), path("insights.warehouse.reader_limits")
 _SUPERUSERS = path("insights.reports_api.superuser_roles")
 _THREADS = path("insights.reports_api.threads")
+_RECIPIENTS = path("insights.digests.recipients")
 # The values that the settings keep as the file has them, with the variable that the shipped file reads instead.
 _SECRETS = {
     _WAREHOUSE_URL: "INSIGHTS_WAREHOUSE_URL",
@@ -49,6 +50,7 @@ def exposures(environ: Mapping[str, str]) -> list[Rule]:
         Rule(_one_process_fits, (_PROCESS, (*_ROLE, "connections"))),
         Rule(_the_service_fits, (_THREADS, (*_ROLE, "connections"))),
         *(Rule(partial(_is_no_secret, where, name), (where,)) for where, name in _SECRETS.items()),
+        Rule(_webhooks_of_digests_are_no_secrets, (_RECIPIENTS,)),
     ]
 
 
@@ -116,3 +118,11 @@ def _is_no_secret(where: KeyPath, variable: str, settings: Settings) -> Iterator
         says = f'a secret in a file is read by everybody who reads the repository; write "${{{variable}}}"'
         says += f" and export {variable}, and change the secret"
         yield finding(settings, "warning", where, shown(dotted(where), text), says)
+
+
+def _webhooks_of_digests_are_no_secrets(settings: Settings) -> Iterator[Problem]:
+    for index, recipient in enumerate(settings.insights.digests.recipients):
+        where = (*_RECIPIENTS, index, "webhook_url")
+        if recipient.webhook_url and REFERENCE.sub("", recipient.webhook_url):
+            says = "whoever reads this address can write there; write ${NAME}, export NAME, and change the secret"
+            yield finding(settings, "warning", where, shown(dotted(where), recipient.webhook_url), says)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from orchestration.config.outputs_model import Alerts, Backups, Exports, Metrics, ReportsApi
+from orchestration.config.outputs_model import Alerts, Backups, Digests, Exports, Metrics, ReportsApi
 from orchestration.config.tokens import (
     Count,
     Days,
@@ -23,6 +23,7 @@ from orchestration.config.tokens import (
     SqlName,
     Switch,
     Text,
+    Watched,
 )
 
 FORMAT_VERSION = "3.0"
@@ -77,6 +78,13 @@ class Source(Section):
     )
 
 
+class SourceHours(Section):
+    """One table of `insights.etl.source_hours`; what is left out is that of all tables."""
+
+    stale: Count | None = Field(default=None, description="Instead of `etl.source_stale_hours`.")
+    stopped: Count | None = Field(default=None, description="Instead of `etl.source_stopped_hours`.")
+
+
 class Etl(Section):
     """`insights.etl`: how loads work."""
 
@@ -100,7 +108,13 @@ class Etl(Section):
     )
     overlap_hours: Count = Field(default=6, description="Hours before the last load whose changes are read again.")
     source_stale_hours: Count = Field(
-        default=48, description="Hours without a change of tasks after which `dbt source freshness` warns."
+        default=48, description="Hours without a change of a table of tasks after which Orgo may have stopped."
+    )
+    source_stopped_hours: Count = Field(
+        default=168, description="Hours without a change of a table of tasks after which Orgo has stopped."
+    )
+    source_hours: dict[Watched, SourceHours] = Field(
+        default={}, description="Both of these for single tables that rest for longer, or never, by the table."
     )
     late_after_minutes: Count = Field(
         default=60, description="Minutes after the scheduled time of a DAG at which a mart without its load is late."
@@ -116,6 +130,18 @@ class Etl(Section):
     max_share_behind_cutoff: Share = Field(
         default=0.5, description="Share of the rows in retention that a load may put out of retention unconfirmed."
     )
+
+
+def stale_hours(etl: Etl, table: Watched) -> int:
+    """Return after how many hours without a change of a table Orgo may have stopped."""
+    own = etl.source_hours.get(table)
+    return own.stale if own and own.stale else etl.source_stale_hours
+
+
+def stopped_hours(etl: Etl, table: Watched) -> int:
+    """Return after how many hours without a change of a table Orgo has stopped."""
+    own = etl.source_hours.get(table)
+    return own.stopped if own and own.stopped else etl.source_stopped_hours
 
 
 class CacheTtl(Section):
@@ -250,6 +276,7 @@ class Insights(Section):
     reports_api: ReportsApi = Field(default_factory=ReportsApi)
     metrics: Metrics = Field(default_factory=Metrics)
     alerts: Alerts = Field(default_factory=Alerts)
+    digests: Digests = Field(default_factory=Digests)
 
 
 class ConfigFile(Section):

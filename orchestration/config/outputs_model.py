@@ -12,8 +12,10 @@ from orchestration.config.tokens import (
     Count,
     Days,
     GroupSize,
+    MailAddress,
     Moment,
     Origin,
+    PageAddress,
     PerEnvironment,
     Place,
     Port,
@@ -150,6 +152,49 @@ class Alerts(Section):
     )
     mail_from: Text = Field(default="orgo-insights@localhost", description="Sender of the mails.")
     timeout_seconds: Seconds = Field(default=20, description="Time limit of one delivery, in seconds.")
+
+
+class DigestRecipient(Section):
+    """One of `insights.digests.recipients`: who gets the digests of an organization, and by mail or webhook (D255)."""
+
+    name: Token = Field(description="Name of the recipient; unique. With another name, digests are sent again.")
+    organization: Text = Field(description="Slug or id of the organization.")
+    roles: Annotated[list[Text], Field(min_length=1)] = Field(
+        description="Codes of the roles that its readers all have; the digest has what `access` lets these see."
+    )
+    scope: Literal["user", "team", "department", "org_wide"] = Field(
+        default="user",
+        description="Who reads it; at most `notification_scope` of the profile of the organization.",
+    )
+    cadences: list[Literal["weekly", "monthly", "yearly"]] = Field(
+        default=["weekly", "monthly", "yearly"], description="The reviews that it gets digests of."
+    )
+    mail: MailAddress | None = Field(default=None, description="Mail address; null for a webhook.")
+    webhook_url: Text | None = Field(
+        default=None,
+        description="Address that takes the digest as JSON, such as ${CHAT_URL}; keep it in the environment.",
+    )
+    paused: Switch = Field(default=False, description="Whether nothing is sent to it for now.")
+
+
+class Digests(Section):
+    """`insights.digests`: reviews as messages to people (sections 4.1 and 2.5, decision D255)."""
+
+    recipients: list[DigestRecipient] = Field(default=[], description="Who gets digests.")
+    paused: Switch = Field(default=False, description="Whether no digest is sent for now.")
+    page_url: PageAddress | None = Field(
+        default=None, description="Address of the page, such as https://insights.example.org/; null: no links."
+    )
+    max_patterns: Count = Field(default=20, description="Maximum number of patterns listed below one heading.")
+    max_kilobytes: Count = Field(
+        default=500, description="Maximum size of a message; a larger one has no pictures, then it has failed."
+    )
+    max_age_days: Days = Field(
+        default=10, description="Days after a review for which its digests are sent and tried again."
+    )
+    attempts_per_run: Count = Field(default=3, description="Maximum number of attempts for one digest in one run.")
+    pause_seconds: Seconds = Field(default=5, description="Pause between two of them, in seconds.")
+    timeout_seconds: Seconds = Field(default=20, description="Time limit of one attempt, in seconds.")
 
 
 class Backups(Section):

@@ -11,6 +11,7 @@ from orchestration.config.dag_model import Dag, DagsFile
 from orchestration.config.expansion import expand
 from orchestration.config.keys import LEAST_BYTES, REMEDY, weakness
 from orchestration.config.model import ConfigFile, Insights
+from orchestration.config.outputs_model import DigestRecipient
 from orchestration.config.problems import KeyPath
 from orchestration.config.profile_model import Profile, ProfilesFile, without_templates
 from orchestration.config.secrets.by_file import Variables
@@ -195,6 +196,10 @@ class Settings:
     def alert_smtp(self) -> str | None:
         """The URL of the mail server for alerts; None if INSIGHTS_ALERT_SMTP_URL is not set."""
         return _optional(self.insights.alerts.smtp_url)
+
+    def digest_webhook(self, recipient: DigestRecipient) -> str | None:
+        """Return the URL to post the digests of a recipient to; None if it has none or a variable is not set."""
+        return _optional(recipient.webhook_url) if recipient.webhook_url else None
 
     @cached_property
     def export_directory(self) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from orchestration.config.expansion import LATE, REFERENCE, expand
+from orchestration.config.expansion import REFERENCE, expand, is_late
 from orchestration.config.masking import MASK, is_secret_key, shown
 from orchestration.config.problems import KeyPath, dotted
 from orchestration.config.rules import place_of
@@ -57,6 +57,9 @@ def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
     elif isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, (*path, key))
+    elif isinstance(value, list) and any(isinstance(item, BaseModel) for item in value):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))
     else:
         yield path, value
 
@@ -69,7 +72,7 @@ def _resolved(settings: Settings, path: KeyPath, value: object, environ: Variabl
         value, origin = environ["INSIGHTS_DEFAULT_PROFILE_KEY"], f"INSIGHTS_DEFAULT_PROFILE_KEY; not {origin}"
     names = place_of(settings, path).variables
     text = shown(key, value, None)
-    if path in LATE:
+    if is_late(path):
         expanded, missing = expand(str(value), environ)
         text = NOT_SET if missing else shown(key, expanded, None)
     if any(is_secret_key(name) or environ.file(name) for name in names) and text != NOT_SET:
@@ -82,7 +85,7 @@ def _origin(settings: Settings, path: KeyPath, value: object) -> str:
     own: KeyPath = (*path, settings.environment)
     from_prod: KeyPath = (*path, "prod")
     if path not in settings.places:
-        names = REFERENCE.findall(str(value)) if path in LATE else []
+        names = REFERENCE.findall(str(value)) if is_late(path) else []
         return ", ".join(["default", *(f"${{{name}}}" for name in names)])
     is_prods = settings.environment == "offline" and own not in settings.places and from_prod in settings.places
     place = place_of(settings, from_prod if is_prods else own)

@@ -14,6 +14,9 @@ Visibility = Literal["PUBLIC", "INTERNAL", "RESTRICTED", "ANONYMISED"]
 Priority = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 Severity = Literal["MINOR", "MODERATE", "MAJOR", "CRITICAL"]
 
+# The operational tables that change on every working day: those with `freshness` in _staging__sources.yml.
+Watched = Literal["tasks", "task_events", "task_comments"]
+WATCHED: tuple[Watched, ...] = get_args(Watched)
 ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 
 
@@ -55,6 +58,10 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Switch = Annotated[bool, BeforeValidator(_boolean)]
 Text = Annotated[str, Field(min_length=1)]
 Token = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+MailAddress = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$", max_length=254)
+]
+PageAddress = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$")]
 Place = Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+(/[A-Za-z0-9._/-]+)?$")]
 SqlName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 CalendarDate = Annotated[str, AfterValidator(_calendar_date)]

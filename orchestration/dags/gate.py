@@ -13,7 +13,7 @@ from orchestration.config.files import load_settings
 from orchestration.dags.clock import run_as_of
 from orchestration.dags.confirmations import run_confirmed
 from orchestration.errors import InsightsError
-from orchestration.runs.readiness import Needs, lacking, skip_reason
+from orchestration.runs.readiness import Needs, lacking, notices, skip_reason
 
 WRITER_POOL = "insights_writer"
 
@@ -54,7 +54,10 @@ class Gate(BaseSensorOperator):
         self.lacking = lacking(load_settings(), self.needs, run_as_of(context), run_confirmed(context)) or ""
         if self.lacking:
             self.log.info("Waiting. %s", self.lacking)
-        return not self.lacking
+            return False
+        for notice in notices(load_settings(), self.needs):
+            self.log.warning("%s", notice)
+        return True
 
 
 def pool_problem() -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 from airflow.models.baseoperator import BaseOperator, chain
@@ -23,6 +22,7 @@ WRITERS: Mapping[str, str] = {"purge": "#f2c9c9", "reconcile": "#d7e8c9", "recou
 OTHERS: Mapping[str, str] = {
     **dict.fromkeys(("export_day", "export_week", "export_month"), "#d9f0d0"),
     "send_reviews": "#c9dcff",
+    "send_digests": "#dcd0f0",
     "warm": "#fbe3a9",
 }
 SECOND = timedelta(seconds=1)
@@ -32,7 +32,7 @@ def make_steps(dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> None:
     """Make the tasks of a flow, each after the one before; `manifest` has the marts for its gate and load log.
 
     The step after one that always runs waits for the step before it too, so that its failure fails the run. No step
-    waits for one aside. It must be called inside the DAG.
+    waits for one aside, which waits for the last step before it that is none. It must be called inside the DAG.
     """
     tasks = [(step, _task(step, dag_key, flow, manifest)) for step in flow.steps]
     line = [(step, task) for step, task in tasks if not isinstance(step, flows.Aside)]
@@ -40,9 +40,12 @@ def make_steps(dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> None:
     for (_, before), (step, _), (_, after) in zip(line, line[1:], line[2:], strict=False):
         if isinstance(step, flows.Always):
             chain(before, after)
-    for (_, before), (step, task) in pairwise(tasks):
+    awaited = tasks[0][1]
+    for step, task in tasks:
         if isinstance(step, flows.Aside):
-            chain(before, task)
+            chain(awaited, task)
+        else:
+            awaited = task
 
 
 def _task(step: Step, dag_key: str, flow: Flow, manifest: Mapping[str, Any]) -> BaseOperator | DbtTaskGroup:

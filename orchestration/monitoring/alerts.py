@@ -7,7 +7,8 @@ import smtplib
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -31,7 +32,7 @@ def deliver(settings: Settings, subject: str, text: str) -> list[str]:
         try:
             send()
         except (OSError, ValueError, smtplib.SMTPException) as error:
-            failures.append(f"{name}: {_reason(error)}")
+            failures.append(f"{name}: {reason_of(error)}")
     return failures
 
 
@@ -45,26 +46,38 @@ def _post(settings: Settings, address: str, text: str) -> None:
 
 
 def _mail(settings: Settings, server: str, subject: str, text: str) -> None:
-    rules, parts = settings.insights.alerts, urlsplit(server)
+    rules = settings.insights.alerts
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, rules.mail_from, settings.insights.etl.owner_email
     message.set_content(text)
+    with mail_client(server, rules.timeout_seconds) as client:
+        client.send_message(message)
+
+
+@contextmanager
+def mail_client(server: str, timeout_seconds: float) -> Iterator[smtplib.SMTP]:
+    """Yield a client of a mail server by its URL, with TLS where the server offers it, and logged in.
+
+    Raises OSError, ValueError or SMTPException, whose texts may name the server; `reason_of` gives one that does not
+    show its password.
+    """
+    parts = urlsplit(server)
     host, port = parts.hostname or "localhost", parts.port or SMTP_PORTS[parts.scheme]
     context = ssl.create_default_context()
     if parts.scheme == "smtps":
-        client: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=rules.timeout_seconds, context=context)
+        client: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=timeout_seconds, context=context)
     else:
-        client = smtplib.SMTP(host, port, timeout=rules.timeout_seconds)
+        client = smtplib.SMTP(host, port, timeout=timeout_seconds)
     with client:
         client.ehlo()
         if parts.scheme == "smtp" and client.has_extn("starttls"):
             client.starttls(context=context)
         if parts.username:
             client.login(unquote(parts.username), unquote(parts.password or ""))
-        client.send_message(message)
+        yield client
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Return the reason of a failure; an error of urllib may carry the address, which is a secret."""
     if isinstance(error, urllib.error.HTTPError):
         return f"the answer was {error.code} {error.reason}"

@@ -22,6 +22,7 @@ from orchestration.monitoring.families import FAMILIES, metric
 from orchestration.monitoring.outcomes import Outcome, outcomes
 from orchestration.monitoring.processor import server_seconds
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_silence import HOUR, silences
 from orchestration.warehouse.status import mart_ages
 
 LOG = logging.getLogger(__name__)
@@ -128,13 +129,22 @@ class Metrics(Collector):
 
 
 def _source(db: Database) -> list[Metric]:
-    """Return when Orgo wrote its newest task event; the index on `created_at` answers that."""
+    """Return when Orgo wrote its newest task event, which the index on `created_at` answers, and what loads saw.
+
+    For how long a table had been silent is as of the last load: where loads have stopped, it does not grow (D258).
+    """
     query = sql.SQL("select extract(epoch from max(created_at)) from {}").format(db.source("task_events"))
-    newest, limit = db.value(query), db.settings.insights.etl.source_stale_hours * 3600
+    newest, found = db.value(query), silences(db)
     about = "When Orgo wrote its newest task event, in seconds since 1970 UTC."
+    silent = "For how long no row of the table had changed when the last load looked."
+    limits = [
+        *((one.table, "stale", one.stale_hours * HOUR) for one in found),
+        *((one.table, "stopped", one.stopped_hours * HOUR) for one in found),
+    ]
     return [
         metric("insights_source_newest_event_timestamp_seconds", about, (), [] if newest is None else [(newest,)]),
-        metric("insights_source_stale_seconds", "etl.source_stale_hours, in seconds.", (), [(limit,)]),
+        metric("insights_source_silent_seconds", silent, ("table",), [(one.table, one.seconds) for one in found]),
+        metric("insights_source_silent_limit_seconds", "What is too long.", ("table", "limit"), limits),
     ]
 
 

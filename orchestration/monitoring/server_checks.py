@@ -8,13 +8,16 @@ from datetime import UTC, datetime
 from psycopg import sql
 
 from orchestration.backups.check import summary
+from orchestration.digests.plan import plan
 from orchestration.errors import InsightsError
 from orchestration.monitoring.findings import Finding, judged
 from orchestration.monitoring.outcomes import outcomes
 from orchestration.warehouse.access.privileges import check_privileges
 from orchestration.warehouse.access.roles import ALL_ROLES, WRITER_ONLY
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.deliveries import SENT
 from orchestration.warehouse.loads import check_source
+from orchestration.warehouse.source_silence import silent
 
 OLDEST_SERVER, NEWEST_SERVER = 15, 18
 SKEW_SECONDS = 5.0
@@ -53,7 +56,20 @@ _TABLES = """
 
 def server_checks() -> list[Callable[[Database], Iterator[Finding]]]:
     """Return the checks, each of which may raise InsightsError."""
-    return [_version, _clock, _prepared, _settings, _memory, _source, _indexes, _tables, _unfinished, _dags, _backups]
+    return [
+        _version,
+        _clock,
+        _prepared,
+        _settings,
+        _memory,
+        _source,
+        _indexes,
+        _tables,
+        _unfinished,
+        _dags,
+        _digests,
+        _backups,
+    ]
 
 
 def _version(db: Database) -> Iterator[Finding]:
@@ -71,7 +87,8 @@ def _clock(db: Database) -> Iterator[Finding]:
 
 
 def _prepared(db: Database) -> Iterator[Finding]:
-    missing = db.missing({"dag_outcomes": db.ops("dag_outcomes"), "load_log": db.ops("load_log")})
+    tables = ("dag_outcomes", "digest_deliveries", "load_log")
+    missing = db.missing({name: db.ops(name) for name in tables})
     says = (
         f"the bookkeeping lacks {', '.join(sorted(missing))}" if missing else "the bookkeeping is that of this release"
     )
@@ -118,7 +135,9 @@ def _memory(db: Database) -> Iterator[Finding]:
 def _source(db: Database) -> Iterator[Finding]:
     try:
         check_source(db)
-        yield Finding("source", "ok", "every operational table can be read")
+        quiet = silent(db)
+        says = " ".join(map(str, quiet)) or "every operational table can be read, and Orgo wrote before the last load"
+        yield judged("source", not quiet, says, "Ask whether Orgo works; see docs/monitoring.md#insightssourcesilent.")
     except InsightsError as error:
         yield Finding("source", "broken", str(error), "Run: insights init")
 
@@ -178,3 +197,16 @@ def _dags(db: Database) -> Iterator[Finding]:
     says = f"failing: {', '.join(failing)}" if failing else f"none of {len(ended)} that ran is failing"
     yield judged("DAGs", not failing, says, "See docs/airflow.md; insights_ops.dag_outcomes has the messages.")
     yield judged("messages", not lost, f"{lost} reached nobody", "Run: insights alerts test")
+
+
+def _digests(db: Database) -> Iterator[Finding]:
+    """Look for digests that were not delivered, and for recipients that get none by mistake."""
+    if not db.settings.insights.digests.recipients:
+        yield Finding("digests", "ok", "insights.digests.recipients is empty")
+        return
+    planned = plan(db, datetime.now(UTC).date())
+    undelivered = [one for one in planned if one.delivery and one.delivery.status != SENT]
+    refused = sorted({one.recipient.name for one in planned if one.is_mistake})
+    says = [f"{one.recipient.name}: {one.delivery.answer}" for one in undelivered if one.delivery]
+    says += [f"nothing may be sent to {', '.join(refused)}"] if refused else []
+    yield judged("digests", not says, "; ".join(says) or "none is undelivered", "Run: insights digest list")

@@ -17,7 +17,7 @@ from orchestration.manifest import marts, read_manifest
 from orchestration.monitoring.announce import record_and_tell
 from orchestration.monitoring.outcomes import Ended
 from orchestration.runs.limits import time_limit
-from orchestration.runs.readiness import Needs, lacking, skip_reason
+from orchestration.runs.readiness import Needs, lacking, notices, skip_reason
 from orchestration.runs.work import BUILD_MODELS, WORK, Run, check_load_log, dbt_command, run_dbt
 from orchestration.supervision import stopping_raises
 from orchestration.warehouse.source_guard import Confirmed
@@ -127,6 +127,8 @@ def _wait(run: Run, flow: Flow, needs: Needs, pause: Pause) -> None:
         run.say(f"Waiting. {missing}")
         pause(between.total_seconds())
         waited += between
+    for notice in notices(run.settings, needs):
+        run.say(f"Warning: {notice}")
 
 
 def _attempt(work: Callable[[], object], run: Run, limit: timedelta, pause: Pause) -> None:

@@ -15,6 +15,7 @@ from orchestration.warehouse.clock import check_as_of
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import check_source, missing_loads, newest_loads
 from orchestration.warehouse.source_guard import Confirmed, check_source_rows
+from orchestration.warehouse.source_silence import silent
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,17 @@ def lacking(settings: Settings, needs: Needs, as_of: date, confirmed: Confirmed)
             " Run: insights build"
         )
     return missing
+
+
+def notices(settings: Settings, needs: Needs) -> list[str]:
+    """Return what a load should say before it begins: that Orgo may have stopped writing. It stops no load (D258)."""
+    if not needs.checks_rows:
+        return []
+    try:
+        with Database.open(settings) as db:
+            return [str(one) for one in silent(db)]
+    except InsightsError as error:
+        return [f"Whether Orgo still writes is not known: {error}"]
 
 
 def _none_will_come(dag_ids: Sequence[str], environment: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration import dbt
 from orchestration.config.files import Settings
 from orchestration.dbt_failures import failure
-from orchestration.errors import FailedError, NotBuiltError, UnavailableError
+from orchestration.errors import FailedError, NotBuiltError, NotPreparedError, UnavailableError
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import missing_loads, newest_loads
 from orchestration.warehouse.source_guard import Confirmed
@@ -159,6 +159,26 @@ def _export(every: Period) -> Callable[[Run], dict[str, int]]:
     return make
 
 
+def _send_digests(run: Run) -> dict[str, int]:
+    """Send the digests that are due; returns the numbers of sent, pending and failed ones.
+
+    A digest that is not delivered fails no run (decision D257), and neither does a warehouse that has no review yet.
+    """
+    from orchestration.digests.send import send_digests
+
+    counts = {"sent": 0, "pending": 0, "failed": 0}
+    if not run.settings.insights.digests.recipients:
+        return counts
+    try:
+        with Database.open(run.settings) as db:
+            for told in send_digests(db, run.as_of, run.say):
+                run.say(str(told))
+                counts[told.status] += 1
+    except (NotBuiltError, NotPreparedError) as error:
+        run.say(f"No digest was sent. {error}")
+    return counts
+
+
 def _warm(run: Run) -> dict[str, int]:
     """Fill the cache; returns the number of answers of each dashboard that were found in it.
 
@@ -186,5 +206,6 @@ WORK: Mapping[str, Callable[[Run], Any]] = {
     "export_week": _export("week"),
     "export_month": _export("month"),
     "send_reviews": _send_reviews,
+    "send_digests": _send_digests,
     "warm": _warm,
 }

@@ -27,17 +27,28 @@ class ContractColumn:
 
 @dataclass(frozen=True)
 class ContractTable:
-    """An operational table: its name, and its columns by name."""
+    """An operational table: its name, its columns by name, and where it changes on every working day.
+
+    Then `changed_at` is the column with the time of a change.
+    """
 
     name: str
     columns: dict[str, ContractColumn]
+    changed_at: str | None = None
 
 
 def contract_tables() -> list[ContractTable]:
     """Return the tables of the source `orgo` (source contract, section 1)."""
     document = yaml.safe_load((PROJECT / SOURCES_FILE).read_text(encoding="utf-8"))
     (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
-    return [ContractTable(t["name"], {c["name"]: _column(c) for c in t["columns"]}) for t in orgo["tables"]]
+    return [
+        ContractTable(
+            table["name"],
+            {column["name"]: _column(column) for column in table["columns"]},
+            table.get("config", {}).get("loaded_at_field"),
+        )
+        for table in orgo["tables"]
+    ]
 
 
 def mart_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""The statuses of a delivery: those that insights_ops.review_deliveries takes."""
+"""The statuses of a delivery: those that review_deliveries and digest_deliveries in insights_ops take."""
 
 from __future__ import annotations
 

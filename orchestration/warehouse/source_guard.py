@@ -29,7 +29,7 @@ class Confirmed:
 
 
 def check_source_rows(db: Database, as_of: date, confirmed: Confirmed) -> None:
-    """Compare the rows of the operational tables with those at the start of the last load, then store their numbers.
+    """Compare the rows of the operational tables with those at the start of the last load, then store them.
 
     It makes one pass over each operational table. `as_of` is the day of the load. Raises RefusedError, and stores
     nothing, if too many rows have vanished or would be left behind the retention cutoff, unless that is confirmed; also
@@ -48,7 +48,7 @@ def check_source_rows(db: Database, as_of: date, confirmed: Confirmed) -> None:
         )
     if not confirmed.cutoff:
         _check_cutoff(found, after, etl)
-    _store(db, totals)
+    _store(db, found)
 
 
 def vanished_rows(db: Database) -> str | None:
@@ -92,12 +92,15 @@ def _check_cutoff(found: Sequence[SourceRows], cutoff: str, etl: Etl) -> None:
     )
 
 
-def _store(db: Database, totals: Mapping[str, int]) -> None:
+def _store(db: Database, found: Sequence[SourceRows]) -> None:
     statement = sql.SQL(
         """
-        insert into {} as stored (table_name, row_count) values (%s, %s)
-        on conflict (table_name) do update set row_count = excluded.row_count, counted_at = excluded.counted_at
+        insert into {} as stored (table_name, row_count, newest_at) values (%s, %s, %s)
+        on conflict (table_name) do update set
+            row_count = excluded.row_count,
+            counted_at = excluded.counted_at,
+            newest_at = excluded.newest_at
         """
     ).format(db.ops("source_counts"))
-    for table, total in totals.items():
-        db.execute(statement, [table, total])
+    for rows in found:
+        db.execute(statement, [rows.table, rows.total, rows.newest_at])

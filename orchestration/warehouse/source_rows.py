@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from psycopg import sql
 
@@ -21,13 +21,14 @@ class SourceRows:
     """The rows of one operational table.
 
     `kept_before` and `kept` are the rows that are not behind an earlier and a later retention cutoff; both are 0 for a
-    table without a date.
+    table without a date. `newest_at` is the time of its newest change, None for a table that may rest for weeks.
     """
 
     table: str
     total: int
     kept_before: int
     kept: int
+    newest_at: datetime | None
 
 
 def cutoffs(db: Database, as_of: date) -> tuple[str, str]:
@@ -48,7 +49,9 @@ def cutoffs(db: Database, as_of: date) -> tuple[str, str]:
 
 def source_rows(db: Database, before: str, after: str) -> list[SourceRows]:
     """Return the rows of every operational table, with one pass over each."""
-    return [SourceRows(table.name, *_count(db, table.name, before, after)) for table in contract_tables()]
+    return [
+        SourceRows(table.name, *_count(db, table.name, before, after, table.changed_at)) for table in contract_tables()
+    ]
 
 
 def row_counts(db: Database) -> dict[str, int]:
@@ -59,19 +62,37 @@ def row_counts(db: Database) -> dict[str, int]:
 def rows_behind(db: Database, cutoff: str) -> list[tuple[str, int, int]]:
     """Return the tables of dated events, each with its rows and with how many are behind a cutoff."""
     found = [(table, *_count(db, table, "-infinity", cutoff)) for table in DATED]
-    return [(table, total, dated - kept) for table, total, dated, kept in found]
+    return [(table, total, dated - kept) for table, total, dated, kept, _ in found]
 
 
-def _count(db: Database, table: str, before: str, after: str) -> tuple[int, int, int]:
-    """Return the rows of a table, and those from each of two UTC dates on."""
-    column = DATED.get(table)
-    if column is None or _type(db, table, column) not in COMPARABLE:
-        return _total(db, table), 0, 0
+def _count(
+    db: Database, table: str, before: str, after: str, changed_at: str | None = None
+) -> tuple[int, int, int, datetime | None]:
+    """Return the rows of a table, those from each of two UTC dates on, and the newest change by a column."""
+    counted, changed = _comparable(db, table, DATED.get(table)), _comparable(db, table, changed_at)
     # Literals, which postgres_fdw passes on, so that the other server counts.
-    query = sql.SQL("select count(*), count(*) filter (where {c} >= {a}), count(*) filter (where {c} >= {b}) from {t}")
-    a, b = (sql.SQL("{}::timestamptz").format(sql.Literal(_midnight(day))) for day in (before, after))
-    (total, first, second) = db.rows(query.format(c=sql.Identifier(column), a=a, b=b, t=db.source(table)))[0]
-    return total, first, second
+    columns = [
+        sql.SQL("count(*)"),
+        *(_counted_from(counted, day) for day in (before, after)),
+        sql.SQL("max({})::timestamptz").format(changed) if changed else sql.SQL("null::timestamptz"),
+    ]
+    query = sql.SQL("select {} from {}").format(sql.SQL(", ").join(columns), db.source(table))
+    total, first, second, newest = db.rows(query)[0]
+    return total, first, second, newest
+
+
+def _counted_from(column: sql.Identifier | None, day: str) -> sql.Composable:
+    if column is None:
+        return sql.SQL("0")
+    moment = sql.SQL("{}::timestamptz").format(sql.Literal(_midnight(day)))
+    return sql.SQL("count(*) filter (where {} >= {})").format(column, moment)
+
+
+def _comparable(db: Database, table: str, column: str | None) -> sql.Identifier | None:
+    """Return a column, None if there is none or if it has drifted to a type that is no time."""
+    if column is None or _type(db, table, column) not in COMPARABLE:
+        return None
+    return sql.Identifier(column)
 
 
 def _total(db: Database, table: str) -> int:

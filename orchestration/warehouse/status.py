@@ -150,7 +150,12 @@ def judged_at(db: Database) -> datetime:
 
     A run of that day may take `etl.late_after_minutes` too.
     """
-    now: datetime = db.value("select now()").astimezone(UTC)
+    return judged_moment(db, db.value("select now()"))
+
+
+def judged_moment(db: Database, moment: datetime) -> datetime:
+    """Return a moment in UTC, at most the end of the day that INSIGHTS_AS_OF sets, like `judged_at`."""
+    now = moment.astimezone(UTC)
     given = os.environ.get(AS_OF)
     if not given:
         return now

@@ -99,11 +99,12 @@ def test_a_missing_section_breaks_no_rule_of_a_file_with_another_error(specified
 
 
 def leaves(data: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """Return each value by its dotted key; a mapping by environment or domain is one value."""
+    """Return each value by its dotted key; a mapping by environment, domain or table is one value."""
     found: dict[str, Any] = {}
     for key, value in data.items():
         here = f"{path}.{key}".removeprefix(".")
-        is_inner = isinstance(value, dict) and "prod" not in value and key != "overrides_by_domain"
+        is_whole = key in ("overrides_by_domain", "source_hours")
+        is_inner = isinstance(value, dict) and "prod" not in value and not is_whole
         found |= leaves(value, here) if is_inner else {here: value}
     return found
 

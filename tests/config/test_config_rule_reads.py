@@ -57,12 +57,14 @@ def spoiled(tmp_path: Path) -> ConfigProject:
         "smtp_url": "smtp://a:pw@mail.example.org",
     }
     insights["source"] = {"schema": "s" * 60, "snapshot_directory": "snapshot"}
-    insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1}
+    insights["etl"] |= {"default_batch_size": 2, "max_batch_size": 1, "source_stopped_hours": 48}
     insights["access"] |= {"restricted_roles": ["a", "*"], "internal_roles": ["b"], "public_roles": ["c"]}
     insights["access"]["anonymised_roles"] = ["*"]
     insights["reports_api"] |= {"superuser_roles": ["*"]}
     scheduled = {"name": "same", "export": "tasks", "organization": "a", "user": "b", "every": "day"}
     insights["exports"]["scheduled"] = [scheduled, scheduled]
+    of_digests = {"name": "same", "organization": "a", "roles": ["m"], "webhook_url": "https://chat.example.org/pw"}
+    insights["digests"]["recipients"] = [of_digests, of_digests | {"mail": "a@example.org"}]
     insights["exports"] |= {"allowed_visibilities": ["RESTRICTED"], "pii_masking_enabled": False}
     for dag in dags["etl_dags"].values():
         dag["id"] = "insights_same"

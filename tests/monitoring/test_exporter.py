@@ -26,6 +26,7 @@ from orchestration.cache.counters import Counters
 from orchestration.cache.keys import Group
 from orchestration.cache.store import Store
 from orchestration.config.files import CONFIG_FILE, PROJECT, load_settings
+from orchestration.config.tokens import WATCHED
 from orchestration.monitoring.outcomes import Ended, record
 from orchestration.warehouse.database import Database
 from workshop.services import LocalRedis
@@ -63,9 +64,17 @@ def environment(sample: Warehouse, redis_of_module: LocalRedis) -> dict[str, str
 def done(sample: Warehouse, redis_of_module: LocalRedis) -> None:
     """Do what a load, a purge and a service of prod do before the first scrape; the sample was built without them."""
     sample.execute(
-        "insert into insights_ops.source_counts (table_name, row_count) values ('tasks', 4321);"
+        "insert into insights_ops.source_counts (table_name, row_count, counted_at, newest_at) values"
+        " ('tasks', 4321, '2026-01-04 02:00+00', '2026-01-01 02:00+00'),"  # the load looked after three days
+        " ('task_events', 5, '2026-01-04 02:00+00', '2026-01-04 02:30+00'),"  # a clock that is ahead
+        " ('task_comments', 0, '2026-01-04 02:00+00', null), ('roles', 7, '2026-01-04 02:00+00', null);"
         "insert into insights_ops.purge_log (relation_name, retention_class, as_of, cutoff, environment)"
         " values ('fact_tasks', 'raw_event', '2026-01-01', '2024-01-02', 'prod');"
+        "insert into insights_ops.digest_deliveries (digest_id, recipient, organization_id, cadence, review_date,"
+        " channel, status, attempts, last_answer) select gen_random_uuid(), v.*, 1, '' from (values"
+        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', date '2026-01-05', 'mail', 'failed'),"
+        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', date '2026-01-12', 'mail', 'sent'),"
+        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'monthly', date '2026-01-01', 'mail', 'failed')) as v;"
         "insert into insights_ops.backup_runs (kind, environment, started_at, label)"
         " values ('full', 'prod', now(), 'a');"
         "insert into insights_ops.backup_drills"
@@ -110,8 +119,12 @@ def test_figures_are_those_of_the_tables(port: int, sample: Warehouse) -> None:
     assert found["insights_scrape_errors"] == {(): 0}
     newest = sample.value("select max(created_at) from task_events")
     assert found["insights_source_newest_event_timestamp_seconds"] == {(): pytest.approx(newest.timestamp())}
-    assert found["insights_source_stale_seconds"] == {(): 48 * 3600}
-    assert found["insights_source_rows"] == {("tasks",): 4321}
+    assert found["insights_source_silent_seconds"] == {("tasks",): 3 * 86400, ("task_events",): 0}
+    limits = {
+        (limit, table): hours * 3600 for limit, hours in (("stale", 48), ("stopped", 168)) for table in WATCHED[:2]
+    }
+    assert found["insights_source_silent_limit_seconds"] == limits
+    assert found["insights_source_rows"][("tasks",)] == 4321
     rejected = sample.rows(
         "select relation_name, finding, sum(row_count) from insights_ops.data_quality where not is_loaded group by 1, 2"
     )
@@ -123,6 +136,8 @@ def test_figures_are_those_of_the_tables(port: int, sample: Warehouse) -> None:
     assert found["insights_purge_cutoff_timestamp_seconds"] == {("raw_event",): 1704153600}
     assert found["insights_cache_requests_total"] == {("overview", "hits"): 1}
     assert found["insights_review_cases"] == {("pending",): asked, ("failed",): 0, ("sent",): 0}
+    # The failed one of the week before is no matter any more.
+    assert found["insights_digests"] == {("pending",): 0, ("failed",): 1, ("sent",): 1}
     day = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     assert found["insights_mart_data_up_to_timestamp_seconds"][("fact_tasks",)] == day
     assert found["insights_mart_is_late"][("fact_tasks",)] == 1

@@ -32,8 +32,9 @@ CUTOFFS = {"raw_event": RAW_CUTOFF, "aggregated": date(2023, 12, 22), "pattern_r
 
 PATTERNS = ("pattern_weekly", "pattern_monthly", "pattern_yearly")
 
-# A pattern is found again by each review; no model declares the key of review_deliveries.
+# A pattern is found again by each review; no model declares the keys of deliveries.
 KEYS = {**dict.fromkeys(PATTERNS, "review_date::text || pattern_id"), "review_deliveries": "case_id"}
+KEYS["digest_deliveries"] = "digest_id"
 KEYS["report_task_backlog"] = "(organization_id, domain, severity, visibility, age_band, first_day)::text"
 
 # The sample's rows of January and February 2024, counted in the operational tables; its unknown tokens are rejected.
@@ -71,6 +72,7 @@ def _relations() -> dict[str, str]:
         "insights.report_monthly_trends",
         "insights_ops.review_requests",
         "insights_ops.review_deliveries",
+        "insights_ops.digest_deliveries",
     )
     return {name.rpartition(".")[2]: name for name in looked_at}
 

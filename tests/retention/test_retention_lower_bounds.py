@@ -154,5 +154,6 @@ def test_every_relation_that_keeps_rows_says_for_how_long() -> None:
     kept_for_ever = {m["name"] for m in keeping} - planned
     assert kept_for_ever == {"dim_learning_groups"}
     # What is rebuilt whole needs no purge, but names leave with their persons, not with the next load (decision D203);
-    # the log of deliveries goes with the outbox.
-    assert planned == {m["name"] for m in keeping} - kept_for_ever | {"personal_persons", "review_deliveries"}
+    # the log of deliveries goes with the outbox, and that of digests with the reviews.
+    others = {"personal_persons", "review_deliveries", "digest_deliveries"}
+    assert planned == {m["name"] for m in keeping} - kept_for_ever | others

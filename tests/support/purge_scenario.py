@@ -50,6 +50,7 @@ LEAVING = {
     "pattern_yearly": ["pattern before"],
     "review_requests": ["request before", "earlier episode"],
     "review_deliveries": ["request before"],
+    "digest_deliveries": ["digest before"],
 }
 STAYING = {
     "dim_tasks": ["task"],
@@ -64,6 +65,7 @@ STAYING = {
     "pattern_yearly": ["pattern"],
     "review_requests": ["request", "open episode"],
     "review_deliveries": ["request"],
+    "digest_deliveries": ["digest"],
 }
 
 ORGANIZATION = "(select id from organizations order by slug limit 1)"
@@ -176,6 +178,14 @@ def _delivery(name: str) -> str:
     )
 
 
+def _digest(name: str, day: str) -> str:
+    return _insert(
+        "insights_ops.digest_deliveries",
+        **{"digest_id": _id(name), "recipient": "'heads'", "organization_id": ORGANIZATION, "cadence": "'weekly'"},
+        **{"review_date": f"'{day}'", "channel": "'mail'", "status": "'sent'", "attempts": "1", "last_answer": "''"},
+    )
+
+
 WAREHOUSE = "".join(
     (
         _gone("gone"),  # the load has made the person that only a check-in names
@@ -191,6 +201,8 @@ WAREHOUSE = "".join(
         _request("request", _id("no pattern"), "2025-11-21"),
         _delivery("request before"),
         _delivery("request"),
+        _digest("digest before", "2025-11-20"),
+        _digest("digest", "2025-11-21"),
         *(
             _pattern(f"pattern_{cadence}", name, day)
             for cadence in ("weekly", "monthly", "yearly")

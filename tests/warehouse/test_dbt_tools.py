@@ -53,15 +53,22 @@ def test_freshness_warns_of_a_source_at_rest(prepared: Warehouse, tmp_path: Path
 
     def state() -> dict[str, str]:
         done = plain_dbt(_variables(prepared), "source", "freshness", "--output", str(found))
-        assert done.succeeded, done.output
         results = json.loads(found.read_text("utf-8"))["results"]
-        return {result["unique_id"].rpartition(".")[2]: result["status"] for result in results}
+        states = {result["unique_id"].rpartition(".")[2]: result["status"] for result in results}
+        assert done.succeeded == ("error" not in states.values()), done.output
+        return states
 
-    # The sample ends on the first day of 2026; the threshold is `etl.source_stale_hours`, 48.
-    assert state() == {"tasks": "warn", "task_events": "warn", "task_comments": "warn"}
-    prepared.execute(
-        "update tasks set updated_at = now() - interval '47 hours' where id = (select min(id::text)::uuid from tasks)"
-    )
+    def change(table: str, column: str, hours: int) -> None:
+        prepared.execute(
+            f"update {table} set {column} = now() - interval '{hours} hours'"  # noqa: S608 - literals
+            f" where id = (select min(id::text)::uuid from {table})"
+        )
+
+    # The sample ends on the first day of 2026; the thresholds are `etl.source_stale_hours`, 48, and 168.
+    assert state() == {"tasks": "error", "task_events": "error", "task_comments": "error"}
+    change("tasks", "updated_at", 47)
+    change("task_events", "created_at", 49)
+    change("task_comments", "updated_at", 167)
     assert state() == {"tasks": "pass", "task_events": "warn", "task_comments": "warn"}
 
 

@@ -22,10 +22,11 @@ comment on table {ops}.load_log is
 create table if not exists {ops}.source_counts (
     table_name text primary key,
     row_count bigint not null,
-    counted_at timestamptz not null default clock_timestamp()
+    counted_at timestamptz not null default clock_timestamp(),
+    newest_at timestamptz
 );
 comment on table {ops}.source_counts is
-'One row for each operational table: its number of rows when the last load began (decision D142).';
+'One row for each operational table: its number of rows and its newest change when the last load began (decisions D142 and D258).';
 
 create table if not exists {ops}.purge_log (
     purge_log_id bigint generated always as identity primary key,
@@ -136,6 +137,21 @@ create table if not exists {ops}.review_deliveries (
 );
 comment on table {ops}.review_deliveries is 'What became of each review request: one row a case that was tried.';
 
+-- A digest is marked after it was sent: a killed run sends one again, with the same id (decision D256).
+create table if not exists {ops}.digest_deliveries (
+    digest_id uuid primary key,
+    recipient text not null,
+    organization_id uuid not null,
+    cadence text not null check (cadence in ('weekly', 'monthly', 'yearly')),
+    review_date date not null,
+    channel text not null check (channel in ('mail', 'webhook')),
+    status text not null check (status in ({statuses})),
+    attempts integer not null,
+    last_answer text not null,
+    last_attempt_at timestamptz not null default now()
+);
+comment on table {ops}.digest_deliveries is 'What became of each digest: one row for each recipient and review that was tried.';
+
 -- Neither role owns it. The ETL role inserts the facts of an attempt; the database adds the time and the connected user. An
 -- attempt has at most one end, and rows are never changed.
 create table if not exists {ops}.export_audit (
@@ -186,6 +202,8 @@ begin
             ('{ops}.test_results', 'checked_through', 'bigint'),
             -- When the test last passed over everything.
             ('{ops}.test_results', 'recounted_at', 'timestamptz'),
+            -- When Orgo had last changed a row; NULL for a table that may rest (decision D258).
+            ('{ops}.source_counts', 'newest_at', 'timestamptz'),
             -- The HMAC of a constant with the key of the masks (decision D154); NULL where nothing was masked.
             ('{ops}.export_audit', 'masking_key_id', 'text')
         ) as v (relation, name, type)
@@ -361,7 +379,7 @@ grant select, insert, update, delete on {ops}.profiles to {etl};
 grant select, insert, update, delete on {ops}.test_results to {etl};
 grant select, insert, update on {ops}.counted_reports to {etl};
 grant select, insert, update, delete on {ops}.former_rows to {etl};
-grant select, insert, update, delete on {ops}.review_deliveries to {etl};
+grant select, insert, update, delete on {ops}.review_deliveries, {ops}.digest_deliveries to {etl};
 grant select on {ops}.export_audit to {etl};
 grant insert (
     export_id, event, requested_by, organization, organization_id, export_name, format, output, from_date, to_date, is_masked,

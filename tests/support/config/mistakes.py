@@ -13,8 +13,8 @@ MISTAKES = [
         "    concurency: 4",
         "{file}:{line}: insights.etl.concurency: this key is unknown. Did you mean concurrency? Known here:"
         " owner_email, default_batch_size, max_batch_size, concurrency, extra_connections, queue, swap_attempts,"
-        " overlap_hours, source_stale_hours, late_after_minutes, max_vanished_share, min_vanished_rows,"
-        " max_share_behind_cutoff",
+        " overlap_hours, source_stale_hours, source_stopped_hours, source_hours, late_after_minutes,"
+        " max_vanished_share, min_vanished_rows, max_share_behind_cutoff",
     ),
     (
         CONFIG,

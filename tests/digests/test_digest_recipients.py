@@ -1,0 +1,126 @@
+"""Who gets which digest with which rows, why somebody gets none, and mistakes in the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support.config_project import ConfigProject
+from support.digests.by_hand import AS_OF, HOSPITAL, STORES, recipient, sent, with_digests
+from support.digests.receiver import Receiver
+from support.warehouse import Warehouse
+
+from orchestration.cli import commands
+from orchestration.config.files import Settings
+from orchestration.digests.plan import plan
+from orchestration.warehouse.database import Database
+
+pytestmark = pytest.mark.services
+STATUS = "update insights.dim_organizations set status = '{}' where slug = 'sample-stores'"
+
+
+def reasons(settings: Settings, as_of: date = AS_OF) -> list[str | None]:
+    with Database.open(settings) as db:
+        return [one.reason for one in plan(db, as_of)]
+
+
+def test_a_role_that_may_see_more_gets_no_row_that_may_not_leave(
+    warehouse: Warehouse, settings: Settings, chat: Receiver
+) -> None:
+    access = settings.insights.access.model_copy(update={"restricted_roles": ["chief"], "anonymised_roles": ["chief"]})
+    wide = replace(settings, insights=settings.insights.model_copy(update={"access": access}))
+    told = sent(with_digests(wide, recipient("chief", roles=["chief"], webhook_url="${CHAT_URL}")))
+    assert [one.status for one in told] == ["sent"]
+    assert chat.got[0][1]["visibilities"] == ["PUBLIC", "INTERNAL"]
+    assert "Secret" not in str(chat.got) and "Hidden" not in str(chat.got)
+
+
+def test_a_role_that_may_see_less_gets_less(warehouse: Warehouse, settings: Settings, chat: Receiver) -> None:
+    access = settings.insights.access.model_copy(update={"internal_roles": ["manager"]})
+    narrow = replace(settings, insights=settings.insights.model_copy(update={"access": access}))
+    sent(with_digests(narrow, recipient("visitors", roles=["visitor"], webhook_url="${CHAT_URL}")))
+    assert (chat.got[0][1]["visibilities"], "Kitchen" in str(chat.got)) == (["PUBLIC"], False)
+    access = access.model_copy(update={"public_roles": ["manager"]})
+    nothing = replace(settings, insights=settings.insights.model_copy(update={"access": access}))
+    mine = with_digests(nothing, recipient("nobody", roles=["visitor"]))
+    assert reasons(mine) == ["its roles may see nothing that may leave"]
+    assert sent(mine) == []
+
+
+def test_who_gets_none_and_why(warehouse: Warehouse, settings: Settings) -> None:
+    profile = settings.profiles["default"].model_copy(update={"notification_scope": "team"})
+    unreviewed = profile.cyclic_overview.schedule.model_copy(update={"yearly": False})
+    overview = profile.cyclic_overview.model_copy(update={"schedule": unreviewed})
+    own = profile.model_copy(update={"cyclic_overview": overview})
+    insights = settings.insights
+    patterns = insights.patterns.model_copy(update={"overrides_by_domain": {}})
+    code = warehouse.value("select profile_code from insights.dim_organizations where slug = %s", HOSPITAL)
+    other = replace(
+        settings,
+        insights=insights.model_copy(update={"patterns": patterns}),
+        profiles={**settings.profiles, code: own},
+    )
+    mine = with_digests(
+        other,
+        recipient("paused", paused=True),
+        recipient("unknown", organization="sample-hospitall"),
+        recipient("all", scope="org_wide"),
+        recipient("department", scope="department"),
+        recipient("team", scope="team"),
+        recipient("yearly", cadences=["yearly"]),
+        recipient("monthly", cadences=["monthly"]),
+    )
+    assert reasons(mine) == [
+        "paused",
+        "There is no organization 'sample-hospitall': give a slug or id that `insights organizations` lists.",
+        f"its scope is org_wide, and notification_scope of the profile {code} team",
+        f"its scope is department, and notification_scope of the profile {code} team",
+        None,
+        f"the profile {code} and those of its domains have no yearly review",
+        "no review in the last 10 days",  # the newest is of 2026-01-01
+    ]
+    assert reasons(with_digests(settings, recipient(), paused=True)) == ["paused"]
+    warehouse.execute(STATUS.format("archived"))
+    try:
+        archived = reasons(with_digests(settings, recipient(organization=STORES)))
+    finally:
+        warehouse.execute(STATUS.format("active"))
+    assert archived == ["the organization is archived"]
+
+
+def test_mistakes_in_recipients_are_found(tmp_path: Path) -> None:
+    project = ConfigProject.copy_to(tmp_path)
+    one = "{ name: same, organization: a, roles: [manager], mail: a@example.org }"
+    none = "{ name: none, organization: a, roles: [manager] }"
+    both = (
+        "{ name: both, organization: a, roles: [m], mail: a@example.org, webhook_url: 'https://hidden.example.org/x' }"
+    )
+    project.edit("    recipients: []", f"    recipients: [{one}, {one}, {none}, {both}]")
+    said = [line.replace('"', "") for line in project.said()]
+    assert [line.partition("insights.digests.")[2] for line in said] == [
+        "recipients.1.name is same: names two recipients, of whom one would get no digest",
+        "recipients.2.name is none: must have either mail or webhook_url",
+        "recipients.3.name is both: must have either mail or webhook_url",
+    ]
+    assert "hidden" not in str(said)
+
+
+def test_the_address_of_a_webhook_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = ConfigProject.copy_to(tmp_path)
+    literal = "{ name: one, organization: a, roles: [m], webhook_url: 'https://chat.example.org/hidden' }"
+    late = "{ name: two, organization: a, roles: [m], webhook_url: '${CHAT_URL}' }"
+    project.edit("    recipients: []", f"    recipients: [{literal}, {late}]")
+    monkeypatch.setenv("INSIGHTS_CONFIG", str(project.folder / "config"))
+    monkeypatch.setenv("CHAT_URL", "https://chat.example.org/hidden")
+    shown = CliRunner().invoke(commands, ["config", "show"], catch_exceptions=False).stdout
+    assert "hidden" not in shown
+    assert shown.count("digests.recipients") > 2
+    monkeypatch.delenv("CHAT_URL")
+    checked = CliRunner().invoke(commands, ["config", "check"], catch_exceptions=False)
+    assert checked.exit_code == 0, checked.output
+    assert "recipients.0.webhook_url is ***: whoever reads this address can write there" in checked.output
+    unset = "the environment variable CHAT_URL is not set; only commands that use it need it"
+    assert f"recipients.1.webhook_url is ***: {unset}" in checked.output
