@@ -112,10 +112,11 @@ def client_seconds() -> float:
 
 def tree_seconds(root: int) -> float:
     """Return the processor seconds of a process, its children, and those of its children that have ended."""
-    return sum(_seconds(process, is_root=process == root) for process in (root, *_children(root)))
+    return sum(_seconds(process, is_root=process == root) for process in (root, *children(root)))
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
+    """Return the ids of the children of a process."""
     listed = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii")
     return [int(number) for number in listed.split()]
 

@@ -156,12 +156,12 @@ class Bench:
         url = self.etl_url(database)
         confirmed = dbt.NOTHING if loads_source else None
         done = dbt.write(self.settings, command, url=url, variables=variables, on_line=ignored, confirmed=confirmed)
-        return _succeeded(done)
+        return succeeded(done)
 
     def load(self, database: str, as_of: date) -> DbtRun:
         """Build everything and test it, with `insights build`; raises like `dbt`. The last command is the tests."""
         variables = dbt.as_of_variable(as_of)
-        return _succeeded(dbt.build(self.settings, url=self.etl_url(database), variables=variables, on_line=ignored))
+        return succeeded(dbt.build(self.settings, url=self.etl_url(database), variables=variables, on_line=ignored))
 
     @contextmanager
     def measured(self, database: str, *, has_sessions: bool = False) -> Iterator[Measurement]:
@@ -217,7 +217,8 @@ def environment(folder: Path) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _succeeded(done: DbtRun) -> DbtRun:
+def succeeded(done: DbtRun) -> DbtRun:
+    """Return a dbt run that succeeded; raises BenchmarkError with dbt's last lines if it did not."""
     if done.exit_code:
         raise BenchmarkError("dbt failed:\n" + "".join(done.output))
     return done

@@ -84,6 +84,6 @@
         select
             contents.started_at,
             contents.ended_at
-        from jsonb_to_recordset(kept.contents) as contents (started_at timestamptz, ended_at timestamptz)
+        from {{ rows_of_json('kept.contents', {'started_at': 'timestamptz', 'ended_at': 'timestamptz'}) }} as contents
     ) as times
 {%- endmacro %}

@@ -55,7 +55,7 @@
     {%- if not counted_at %}{{ return(miscounted_days()) }}{% endif -%}
     select
         organization_id,
-        cast(contents ->> 'created_date_key' as date) as day
+        cast({{ json_member('contents', ['created_date_key']) }} as date) as day
     from {{ former_rows }}
     where relation_name = 'fact_tasks' and contents is not null and replaced_at >= '{{ counted_at }}'
     union
@@ -68,7 +68,7 @@
     select
         organization_id,
         created_date_key as day
-    from {{ api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) }}
+    from {{ api.Relation.create(schema=node.schema, identifier=node.alias) }}
     where loaded_at > '{{ unchecked_range(fact).written_after }}'
 {%- endmacro %}
 

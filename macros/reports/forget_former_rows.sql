@@ -26,15 +26,9 @@
     limit 1
     {%- endif %}
     on conflict (relation_name) do update set counted_at = excluded.counted_at;
-    delete from {{ source('insights_ops', 'former_rows') }}
-    where
-        ctid = any(array(
-            select former_rows.ctid
-            from {{ source('insights_ops', 'former_rows') }} as former_rows
-            where
-                former_rows.replaced_at
-                < (select min(reports.counted_at) from {{ source('insights_ops', 'counted_reports') }} as reports)
-            for update skip locked
-        ))
+    {{ delete_unlocked(
+        source('insights_ops', 'former_rows'),
+        'former.replaced_at < (select min(reports.counted_at) from ' ~ source('insights_ops', 'counted_reports') ~ ' as reports)'
+    ) }}
     {% endif %}
 {% endmacro %}

@@ -39,11 +39,7 @@
     {%- set id = key_columns() | reject('equalto', 'organization_id') | first %}
     {%- set columns = counted_columns()[model.name] %}
     {%- set contents %}
-        jsonb_build_object(
-            {%- for column in columns %}
-            '{{ column }}', former.{{ column }}{{ ',' if not loop.last }}
-            {%- endfor %}
-        )
+        {{ row_as_json('former', columns) }}
     {%- endset %}
     insert into {{ source('insights_ops', 'former_rows') }} (relation_name, organization_id, id, contents)
     select

@@ -23,6 +23,6 @@
         order by former_rows.replaced_at
         limit 1
     ) as kept on true
-    left join lateral jsonb_populate_record(cast(null as {{ relation }}), kept.contents) as contents on true
+    left join lateral {{ row_of_json('kept.contents', relation) }} as contents on true
     where case when kept.id is null then stored.{{ id }} is not null else kept.contents is not null end
 {%- endmacro %}

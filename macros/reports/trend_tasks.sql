@@ -38,6 +38,8 @@
 
 {#- What tasks add to the months that are computed, in a form that is equal for two versions of a task that add the same. -#}
 {% macro trend_shares(tasks) -%}
+{%- set first_waiting = 'greatest(tasks.opened_month, ' ~ first_of_month('span.first_day') ~ ')' -%}
+{%- set is_waiting = first_waiting ~ ' < least(tasks.closed_month, span.until)' -%}
     select
         tasks.organization_id,
         tasks.task_id,
@@ -60,12 +62,10 @@
             case when {{ is_trend_month('tasks.deadline_month') }} then tasks.deadline_month end as deadline_month,
             {{ is_trend_month('tasks.deadline_month') }} and tasks.deadline_outcome = 'missed' as is_missed,
             -- The months in the backlog.
-            daterange(
-                greatest(tasks.opened_month, {{ first_of_month('span.first_day') }}),
-                greatest(tasks.opened_month, {{ first_of_month('span.first_day') }}, least(tasks.closed_month, span.until))
-            ) as waiting
+            case when {{ is_waiting }} then {{ first_waiting }} end as waiting_from,
+            case when {{ is_waiting }} then least(tasks.closed_month, span.until) end as waiting_until
     ) as shares
-    where coalesce(shares.opened_month, shares.closed_month, shares.deadline_month) is not null or not isempty(shares.waiting)
+    where coalesce(shares.opened_month, shares.closed_month, shares.deadline_month) is not null or shares.waiting_from is not null
 {%- endmacro %}
 
 {#- Whether a month is computed: it has ended and is within retention. From the CTE `span`. -#}

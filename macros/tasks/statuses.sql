@@ -13,7 +13,7 @@
 {% macro keep_former_statuses() %}
     {% if is_incremental() and not is_empty_run() and follows_changes() %}
     {%- set spans -%}
-        jsonb_agg(jsonb_build_object('started_at', started_at, 'ended_at', ended_at) order by status_number) filter (where not is_closed)
+        {{ rows_as_json(['started_at', 'ended_at'], 'status_number', 'not is_closed') }}
     {%- endset %}
     insert into {{ source('insights_ops', 'former_rows') }} (relation_name, organization_id, id, contents)
     select

@@ -24,7 +24,7 @@
 
 {#- A seed by its name in the database, not by ref: a data test should depend only on the model it checks, and a unit test on its rows. -#}
 {% macro reference_table(seed) -%}
-    {{- api.Relation.create(database=target.database, schema=target.schema, identifier=seed) -}}
+    {{- adapter.quote(target.schema) }}.{{ adapter.quote(seed) -}}
 {%- endmacro %}
 
 {#- The rows of an enum in seeds/tokens.csv, by rank. -#}

@@ -17,6 +17,9 @@ SCHEMAS = ["insights", "insights_staging", "insights_snapshots", "insights_perso
 
 Node = dict[str, Any]
 
+# The folders of macros/warehouse.
+ENGINES = ["duckdb", "postgres"]
+
 
 @cache
 def manifest() -> dict[str, Any]:

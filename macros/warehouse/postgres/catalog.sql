@@ -1,31 +1,5 @@
 {#- What PostgreSQL's catalog knows. -#}
 
-{% macro postgres__readable_columns(table) %}
-    {% if not execute %}{{ return({}) }}{% endif %}
-    {% set relation = source('orgo', table) %}
-    {% set query %}
-        select
-            a.attname as column_name,
-            case
-                when t.typtype = 'e' then 'enum'
-                when t.typnamespace = 'pg_catalog'::regnamespace then format_type(a.atttypid, null)
-                else 'user-defined'
-            end as data_type
-        from pg_attribute as a
-        inner join pg_type as t on a.atttypid = t.oid
-        where
-            a.attrelid = to_regclass({{ sql_text(relation) }})
-            and a.attnum > 0
-            and not a.attisdropped
-            and has_column_privilege(a.attrelid, a.attnum, 'select')
-    {% endset %}
-    {% set found = {} %}
-    {% for row in run_query(query).rows %}
-        {% do found.update({row['column_name']: row['data_type']}) %}
-    {% endfor %}
-    {{ return(found) }}
-{% endmacro %}
-
 {#- Whether a valid unique index rules out that two rows of a relation are equal in these columns, NULLs being equal. -#}
 {% macro postgres__is_unique_by_index(relation, columns) %}
     {% if not execute %}{{ return(false) }}{% endif %}
@@ -90,17 +64,4 @@
 {#- The row as jsonb, so that no test asks the catalog. -#}
 {% macro postgres__column_of_row(row, column, data_type) -%}
     cast(to_jsonb({{ row }}.*) ->> '{{ column }}' as {{ data_type }})
-{%- endmacro %}
-
-{% macro postgres__source_columns() -%}
-    select
-        c.relname as table_name,
-        a.attname as column_name,
-        case when t.typtype = 'e' then 'text' else format_type(a.atttypid, null) end as actual_type,
-        has_column_privilege(c.oid, a.attnum, 'select') as is_readable
-    from pg_attribute as a
-    inner join pg_class as c on a.attrelid = c.oid
-    inner join pg_namespace as n on c.relnamespace = n.oid
-    inner join pg_type as t on a.atttypid = t.oid
-    where n.nspname = '{{ var("source_schema") }}' and a.attnum > 0 and not a.attisdropped
 {%- endmacro %}

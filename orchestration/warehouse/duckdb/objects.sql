@@ -2,6 +2,9 @@
 -- with the same columns. {ops} is their schema, {ids} its sequence. Every statement is idempotent. Claims, audits and messages are
 -- those of a server: the lock of the file is the lock of the writer, and nobody is served from it.
 
+-- Unit tests name PostgreSQL's type.
+create type if not exists jsonb as json;
+
 create sequence if not exists {ops}.load_log_ids;
 create table if not exists {ops}.load_log (
     load_log_id bigint primary key default nextval({ids}),

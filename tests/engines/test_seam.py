@@ -1,0 +1,99 @@
+"""What engines do differently is in `macros/warehouse/<engine>/`, and nowhere else."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from support.policy import ENGINES, Node, macros, nodes
+
+# Constructs that one engine has and another lacks, or that mean something else there.
+OF_ONE_ENGINE = {
+    "a cast by ::": r"::",
+    "an operator on JSON": r"->>|#>",
+    "a function of jsonb": r"\bjsonb_\w+\(|\bto_jsonb\(",
+    "a function of json": r"\bto_json\(|\bjson(?:_type|_extract\w*|_object|_array|_merge_patch)?\(",
+    "the catalog": r"\bpg_(?!catalog\b)\w+|\bregclass\b|\bregprocedure\b|\bduckdb_\w+\(|\binformation_schema\b",
+    "a row's place": r"\bctid\b",
+    "a temporary table": r"\btemporary table\b|\bon commit drop\b|\bpg_temp\b",
+    "a date as text": r"\bto_char\(|(?<!\.)\bstrftime\(|\bdayname\(|\bmonthname\(",
+    "an interval of numbers": r"\bmake_interval\(|\bto_(?:micro)?seconds\(",
+    "seconds as a binary fraction": r"\bextract\(epoch\b|\bepoch_us\(",
+    "a range": r"\b(?:date|ts|tstz|int4|int8)range\(",
+    "a function of arrays": r"\barray_remove\(|\bcardinality\(|\blist_\w+\(|\bflatten\(",
+    "a function of aggregates": r"\bmode\(|\bevery\(|\bhistogram\(",
+    "a collation": r"\bcollate\b",
+    "letters of a locale": r"\b(?:upper|lower)\(",
+    "spaces of a locale": r"\btrim\((?!both )",
+    "a quotient as text of an engine": r"\bround\(",
+    "a hash of an engine": r"\bhash(?:_record_extended)?\(",
+    "a setting": r"\bset local\b|\bcurrent_setting\(|\bset_config\(",
+    "a select without columns": r"\bselect\s+from\b",
+    "a right": r"\bgrant (?:select|usage|execute)\b|\bhas_\w+_privilege\(",
+}
+
+# Jinja joins texts by the same sign, so it is looked for outside expressions.
+OPERATOR = {"a regular expression by an operator": r" !?~\*? "}
+
+
+def of_one_engine(sql: str) -> list[str]:
+    """Return what a text of SQL, without its comments, has of one engine only."""
+    code = re.sub(r"\{#.*?#\}|--[^\n]*", "", sql, flags=re.S)
+    statements = re.sub(r"raise_compiler_error\(.*?\)\s*\}\}", "", code, flags=re.S)
+    outside = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", statements, flags=re.S)
+    found = [what for what, pattern in OF_ONE_ENGINE.items() if re.search(pattern, statements)]
+    return found + [what for what, pattern in OPERATOR.items() if re.search(pattern, outside)]
+
+
+def texts() -> dict[str, str]:
+    """Return the SQL of every macro outside the folders of engines, and of every model, snapshot and data test."""
+    folders = tuple(f"macros/warehouse/{engine}/" for engine in ENGINES)
+    found: dict[str, str] = {
+        macro["unique_id"]: macro["macro_sql"]
+        for macro in macros()
+        if not macro["original_file_path"].startswith(folders)
+    }
+    written: list[Node] = nodes("model", "snapshot", "test")
+    return found | {node["unique_id"]: node["raw_code"] for node in written if node.get("raw_code")}
+
+
+def test_only_the_folder_of_an_engine_has_its_constructs() -> None:
+    looked_at = texts()
+    assert len(looked_at) > 300
+    assert {name: found for name, sql in looked_at.items() if (found := of_one_engine(sql))} == {}
+
+
+@pytest.mark.parametrize(
+    ("sql", "what"),
+    [
+        ("select a::text from t", "a cast by ::"),
+        ("select document ->> 'a'", "an operator on JSON"),
+        ("select jsonb_build_object('a', 1)", "a function of jsonb"),
+        ("select relname from pg_class", "the catalog"),
+        ("select upper(code) from t", "letters of a locale"),
+        ("select trim(code) from t", "spaces of a locale"),
+        ("where exists (select from t)", "a select without columns"),
+        ("select hash(a) from t", "a hash of an engine"),
+        ("where a ~ '^b'", "a regular expression by an operator"),
+    ],
+)
+def test_a_construct_of_one_engine_is_found(sql: str, what: str) -> None:
+    assert of_one_engine(sql) == [what]
+
+
+def test_comments_and_messages_are_no_constructs() -> None:
+    assert of_one_engine("{#- pg_class -#} select 1 -- a::b\n") == []
+    assert of_one_engine("""{{ exceptions.raise_compiler_error("grant select ") }} select 1""") == []
+
+
+def test_each_engine_implements_what_every_engine_needs() -> None:
+    by_engine = {
+        engine: {m["name"].removeprefix(f"{engine}__") for m in macros() if m["name"].startswith(f"{engine}__")}
+        for engine in (*ENGINES, "default")
+    }
+    dispatched = {
+        name for m in macros() for name in re.findall(r"adapter\.dispatch\('(\w+)', 'orgo_insights'\)", m["macro_sql"])
+    }
+    assert len(dispatched) > 40
+    for engine in ENGINES:
+        assert (engine, dispatched - by_engine[engine] - by_engine["default"]) == (engine, set())
