@@ -192,8 +192,12 @@ NEED_POSTGRESQL = (
 
 
 @pytest.mark.parametrize("command", NEED_POSTGRESQL)
-def test_what_needs_postgresql_says_so(laptop: Laptop, fails: Fails, command: str) -> None:
-    said = fails(*command.split(), **laptop.variables)
+def test_what_needs_postgresql_says_so(
+    laptop: Laptop, fails: Fails, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    for name, value in laptop.variables.items():
+        monkeypatch.setenv(name, value)
+    said = fails(*command.split())
     assert said.startswith("Error: This needs PostgreSQL, and insights.warehouse.type is duckdb"), said
     assert said.count("\n") == 1
 
