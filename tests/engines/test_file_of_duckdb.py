@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -20,6 +22,7 @@ from support.warehouse import Warehouse, disposable_copy
 from orchestration.config.files import PROJECT, Settings, load_settings
 from orchestration.errors import RefusedError
 from orchestration.source_snapshot.take import Wanted, take_snapshot
+from orchestration.warehouse.connection import connect
 from orchestration.warehouse.duckdb.guard import check_snapshot_rows
 from orchestration.warehouse.source_guard import Confirmed
 from workshop.sample.load import SAMPLE_AS_OF
@@ -148,6 +151,29 @@ def test_a_snapshot_that_lost_rows_stops_the_load(built: Laptop, tmp_path: Path)
     says(before)
     check_snapshot_rows(settings, Confirmed())
     assert built.value(counted) == before
+
+
+def test_questions_of_the_documents_have_postgresqls_answers(
+    built: Laptop, built_sample: str, postgres: LocalPostgres
+) -> None:
+    of_analysts, of_the_page = (
+        re.findall(r"```sql\n(.*?)```", (PROJECT / page).read_text("utf-8"), re.S)
+        for page in ("docs/analyst.md", "docs/engines/duckdb.md")
+    )
+    assert (len(of_analysts), len(of_the_page)) == (12, 3)
+    with (
+        duckdb.connect(str(built.file), read_only=True) as file,
+        connect(postgres.url(built_sample, "postgres")) as server,
+    ):
+        for question in (*of_analysts, *of_the_page):
+            found = [tuple(map(_plain, row)) for row in file.execute(question).fetchall()]
+            assert found, question
+            assert found == [tuple(map(_plain, row)) for row in server.execute(question).fetchall()], question
+
+
+def _plain(value: object) -> object:
+    """Return a number as PostgreSQL and DuckDB both have it; their types of sums and quotients differ."""
+    return round(float(value), 9) if isinstance(value, (int, float, Decimal)) else value
 
 
 CALLS = (
