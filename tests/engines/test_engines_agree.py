@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from support.deployed.deployed_schema import delete_like_deployed
 from support.deployed.ten_days import DAYS, day_of_life
 from support.engines.duckdb_file import DuckdbFile, differences, relations
 from support.policy import manifest
@@ -54,6 +55,8 @@ def test_the_same_unit_tests_run(sample: tuple[Warehouse, DuckdbFile]) -> None:
 
 def test_ten_days_of_life_end_with_the_same_rows(sample: tuple[Warehouse, DuckdbFile]) -> None:
     warehouse, file = sample
+    with connect(warehouse.admin_url) as connection:
+        delete_like_deployed(connection)
     for day in DAYS:
         warehouse.execute(day_of_life(day, deployed=False))
         if day in LOADS:
