@@ -22,7 +22,7 @@ def api(host: str | None, trusts_gateway: bool) -> None:
     INSIGHTS_TOKEN_SECRET or INSIGHTS_TOKEN_JWKS; without them the service does not start. SIGTERM lets running requests
     end. Each answer is one line of JSON on standard output.
     """
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_server_settings
     from orchestration.errors import MisconfiguredError
 
     try:
@@ -31,4 +31,4 @@ def api(host: str | None, trusts_gateway: bool) -> None:
         raise MisconfiguredError(
             f"The service needs {error.name}: install the requirements of requirements/api.txt."
         ) from error
-    serve(load_settings(), trusts_gateway, host)
+    serve(load_server_settings(), trusts_gateway, host)

@@ -103,9 +103,9 @@ def run_job(job: str, as_of: date | None, accept_vanished: bool, accept_cutoff: 
     JOB is a key of config/insights/dags.yaml. Steps, limits, attempts and messages are those of its DAG; the timers of
     `insights systemd` run it. Where the job is not enabled, it says so and does nothing.
     """
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_server_settings
     from orchestration.runs.local import run_job as run_steps
     from orchestration.warehouse.source_guard import Confirmed
 
     confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
-    run_steps(load_settings(), job, say, as_of=as_of, confirmed=confirmed)
+    run_steps(load_server_settings(), job, say, as_of=as_of, confirmed=confirmed)

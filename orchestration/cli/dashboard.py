@@ -91,7 +91,7 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     warehouse.
     """
     from orchestration.cli.panels import show_panel
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_server_settings
     from orchestration.dashboards.question import Asked
     from orchestration.dashboards.reader import Reader
     from orchestration.errors import BadInputError, NotBuiltError
@@ -99,7 +99,7 @@ def dashboard(  # noqa: PLR0913, PLR0917 - one argument for each option
     if file and form != "table":
         raise BadInputError(f"--chart draws a file and --format {form} prints; give one of them.")
     asked = Asked(name, organization, visibilities or None, anonymised, parameters)
-    with closing(Reader.open(load_settings())) as reader:
+    with closing(Reader.open(load_server_settings())) as reader:
         if file:
             _draw(reader, asked, roles, file, chosen)
             return

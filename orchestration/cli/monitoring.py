@@ -27,10 +27,10 @@ def doctor(form: str) -> None:
     That is configuration, manifest, servers, grants, settings, indexes, statistics, messages and disks. It changes
     nothing. The exit code is 3 if something needs attention or is broken, else 0.
     """
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_server_settings
     from orchestration.monitoring.doctor import examine
 
-    found = list(examine(load_settings()))
+    found = list(examine(load_server_settings()))
     show_records([asdict(finding) for finding in found], form)
     sys.exit(NEEDS_ATTENTION if any(finding.state != "ok" for finding in found) else 0)
 
@@ -51,17 +51,17 @@ def serve(host: str | None) -> None:
     Host and port are in insights.metrics. It connects as the role that loads, read-only, and answers while the
     warehouse does not. SIGTERM ends it.
     """
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_server_settings
 
-    _server().serve_metrics(load_settings(), host)
+    _server().serve_metrics(load_server_settings(), host)
 
 
 @metrics.command(epilog="Example: insights metrics show > insights.prom")
 def show() -> None:
     """Print the metrics once, in Prometheus' text format."""
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_server_settings
 
-    say(_server().metrics_text(load_settings()).rstrip())
+    say(_server().metrics_text(load_server_settings()).rstrip())
 
 
 @click.group(cls=Group)

@@ -30,12 +30,12 @@ def warm(names: tuple[str, ...], seconds: float | None, form: str) -> None:
 
     Every answer is read back. The exit code is 1 if a client would not find one of them.
     """
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_server_settings
     from orchestration.dashboards.definitions import find
     from orchestration.dashboards.reader import Reader
     from orchestration.dashboards.warm import warm as run_warm
 
-    settings = load_settings()
+    settings = load_server_settings()
     with closing(Reader.open(settings)) as reader:
         for name in names:
             find(reader.dashboards, name)

@@ -41,6 +41,7 @@ __all__ = [
     "Settings",
     "check",
     "dbt_variables",
+    "load_server_settings",
     "load_settings",
     "per_environment",
 ]
@@ -83,6 +84,13 @@ def load_settings(project: Path = PROJECT) -> Settings:
     checked = check(project)
     raise_errors(p for p in checked.problems if p.environment in (None, _environment(os.environ)))
     return cast(Settings, checked.settings)
+
+
+def load_server_settings() -> Settings:
+    """Return the settings for work that needs PostgreSQL; raises like `load_settings` and `Settings.check_server`."""
+    settings = load_settings()
+    settings.check_server()
+    return settings
 
 
 def check(project: Path = PROJECT, environ: Mapping[str, str] | None = None) -> Checked:

@@ -41,6 +41,7 @@ WITHOUT_ROWS = {
     "reviews retry": "a sentence",
     "run": "lines of its steps",
     "semantic-models": "a properties file of dbt",
+    "snapshot": "a sentence about the files that it has written",
     "systemd": "the names of files",
 }
 LONGEST_FIRST_SENTENCE = 60  # characters, so that a line of `--help` says all of it

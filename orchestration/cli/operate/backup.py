@@ -49,12 +49,11 @@ def configure(admin_url: str | None, yes: bool, form: str) -> None:
     never printed. The rows are the settings of PostgreSQL: as they are, as they must be, and what a change needs.
     """
     from orchestration.backups.configure import masked, plan, write
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_server_settings
     from orchestration.warehouse.connection import open_session
     from orchestration.warehouse.database import Database
 
-    settings = load_settings()
-    settings.check_server()
+    settings = load_server_settings()
     with open_session(admin_url, autocommit=True) as connection:
         planned = plan(settings, Database(settings, connection))
     if yes:

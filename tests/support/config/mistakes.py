@@ -262,20 +262,6 @@ MISTAKES = [
     ),
     (
         CONFIG,
-        'path: "${INSIGHTS_DUCKDB_PATH}"',
-        "path: /srv/insights_staging.duckdb",
-        "{file}:{line}: insights.warehouse.path is /srv/insights_staging.duckdb: DuckDB names the database after the"
-        " file, and insights_staging is a schema; name the file warehouse.duckdb",
-    ),
-    (
-        CONFIG,
-        'snapshot_directory: "${INSIGHTS_SNAPSHOT_DIR}"',
-        "snapshot_directory: snapshot",
-        "{file}:{line}: insights.source.snapshot_directory is snapshot: must be an absolute path",
-    ),
-    (CONFIG, "type: postgres", "type: duckdb", None),
-    (
-        CONFIG,
         "schema: insights",
         f"schema: {'i' * 54}",
         f"{{file}}:{{line}}: insights.warehouse.schema is {'i' * 54}: must have at most 53 characters",

@@ -1,0 +1,234 @@
+"""A warehouse in a file of DuckDB: made, built and built again by the commands, without a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from support.command import Fails
+from support.config_project import CONFIG
+from support.warehouse import Warehouse, disposable_copy
+
+from orchestration.config.files import PROJECT, Settings, load_settings
+from orchestration.errors import RefusedError
+from orchestration.source_snapshot.take import Wanted, take_snapshot
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.duckdb.guard import check_snapshot_rows
+from orchestration.warehouse.source_guard import Confirmed
+from workshop.sample.load import SAMPLE_AS_OF
+from workshop.services import LocalPostgres
+
+pytest_plugins = ["support.command"]
+pytestmark = pytest.mark.services
+
+INSIGHTS = str(Path(sys.executable).with_name("insights"))
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """A folder with a snapshot, a configuration and the place of a file, and no address of any server."""
+
+    place: Path
+    variables: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = (PROJECT / CONFIG).read_text("utf-8")
+        (self.place / "config.yaml").write_text(text.replace("type: postgres", "type: duckdb", 1), "utf-8")
+        variables = {
+            "INSIGHTS_CONFIG": str(self.place / "config.yaml"),
+            "INSIGHTS_DUCKDB_PATH": str(self.file),
+            "INSIGHTS_SNAPSHOT_DIR": str(self.snapshot),
+            "INSIGHTS_AS_OF": str(SAMPLE_AS_OF),
+            "DBT_TARGET_PATH": str(self.place / "target"),
+        }
+        object.__setattr__(self, "variables", variables)
+
+    @property
+    def file(self) -> Path:
+        return self.place / "warehouse.duckdb"
+
+    @property
+    def snapshot(self) -> Path:
+        return self.place / "snapshot"
+
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        environment = {n: v for n, v in os.environ.items() if not n.startswith(("INSIGHTS_WAREHOUSE", "PG"))}
+        given = environment | self.variables | more
+        return subprocess.run([INSIGHTS, *arguments], env=given, capture_output=True, text=True, check=False)
+
+    def value(self, query: str) -> object:
+        with duckdb.connect(str(self.file), read_only=True) as connection:
+            found = connection.execute(query).fetchone()
+        assert found
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def laptop(
+    postgres: LocalPostgres, settings: Settings, prepared_sample: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Laptop]:
+    """Yield a place with a snapshot of the sample, whose database is gone."""
+    laptop = Laptop(tmp_path_factory.mktemp("laptop"))
+    with (
+        disposable_copy(prepared_sample, "laptop_source", postgres, settings) as source,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("INSIGHTS_WAREHOUSE_URL", source.etl_url)
+        take_snapshot(load_settings(), laptop.snapshot, Wanted())
+    yield laptop
+
+
+@pytest.fixture(scope="module")
+def built(laptop: Laptop) -> Laptop:
+    """Return the place with its file, prepared and built by the commands."""
+    prepared = laptop.run("init")
+    assert prepared.returncode == 0, prepared.stderr
+    assert prepared.stdout.startswith(f"{laptop.file} reads {laptop.snapshot}: 140,283 rows of all organizations, ")
+    done = laptop.run("build")
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    return laptop
+
+
+def test_a_file_is_built_and_tested_without_a_server(built: Laptop) -> None:
+    assert built.value("select count(*) from insights.fact_tasks") != 0
+    assert built.value("select count(*) from insights.pattern_yearly") != 0
+    assert built.value("select count(distinct relation_name) from insights_ops.load_log") != 0
+    assert built.file.stat().st_mode & 0o777 == 0o600
+    assert not (built.place / "target" / "run_results.json").exists()  # that is PostgreSQL's place
+    assert (built.place / "target/duckdb/run_results.json").exists()
+
+
+def test_a_file_that_is_open_elsewhere_is_left_alone(built: Laptop) -> None:
+    with duckdb.connect(str(built.file)):
+        done = built.run("build", "--select", "dim_dates")
+    assert done.returncode == 1
+    assert f"The warehouse {built.file} is in use by process {os.getpid()} (python" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_snapshot_that_was_moved_is_found_again(built: Laptop, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(built.snapshot, moved)
+    done = built.run("init", INSIGHTS_SNAPSHOT_DIR=str(moved))
+    assert done.returncode == 0, done.stderr
+    view = "select sql from duckdb_views() where schema_name = 'public' and view_name = 'tasks'"
+    assert str(moved) in str(built.value(view))
+
+
+def test_a_snapshot_that_lost_rows_stops_the_load(built: Laptop, tmp_path: Path) -> None:
+    smaller = tmp_path / "smaller"
+    shutil.copytree(built.snapshot, smaller)
+    description = json.loads((smaller / "snapshot.json").read_text("utf-8"))
+    before = description["tables"]["tasks"]["rows"]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (built.variables | {"INSIGHTS_SNAPSHOT_DIR": str(smaller)}).items():
+            patch.setenv(name, value)
+        settings = load_settings()
+        assert settings.snapshot_directory == smaller
+        assert settings.duckdb_path == built.file
+
+    def says(rows: int) -> None:
+        description["tables"]["tasks"]["rows"] = rows
+        (smaller / "snapshot.json").write_text(json.dumps(description), "utf-8")
+
+    counted = "select row_count from insights_ops.source_counts where table_name = 'tasks'"
+    says(100)
+    with pytest.raises(RefusedError, match=rf"tasks \(before: {before}, now: 100\)\. No relation was changed"):
+        check_snapshot_rows(settings, Confirmed())
+    assert built.value(counted) == before
+    check_snapshot_rows(settings, Confirmed(vanished=True))
+    assert built.value(counted) == 100
+    says(before)
+    check_snapshot_rows(settings, Confirmed())
+    assert built.value(counted) == before
+
+
+def test_questions_of_the_documents_have_postgresqls_answers(
+    built: Laptop, built_sample: str, postgres: LocalPostgres
+) -> None:
+    of_analysts, of_the_page = (
+        re.findall(r"```sql\n(.*?)```", (PROJECT / page).read_text("utf-8"), re.S)
+        for page in ("docs/analyst.md", "docs/engines/duckdb.md")
+    )
+    assert (len(of_analysts), len(of_the_page)) == (12, 3)
+    with (
+        duckdb.connect(str(built.file), read_only=True) as file,
+        connect(postgres.url(built_sample, "postgres")) as server,
+    ):
+        for question in (*of_analysts, *of_the_page):
+            found = [tuple(map(_plain, row)) for row in file.execute(question).fetchall()]
+            assert found, question
+            assert found == [tuple(map(_plain, row)) for row in server.execute(question).fetchall()], question
+
+
+def _plain(value: object) -> object:
+    """Return a number as PostgreSQL and DuckDB both have it; their types of sums and quotients differ."""
+    return round(float(value), 9) if isinstance(value, (int, float, Decimal)) else value
+
+
+CALLS = (
+    "opaque_id('a')",
+    "opaque_id('Ünï ''quoted''')",
+    "opaque_id('')",
+    "latest_as_of()",
+    "purge_cutoff('raw_event')",
+    "purge_cutoff('aggregated')",
+    "retention_cutoff('raw_event', date '2026-01-01', 730)",  # the purge went further
+    "retention_cutoff('raw_event', date '2026-12-01', 730)",
+    "retention_cutoff('aggregated', date '2026-01-01', 90)",
+)
+PURGED = """
+    insert into insights_ops.purge_log (relation_name, retention_class, as_of, cutoff, environment)
+    values ('fact_tasks', 'raw_event', date '2026-01-01', date '2024-05-06', 'dev')
+"""
+
+
+def test_the_functions_of_the_bookkeeping_are_those_of_postgresql(laptop: Laptop, prepared: Warehouse) -> None:
+    """Only for this comparison, both have the same key of opaque ids."""
+    assert laptop.run("init", INSIGHTS_DUCKDB_PATH=str(laptop.place / "functions.duckdb")).returncode == 0
+    secret = prepared.value("select secret from insights_ops.secret_keys")
+    prepared.execute(PURGED)
+    with duckdb.connect(str(laptop.place / "functions.duckdb")) as connection:
+        connection.execute("update insights_ops.secret_keys set secret = ?", [bytes(secret)])
+        connection.execute(PURGED)
+        for call in (*CALLS, "raw_event_relations()"):
+            listed = "array_to_string(insights_ops.{}, ',')" if call == "raw_event_relations()" else "insights_ops.{}"
+            found = connection.execute(f"select cast({listed.format(call)} as varchar)").fetchone()
+            assert found == (prepared.value(f"select cast({listed.format(call)} as text)"),), call
+
+
+NEED_POSTGRESQL = (
+    *("status", "organizations", "roles", "patterns list", "reconcile", "doctor", "purge", "warm", "metrics show"),
+    *("reviews list", "exports audit", "reader list", "run daily_events_load", "backup check", "backup configure"),
+    "users --org sample-hospital",
+    "dashboard overview --org sample-hospital --as manager",
+    "export tasks --org sample-hospital --from 2026-01-01 --to 2026-02-01 --user x --output y",
+    "api",
+)
+
+
+@pytest.mark.parametrize("command", NEED_POSTGRESQL)
+def test_what_needs_postgresql_says_so(
+    laptop: Laptop, fails: Fails, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    for name, value in laptop.variables.items():
+        monkeypatch.setenv(name, value)
+    said = fails(*command.split())
+    assert said.startswith("Error: This needs PostgreSQL, and insights.warehouse.type is duckdb"), said
+    assert said.count("\n") == 1
+
+
+def test_the_variables_for_a_plain_dbt_name_the_file(laptop: Laptop) -> None:
+    done = laptop.run("env")
+    assert f"export INSIGHTS_DUCKDB_PATH={laptop.file}\n" in done.stdout
+    assert "PGHOST" not in done.stdout
