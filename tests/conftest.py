@@ -8,8 +8,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from support import in_process
 from support.warehouse import Warehouse, disposable_copy, drop_database
 
+from orchestration import dbt, supervision
 from orchestration.config.files import Settings, load_settings
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialize
@@ -46,6 +48,20 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["DBT_TARGET_PATH"] = str(tmp_path_factory.mktemp("target"))
     os.environ["DBT_LOG_PATH"] = str(tmp_path_factory.mktemp("logs"))
     os.environ["DBT_LOG_LEVEL_FILE"] = "none"  # a tenth of dbt's processor time; what reads the log sets a level
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dbt_in_this_process() -> Iterator[None]:
+    """Let the functions that tests call run dbt without a process of its own, which takes seconds to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt, "run_dbt", in_process.run_dbt)
+        yield
+
+
+@pytest.fixture
+def dbt_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the functions that a test calls start a process of dbt, as they do outside of tests."""
+    monkeypatch.setattr(dbt, "run_dbt", supervision.run_dbt)
 
 
 @pytest.fixture(scope="session")
