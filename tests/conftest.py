@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import in_process
-from support.warehouse import Warehouse, disposable_copy, drop_database
+from support.warehouse import Warehouse, create_database, disposable_copy, drop_database
 
 from orchestration import dbt, supervision
 from orchestration.config.files import Settings, load_settings
@@ -96,7 +96,7 @@ def redis_server(tmp_path: Path) -> Iterator[LocalRedis]:
 def database(postgres: LocalPostgres) -> Iterator[str]:
     """Yield the URL of a new, empty database, and drop the database after the test."""
     name = f"test_{next(_numbers)}"
-    postgres.create_database(name)
+    create_database(postgres, name)
     yield postgres.url(name, "postgres")
     drop_database(postgres, name)
 

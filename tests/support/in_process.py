@@ -19,7 +19,7 @@ import pytest
 from dbt.cli.main import cli, dbtRunner
 from dbt.constants import PARTIAL_PARSE_FILE_NAME
 from dbt.contracts.graph.manifest import Manifest
-from dbt.parser.manifest import extended_mashumuro_decoder
+from dbt.parser.manifest import extended_mashumuro_decoder, write_manifest
 from dbt_common.events.base_types import EventLevel
 
 from orchestration import dbt, dbt_process, supervision
@@ -65,22 +65,27 @@ def run(
 def run_dbt(
     arguments: Sequence[str], environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
 ) -> int:
-    """Do what `supervision.run_dbt` does, in this process, but for commands that write what they have parsed.
+    """Do what `supervision.run_dbt` does, in this process, but for `dbt docs`.
 
     A process of dbt takes seconds to import dbt and to read the project. The tests of processes start theirs, by
     `supervision` or by the command `insights`.
     """
     commands = dbt_process.split(arguments)
-    if any(command[0] not in RUNNING for command in commands):
+    if any(command[0] not in (*RUNNING, "parse") for command in commands):
         return supervision.run_dbt(arguments, environment, on_line)
     # What no reader is given goes where the output of a process would go.
     stream = cast(TextIO, _Lines(on_line) if on_line else sys.__stdout__)
     is_ours = ("--project-dir", str(PROJECT)) in pairwise(arguments)
     with _variables(environment), redirect_stdout(stream), redirect_stderr(stream):
-        known: dict[str, Any] = {"callbacks": [], "manifest": _bound(environment) if is_ours else None}
-        code = next((code for command in commands if (code := dbt_process.run(cli, command, {**known}))), 0)
-        stream.flush()
-    return code
+        for command in commands:
+            known: dict[str, Any] = {"callbacks": [], "manifest": _bound(environment) if is_ours else None}
+            code = dbt_process.run(cli, command, known)
+            if code == 0 and is_ours and command[0] == "parse":  # which dbt writes only where it has parsed itself
+                write_manifest(known["manifest"], known["runtime_config"].project_target_path)
+            stream.flush()
+            if code:
+                return code
+    return 0
 
 
 class _Lines(TextIOBase):
@@ -111,7 +116,7 @@ def _variables(environment: Mapping[str, str]) -> Iterator[None]:
 def _bound(environment: Mapping[str, str]) -> Manifest:
     """Return the project of a dbt with these environment variables, bound to its database."""
     manifest = parsed(environment["INSIGHTS_ENV"], environment["INSIGHTS_SCHEMA"])
-    bind(manifest, environment["PGDATABASE"])
+    bind(manifest, environment.get("PGDATABASE", "orgo"))  # the default of profiles.yml
     return manifest
 
 
