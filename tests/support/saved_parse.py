@@ -30,21 +30,22 @@ def save_for_insights(settings: Settings, url: str, **variables: Any) -> None:
     save(dbt.process_environment(settings, url, claim=1), *dbt.complete(settings, [], variables))
 
 
-def save(environment: Mapping[str, str], *options: str) -> None:
+def save(environment: Mapping[str, str], *options: str, project: Path = PROJECT) -> None:
     """Save the parsed project for a dbt with these environment variables and options (vars, target, profile).
 
+    `project` may be the folder of a copy that was edited: dbt parses the files that differ.
     dbt compares its version, its options, its connection and the files with those of the saved project, and parses what
     differs. So a wrong argument here costs time and changes no result, and an error is that dbt's to report.
     """
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        if missing := _save(options):
+        if missing := _save(project, options):
             _parsed[missing] = in_process.as_parsed(*missing)
-            _save(options)
+            _save(project, options)
 
 
-def _save(options: Sequence[str]) -> tuple[str, str] | None:
+def _save(folder: Path, options: Sequence[str]) -> tuple[str, str] | None:
     """Save the parsed project for a dbt with these options; returns its target and schema if it is not parsed yet."""
     missing: list[tuple[str, str]] = []
 
@@ -60,7 +61,7 @@ def _save(options: Sequence[str]) -> tuple[str, str] | None:
             missing.append(key)
         raise _SavedError
 
-    places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT)]
+    places = ["--profiles-dir", str(folder), "--project-dir", str(folder)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ManifestLoader, "read_manifest_for_partial_parse", adopt)
         dbtRunner().invoke(["parse", *options, *places, "--no-write-json", "--quiet", *in_process.NO_LOGGERS])
