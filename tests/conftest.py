@@ -8,8 +8,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from support.warehouse import Warehouse, disposable_copy, drop_database
+from support import in_process
+from support.warehouse import Warehouse, create_database, disposable_copy, drop_database
 
+from orchestration import dbt, supervision
 from orchestration.config.files import Settings, load_settings
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialize
@@ -48,6 +50,20 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["DBT_LOG_LEVEL_FILE"] = "none"  # a tenth of dbt's processor time; what reads the log sets a level
 
 
+@pytest.fixture(scope="session", autouse=True)
+def dbt_in_this_process() -> Iterator[None]:
+    """Let the functions that tests call run dbt without a process of its own, which takes seconds to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt, "run_dbt", in_process.run_dbt)
+        yield
+
+
+@pytest.fixture
+def dbt_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the functions that a test calls start a process of dbt, as they do outside of tests."""
+    monkeypatch.setattr(dbt, "run_dbt", supervision.run_dbt)
+
+
 @pytest.fixture(scope="session")
 def settings(clean_environment: None) -> Settings:
     """Return the shipped configuration, for dev."""
@@ -80,7 +96,7 @@ def redis_server(tmp_path: Path) -> Iterator[LocalRedis]:
 def database(postgres: LocalPostgres) -> Iterator[str]:
     """Yield the URL of a new, empty database, and drop the database after the test."""
     name = f"test_{next(_numbers)}"
-    postgres.create_database(name)
+    create_database(postgres, name)
     yield postgres.url(name, "postgres")
     drop_database(postgres, name)
 

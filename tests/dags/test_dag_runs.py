@@ -14,10 +14,8 @@ from support.airflow import airflow_dags
 from support.airflow.airflow_dags import run_dag, states, task_of
 from support.dashboards.dashboard_scenario import patient_commands
 from support.reviews.core_services import CoreServices
-from support.saved_parse import save_for_insights
 from support.warehouse import Warehouse
 
-from orchestration.config.files import load_settings
 from orchestration.dags.gate import Gate
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalRedis
@@ -73,7 +71,6 @@ def test_the_weekly_review_sends_its_cases_once(
     secret = tmp_path / "warehouse_url"
     secret.write_text(f"{built.etl_url}\n")
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL_FILE", str(secret))  # dbt's steps and all others read it from there
-    save_for_insights(load_settings(), built.etl_url, as_of=AS_OF)
     last = built.value("select max(load_log_id) from insights_ops.load_log")
     with CoreServices.started() as core:
         monkeypatch.setenv("INSIGHTS_CORE_API_URL", core.url)
@@ -99,7 +96,6 @@ def test_the_other_reviews_are_green_without_core_services(
     dag_id: str, pattern: str, dags: dict[str, airflow_dags.DAG], built: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
-    save_for_insights(load_settings(), built.etl_url, as_of=AS_OF)
     last = built.value("select max(load_log_id) from insights_ops.load_log")
     run = run_dag(dags[dag_id], "2026-01-01T05:00:00", as_of=AS_OF)
     assert set(states(run).values()) == {"success"}, states(run)

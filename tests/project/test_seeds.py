@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import in_process, saved_parse
 from support.warehouse import Warehouse
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT
 from workshop.sample.load import SAMPLE_AS_OF
 
-DBT = Path(sys.executable).with_name("dbt")
 PARTS = ("dbt_project.yml", "macros", "models", "profiles.yml", "seeds", "snapshots", "tests/generic", "tests/marts")
 # A row that is written has another xmin or ctid, and a table that was made again another oid.
 VERSIONS = """
@@ -54,15 +52,12 @@ class Project:
     def dbt(self, warehouse: Warehouse, *arguments: str, **variables: Any) -> dict[str, str]:
         """Run dbt as the ETL role; returns the status of each node by its name."""
         target = self.folder / "target"
-        given = json.dumps({"as_of": str(SAMPLE_AS_OF)} | variables)
-        subprocess.run(
-            [DBT, *arguments, "--target-path", target, "--vars", given, "--quiet"],
-            cwd=self.folder,
-            env=dbt.process_environment(warehouse.settings, warehouse.etl_url),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        target.mkdir(exist_ok=True)
+        environment = dbt.process_environment(warehouse.settings, warehouse.etl_url) | {"DBT_TARGET_PATH": str(target)}
+        given = ("--vars", json.dumps({"as_of": str(SAMPLE_AS_OF)} | variables))
+        places = ("--project-dir", str(self.folder), "--profiles-dir", str(self.folder))
+        saved_parse.save(environment, *given, project=self.folder)
+        in_process.run_dbt([*arguments, *places, *given, "--quiet"], environment, lambda _: None)
         results = json.loads((target / "run_results.json").read_text("utf-8"))["results"]
         nodes = [result for result in results if not result["unique_id"].startswith("operation.")]
         return {result["unique_id"].split(".")[2]: result["status"] for result in nodes}

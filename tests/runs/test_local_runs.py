@@ -9,7 +9,6 @@ import pytest
 from support.command import Fails
 from support.dashboards.dashboard_scenario import patient_commands
 from support.monitoring.receivers import webhook
-from support.saved_parse import save_for_insights
 from support.warehouse import Warehouse
 
 from orchestration import flows
@@ -49,7 +48,6 @@ def prod(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehous
     """Yield the built sample, to which jobs of prod connect."""
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
-    save_for_insights(load_settings(), built.etl_url, as_of=str(SAMPLE_AS_OF))
     yield built
 
 

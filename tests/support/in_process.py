@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
-from itertools import chain
+from io import TextIOBase
+from itertools import chain, pairwise
+from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, TextIO, cast
 
 import jinja2
 import pytest
-from dbt.cli.main import dbtRunner
+from dbt.cli.main import cli, dbtRunner
+from dbt.constants import PARTIAL_PARSE_FILE_NAME
 from dbt.contracts.graph.manifest import Manifest
+from dbt.parser.manifest import extended_mashumuro_decoder, write_manifest
 from dbt_common.events.base_types import EventLevel
 
-from orchestration import dbt
+from orchestration import dbt, dbt_process, supervision
 from orchestration.config.files import PROJECT, Settings
-from orchestration.dbt_process import NEW_OBJECTS, keep_sessions, leave_out_debugging, share_types
+from orchestration.dbt_options import RUNNING
+from orchestration.dbt_process import NEW_OBJECTS, keep_sessions, leave_out_debugging, share_macros, share_types
 
 SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 # Each logger formats every event and searches it for every secret of the environment: a fifth of dbt's processor time.
@@ -26,6 +33,7 @@ SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 NO_LOGGERS = ("--log-level", "none", "--log-level-file", "none")
 
 share_types()
+share_macros()
 keep_sessions()
 leave_out_debugging()
 _compile = jinja2.Environment.compile
@@ -46,27 +54,92 @@ def run(
             lines.append(f"{event.info.msg}\n")
 
     arguments = dbt.complete(settings, command, variables)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in dbt.process_environment(settings, url, claim, variables).items():
-            patch.setenv(name, value)
-        patch.setattr(jinja2.Environment, "compile", _compile_once)
-        manifest = parsed(settings.environment, settings.insights.warehouse.schema_name)
-        bind(manifest, os.environ["PGDATABASE"])
-        runner = dbtRunner(manifest=manifest, callbacks=[listen])
+    environment = dbt.process_environment(settings, url, claim, variables)
+    with _variables(environment):
+        runner = dbtRunner(manifest=_bound(environment), callbacks=[listen])
         artifacts = () if "--write-json" in arguments else ("--no-write-json",)
         done = runner.invoke([*arguments, *artifacts, "--quiet", "--no-use-colors", *NO_LOGGERS])
     return done.success, "".join([*lines, str(done.exception or "")])
 
 
-@cache
+def run_dbt(
+    arguments: Sequence[str], environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
+) -> int:
+    """Do what `supervision.run_dbt` does, in this process, but for `dbt docs`.
+
+    A process of dbt takes seconds to import dbt and to read the project. The tests of processes start theirs, by
+    `supervision` or by the command `insights`.
+    """
+    commands = dbt_process.split(arguments)
+    if any(command[0] not in (*RUNNING, "parse") for command in commands):
+        return supervision.run_dbt(arguments, environment, on_line)
+    # What no reader is given goes where the output of a process would go.
+    stream = cast(TextIO, _Lines(on_line) if on_line else sys.__stdout__)
+    is_ours = ("--project-dir", str(PROJECT)) in pairwise(arguments)
+    with _variables(environment), redirect_stdout(stream), redirect_stderr(stream):
+        for command in commands:
+            known: dict[str, Any] = {"callbacks": [], "manifest": _bound(environment) if is_ours else None}
+            code = dbt_process.run(cli, command, known)
+            if code == 0 and is_ours and command[0] == "parse":  # which dbt writes only where it has parsed itself
+                write_manifest(known["manifest"], known["runtime_config"].project_target_path)
+            stream.flush()
+            if code:
+                return code
+    return 0
+
+
+class _Lines(TextIOBase):
+    """Passes what is written to it on, line by line."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._pass_on, self._begun = on_line, ""
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._pass_on(f"{line}\n")
+        return len(text)
+
+
+@contextmanager
+def _variables(environment: Mapping[str, str]) -> Iterator[None]:
+    """Give this process the environment variables of a dbt for a block, and no other."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {*os.environ} - {*environment}:
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr(jinja2.Environment, "compile", _compile_once)
+        yield
+
+
+def _bound(environment: Mapping[str, str]) -> Manifest:
+    """Return the project of a dbt with these environment variables, bound to its database."""
+    manifest = parsed(environment["INSIGHTS_ENV"], environment["INSIGHTS_SCHEMA"])
+    bind(manifest, environment.get("PGDATABASE", "orgo"))  # the default of profiles.yml
+    return manifest
+
+
 def parsed(environment: str, schema: str) -> Manifest:
     """Return the project, parsed under the present environment variables; it holds no value of a dbt variable."""
+    return _parsed(environment, schema)[0]
+
+
+def as_parsed(environment: str, schema: str) -> Manifest:
+    """Return the project like `parsed`, as it was before anything was compiled."""
+    return Manifest.from_msgpack(_parsed(environment, schema)[1], decoder=extended_mashumuro_decoder)
+
+
+@cache
+def _parsed(environment: str, schema: str) -> tuple[Manifest, bytes]:
+    """Return the project, and what dbt has saved of it."""
     places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), "--target", environment]
     done = dbtRunner().invoke(["parse", *places, "--quiet"])
     assert isinstance(done.result, Manifest), (schema, done.exception)
+    saved = (Path(os.environ["DBT_TARGET_PATH"]) / PARTIAL_PARSE_FILE_NAME).read_bytes()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
-    return done.result
+    return done.result, saved
 
 
 def _compile_once(environment: jinja2.Environment, source: str, *others: Any, **named: Any) -> CodeType:

@@ -62,9 +62,7 @@ class Warehouse:
             while connection.execute("select from pg_stat_activity where datname = %s", [template]).fetchall():
                 assert time.monotonic() < deadline, f"a session stays connected to {template}"
                 time.sleep(0.05)
-            connection.execute(
-                sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
-            )
+        create_database(postgres, name, template)
         return cls(name, postgres, settings)
 
     @property
@@ -156,6 +154,13 @@ def disposable_copy(template: str, name: str, postgres: LocalPostgres, settings:
     """Yield a copy of the database `template`, and drop the copy after the block."""
     yield Warehouse.copy_of(template, name, postgres, settings)
     drop_database(postgres, name)
+
+
+def create_database(postgres: LocalPostgres, name: str, template: str = "template1") -> None:
+    """Create a database as a copy of files, which PostgreSQL does not write into its log, as it does by default."""
+    create = sql.SQL("create database {} template {} strategy file_copy")
+    with connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
 
 
 def drop_database(postgres: LocalPostgres, name: str) -> None:

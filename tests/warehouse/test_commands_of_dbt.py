@@ -13,6 +13,8 @@ from orchestration.config.files import Settings
 from orchestration.dbt_process import THEN
 from orchestration.supervision import run_dbt
 
+pytestmark = pytest.mark.usefixtures("dbt_processes")
+
 
 def test_the_second_command_has_the_project_that_the_first_parsed(settings: Settings) -> None:
     lines: list[str] = []

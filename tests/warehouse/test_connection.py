@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from support import saved_parse
 from support.plain_dbt import plain_dbt
 from support.saved_parse import save_for_insights
 from support.tls_server import ADMIN_PASSWORD, TlsServer
 from support.warehouse import NO_TESTS, Warehouse
 
-from orchestration.config.files import PROJECT, Settings
+from orchestration.config.files import PROJECT, Settings, load_settings
 from orchestration.config.variables import VARIABLES
 from orchestration.dbt import process_environment
 from orchestration.errors import InsightsError
@@ -180,6 +181,7 @@ def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer, t
     url = tls_server.url("orgo", "orgo_insights_etl", PASSWORD)
     assert "sslmode=require" in url
 
+    save_for_insights(load_settings(), url, as_of="2026-01-01")
     wrapped = run(
         _insights("build", "--as-of", "2026-01-01", "--select", "stg_roles"),
         INSIGHTS_WAREHOUSE_URL_FILE=in_file("warehouse", url),
@@ -200,6 +202,7 @@ def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer, t
         "PGSSLMODE": "require",
         "PGPASSFILE": in_file("passwords", f"*:*:*:*:{escaped}"),
     }
+    saved_parse.save(by_libpq)
     plainer = run(["dbt", "run", "--select", "stg_learning_groups"], **by_libpq)
     assert plainer.returncode == 0, plainer.stdout[-2000:]
 

@@ -78,6 +78,7 @@ def test_deps_warns_of_nothing(prepared: Warehouse) -> None:
     assert "Deprecat" not in done.output
 
 
+@pytest.mark.usefixtures("dbt_processes")
 def test_another_day_is_loaded_without_parsing_again(
     built: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from support.saved_parse import save_for_insights
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse
 
@@ -29,7 +28,6 @@ def test_a_failed_test_holds_up_neither_reports_nor_the_erasure_of_names(
     built: Warehouse, capfd: pytest.CaptureFixture[str]
 ) -> None:
     built.execute(SOURCE)
-    save_for_insights(built.settings, built.etl_url, **dbt.as_of_variable(NEXT_DAY))
     done = dbt.build(built.settings, ["--quiet"], url=built.etl_url, variables=dbt.as_of_variable(NEXT_DAY))
     assert done.exit_code == 1
     assert "known_tokens_in_fact_tasks" in capfd.readouterr().out

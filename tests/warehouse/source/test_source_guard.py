@@ -10,7 +10,6 @@ from datetime import date
 import pytest
 from support.command import Fails
 from support.contents import contents, difference, incremental, reviews
-from support.saved_parse import save_for_insights
 from support.small_scenario import NEXT_DAY
 from support.warehouse import Warehouse
 
@@ -124,7 +123,6 @@ def test_a_build_that_is_refused_writes_nothing_and_a_confirmed_one_builds(built
             command(built.settings, selected, url=built.etl_url, variables=variables)
     assert built.value(LOADS) == loads
     confirmed = Confirmed(vanished=True)
-    save_for_insights(built.settings, built.etl_url, **variables)
     done = dbt.build(built.settings, selected, url=built.etl_url, variables=variables, confirmed=confirmed)
     assert (done.exit_code, built.value(LOADS)) == (0, loads + 1)
 
@@ -195,7 +193,6 @@ def test_a_load_with_the_wrong_day_has_a_way_back(
     assert (len(deletes), [command[0] for command in commands]) == (5, ["reconcile", "build"])
     prepared.execute("\n".join(deletes))
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
-    save_for_insights(prepared.settings, prepared.etl_url, as_of="2026-01-01")
     for command in commands:
         monkeypatch.setattr(sys, "argv", ["insights", *command])
         with suppress(SystemExit):
