@@ -11,7 +11,7 @@ from orchestration.config.addresses import is_unencrypted
 from orchestration.config.expansion import REFERENCE, expand
 from orchestration.config.exposure import EVERY_ROLE, exposures
 from orchestration.config.masking import shown
-from orchestration.config.model import stale_hours, stopped_hours
+from orchestration.config.model import silent_hours
 from orchestration.config.problems import KeyPath, Problem, closest, dotted, nearest
 from orchestration.config.rule import Rule, fits, path
 from orchestration.config.rules import finding, place_of
@@ -254,7 +254,7 @@ def _digests_go_one_way(settings: Settings) -> Iterator[Problem]:
 def _stale_comes_before_stopped(settings: Settings) -> Iterator[Problem]:
     etl = settings.insights.etl
     for table in WATCHED:
-        stale, stopped = stale_hours(etl, table), stopped_hours(etl, table)
+        stale, stopped = silent_hours(etl, table)
         if stale >= stopped:
             says = f"must be more than the {stale} hours after which {table} is stale"
             yield finding(settings, "error", path("insights.etl.source_stopped_hours"), stopped, says)

@@ -19,7 +19,7 @@ from orchestration.config.dag_model import DagsFile
 from orchestration.config.deployment import deployment_problems
 from orchestration.config.expansion import expand_document
 from orchestration.config.fitting import fitting
-from orchestration.config.model import ConfigFile, stale_hours, stopped_hours
+from orchestration.config.model import ConfigFile, silent_hours
 from orchestration.config.override import apply_override, read_override
 from orchestration.config.problems import KeyPath, Problem, raise_errors
 from orchestration.config.profile_model import ProfilesFile
@@ -148,8 +148,8 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
         "overrides_by_domain": dict(insights.patterns.overrides_by_domain),
         "swap_attempts": insights.etl.swap_attempts,
         "overlap_hours": insights.etl.overlap_hours,
-        "source_stale_hours": {table: stale_hours(insights.etl, table) for table in WATCHED},
-        "source_stopped_hours": {table: stopped_hours(insights.etl, table) for table in WATCHED},
+        "source_stale_hours": {table: silent_hours(insights.etl, table)[0] for table in WATCHED},
+        "source_stopped_hours": {table: silent_hours(insights.etl, table)[1] for table in WATCHED},
         "anomalies": insights.anomalies.model_dump(),
         "patterns": {name: getattr(insights.patterns, name).model_dump() for name in REVIEWS},
         **{name: per_environment(getattr(insights.retention, name)) for name in type(insights.retention).model_fields},

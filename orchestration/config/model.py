@@ -49,9 +49,7 @@ class ReaderLimits(Section):
 class Warehouse(Section):
     """`insights.warehouse`: where the star schema is."""
 
-    type: Literal["postgres", "duckdb", "bigquery", "snowflake"] = Field(
-        description="Engine; this release supports postgres, and duckdb for a snapshot."
-    )
+    type: Literal["postgres", "duckdb", "bigquery", "snowflake"] = Field(description="postgres; duckdb for snapshots.")
     connection_url: Text = Field(description="URL of the database; keep it in the environment, not in the file.")
     path: str = Field(
         default="${INSIGHTS_DUCKDB_PATH}", description="File of the warehouse, an absolute path; only with type duckdb."
@@ -132,16 +130,10 @@ class Etl(Section):
     )
 
 
-def stale_hours(etl: Etl, table: Watched) -> int:
-    """Return after how many hours without a change of a table Orgo may have stopped."""
-    own = etl.source_hours.get(table)
-    return own.stale if own and own.stale else etl.source_stale_hours
-
-
-def stopped_hours(etl: Etl, table: Watched) -> int:
-    """Return after how many hours without a change of a table Orgo has stopped."""
-    own = etl.source_hours.get(table)
-    return own.stopped if own and own.stopped else etl.source_stopped_hours
+def silent_hours(etl: Etl, table: Watched) -> tuple[int, int]:
+    """Return after how many hours without a change of a table Orgo may have stopped, and after how many it has."""
+    own = etl.source_hours.get(table, SourceHours())
+    return own.stale or etl.source_stale_hours, own.stopped or etl.source_stopped_hours
 
 
 class CacheTtl(Section):

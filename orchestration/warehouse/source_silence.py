@@ -8,7 +8,7 @@ from typing import Literal
 
 from psycopg import sql
 
-from orchestration.config.model import Etl, stale_hours, stopped_hours
+from orchestration.config.model import Etl, silent_hours
 from orchestration.config.tokens import WATCHED, Watched
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.status import judged_moment
@@ -72,7 +72,7 @@ def silent(db: Database) -> list[Silence]:
 
 
 def _silence(etl: Etl, table: Watched, newest_at: datetime, looked_at: datetime) -> Silence:
-    return Silence(table, newest_at, looked_at, stale_hours(etl, table), stopped_hours(etl, table))
+    return Silence(table, newest_at, looked_at, *silent_hours(etl, table))
 
 
 def _moment(when: datetime) -> str:

@@ -63,16 +63,19 @@ def run(
 
 
 def run_dbt(
-    arguments: Sequence[str], environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    on_line: Callable[[str], None] | None = None,
+    umask: int = supervision.AS_IT_IS,
 ) -> int:
-    """Do what `supervision.run_dbt` does, in this process, but for `dbt docs`.
+    """Do what `supervision.run_dbt` does, in this process, but for `dbt docs` and for another engine.
 
     A process of dbt takes seconds to import dbt and to read the project. The tests of processes start theirs, by
     `supervision` or by the command `insights`.
     """
     commands = dbt_process.split(arguments)
-    if any(command[0] not in (*RUNNING, "parse") for command in commands):
-        return supervision.run_dbt(arguments, environment, on_line)
+    if "--profile" in arguments or any(command[0] not in (*RUNNING, "parse") for command in commands):
+        return supervision.run_dbt(arguments, environment, on_line, umask)
     # What no reader is given goes where the output of a process would go.
     stream = cast(TextIO, _Lines(on_line) if on_line else sys.__stdout__)
     is_ours = ("--project-dir", str(PROJECT)) in pairwise(arguments)

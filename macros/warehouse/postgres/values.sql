@@ -69,3 +69,10 @@
 {% macro postgres__rounded_quotient(part, whole, digits) -%}
     round(1.0 * {{ part }} / nullif({{ whole }}, 0), {{ digits }})
 {%- endmacro %}
+
+{% macro postgres__temporary(name) -%} pg_temp.{{ name }} {%- endmacro %}
+
+{% macro postgres__keep_temporarily(name, query) -%}
+    create temporary table {{ name }} on commit drop as {{ query }};
+    analyze pg_temp.{{ name }}
+{%- endmacro %}
