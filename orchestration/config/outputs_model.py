@@ -187,7 +187,7 @@ class Digests(Section):
     )
     max_patterns: Count = Field(default=20, description="Maximum number of patterns listed below one heading.")
     max_kilobytes: Count = Field(
-        default=500, description="Maximum size of a message; a larger one has no pictures, then it has failed."
+        default=1000, description="Maximum size of a message; a larger one has no pictures, then it has failed."
     )
     max_age_days: Days = Field(
         default=10, description="Days after a review for which its digests are sent and tried again."

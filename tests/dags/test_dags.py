@@ -132,3 +132,17 @@ def test_airflow_takes_the_old_name_of_its_database_too(monkeypatch: pytest.Monk
 def test_the_warm_up_ends_before_the_next_begins(prod: dict[str, airflow_dags.DAG]) -> None:
     most = prod["insights_cache_warmup_dashboards"].dagrun_timeout
     assert most and most < timedelta(minutes=15)
+
+
+def test_digests_wait_for_their_review_and_for_no_export(prod: dict[str, airflow_dags.DAG]) -> None:
+    for dag_id in (
+        "insights_weekly_pattern_review",
+        "insights_monthly_trend_report",
+        "insights_yearly_systemic_review",
+    ):
+        task = prod[dag_id].task_dict["send_digests"]
+        assert task.upstream_task_ids, dag_id
+        assert all(name.startswith("review.") for name in task.upstream_task_ids), dag_id
+        assert task.downstream_task_ids == set(), dag_id
+    daily = prod["insights_daily_dimensions_sync"].task_dict
+    assert daily["send_digests"].upstream_task_ids == daily["export_day"].upstream_task_ids == {"load_log"}

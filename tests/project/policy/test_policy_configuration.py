@@ -124,7 +124,7 @@ CONFIGURATION: dict[str, Any] = {
         "paused": False,
         "page_url": None,
         "max_patterns": 20,
-        "max_kilobytes": 500,
+        "max_kilobytes": 1000,
         "max_age_days": 10,
         "attempts_per_run": 3,
         "pause_seconds": 5,
