@@ -108,6 +108,15 @@ def test_a_file_is_built_and_tested_without_a_server(built: Laptop) -> None:
     assert (built.place / "target/duckdb/run_results.json").exists()
 
 
+def test_the_next_build_keeps_what_the_first_has_made(built: Laptop) -> None:
+    counts = [f"select count(*) from insights.{mart}" for mart in ("fact_tasks", "pattern_weekly", "pattern_yearly")]  # noqa: S608
+    before = [built.value(query) for query in counts]
+    done = built.run("build")
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    assert [built.value(query) for query in counts] == before
+    assert 0 not in before
+
+
 def test_a_file_that_is_open_elsewhere_is_left_alone(built: Laptop) -> None:
     with duckdb.connect(str(built.file)):
         done = built.run("build", "--select", "dim_dates")
