@@ -14,8 +14,8 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial, wraps
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,6 @@ def main() -> None:
     from dbt.cli.main import cli  # noqa: PLC0415 - takes a second, in which a signal may arrive
 
     share_types()
-    share_macros()
     keep_sessions()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
@@ -143,56 +142,6 @@ def share_types() -> None:
         return make(frozenset(text_columns), string_null_values)
 
     agate_helper.build_type_tester = remembered  # type: ignore[assignment]
-
-
-def share_macros() -> None:
-    """Look up which macros the SQL of a package sees once for a project, and not once for each node (decision D253).
-
-    dbt sorts all macros, nearly a thousand, for each node, and searches five places for each of their names.
-    """
-    from dbt.clients.jinja import MacroGenerator  # noqa: PLC0415 - dbt has imported it
-    from dbt.context.macros import MacroNamespaceBuilder  # noqa: PLC0415 - dbt has imported it
-
-    look_up = MacroNamespaceBuilder.build_namespace
-    found: dict[tuple[Any, ...], tuple[Any, Any]] = {}
-
-    @wraps(look_up)
-    def build(builder: Any, macros: Any, context: dict[str, Any]) -> Any:
-        order = tuple(builder.internal_package_names_order)
-        key = (id(macros), sum(map(len, macros.values())), builder.root_package, builder.search_package, order)
-        if key not in found:
-            found[key] = (macros, look_up(builder, macros, {}))  # with the macros, so that nothing else gets their id
-        bind = partial(MacroGenerator, context=context, node=builder.node, stack=builder.thread_ctx)
-        return Namespace(found[key][1], bind, (builder.root_package, builder.search_package))
-
-    MacroNamespaceBuilder.build_namespace = build  # type: ignore[assignment, method-assign]
-
-
-class Namespace(dict[str, Any]):
-    """The macros of a node as `dbt.context.macros.MacroNamespace` finds them, by name or by package and name."""
-
-    def __init__(self, found: Any, bind: Callable[[Any], Any], nearest: Iterable[str]) -> None:
-        """Take over the macros that were `found` for another node, and `bind` each to this one.
-
-        A plain name means a macro of the last of the `nearest` packages that has it, else one of dbt.
-        """
-        given = {"dbt": found.global_project_namespace, **found.packages}
-        self._packages = {
-            package: {name: bind(known.macro) for name, known in macros.items()} for package, macros in given.items()
-        }
-        self._found = found
-        super().__init__(self._packages["dbt"])
-        self.update(self._packages)
-        for package in nearest:
-            self.update(self._packages[package] if package in found.packages else {})  # those of dbt come last
-
-    def get_from_package(self, package: str | None, name: str) -> Any:
-        """Return a macro of a package, or as a plain name finds it; None if there is none."""
-        if package is None:
-            return self.get(name)
-        if package not in self._packages:
-            return self._found.get_from_package(package, name)  # raises dbt's error
-        return self._packages[package].get(name)
 
 
 def keep_sessions() -> None:

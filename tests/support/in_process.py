@@ -25,7 +25,7 @@ from dbt_common.events.base_types import EventLevel
 from orchestration import dbt, dbt_process, supervision
 from orchestration.config.files import PROJECT, Settings
 from orchestration.dbt_options import RUNNING
-from orchestration.dbt_process import NEW_OBJECTS, keep_sessions, leave_out_debugging, share_macros, share_types
+from orchestration.dbt_process import NEW_OBJECTS, keep_sessions, leave_out_debugging, share_types
 
 SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 # Each logger formats every event and searches it for every secret of the environment: a fifth of dbt's processor time.
@@ -33,7 +33,6 @@ SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 NO_LOGGERS = ("--log-level", "none", "--log-level-file", "none")
 
 share_types()
-share_macros()
 keep_sessions()
 leave_out_debugging()
 _compile = jinja2.Environment.compile
