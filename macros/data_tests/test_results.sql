@@ -13,6 +13,7 @@
     {% set relation = source('insights_ops', 'test_results') %}
     {% set columns = get_columns_in_relation(relation) | map(attribute='name') | list if tests else [] %}
     {% if 'checked_through' not in columns or not may_write(relation) %}{{ return('') }}{% endif %}
+    {% do end_transaction_of_reads() %}
     {% set known = [] %}
     {% for node in graph.nodes.values() if node.resource_type == 'test' %}{% do known.append(sql_text(node.name)) %}{% endfor %}
     {% if claim_number() %}{{ prove_claim() }};{% endif %}

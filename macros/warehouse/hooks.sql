@@ -52,3 +52,7 @@
 {#- pre-hook: drops columns of a former release that dbt would keep. -#}
 {% macro drop_former_columns(columns) %}{{ return(adapter.dispatch('drop_former_columns', 'orgo_insights')(columns)) }}{% endmacro %}
 {% macro default__drop_former_columns(columns) %}{% endmacro %}
+
+{#- Ends the transaction that a query of on-run-end has begun, where dbt would roll it back together with what the hook writes. -#}
+{% macro end_transaction_of_reads() %}{{ return(adapter.dispatch('end_transaction_of_reads', 'orgo_insights')()) }}{% endmacro %}
+{% macro default__end_transaction_of_reads() %}{% endmacro %}

@@ -10,7 +10,7 @@ import pytest
 from support.deployed.deployed_schema import delete_like_deployed
 from support.deployed.ten_days import DAYS, day_of_life
 from support.engines.duckdb_file import DuckdbFile, differences, relations
-from support.policy import manifest
+from support.policy import manifest, nodes
 from support.random_scenarios import load_scenarios
 from support.warehouse import NO_TESTS, Warehouse, disposable_copy
 
@@ -45,6 +45,13 @@ def test_a_first_build_has_the_same_rows(sample: tuple[Warehouse, DuckdbFile]) -
     # The comparison is about something.
     empty = {name for name in relations() if not file.rows(f"select 1 from {name} limit 1")}  # noqa: S608
     assert empty <= {"insights_staging.calendars", "insights_staging.targets"}
+
+
+def test_the_results_of_data_tests_are_kept(sample: tuple[Warehouse, DuckdbFile]) -> None:
+    _, file = sample
+    kept = file.rows("select test_name, status from insights_ops.test_results")
+    assert {name for name, _ in kept} == {node["name"] for node in nodes("test")}
+    assert {status for _, status in kept} <= {"pass", "warn"}
 
 
 def test_the_same_unit_tests_run(sample: tuple[Warehouse, DuckdbFile]) -> None:
