@@ -22,7 +22,8 @@ from benchmarks.services import Bench
 from benchmarks.sizes import SIZES
 from orchestration.config.files import PROJECT
 
-SAME = {"build": 2, "purge": 2, "engines": 3, "cache": 2, "api": 1, "exports": 3}  # comparisons whose floor computes the same rows
+# Comparisons whose floor computes the same rows.
+SAME = {"build": 2, "purge": 2, "engines": 3, "cache": 2, "api": 1, "exports": 3}
 ALL = {**SAME, "build": 4, "api": 4, "patterns": 3, "contention": 1, "startup": 2, "dags": 1}
 LIMIT = 1800  # seconds, on a busy machine
 
