@@ -22,7 +22,6 @@ from orchestration.config.files import Settings
 from orchestration.source_snapshot.take import Wanted, take_snapshot
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.contract import contract_tables
-from orchestration.warehouse.duckdb.prepare import prepare
 
 NAME, WHOLE = "engines", "engines_whole"  # also databases
 SAMPLE_SECONDS = 0.2
@@ -104,7 +103,6 @@ def _copies(bench: Bench) -> Measurement:
 def _load(settings: Settings, day: date, arguments: tuple[str, ...]) -> Measurement:
     """Load the file as `insights build` does; `rows` are those of its marts then."""
     with client_only() as found, peak_memory(found):
-        prepare(settings.duckdb_path, settings.snapshot_directory, settings)
         variables = dbt.as_of_variable(day)
         succeeded(dbt.build(settings, arguments, url=None, variables=variables, on_line=ignored))
     found.figures["file MiB"] = settings.duckdb_path.stat().st_size / MIB / MIB

@@ -9,7 +9,7 @@
 {% macro repeated_rows(table) %}
     {% set identity = identity_of(table) %}
     {% if not execute or not identity %}{{ return(0) }}{% endif %}
-    {% if identity not in drifted_columns(table) and is_unique_by_index(source('orgo', table), [identity]) %}{{ return(0) }}{% endif %}
+    {% if identity not in drifted_columns(table) and identifies_rows(source('orgo', table), identity) %}{{ return(0) }}{% endif %}
     {% set counted = 'select count(*) - count(distinct ' ~ identity ~ ') as repeated from (' ~ source_select(table) ~ ') as readable' %}
     {{ return(run_query(counted).rows[0]['repeated'] | int) }}
 {% endmacro %}

@@ -23,3 +23,6 @@
 
 {#- A select of the columns of the operational tables: table_name, column_name, actual_type in the terms of the contract, is_readable. -#}
 {% macro source_columns() %}{{ return(adapter.dispatch('source_columns', 'orgo_insights')()) }}{% endmacro %}
+
+{#- Whether the database rules out that a column of an operational table is NULL, or has the same value in two rows. -#}
+{% macro identifies_rows(relation, column) %}{{ return(adapter.dispatch('identifies_rows', 'orgo_insights')(relation, column)) }}{% endmacro %}

@@ -60,3 +60,6 @@
 
 {#- A quotient of whole numbers that are not negative with some decimals, halves rounded up; NULL for a whole of 0. -#}
 {% macro rounded_quotient(part, whole, digits) %}{{ return(adapter.dispatch('rounded_quotient', 'orgo_insights')(part, whole, digits)) }}{% endmacro %}
+
+{#- The different texts of a group, of the rows that meet a condition, as an array in C order; NULL for a group without rows. -#}
+{% macro distinct_elements(text, condition=none) %}{{ return(adapter.dispatch('distinct_elements', 'orgo_insights')(text, condition)) }}{% endmacro %}

@@ -82,10 +82,10 @@ case_tasks as (
         count(*) as linked_task_count,
         -- Decision D5: the most frequent type; among equals, the first in C order.
         {{ most_frequent('type') }} as domain,
-        array_agg(distinct source_key order by source_key) as source_keys,
+        {{ distinct_elements('source_key') }} as source_keys,
         -- Decision D157: without tasks that are stricter than their case.
         {{ most_frequent('type', 'not is_stricter') }} as visible_domain,
-        array_agg(distinct source_key order by source_key) filter (where not is_stricter) as visible_source_keys,
+        {{ distinct_elements('source_key', 'not is_stricter') }} as visible_source_keys,
         max(visibility_rank) as visibility_rank,
         bool_or(is_about_sensitive_person) as is_about_sensitive_person
     from linked_tasks

@@ -72,3 +72,7 @@
     {%- set scale = 10 ** digits -%}
     cast((2 * {{ scale }} * {{ part }} + {{ whole }}) // nullif(2 * {{ whole }}, 0) as bigint) * {{ '%.*f' | format(digits, 1 / scale) }}
 {%- endmacro %}
+
+{% macro duckdb__distinct_elements(text, condition) -%}
+    array_agg(distinct {{ text }} order by {{ text }}){{ ' filter (where ' ~ condition ~ ')' if condition }}
+{%- endmacro %}

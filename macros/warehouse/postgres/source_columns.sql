@@ -38,3 +38,18 @@
     inner join pg_type as t on a.atttypid = t.oid
     where n.nspname = '{{ var("source_schema") }}' and a.attnum > 0 and not a.attisdropped
 {%- endmacro %}
+
+{% macro postgres__identifies_rows(relation, column) %}
+    {% set query %}
+        select exists (
+            select 1
+            from pg_index as i
+            inner join pg_attribute as a on i.indrelid = a.attrelid and i.indkey[0] = a.attnum
+            where
+                i.indrelid = to_regclass({{ sql_text(relation) }})
+                and i.indisunique and i.indisvalid and i.indpred is null and i.indnkeyatts = 1
+                and a.attname = '{{ column }}' and a.attnotnull
+        ) as is_unique
+    {% endset %}
+    {{ return(run_query(query).rows[0]['is_unique']) }}
+{% endmacro %}

@@ -76,3 +76,7 @@
     create temporary table {{ name }} on commit drop as {{ query }};
     analyze pg_temp.{{ name }}
 {%- endmacro %}
+
+{% macro postgres__distinct_elements(text, condition) -%}
+    (array_agg(distinct {{ text }} collate "C" order by {{ text }} collate "C"){{ ' filter (where ' ~ condition ~ ')' if condition }}) collate "default"
+{%- endmacro %}
