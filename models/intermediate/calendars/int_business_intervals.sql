@@ -50,7 +50,9 @@ changes as (
         minutes.starts_at,
         {{ utc_offset('minutes.starts_at', 'midnights.timezone') }} as utc_offset
     from midnights
-    cross join lateral generate_series(midnights.starts_at + interval '1 minute', midnights.ends_at, interval '1 minute') as minutes (starts_at)
+    cross join lateral generate_series(
+        midnights.starts_at + interval '1 minute', midnights.ends_at, interval '1 minute'
+    ) as minutes (starts_at)
     where
         midnights.utc_offset <> midnights.next_offset
         and {{ utc_offset('minutes.starts_at', 'midnights.timezone') }}
