@@ -47,16 +47,14 @@ midnights as (
 changes as (
     select
         midnights.timezone,
-        minutes.starts_at,
-        {{ utc_offset('minutes.starts_at', 'midnights.timezone') }} as utc_offset
+        m.starts_at,
+        {{ utc_offset('m.starts_at', 'midnights.timezone') }} as utc_offset
     from midnights
-    cross join lateral generate_series(
-        midnights.starts_at + interval '1 minute', midnights.ends_at, interval '1 minute'
-    ) as minutes (starts_at)
+    cross join lateral generate_series(midnights.starts_at + interval '1 minute', midnights.ends_at, interval '1 minute') as m (starts_at)
     where
         midnights.utc_offset <> midnights.next_offset
-        and {{ utc_offset('minutes.starts_at', 'midnights.timezone') }}
-        <> {{ utc_offset("minutes.starts_at - interval '1 minute'", 'midnights.timezone') }}
+        and {{ utc_offset('m.starts_at', 'midnights.timezone') }}
+        <> {{ utc_offset("m.starts_at - interval '1 minute'", 'midnights.timezone') }}
 ),
 
 offsets as (
