@@ -24,7 +24,7 @@ _numbers = count()
 LONGEST_FIRST = (
     *("test_benchmarks.py", "test_deployed_schema.py", "test_airflow_service.py", "test_dag_runs.py"),
     *("test_unchecked_rows.py", "test_dbt_tools.py", "test_source_guard.py", "test_export_stricter_rows.py"),
-    *("test_recoveries.py", "test_drill.py"),
+    *("test_recoveries.py", "test_drill.py", "test_engines_agree.py", "test_file_of_duckdb.py"),
     *("test_quarter.py", "test_backlog.py", "test_dependants.py", "test_source_in_use.py", "test_changed_trends.py"),
     *("test_search_path.py", "test_claims.py", "test_newcomer.py", "test_other_packages.py", "test_killed_loads.py"),
     *("test_incident_warehouse.py", "test_incremental.py", "test_readers.py", "test_patterns.py", "test_tenants.py"),
