@@ -67,17 +67,15 @@ changes as (
     {%- endif %}
 ),
 
+-- A span begins on its first day and ends after its last; each end is looked up by an index.
 counted as (
+    {%- for day, step in [('report.first_day', '1'), ('report.last_day + 1', '-1')] %}
     select
         report.organization_id,
         report.visibility,
-        ends.day,
-        ends.task_count
+        {{ day }} as day,
+        {{ step }} * report.open_count as task_count
     from {{ ref('report_task_backlog') }} as report
-    cross join
-        lateral (
-            values (report.first_day, report.open_count), (report.last_day + 1, -1 * report.open_count)
-        ) as ends (day, task_count)
     {%- if not checks_all %}
     inner join unchecked
         on
@@ -85,9 +83,11 @@ counted as (
             and report.domain = unchecked.domain
             and report.severity = unchecked.severity
             and report.visibility = unchecked.visibility
-            and ends.day = unchecked.day
+            and {{ 'report.first_day = unchecked.day' if loop.first else 'report.last_day = unchecked.day - 1' }}
     {%- endif %}
-    where ends.day is not null
+    where {{ day }} is not null
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 ),
 
 counts as (
