@@ -1,4 +1,4 @@
-"""Everything in a file of DuckDB, beside the same in PostgreSQL: a snapshot, the first build, daily loads."""
+"""Everything in a file of DuckDB, compared with PostgreSQL: a snapshot, the first build, daily loads."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COUNT = "select count(*) from insights.{}"
 
 
 def run(bench: Bench) -> Iterator[Comparison]:
-    """Yield a snapshot beside one scan of the tables, then the first build and daily loads beside those of PostgreSQL.
+    """Yield a snapshot with COPY as its floor, then the first build and daily loads with those of PostgreSQL as theirs.
 
     The marts of both engines have the same number of rows, which is compared; `tests/engines` compares the rows.
     """

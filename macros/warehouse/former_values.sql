@@ -1,4 +1,4 @@
-{#- What an engine whose reports follow changes (`follows_changes`) has in addition: former rows as JSON, and a delete that waits for nobody. -#}
+{#- What an engine whose reports follow changes (`follows_changes`) has in addition: former rows as JSON, and a delete that skips locked rows. -#}
 
 {#- A JSON object of some columns of a row. -#}
 {% macro row_as_json(row, columns) %}{{ return(adapter.dispatch('row_as_json', 'orgo_insights')(row, columns)) }}{% endmacro %}

@@ -1,4 +1,4 @@
-{#- What a load does beside its queries, by the engine of the warehouse. An engine without statistics, grants, indexes or a writer lock of its
+{#- Side effects of a load, by the engine of the warehouse. An engine without statistics, grants, indexes or a writer lock of its
     own needs nothing of it: `default__` renders nothing, and dbt runs no empty hook. -#}
 
 {#- First post-hook of the marts: looks at what was written, so that what reads it next is planned well. -#}
