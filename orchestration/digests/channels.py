@@ -20,7 +20,8 @@ from orchestration.digests.as_text import as_text
 from orchestration.digests.contents import Digest
 from orchestration.digests.words import Message
 from orchestration.errors import MisconfiguredError
-from orchestration.monitoring.alerts import mail_client, reason_of
+from orchestration.monitoring.alerts import reason_of
+from orchestration.monitoring.mail import UnencryptedError, send_mail
 
 # The same limits of time and memory, proxies, Retry-After and removal of secrets as for review cases.
 from orchestration.reviews.core_services import Answer, Outcome
@@ -101,8 +102,9 @@ def _by_mail(settings: Settings, mail: EmailMessage) -> Answer:
     if not server:
         return Answer(Outcome.STOP, "no mail server: set INSIGHTS_ALERT_SMTP_URL")
     try:
-        with mail_client(server, settings.insights.digests.timeout_seconds) as client:
-            client.send_message(mail)
+        send_mail(server, mail, settings.insights.digests.timeout_seconds, needs_tls=True)
+    except UnencryptedError as error:
+        return Answer(Outcome.STOP, str(error))
     except smtplib.SMTPRecipientsRefused as error:
         codes = {code for code, _ in error.recipients.values()}
         outcome = Outcome.REFUSED if min(codes) >= REFUSED_FROM else Outcome.AGAIN

@@ -17,6 +17,7 @@ from orchestration.dashboards import access
 from orchestration.digests.contents import Asked, Cadence
 from orchestration.digests.ledger import Delivery, Key, deliveries, pending
 from orchestration.errors import InsightsError
+from orchestration.exports.query import visible_as_rows
 from orchestration.reviews.patterns import NO_REVIEW_YET
 from orchestration.warehouse.database import Database
 
@@ -96,7 +97,7 @@ def plan(db: Database, as_of: date) -> list[Planned]:
 def visible_in_digests(settings: Settings, roles: Sequence[str]) -> tuple[Visibility, ...]:
     """Return the visibilities that leave for these roles: what they may see, and may leave as rows at all."""
     seen = access.visible(settings.insights.access, access.checked_roles(roles))
-    return tuple(one for one in seen if one in settings.insights.exports.allowed_visibilities)
+    return tuple(one for one in seen if one in visible_as_rows(settings))
 
 
 def made_reviews(db: Database, as_of: date) -> Made:

@@ -31,7 +31,9 @@ def test_a_role_that_may_see_more_gets_no_row_that_may_not_leave(
     warehouse: Warehouse, settings: Settings, chat: Receiver
 ) -> None:
     access = settings.insights.access.model_copy(update={"restricted_roles": ["chief"], "anonymised_roles": ["chief"]})
-    wide = replace(settings, insights=settings.insights.model_copy(update={"access": access}))
+    every = {"allowed_visibilities": ["PUBLIC", "INTERNAL", "RESTRICTED", "ANONYMISED"]}
+    exports = settings.insights.exports.model_copy(update=every)
+    wide = replace(settings, insights=settings.insights.model_copy(update={"access": access, "exports": exports}))
     told = sent(with_digests(wide, recipient("chief", roles=["chief"], webhook_url="${CHAT_URL}")))
     assert [one.status for one in told] == ["sent"]
     assert chat.got[0][1]["visibilities"] == ["PUBLIC", "INTERNAL"]

@@ -166,6 +166,9 @@ def test_the_step_of_a_dag_succeeds_whatever_becomes_of_a_digest(
     mine = with_digests(settings, recipient("chat", webhook_url="${CHAT_URL}"), recipient(paused=True))
     assert run(mine) == {"sent": 0, "pending": 1, "failed": 0}
     assert said == [f"chat, weekly review of {NEWEST}: pending, 503", "heads, weekly: none, paused"]
+    with Database.open(settings) as db, held(db, "digest sender", "sending digests from this warehouse"):
+        assert run(mine) == {"sent": 0, "pending": 0, "failed": 0}
+    assert said[-1].startswith("No digest was sent. Another process")
 
 
 def test_a_warehouse_without_bookkeeping_fails_no_dag(
