@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def cut_off(connection: socket.socket, deadline: float) -> Iterator[None]:
-    """Shut a connection down at `deadline` (time.monotonic()): its own timeout restarts with every byte that arrives."""
+    """Shut a connection down at `deadline` (time.monotonic()); its own timeout restarts with every byte."""
     same = connection.dup()  # TLS takes over the file descriptor of the original
 
     def shut_down() -> None:

@@ -21,6 +21,7 @@ from orchestration.errors import (
     MisconfiguredError,
     NotBuiltError,
     NotPreparedError,
+    RefusedError,
     UnavailableError,
 )
 from orchestration.warehouse.database import Database
@@ -175,14 +176,12 @@ def _send_digests(run: Run) -> dict[str, int]:
     from orchestration.digests.send import send_digests
 
     counts = {"sent": 0, "pending": 0, "failed": 0}
-    if not run.settings.insights.digests.recipients:
-        return counts
     try:
         with Database.open(run.settings) as db:
-            for told in send_digests(db, run.as_of, run.say):
-                run.say(str(told))
-                counts[told.status] += 1
-    except (BusyError, MisconfiguredError, NotBuiltError, NotPreparedError) as error:
+            for result in send_digests(db, run.as_of, run.say):
+                run.say(str(result))
+                counts[result.status] += 1
+    except (BusyError, MisconfiguredError, NotBuiltError, NotPreparedError, RefusedError) as error:
         run.say(f"No digest was sent. {error}")
     return counts
 

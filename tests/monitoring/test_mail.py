@@ -29,7 +29,7 @@ def test_what_the_server_has_taken_was_sent_whatever_it_says_to_the_farewell(mai
 def test_a_server_that_answers_byte_by_byte_is_cut_off(mail: EmailMessage) -> None:
     with mail_server() as server:
         server.drips = True
-        with pytest.raises(TimeoutError, match="no answer within 0.3 s"):
+        with pytest.raises(TimeoutError, match=r"no answer within 0\.3 s"):
             send_mail(server.url, mail, 0.3)
         assert server.mails == []
 
