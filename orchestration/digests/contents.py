@@ -56,7 +56,7 @@ class Reviewed:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """The organization, review and visibilities of a digest; `earlier` are the reviews that were made, this one last.
 
     `window_days` is what the configuration has, for a review that found nothing. Monthly aggregates are known from the
@@ -94,7 +94,7 @@ class Digest:
     `first_day` is the first day whose cases its patterns are of.
     """
 
-    asked: Asked
+    asked: Question
     slug: str
     organization: str
     first_day: date
@@ -126,7 +126,7 @@ def review_before(cadence: Cadence, review_date: date) -> date:
             return review_date.replace(year=review_date.year - 1)
 
 
-def read_digest(db: Database, asked: Asked) -> Digest:
+def read_digest(db: Database, asked: Question) -> Digest:
     """Return a digest, read in one transaction by the connection of `db`.
 
     Raises NotBuiltError if the marts were not built.
@@ -186,7 +186,7 @@ _CHANGES = """
 """
 
 
-def _changes(db: Database, asked: Asked) -> list[dict[str, Any]]:
+def _changes(db: Database, asked: Question) -> list[dict[str, Any]]:
     query = sql.SQL(_CHANGES).format(patterns=db.mart(f"pattern_{asked.cadence}"))
     return db.records(
         query,
@@ -231,7 +231,7 @@ def _line(row: dict[str, Any]) -> Line:
     )
 
 
-def _history(db: Database, asked: Asked) -> tuple[Reviewed, ...]:
+def _history(db: Database, asked: Question) -> tuple[Reviewed, ...]:
     """Return each review that was made, also one that found nothing.
 
     A pattern that is too strict to be shown now counts nowhere, so that the numbers do not tell of it.

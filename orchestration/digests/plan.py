@@ -14,7 +14,7 @@ from orchestration.config.outputs_model import DigestRecipient
 from orchestration.config.profile_model import Profile
 from orchestration.config.tokens import Visibility
 from orchestration.dashboards import access
-from orchestration.digests.contents import Asked, Cadence
+from orchestration.digests.contents import Cadence, Question
 from orchestration.digests.ledger import Delivery, Key, deliveries, pending
 from orchestration.errors import InsightsError
 from orchestration.exports.query import visible_as_rows
@@ -41,7 +41,7 @@ class Planned:
     cadence: Cadence
     reason: str | None = None
     is_mistake: bool = False
-    asked: Asked | None = None
+    asked: Question | None = None
     waits: str | None = None
     delivery: Delivery | None = None
 
@@ -83,10 +83,10 @@ class Made:
 
     def asked(
         self, organization_id: UUID, cadence: Cadence, review_date: date, visibilities: tuple[Visibility, ...]
-    ) -> Asked:
+    ) -> Question:
         """Return the question for the contents of a digest."""
         insights = self.settings.insights
-        return Asked(
+        return Question(
             organization_id=organization_id,
             cadence=cadence,
             review_date=review_date,

@@ -12,7 +12,7 @@ from orchestration.config.files import Settings
 from orchestration.digests import ledger
 from orchestration.digests.channels import Content, channel_of, deliver, server_of
 from orchestration.digests.charts import charts, drawn
-from orchestration.digests.contents import Asked, Cadence, read_digest
+from orchestration.digests.contents import Cadence, Question, read_digest
 from orchestration.digests.ledger import MESSAGES, Key, Tried
 from orchestration.digests.plan import Planned, made_reviews, plan, visible_in_digests
 from orchestration.digests.words import message
@@ -122,7 +122,7 @@ def shown_content(db: Database, request: Request, as_of: date, say: Say) -> Cont
     return _content(db.settings, Key("shown", organization_id, request.cadence, reviews[-1]), asked, say)
 
 
-def _content(settings: Settings, key: Key, asked: Asked, say: Say) -> Content:
+def _content(settings: Settings, key: Key, asked: Question, say: Say) -> Content:
     """Return a digest with its pictures, read as the role of exports (decision D174), which sees no personal column."""
     with Database.open(settings, settings.export_url, autocommit=False, messages=MESSAGES) as db:
         digest = read_digest(db, asked)

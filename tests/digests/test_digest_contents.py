@@ -20,7 +20,7 @@ from support.digests.by_hand import (
 from support.warehouse import Warehouse, disposable_copy
 
 from orchestration.config.files import Settings
-from orchestration.digests.contents import Asked, Cadence, Digest, Line, Reviewed, read_digest, review_before
+from orchestration.digests.contents import Cadence, Digest, Line, Question, Reviewed, read_digest, review_before
 from orchestration.digests.months import DomainYear, Figure
 from orchestration.warehouse.database import Database
 from workshop.services import LocalPostgres
@@ -58,7 +58,7 @@ def reviewed(postgres: LocalPostgres, settings: Settings, built_sample: str) -> 
         yield warehouse
 
 
-def asked(warehouse: Warehouse, cadence: Cadence = "weekly", slug: str = HOSPITAL, **other: Any) -> Asked:
+def asked(warehouse: Warehouse, cadence: Cadence = "weekly", slug: str = HOSPITAL, **other: Any) -> Question:
     organization = warehouse.value("select organization_id from insights.dim_organizations where slug = %s", slug)
     newest = {"weekly": date.fromisoformat(NEWEST)}.get(cadence, date(2026, 1, 1))
     given: dict[str, Any] = {
@@ -72,10 +72,10 @@ def asked(warehouse: Warehouse, cadence: Cadence = "weekly", slug: str = HOSPITA
         "aggregates_from": date(1970, 1, 1),
         "aggregates_to": date(2026, 1, 1),
     }
-    return Asked(**given | other)
+    return Question(**given | other)
 
 
-def digest(warehouse: Warehouse, question: Asked) -> Digest:
+def digest(warehouse: Warehouse, question: Question) -> Digest:
     url = warehouse.postgres.url(warehouse.name, EXPORT_ROLE)
     with Database.open(warehouse.settings, url, autocommit=False) as db:
         return read_digest(db, question)

@@ -21,7 +21,7 @@ from orchestration.digests.as_json import as_json
 from orchestration.digests.as_text import as_text
 from orchestration.digests.channels import Content, _secrets, deliver, mail_of
 from orchestration.digests.charts import Chart, charts, drawn
-from orchestration.digests.contents import Asked, Digest, Line, Name, Reviewed, Section
+from orchestration.digests.contents import Digest, Line, Name, Question, Reviewed, Section
 from orchestration.digests.months import DomainYear, Figure, Month
 from orchestration.digests.plain import plain
 from orchestration.digests.words import Message, message
@@ -54,7 +54,7 @@ def line(number: int, **other: object) -> Line:
 @pytest.fixture
 def digest() -> Digest:
     """Return a yearly digest in which each part has something."""
-    asked = Asked(
+    asked = Question(
         organization_id=ORGANIZATION,
         cadence="yearly",
         review_date=date(2026, 1, 1),
