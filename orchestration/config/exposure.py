@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from orchestration.config.addresses import is_unencrypted
 from orchestration.config.expansion import REFERENCE, expand
 from orchestration.config.masking import has_password, is_secret_key, shown
 from orchestration.config.problems import KeyPath, Problem, dotted
@@ -51,6 +52,8 @@ def exposures(environ: Mapping[str, str]) -> list[Rule]:
         Rule(_the_service_fits, (_THREADS, (*_ROLE, "connections"))),
         *(Rule(partial(_is_no_secret, where, name), (where,)) for where, name in _SECRETS.items()),
         Rule(_webhooks_of_digests_are_no_secrets, (_RECIPIENTS,)),
+        Rule(_webhooks_of_digests_are_encrypted, (_RECIPIENTS,)),
+        Rule(_roles_of_digests_are_codes, (_RECIPIENTS,)),
     ]
 
 
@@ -126,3 +129,20 @@ def _webhooks_of_digests_are_no_secrets(settings: Settings) -> Iterator[Problem]
         if recipient.webhook_url and REFERENCE.sub("", recipient.webhook_url):
             says = "whoever reads this address can write there; write ${NAME}, export NAME, and change the secret"
             yield finding(settings, "warning", where, shown(dotted(where), recipient.webhook_url), says)
+
+
+def _webhooks_of_digests_are_encrypted(settings: Settings) -> Iterator[Problem]:
+    for index, recipient in enumerate(settings.insights.digests.recipients):
+        url = recipient.webhook_url or ""
+        begins = url.lower().startswith(("https://", "http://", "${"))
+        if url and (not begins or is_unencrypted(url)):
+            where = (*_RECIPIENTS, index, "webhook_url")
+            yield finding(settings, "error", where, shown(dotted(where), url), "must begin with https://")
+
+
+def _roles_of_digests_are_codes(settings: Settings) -> Iterator[Problem]:
+    for index, recipient in enumerate(settings.insights.digests.recipients):
+        for number, role in enumerate(recipient.roles):
+            if not role.strip() or role == EVERY_ROLE:
+                says = "is not a role code; wildcards are allowed in access only"
+                yield finding(settings, "error", (*_RECIPIENTS, index, "roles", number), shown("", role), says)

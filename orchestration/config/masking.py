@@ -35,7 +35,7 @@ def has_password(text: str) -> bool:
 
 def shown(key: str, value: object, longest: int | None = LONGEST) -> str:
     """Return a value as one line of masked JSON, truncated to `longest` characters unless that is None."""
-    if is_secret_key(key) and value:
+    if value and _is_secret(key, value):
         return MASK
     if isinstance(value, dict | list):
         value = _masked_within(value)
@@ -44,7 +44,12 @@ def shown(key: str, value: object, longest: int | None = LONGEST) -> str:
 
 def as_written(key: str, text: str) -> str:
     """Return the text of a value as written in its file, masked and truncated for a message."""
-    return MASK if is_secret_key(key) else _cut(mask(text), LONGEST)
+    return MASK if _is_secret(key, text) else _cut(mask(text), LONGEST)
+
+
+def _is_secret(key: str, value: object) -> bool:
+    """Return whether a value is a secret: by its key, or because a mail address is the URL of a webhook by mistake."""
+    return is_secret_key(key) or (key.rpartition(".")[2] == "mail" and "://" in str(value))
 
 
 def _cut(text: str, longest: int | None) -> str:
@@ -53,7 +58,7 @@ def _cut(text: str, longest: int | None) -> str:
 
 def _masked_within(value: object) -> object:
     if isinstance(value, dict):
-        return {k: MASK if is_secret_key(str(k)) else _masked_within(v) for k, v in value.items()}
+        return {k: MASK if _is_secret(str(k), v) else _masked_within(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_masked_within(item) for item in value]
     return value

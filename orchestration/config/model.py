@@ -106,7 +106,7 @@ class Etl(Section):
     )
     overlap_hours: Count = Field(default=6, description="Hours before the last load whose changes are read again.")
     source_stale_hours: Count = Field(
-        default=48, description="Hours without a change of a table of tasks after which Orgo may have stopped."
+        default=72, description="Hours without a change of a table of tasks after which Orgo may have stopped."
     )
     source_stopped_hours: Count = Field(
         default=168, description="Hours without a change of a table of tasks after which Orgo has stopped."

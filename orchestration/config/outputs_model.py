@@ -163,10 +163,9 @@ class DigestRecipient(Section):
         description="Codes of the roles that its readers all have; the digest has what `access` lets these see."
     )
     scope: Literal["user", "team", "department", "org_wide"] = Field(
-        default="user",
-        description="Who reads it; at most `notification_scope` of the profile of the organization.",
+        description="Who reads it; at most `notification_scope` of the profile of the organization."
     )
-    cadences: list[Literal["weekly", "monthly", "yearly"]] = Field(
+    cadences: Annotated[list[Literal["weekly", "monthly", "yearly"]], Field(min_length=1)] = Field(
         default=["weekly", "monthly", "yearly"], description="The reviews that it gets digests of."
     )
     mail: MailAddress | None = Field(default=None, description="Mail address; null for a webhook.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import asdict
+from html import escape
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ def as_json(digest_id: UUID, digest: Digest, message: Message) -> dict[str, Any]
             "format": FORMAT,
             "digest_id": digest_id,
             "subject": message.subject,
-            "text": as_text(message),
+            "text": escape(as_text(message), quote=False),  # chats read < and & as the beginning of a command
             "organization": {"id": asked.organization_id, "slug": digest.slug, "name": digest.organization},
             "cadence": asked.cadence,
             "review_date": asked.review_date,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import UUID
 
 from orchestration.config.addresses import is_unencrypted
@@ -20,12 +20,13 @@ from orchestration.digests.as_text import as_text
 from orchestration.digests.contents import Digest
 from orchestration.digests.words import Message
 from orchestration.errors import MisconfiguredError
-from orchestration.monitoring.alerts import mail_client, reason_of
+from orchestration.monitoring.alerts import reason_of
+from orchestration.monitoring.mail import UnencryptedError, send_mail
 
 # The same limits of time and memory, proxies, Retry-After and removal of secrets as for review cases.
 from orchestration.reviews.core_services import Answer, Outcome
 from orchestration.reviews.core_services import CoreServices as JsonClient
-from orchestration.reviews.redaction import without_secrets
+from orchestration.reviews.redaction import BEGINNING, without_secrets
 
 REFUSED_FROM = 500  # SMTP: a lower code is passing
 MAIL, WEBHOOK = "mail", "webhook"
@@ -51,6 +52,15 @@ def channel_of(recipient: DigestRecipient) -> str:
     return MAIL if recipient.mail else WEBHOOK
 
 
+def server_of(settings: Settings, recipient: DigestRecipient) -> str:
+    """Return which server takes the digests of a recipient, so that one that is down is not tried for each of them."""
+    try:
+        host = urlsplit(settings.digest_webhook(recipient) or "").hostname
+    except ValueError:
+        host = None
+    return channel_of(recipient) if recipient.mail else host or recipient.name
+
+
 def deliver(settings: Settings, recipient: DigestRecipient, content: Content) -> Answer:
     """Deliver a digest; returns what became of it, without secrets. A failed delivery is an answer, no error."""
     limit = settings.insights.digests.max_kilobytes * KILOBYTE
@@ -71,12 +81,14 @@ def mail_of(settings: Settings, recipient: DigestRecipient, content: Content) ->
     mail["Message-ID"] = f"<{content.digest_id}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(as_text(message))
-    names = {chart.name: f"{chart.name}.{content.digest_id}@{domain}" for chart in message.charts}
+    # Short: a longer one would be folded and encoded, and mail programs would not find its picture.
+    names = {chart.name: f"{chart.name}@insights" for chart in message.charts}
     mail.add_alternative(as_html(message, lambda chart: f"cid:{names[chart.name]}"), subtype="html")
     html = mail.get_body(("html",))
     for chart in message.charts:
         if html is not None and chart.png is not None:
-            html.add_related(chart.png, "image", "png", cid=f"<{names[chart.name]}>", filename=f"{chart.name}.png")
+            cid, file = f"<{names[chart.name]}>", f"{chart.name}.png"
+            html.add_related(chart.png, "image", "png", cid=cid, filename=file, disposition="inline")
     return mail
 
 
@@ -101,20 +113,27 @@ def _by_mail(settings: Settings, mail: EmailMessage) -> Answer:
     if not server:
         return Answer(Outcome.STOP, "no mail server: set INSIGHTS_ALERT_SMTP_URL")
     try:
-        with mail_client(server, settings.insights.digests.timeout_seconds) as client:
-            client.send_message(mail)
-    except smtplib.SMTPRecipientsRefused as error:
-        codes = {code for code, _ in error.recipients.values()}
-        outcome = Outcome.REFUSED if min(codes) >= REFUSED_FROM else Outcome.AGAIN
-        return Answer(outcome, f"the mail server refused the address with {min(codes)}")
-    except smtplib.SMTPDataError as error:
-        outcome = Outcome.REFUSED if error.smtp_code >= REFUSED_FROM else Outcome.AGAIN
-        return Answer(outcome, f"the mail server refused the message with {error.smtp_code}")
-    except (smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused) as error:
-        return Answer(Outcome.STOP, f"the mail server refused the login or the sender with {error.smtp_code}")
+        send_mail(server, mail, settings.insights.digests.timeout_seconds, needs_tls=True)
     except (OSError, ValueError, smtplib.SMTPException) as error:
-        return Answer(Outcome.AGAIN, reason_of(error))
+        return _failure(error)
     return Answer(Outcome.SENT, "the mail server took it")
+
+
+def _failure(error: OSError | ValueError | smtplib.SMTPException) -> Answer:
+    match error:
+        case UnencryptedError():
+            return Answer(Outcome.STOP, str(error))
+        case smtplib.SMTPRecipientsRefused():
+            code = min(code for code, _ in error.recipients.values())
+            outcome = Outcome.REFUSED if code >= REFUSED_FROM else Outcome.AGAIN
+            return Answer(outcome, f"the mail server refused the address with {code}")
+        case smtplib.SMTPDataError():
+            outcome = Outcome.REFUSED if error.smtp_code >= REFUSED_FROM else Outcome.AGAIN
+            return Answer(outcome, f"the mail server refused the message with {error.smtp_code}")
+        case smtplib.SMTPAuthenticationError() | smtplib.SMTPSenderRefused():
+            return Answer(Outcome.STOP, f"the mail server refused the login or the sender with {error.smtp_code}")
+        case _:
+            return Answer(Outcome.AGAIN, reason_of(error))
 
 
 def _by_webhook(settings: Settings, recipient: DigestRecipient, content: Content) -> Answer:
@@ -126,8 +145,15 @@ def _by_webhook(settings: Settings, recipient: DigestRecipient, content: Content
     try:
         client = JsonClient(url, None, settings.insights.digests.timeout_seconds)
     except MisconfiguredError:
-        return Answer(Outcome.STOP, "webhook_url is no address like https://chat.example.org/hooks/T0")
+        return Answer(Outcome.STOP, "webhook_url must be like https://chat.example.org/hooks/T0")
     answer = client.post(str(content.digest_id), _document(content))
+    return replace(answer, text=without_secrets(answer.text, _secrets(url)))
+
+
+def _secrets(url: str) -> list[str]:
+    """Return the parts of a webhook's address that an answer may repeat, the longest first."""
     parts = urlsplit(url)
-    secrets = [part for part in (parts.path.strip("/"), parts.query) if part]
-    return replace(answer, text=without_secrets(answer.text, secrets))
+    pieces = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+    whole = [part for part in (parts.path.strip("/"), parts.query) if part]
+    found = {*whole, *(piece for piece in (*pieces, *map(unquote, pieces)) if len(piece) >= BEGINNING)}
+    return sorted(found, key=len, reverse=True)

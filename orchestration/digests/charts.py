@@ -32,7 +32,7 @@ class Chart:
 
 
 def charts(digest: Digest) -> list[Chart]:
-    """Return the charts of a digest without their pictures; none of them if it has no point."""
+    """Return the charts of a digest without their pictures; without those that have no point."""
     reviews = [
         Point(str(one.review_date), series, count)
         for one in digest.history
@@ -51,7 +51,7 @@ def charts(digest: Digest) -> list[Chart]:
 
 
 def drawn(found: Sequence[Chart], say: Callable[[str], None]) -> list[Chart]:
-    """Return the charts with their pictures, or without if they cannot be drawn, which `say` gets the reason of."""
+    """Return the charts with their pictures; if they cannot be drawn, without, and `say` gets the reason."""
     try:
         draw = drawer(Path("chart.png"))
         return [_with_picture(chart, draw) for chart in found]

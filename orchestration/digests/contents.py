@@ -1,4 +1,4 @@
-"""Reads what a digest says: the patterns of one review beside those of the review before, and the tasks of its months.
+"""Reads what a digest says: the patterns of one review compared with the review before, and the tasks of its months.
 
 Every row is chosen in the database, by organization and visibility; nothing else leaves it (decision D255).
 """
@@ -29,7 +29,7 @@ PERIODS = {"monthly": 1, "yearly": 12}  # months that are compared with as many 
 
 @dataclass(frozen=True)
 class Line:
-    """One pattern. `severity_before` and `cases_before` are of the review before, None if it had not the pattern then.
+    """One pattern. `severity_before` and `cases_before` are of the review before, None if it did not find the pattern.
 
     For one that ended, `severity` and `cases` are those of the review before too.
     """
@@ -56,10 +56,11 @@ class Reviewed:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Whose digest of which review: `earlier` are the dates of the reviews that were made, this one last.
+class Question:
+    """The organization, review and visibilities of a digest; `earlier` are the reviews that were made, this one last.
 
-    `aggregates_from` is the first day whose monthly aggregates were not purged.
+    `window_days` is what the configuration has, for a review that found nothing. Monthly aggregates are known from the
+    first day of the month `aggregates_from` up to the day before `aggregates_to`.
     """
 
     organization_id: UUID
@@ -70,6 +71,7 @@ class Asked:
     max_lines: int
     earlier: tuple[date, ...]
     aggregates_from: date
+    aggregates_to: date
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Digest:
-    """What one digest says. `months`, `figures` and `domains` are empty where the cadence has none."""
+    """What one digest says. `months`, `figures` and `domains` are empty where the cadence has none.
 
-    asked: Asked
+    `first_day` is the first day whose cases its patterns are of.
+    """
+
+    asked: Question
     slug: str
     organization: str
+    first_day: date
     sections: dict[Name, Section]
     history: tuple[Reviewed, ...]
     months: tuple[Month, ...]
@@ -101,7 +107,7 @@ class Digest:
     @property
     def window(self) -> tuple[date, date]:
         """The first and the last day whose cases the review looked at."""
-        return self.asked.review_date - self.asked.window_days * DAY, self.asked.review_date - DAY
+        return self.first_day, self.asked.review_date - DAY
 
     @property
     def has_review_before(self) -> bool:
@@ -120,7 +126,7 @@ def review_before(cadence: Cadence, review_date: date) -> date:
             return review_date.replace(year=review_date.year - 1)
 
 
-def read_digest(db: Database, asked: Asked) -> Digest:
+def read_digest(db: Database, asked: Question) -> Digest:
     """Return a digest, read in one transaction by the connection of `db`.
 
     Raises NotBuiltError if the marts were not built.
@@ -130,13 +136,17 @@ def read_digest(db: Database, asked: Asked) -> Digest:
     db.execute(sql.SQL("set local statement_timeout = {}").format(sql.Literal(f"{limit}s")))
     names = sql.SQL("select slug, display_name from {} where organization_id = %s").format(db.mart("dim_organizations"))
     slug, name = db.rows(names, [asked.organization_id])[0]
-    trends = Trends(asked.organization_id, asked.visibilities, asked.review_date, asked.aggregates_from)
+    known = (asked.aggregates_from, asked.aggregates_to)
+    trends = Trends(asked.organization_id, asked.visibilities, asked.review_date, *known)
     months = () if asked.cadence == "weekly" else tuple(trends.months(db))
+    changes = _changes(db, asked)
+    starts = [row["window_start"] for row in changes if row["is_now"]]
     return Digest(
         asked=asked,
         slug=plain(slug),
         organization=plain(name or slug),
-        sections=_sections(_changes(db, asked), asked.max_lines),
+        first_day=min(starts, default=asked.review_date - asked.window_days * DAY),
+        sections=_sections(changes, asked.max_lines),
         history=_history(db, asked),
         months=months,
         figures=() if asked.cadence == "weekly" else tuple(trends.figures(months, PERIODS[asked.cadence])),
@@ -148,7 +158,7 @@ _CHANGES = """
     with found as (
         select
             review_date = %(review_date)s as is_now, pattern_id, kind, domain, label, label_category, label_subcategory,
-            location, severity, visibility, event_count, visible_sources, episode_start, is_new
+            location, severity, visibility, event_count, visible_sources, episode_start, is_new, window_start
         from {patterns}
         where
             organization_id = %(organization)s
@@ -164,7 +174,7 @@ _CHANGES = """
     left join found as before on shown.is_now and not before.is_now and shown.pattern_id = before.pattern_id
     where
         shown.is_now
-        -- One that is stricter now has neither ended nor may it be told.
+        -- A pattern that is stricter now has not ended, and must not be shown.
         or not exists (
             select from {patterns} as later
             where
@@ -176,7 +186,7 @@ _CHANGES = """
 """
 
 
-def _changes(db: Database, asked: Asked) -> list[dict[str, Any]]:
+def _changes(db: Database, asked: Question) -> list[dict[str, Any]]:
     query = sql.SQL(_CHANGES).format(patterns=db.mart(f"pattern_{asked.cadence}"))
     return db.records(
         query,
@@ -221,8 +231,11 @@ def _line(row: dict[str, Any]) -> Line:
     )
 
 
-def _history(db: Database, asked: Asked) -> tuple[Reviewed, ...]:
-    """Return each review that was made, also one that found nothing."""
+def _history(db: Database, asked: Question) -> tuple[Reviewed, ...]:
+    """Return each review that was made, also one that found nothing.
+
+    A pattern that is too strict to be shown now counts nowhere, so that the numbers do not tell of it.
+    """
     query = sql.SQL(
         """
         select made.review_date, count(*) filter (where found.is_new), count(*) filter (where not found.is_new)
@@ -232,12 +245,21 @@ def _history(db: Database, asked: Asked) -> tuple[Reviewed, ...]:
                 made.review_date = found.review_date
                 and found.organization_id = %(organization)s
                 and found.visibility = any(%(visibilities)s)
+                and not exists (
+                    select from {patterns} as now
+                    where
+                        now.organization_id = %(organization)s
+                        and now.review_date = %(review_date)s
+                        and now.pattern_id = found.pattern_id
+                        and now.visibility <> all(%(visibilities)s)
+                )
         group by made.review_date
         order by made.review_date
         """
     ).format(patterns=db.mart(f"pattern_{asked.cadence}"))
     parameters = {
         "dates": list(asked.earlier),
+        "review_date": asked.review_date,
         "organization": asked.organization_id,
         "visibilities": list(asked.visibilities),
     }

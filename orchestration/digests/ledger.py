@@ -11,7 +11,7 @@ from psycopg import sql
 
 from orchestration.errors import NotBuiltError, NotPreparedError, UnavailableError
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.deliveries import FAILED, PENDING, Status
+from orchestration.warehouse.deliveries import FAILED, PENDING, STATUSES, Status
 from orchestration.warehouse.translation import Messages
 
 MESSAGES: Messages = {
@@ -45,7 +45,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Key:
-    """Which digest: of a recipient, an organization, a review."""
+    """Identifies a digest: recipient, organization and review."""
 
     recipient: str
     organization_id: UUID
@@ -97,6 +97,32 @@ def try_again(db: Database, since: date) -> int:
     """Make failed digests of reviews from a day on pending; returns how many there were."""
     query = sql.SQL("update {} set status = %s where status = %s and review_date >= %s")
     return db.execute(query.format(db.ops("digest_deliveries")), [PENDING, FAILED, since]).rowcount
+
+
+def newest_by_status(db: Database) -> dict[Status, int]:
+    """Return how many of the newest digests have each status, of recipients that get them now.
+
+    A digest of a review before `digests.max_age_days` is not counted. Raises NotBuiltError like `deliveries`.
+    """
+    rules = db.settings.insights.digests
+    wanted = [] if rules.paused else [one for one in rules.recipients if not one.paused]
+    pairs = [(one.name, cadence) for one in wanted for cadence in one.cadences]
+    query = sql.SQL(
+        """
+        select status, count(*)
+        from (
+            select distinct on (d.recipient, d.organization_id, d.cadence) d.status
+            from {} as d
+            inner join unnest(%s::text[], %s::text[]) as w (recipient, cadence)
+                on d.recipient = w.recipient and d.cadence = w.cadence
+            where d.review_date >= cast(now() at time zone 'UTC' as date) - %s
+            order by d.recipient, d.organization_id, d.cadence, d.review_date desc
+        ) as newest
+        group by 1
+        """
+    ).format(db.ops("digest_deliveries"))
+    found = db.rows(query, [[name for name, _ in pairs], [cadence for _, cadence in pairs], rules.max_age_days])
+    return dict.fromkeys(STATUSES, 0) | dict(found)
 
 
 def pending(known: Mapping[Key, Delivery]) -> set[Key]:

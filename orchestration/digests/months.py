@@ -91,12 +91,16 @@ _DOMAINS = """
 
 @dataclass(frozen=True)
 class Trends:
-    """The monthly trends of an organization as some may see them: months before `until`, kept from a day on."""
+    """The monthly trends of an organization as some may see them: months before `until`.
+
+    Whole months are known from `known_from` up to `known_to`, which is no longer part of them.
+    """
 
     organization_id: UUID
     visibilities: Sequence[str]
     until: date
-    kept_from: date
+    known_from: date
+    known_to: date
 
     def months(self, db: Database) -> list[Month]:
         """Return the last 24 whole months, without those that have no task; raises like any query."""
@@ -108,11 +112,11 @@ class Trends:
 
         Returns none if these months are not all known.
         """
-        if months_before(self.until, 12) < self.kept_from:
+        if not self._knows(months_before(self.until, 12), 12):
             return []
         query = sql.SQL(_DOMAINS).format(trends=db.mart("report_monthly_trends"))
         more = {"middle": months_before(self.until, 12), "limit": limit}
-        has_before = months_before(self.until, MONTHS) >= self.kept_from
+        has_before = self._knows(months_before(self.until, MONTHS), 12)
         return [
             DomainYear(plain(domain or NO_DOMAIN), opened, before if has_before else None, missed)
             for domain, opened, before, missed in db.rows(query, self._parameters() | more)
@@ -121,7 +125,7 @@ class Trends:
     def figures(self, months: Sequence[Month], length: int) -> list[Figure]:
         """Return the figures of the last `length` months, and of as many before these, as far as they are known."""
         begins = (months_before(self.until, length), months_before(self.until, 2 * length))
-        now, before = (_period(months, begin, length, self.kept_from) for begin in begins)
+        now, before = (self._period(months, begin, length) for begin in begins)
         return [
             Figure("opened", is_share=False, now=_opened(now), before=_opened(before)),
             Figure("closed", is_share=False, now=_closed(now), before=_closed(before)),
@@ -133,18 +137,21 @@ class Trends:
         return {
             "organization": self.organization_id,
             "visibilities": list(self.visibilities),
-            "since": max(months_before(self.until, MONTHS), self.kept_from),
-            "until": self.until.replace(day=1),
+            "since": max(months_before(self.until, MONTHS), self.known_from),
+            "until": min(self.until, self.known_to).replace(day=1),
         }
 
+    def _knows(self, begin: date, length: int) -> bool:
+        """Return whether each of so many months from a first day on is known."""
+        return self.known_from <= begin and months_before(begin, -length) <= self.known_to
 
-def _period(months: Sequence[Month], begin: date, length: int, kept_from: date) -> list[Month] | None:
-    """Return each month of a period, also those without tasks; None if the period is not known."""
-    if begin < kept_from:
-        return None
-    found = {month.month: month for month in months}
-    days = [months_before(begin, -number) for number in range(length)]
-    return [found.get(day, Month(day, 0, 0, 0, 0, 0)) for day in days]
+    def _period(self, months: Sequence[Month], begin: date, length: int) -> list[Month] | None:
+        """Return each month of a period, also those without tasks; None if the period is not known."""
+        if not self._knows(begin, length):
+            return None
+        found = {month.month: month for month in months}
+        days = [months_before(begin, -number) for number in range(length)]
+        return [found.get(day, Month(day, 0, 0, 0, 0, 0)) for day in days]
 
 
 def _opened(period: list[Month] | None) -> int | None:

@@ -14,28 +14,35 @@ from orchestration.config.outputs_model import DigestRecipient
 from orchestration.config.profile_model import Profile
 from orchestration.config.tokens import Visibility
 from orchestration.dashboards import access
-from orchestration.digests.contents import Asked, Cadence
+from orchestration.digests.contents import Cadence, Question
 from orchestration.digests.ledger import Delivery, Key, deliveries, pending
 from orchestration.errors import InsightsError
+from orchestration.exports.query import visible_as_rows
 from orchestration.reviews.patterns import NO_REVIEW_YET
+from orchestration.warehouse.clock import check_as_of
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.deliveries import PENDING, SENT
 
 SCOPES = ("user", "team", "department", "org_wide")  # each reaches more people than the one before
 REVIEWS_SHOWN = 12
+NEVER = date(1970, 1, 1)
+TRENDS = "report_monthly_trends"  # what the figures of a month or year are read from
 
 
 @dataclass(frozen=True)
 class Planned:
     """A digest of a recipient, with what became of it so far; or why there is none, in `reason`.
 
-    `is_mistake` is whether that reason is in the configuration of the recipient, so that it would never get one.
+    `waits` says for which load a digest waits that cannot be made yet. `is_mistake` is whether the reason is in the
+    configuration of the recipient, so that it would never get one.
     """
 
     recipient: DigestRecipient
     cadence: Cadence
     reason: str | None = None
     is_mistake: bool = False
-    asked: Asked | None = None
+    asked: Question | None = None
+    waits: str | None = None
     delivery: Delivery | None = None
 
     @property
@@ -47,28 +54,39 @@ class Planned:
     @property
     def is_due(self) -> bool:
         """Whether it is to be sent now."""
-        return self.asked is not None and (self.delivery is None or self.delivery.status == "pending")
+        is_open = self.delivery is None or self.delivery.status == PENDING
+        return self.asked is not None and self.waits is None and is_open
 
 
 @dataclass(frozen=True)
 class Made:
-    """The reviews that were made up to `as_of`, by cadence and in order, and the first day of kept aggregates."""
+    """The reviews that were made up to `as_of`, by cadence and in order.
+
+    Monthly aggregates are known from `aggregates_from` up to the day before `aggregates_to`.
+    """
 
     settings: Settings
     as_of: date
     reviews: Mapping[str, tuple[date, ...]]
     aggregates_from: date
+    aggregates_to: date
 
     def of(self, cadence: str) -> tuple[date, ...]:
         """Return the reviews of a cadence."""
         return self.reviews.get(cadence, ())
 
+    def waits(self, cadence: str, review_date: date) -> str | None:
+        """Return for which load the digest of a review waits, because its figures are not there yet."""
+        if cadence == "weekly" or self.aggregates_to >= review_date:
+            return None
+        return f"{TRENDS} is not loaded up to {review_date}"
+
     def asked(
         self, organization_id: UUID, cadence: Cadence, review_date: date, visibilities: tuple[Visibility, ...]
-    ) -> Asked:
+    ) -> Question:
         """Return the question for the contents of a digest."""
         insights = self.settings.insights
-        return Asked(
+        return Question(
             organization_id=organization_id,
             cadence=cadence,
             review_date=review_date,
@@ -77,6 +95,7 @@ class Made:
             max_lines=insights.digests.max_patterns,
             earlier=tuple(day for day in self.of(cadence) if day <= review_date)[-REVIEWS_SHOWN:],
             aggregates_from=self.aggregates_from,
+            aggregates_to=self.aggregates_to,
         )
 
 
@@ -96,11 +115,14 @@ def plan(db: Database, as_of: date) -> list[Planned]:
 def visible_in_digests(settings: Settings, roles: Sequence[str]) -> tuple[Visibility, ...]:
     """Return the visibilities that leave for these roles: what they may see, and may leave as rows at all."""
     seen = access.visible(settings.insights.access, access.checked_roles(roles))
-    return tuple(one for one in seen if one in settings.insights.exports.allowed_visibilities)
+    return tuple(one for one in seen if one in visible_as_rows(settings))
 
 
 def made_reviews(db: Database, as_of: date) -> Made:
-    """Return the reviews that were made up to a day and whose patterns were not purged."""
+    """Return the reviews that were made up to a day and whose patterns were not purged.
+
+    Raises BadInputError if the day is in the future.
+    """
     query = sql.SQL(
         "select distinct cadence, review_date from {}"
         " where review_date <= %s and review_date >= {}('pattern_result') order by 1, 2"
@@ -109,8 +131,16 @@ def made_reviews(db: Database, as_of: date) -> Made:
     for cadence, day in db.saying(NO_REVIEW_YET).rows(query, [as_of]):
         reviews[cadence] = (*reviews.get(cadence, ()), day)
     days = db.settings.insights.retention.aggregated_retention_days.of(db.settings.environment)
-    kept = sql.SQL("select greatest({}('aggregated', %s, %s), date '1970-01-01')").format(db.ops("retention_cutoff"))
-    return Made(db.settings, as_of, reviews, db.value(kept, [as_of, days]))
+    check_as_of(db, as_of)
+    if db.missing({TRENDS: db.mart(TRENDS)}):
+        return Made(db.settings, as_of, reviews, as_of, NEVER)
+    # Before the first month of the table nothing was loaded: such a month is unknown, not one without tasks.
+    query = sql.SQL(
+        "select greatest({}('aggregated', %(as_of)s, %(days)s), (select min(month) from {}), %(never)s),"
+        " coalesce((select max(horizon) from {} where relation_name = %(trends)s), %(never)s)"
+    ).format(db.ops("retention_cutoff"), db.mart(TRENDS), db.ops("load_log"))
+    ((known_from, known_to),) = db.rows(query, {"as_of": as_of, "days": days, "never": NEVER, "trends": TRENDS})
+    return Made(db.settings, as_of, reviews, known_from, known_to)
 
 
 def _planned(
@@ -140,7 +170,10 @@ def _planned(
     for day in days:
         key = Key(recipient.name, organization_id, cadence, day)
         asked = made.asked(organization_id, cadence, day, visibilities)
-        yield Planned(recipient, cadence, asked=asked, delivery=known.get(key))
+        delivery = known.get(key)
+        is_sent = delivery is not None and delivery.status == SENT
+        waits = None if is_sent else made.waits(cadence, day)
+        yield Planned(recipient, cadence, asked=asked, waits=waits, delivery=delivery)
 
 
 def _is_of(key: Key, recipient: DigestRecipient, organization_id: UUID, cadence: str) -> bool:

@@ -76,7 +76,7 @@ def _sentences(digest: Digest, counts: dict[Name, int]) -> Iterator[str]:
     if counts["ended"]:
         yield f"{_counted(counts['ended'], 'pattern')} of the review before ended."
     if not digest.has_review_before:
-        yield "The review before was not made, so every pattern counts as new."
+        yield ("The review before was not made: every pattern counts as new, and earlier patterns were not compared.")
 
 
 def _tables(digest: Digest) -> Iterator[Table]:

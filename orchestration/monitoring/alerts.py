@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import smtplib
-import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from email.message import EmailMessage
-from urllib.parse import unquote, urlsplit
 
 from orchestration.config.files import Settings
-
-SMTP_PORTS = {"smtp": 25, "smtps": 465}
+from orchestration.monitoring.mail import send_mail
 
 
 def deliver(settings: Settings, subject: str, text: str) -> list[str]:
@@ -50,31 +46,7 @@ def _mail(settings: Settings, server: str, subject: str, text: str) -> None:
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, rules.mail_from, settings.insights.etl.owner_email
     message.set_content(text)
-    with mail_client(server, rules.timeout_seconds) as client:
-        client.send_message(message)
-
-
-@contextmanager
-def mail_client(server: str, timeout_seconds: float) -> Iterator[smtplib.SMTP]:
-    """Yield a client of a mail server by its URL, with TLS where the server offers it, and logged in.
-
-    Raises OSError, ValueError or SMTPException, whose texts may name the server; `reason_of` gives one that does not
-    show its password.
-    """
-    parts = urlsplit(server)
-    host, port = parts.hostname or "localhost", parts.port or SMTP_PORTS[parts.scheme]
-    context = ssl.create_default_context()
-    if parts.scheme == "smtps":
-        client: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=timeout_seconds, context=context)
-    else:
-        client = smtplib.SMTP(host, port, timeout=timeout_seconds)
-    with client:
-        client.ehlo()
-        if parts.scheme == "smtp" and client.has_extn("starttls"):
-            client.starttls(context=context)
-        if parts.username:
-            client.login(unquote(parts.username), unquote(parts.password or ""))
-        yield client
+    send_mail(server, message, rules.timeout_seconds)
 
 
 def reason_of(error: Exception) -> str:

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from orchestration.cache.store import CacheUnavailableError, Store
 from orchestration.config.files import Settings
+from orchestration.digests.ledger import newest_by_status
 from orchestration.errors import InsightsError
 from orchestration.monitoring.backup_figures import backups
 from orchestration.monitoring.delays import delays
@@ -51,6 +52,7 @@ class Metrics(Collector):
             _source,
             _processor,
             backups,
+            _digests,
             *(_alone(family.read) for family in FAMILIES),
         ]
         try:
@@ -126,6 +128,12 @@ class Metrics(Collector):
             about = "Answers of dashboards by outcome, and what happened to entries of the cache."
             values = [(*name.rsplit(":", 1), number) for name, number in counters.items() if ":" in name]
             yield metric("insights_cache_requests", about, ("dashboard", "outcome"), values, is_counter=True)
+
+
+def _digests(db: Database) -> list[Metric]:
+    """Return what became of the newest digest of each recipient that gets digests now."""
+    about = "Newest digests of the recipients that get them now, by what became of them."
+    return [metric("insights_digests", about, ("status",), [*newest_by_status(db).items()])]
 
 
 def _source(db: Database) -> list[Metric]:

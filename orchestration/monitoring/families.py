@@ -92,15 +92,6 @@ FAMILIES = (
         sets=STATUSES,
     ),
     Family(
-        "insights_digests",
-        "Digests of each recipient's newest review by what became of them (insights_ops.digest_deliveries).",
-        ("status",),
-        "select status, count(*) from ("
-        "select distinct on (recipient, organization_id, cadence) status from {digest_deliveries}"
-        " order by recipient, organization_id, cadence, review_date desc) as newest group by 1",
-        sets=STATUSES,
-    ),
-    Family(
         "insights_exports",
         "Events of exports (insights_ops.export_audit); an aborted export has started and has no other event.",
         ("event",),

@@ -10,10 +10,9 @@ import json
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,6 +21,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from urllib.parse import urlsplit
 
 from orchestration.config.addresses import is_this_machine, is_unencrypted
+from orchestration.cut_off import cut_off
 from orchestration.errors import MisconfiguredError
 from orchestration.reviews.proxies import ProxyRefusedError, proxy_for
 from orchestration.reviews.redaction import without_secrets
@@ -122,7 +122,7 @@ class CoreServices:
         """Connect, and close the connection at `deadline`; only DNS and TCP connect can take a little longer."""
         address = (self._proxy.host, self._proxy.port) if self._proxy else (self._host, self._port)
         plain = socket.create_connection(address, self._timeout)
-        with closing(plain), _cut_off(plain, deadline):
+        with closing(plain), cut_off(plain, deadline):
             if self._tls:
                 if self._proxy:
                     self._proxy.open_tunnel(plain, self._host, self._port)
@@ -151,25 +151,6 @@ class _FinalResponse(HTTPResponse):
             # begin() does nothing while there are headers.
             self.headers = None  # type: ignore[assignment]
             super().begin()
-
-
-@contextmanager
-def _cut_off(connection: socket.socket, deadline: float) -> Iterator[None]:
-    """Shut the connection down at `deadline`, because a socket's own timeout restarts with every byte that arrives."""
-    same = connection.dup()  # TLS takes over the file descriptor of the original
-
-    def shut_down() -> None:
-        with suppress(OSError):
-            same.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(deadline - time.monotonic(), 0), shut_down)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        same.close()
 
 
 def _beginning(response: HTTPResponse) -> str:

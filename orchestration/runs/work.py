@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from orchestration import dbt
 from orchestration.config.files import Settings
 from orchestration.dbt_failures import failure
-from orchestration.errors import FailedError, NotBuiltError, NotPreparedError, UnavailableError
+from orchestration.errors import (
+    BusyError,
+    FailedError,
+    MisconfiguredError,
+    NotBuiltError,
+    NotPreparedError,
+    RefusedError,
+    UnavailableError,
+)
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import missing_loads, newest_loads
 from orchestration.warehouse.source_guard import Confirmed
@@ -162,19 +170,18 @@ def _export(every: Period) -> Callable[[Run], dict[str, int]]:
 def _send_digests(run: Run) -> dict[str, int]:
     """Send the digests that are due; returns the numbers of sent, pending and failed ones.
 
-    A digest that is not delivered fails no run (decision D257), and neither does a warehouse that has no review yet.
+    A digest that is not delivered fails no run (decision D257), and neither does a warehouse that has no review yet, a
+    mistake in the configuration, or another sender.
     """
     from orchestration.digests.send import send_digests
 
     counts = {"sent": 0, "pending": 0, "failed": 0}
-    if not run.settings.insights.digests.recipients:
-        return counts
     try:
         with Database.open(run.settings) as db:
-            for told in send_digests(db, run.as_of, run.say):
-                run.say(str(told))
-                counts[told.status] += 1
-    except (NotBuiltError, NotPreparedError) as error:
+            for result in send_digests(db, run.as_of, run.say):
+                run.say(str(result))
+                counts[result.status] += 1
+    except (BusyError, MisconfiguredError, NotBuiltError, NotPreparedError, RefusedError) as error:
         run.say(f"No digest was sent. {error}")
     return counts
 

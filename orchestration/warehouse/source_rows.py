@@ -13,7 +13,8 @@ from orchestration.warehouse.database import Database
 # The tables whose rows are dated raw events, and the column with their date.
 DATED = {"tasks": "created_at", "cases": "created_at", "wellbeing_checkins": "created_at"}
 # A column that has drifted to another type is not compared with a cutoff.
-COMPARABLE = ("timestamp with time zone", "timestamp without time zone", "date")
+ZONED = "timestamp with time zone"
+COMPARABLE = (ZONED, "timestamp without time zone", "date")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class SourceRows:
     """The rows of one operational table.
 
     `kept_before` and `kept` are the rows that are not behind an earlier and a later retention cutoff; both are 0 for a
-    table without a date. `newest_at` is the time of its newest change, None for a table that may rest for weeks.
+    table without a date. `newest_at` is the time of its newest change up to now, None for a table that may rest for
+    weeks.
     """
 
     table: str
@@ -74,25 +76,38 @@ def _count(
     columns = [
         sql.SQL("count(*)"),
         *(_counted_from(counted, day) for day in (before, after)),
-        sql.SQL("max({})::timestamptz").format(changed) if changed else sql.SQL("null::timestamptz"),
+        _newest(db, changed),
     ]
     query = sql.SQL("select {} from {}").format(sql.SQL(", ").join(columns), db.source(table))
     total, first, second, newest = db.rows(query)[0]
     return total, first, second, newest
 
 
-def _counted_from(column: sql.Identifier | None, day: str) -> sql.Composable:
+def _newest(db: Database, changed: sql.Composable | None) -> sql.Composable:
+    """Return the newest time up to now: one row that is dated in the future would hide a source that has stopped."""
+    if changed is None:
+        return sql.SQL("null::timestamptz")
+    now = sql.Literal(db.value("select clock_timestamp()::text"))
+    return sql.SQL("max({changed}) filter (where {changed} <= {now}::timestamptz)").format(changed=changed, now=now)
+
+
+def _counted_from(column: sql.Composable | None, day: str) -> sql.Composable:
     if column is None:
         return sql.SQL("0")
     moment = sql.SQL("{}::timestamptz").format(sql.Literal(_midnight(day)))
     return sql.SQL("count(*) filter (where {} >= {})").format(column, moment)
 
 
-def _comparable(db: Database, table: str, column: str | None) -> sql.Identifier | None:
-    """Return a column, None if there is none or if it has drifted to a type that is no time."""
-    if column is None or _type(db, table, column) not in COMPARABLE:
+def _comparable(db: Database, table: str, column: str | None) -> sql.Composable | None:
+    """Return a column as a moment, None if there is none or if it has drifted to a type that is no time.
+
+    One that has drifted to a type without a time zone is in UTC, whatever the zone of the server.
+    """
+    found = _type(db, table, column) if column else None
+    if column is None or found not in COMPARABLE:
         return None
-    return sql.Identifier(column)
+    name = sql.Identifier(column)
+    return name if found == ZONED else sql.SQL("({}::timestamp at time zone 'UTC')").format(name)
 
 
 def _total(db: Database, table: str) -> int:

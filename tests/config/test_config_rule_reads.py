@@ -63,7 +63,8 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     insights["reports_api"] |= {"superuser_roles": ["*"]}
     scheduled = {"name": "same", "export": "tasks", "organization": "a", "user": "b", "every": "day"}
     insights["exports"]["scheduled"] = [scheduled, scheduled]
-    of_digests = {"name": "same", "organization": "a", "roles": ["m"], "webhook_url": "https://chat.example.org/pw"}
+    of_digests = {"name": "same", "organization": "a", "roles": ["*"], "scope": "team"}
+    of_digests |= {"webhook_url": "http://chat.example.org/pw"}
     insights["digests"]["recipients"] = [of_digests, of_digests | {"mail": "a@example.org"}]
     insights["exports"] |= {"allowed_visibilities": ["RESTRICTED"], "pii_masking_enabled": False}
     for dag in dags["etl_dags"].values():

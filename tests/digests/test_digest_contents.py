@@ -20,7 +20,7 @@ from support.digests.by_hand import (
 from support.warehouse import Warehouse, disposable_copy
 
 from orchestration.config.files import Settings
-from orchestration.digests.contents import Asked, Cadence, Digest, Line, Reviewed, read_digest, review_before
+from orchestration.digests.contents import Cadence, Digest, Line, Question, Reviewed, read_digest, review_before
 from orchestration.digests.months import DomainYear, Figure
 from orchestration.warehouse.database import Database
 from workshop.services import LocalPostgres
@@ -58,7 +58,7 @@ def reviewed(postgres: LocalPostgres, settings: Settings, built_sample: str) -> 
         yield warehouse
 
 
-def asked(warehouse: Warehouse, cadence: Cadence = "weekly", slug: str = HOSPITAL, **other: Any) -> Asked:
+def asked(warehouse: Warehouse, cadence: Cadence = "weekly", slug: str = HOSPITAL, **other: Any) -> Question:
     organization = warehouse.value("select organization_id from insights.dim_organizations where slug = %s", slug)
     newest = {"weekly": date.fromisoformat(NEWEST)}.get(cadence, date(2026, 1, 1))
     given: dict[str, Any] = {
@@ -70,11 +70,12 @@ def asked(warehouse: Warehouse, cadence: Cadence = "weekly", slug: str = HOSPITA
         "max_lines": 20,
         "earlier": EARLIER,
         "aggregates_from": date(1970, 1, 1),
+        "aggregates_to": date(2026, 1, 1),
     }
-    return Asked(**given | other)
+    return Question(**given | other)
 
 
-def digest(warehouse: Warehouse, question: Asked) -> Digest:
+def digest(warehouse: Warehouse, question: Question) -> Digest:
     url = warehouse.postgres.url(warehouse.name, EXPORT_ROLE)
     with Database.open(warehouse.settings, url, autocommit=False) as db:
         return read_digest(db, question)
@@ -114,8 +115,8 @@ def test_each_pattern_is_below_the_heading_of_its_change_the_most_severe_first(r
 def test_the_history_has_each_review_also_one_that_found_nothing(reviewed: Warehouse) -> None:
     days = (date(2026, 1, 19), *EARLIER)
     found = digest(reviewed, asked(reviewed, earlier=days)).history
-    # By hand: 6; 1, 2, 3, 4, 5 and 11; then 7 and 8 new, and 1 to 4.
-    expected = [(0, 0), (0, 1), (0, 6), (2, 4)]
+    # By hand: 6; 1, 2, 3, 4 and 5, but not 11, which is stricter now; then 7 and 8 new, and 1 to 4.
+    expected = [(0, 0), (0, 1), (0, 5), (2, 4)]
     assert found == tuple(Reviewed(day, *counts) for day, counts in zip(days, expected, strict=True))
 
 
@@ -128,6 +129,21 @@ def test_nothing_of_a_stricter_pattern_or_of_another_organization_is_read(review
         **{"opened": [12], "rose": [], "goes_on": []},
         "ended": [13],
     }
+
+
+def test_a_month_that_is_not_loaded_is_not_told_as_one_without_tasks(reviewed: Warehouse) -> None:
+    # December is not loaded yet.
+    found = digest(reviewed, asked(reviewed, "monthly", aggregates_to=date(2025, 12, 1)))
+    assert [month.month for month in found.months] == [date(2025, 11, 1)]
+    assert [figure.now for figure in found.figures] == [None] * 4
+    assert found.figures[0].before is not None and found.figures[0].before > 0
+    assert digest(reviewed, asked(reviewed, "yearly", aggregates_to=date(2025, 12, 1))).domains == ()
+
+
+def test_the_window_is_that_of_the_review_whatever_the_configuration_is_now(reviewed: Warehouse) -> None:
+    assert digest(reviewed, asked(reviewed, window_days=7)).window == (date(2026, 1, 12), date(2026, 2, 8))
+    nothing = digest(reviewed, asked(reviewed, window_days=7, visibilities=()))
+    assert nothing.window == (date(2026, 2, 2), date(2026, 2, 8))
 
 
 def test_what_is_left_out_is_counted(reviewed: Warehouse) -> None:
@@ -189,15 +205,16 @@ def test_the_figures_of_a_month_are_those_of_the_facts(reviewed: Warehouse) -> N
 
 
 def test_a_year_has_its_domains_as_far_as_its_months_are_kept(reviewed: Warehouse) -> None:
-    # The sample of dev keeps the aggregates of two months: as if the ten before had no task.
-    found = digest(reviewed, asked(reviewed, "yearly", max_lines=2))
+    # The sample of dev keeps the raw events of two months, so nothing is known of the year.
+    kept = digest(reviewed, asked(reviewed, "yearly", aggregates_from=date(2025, 11, 1)))
+    assert (kept.domains, len(kept.months)) == ((), 2)
+    assert [(figure.now, figure.before) for figure in kept.figures] == [(None, None)] * 4
     opened, _, _, deadlines, missed = counted(reviewed, "2025-11-01", "maintenance")
+    # An organization that began in November 2025, in a warehouse that knows two years.
+    found = digest(reviewed, asked(reviewed, "yearly", max_lines=2))
     assert found.domains[0] == DomainYear("maintenance", opened, 0, missed / deadlines)
     assert len(found.domains) == 2
     assert found.figures[0] == Figure("opened", False, counted(reviewed, "2025-11-01")[0], 0)
-    unknown = digest(reviewed, asked(reviewed, "yearly", aggregates_from=date(2025, 2, 1)))
-    assert unknown.domains == ()
-    assert [(figure.now, figure.before) for figure in unknown.figures] == [(None, None)] * 4
     half = digest(reviewed, asked(reviewed, "yearly", aggregates_from=date(2025, 1, 1)))
     assert half.domains[0].opened_before is None
     assert half.figures[0] == Figure("opened", False, counted(reviewed, "2025-11-01")[0], None)

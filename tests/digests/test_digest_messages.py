@@ -19,13 +19,14 @@ from orchestration.dashboards.drawing import Point
 from orchestration.digests.as_html import as_html
 from orchestration.digests.as_json import as_json
 from orchestration.digests.as_text import as_text
-from orchestration.digests.channels import Content, deliver, mail_of
+from orchestration.digests.channels import Content, _secrets, deliver, mail_of
 from orchestration.digests.charts import Chart, charts, drawn
-from orchestration.digests.contents import Asked, Digest, Line, Name, Reviewed, Section
+from orchestration.digests.contents import Digest, Line, Name, Question, Reviewed, Section
 from orchestration.digests.months import DomainYear, Figure, Month
 from orchestration.digests.plain import plain
 from orchestration.digests.words import Message, message
 from orchestration.reviews.core_services import Outcome
+from orchestration.reviews.redaction import without_secrets
 
 ORGANIZATION, DIGEST = UUID(int=10), UUID(int=77)
 PAGE = "https://insights.example.org/"
@@ -53,7 +54,7 @@ def line(number: int, **other: object) -> Line:
 @pytest.fixture
 def digest() -> Digest:
     """Return a yearly digest in which each part has something."""
-    asked = Asked(
+    asked = Question(
         organization_id=ORGANIZATION,
         cadence="yearly",
         review_date=date(2026, 1, 1),
@@ -62,6 +63,7 @@ def digest() -> Digest:
         max_lines=20,
         earlier=(date(2025, 1, 1), date(2026, 1, 1)),
         aggregates_from=date(1970, 1, 1),
+        aggregates_to=date(2026, 1, 1),
     )
     sections: dict[Name, Section] = {
         "opened": Section((line(1),), 3),
@@ -73,6 +75,7 @@ def digest() -> Digest:
         asked=asked,
         slug="st-mary",
         organization=plain(f"St. Mary {REVERSED}"),
+        first_day=date(2024, 1, 2),
         sections=sections,
         history=(Reviewed(date(2025, 1, 1), 2, 0), Reviewed(date(2026, 1, 1), 4, 1)),
         months=(Month(date(2025, 11, 1), 7, 5, 2, 4, 1), Month(date(2025, 12, 1), 9, 3, 8, 4, 2)),
@@ -193,6 +196,7 @@ def test_mail_is_text_and_html_with_its_pictures_inside(settings: Settings, cont
     assert sources == [f"cid:{picture['Content-ID'].strip('<>')}" for picture in pictures]
     assert all(picture.get_content().startswith(PNG_BEGINS) for picture in pictures)
     assert len(pictures) == 2
+    assert {picture.get_content_disposition() for picture in pictures} == {"inline"}
     expected = "Leadership overview of the year of St. Mary Ward 3B Bcc: everybody@example.org [31m, 2026-01-01: 4 new,"
     assert mail["Subject"] == f"{expected} 1 more severe, 1 ended"
     assert mail["Bcc"] is None
@@ -202,7 +206,7 @@ def test_mail_is_text_and_html_with_its_pictures_inside(settings: Settings, cont
 
 def test_json_has_the_values_and_the_text(content: Content) -> None:
     document = json.loads(json.dumps(as_json(DIGEST, content.digest, content.message)))
-    assert document["text"] == TEXT
+    assert document["text"] == TEXT.replace("<", "&lt;").replace(">", "&gt;")
     assert document["organization"]["id"] == str(ORGANIZATION)
     assert document["window"] == {"first_day": "2024-01-02", "last_day": "2025-12-31"}
     assert document["patterns"]["opened"]["count"] == 4
@@ -211,6 +215,25 @@ def test_json_has_the_values_and_the_text(content: Content) -> None:
     assert [chart["name"] for chart in document["charts"]] == ["patterns", "tasks"]
     assert document["charts"][1]["points"][0] == {"x": "2025-11", "series": "opened", "y": 7}
     assert document["charts"][0]["picture"]["media_type"] == "image/png"
+
+
+def test_long_domains_keep_the_addresses_of_pictures(settings: Settings, content: Content) -> None:
+    alerts = settings.insights.alerts.model_copy(update={"mail_from": f"insights@{'long-' * 12}name.example.org"})
+    mine = replace(settings, insights=settings.insights.model_copy(update={"alerts": alerts}))
+    lines = mail_of(mine, recipient(), content).as_bytes().decode().splitlines()
+    assert [line for line in lines if line.startswith("Content-ID:")] == [
+        "Content-ID: <patterns@insights>",
+        "Content-ID: <tasks@insights>",
+    ]
+    (number,) = (number for number, line in enumerate(lines) if line.startswith("Message-ID:"))
+    whole = lines[number] + (lines[number + 1] if lines[number + 1].startswith(" ") else "")
+    assert f"<{DIGEST}@{'long-' * 12}name.example.org>" in whole
+
+
+def test_a_webhook_that_repeats_a_part_of_its_address_is_not_believed() -> None:
+    parts = _secrets("https://chat.example.org/hooks/T0/a-secret-part-123456?token=abcdefghijk&x=%2Fshort%2Fone")
+    said = "no hook with id a-secret-part-123456; bad token abcdefghijk, /short/one"
+    assert without_secrets(said, parts) == "no hook with id ***; bad token ***, ***"
 
 
 @pytest.mark.parametrize("where", [{"mail": "a@example.org"}, {"webhook_url": "http://127.0.0.1:1/", "mail": None}])
@@ -261,5 +284,5 @@ def test_words_of_a_first_review(digest: Digest) -> None:
     said: Message = message(empty, (), None)
     assert said.sentences[1:] == (
         "No pattern was found.",
-        "The review before was not made, so every pattern counts as new.",
+        "The review before was not made: every pattern counts as new, and earlier patterns were not compared.",
     )

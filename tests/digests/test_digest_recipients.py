@@ -11,14 +11,16 @@ from click.testing import CliRunner
 from support.config_project import ConfigProject
 from support.digests.by_hand import AS_OF, HOSPITAL, STORES, recipient, sent, with_digests
 from support.digests.receiver import Receiver
+from support.monitoring.receivers import MailServer
 from support.warehouse import Warehouse
 
 from orchestration.cli import commands
 from orchestration.config.files import Settings
-from orchestration.digests.plan import plan
+from orchestration.digests.plan import made_reviews, plan
 from orchestration.warehouse.database import Database
 
 pytestmark = pytest.mark.services
+HORIZON = "update insights_ops.load_log set horizon = '{}' where relation_name = 'report_monthly_trends'"
 STATUS = "update insights.dim_organizations set status = '{}' where slug = 'sample-stores'"
 
 
@@ -31,7 +33,9 @@ def test_a_role_that_may_see_more_gets_no_row_that_may_not_leave(
     warehouse: Warehouse, settings: Settings, chat: Receiver
 ) -> None:
     access = settings.insights.access.model_copy(update={"restricted_roles": ["chief"], "anonymised_roles": ["chief"]})
-    wide = replace(settings, insights=settings.insights.model_copy(update={"access": access}))
+    every = {"allowed_visibilities": ["PUBLIC", "INTERNAL", "RESTRICTED", "ANONYMISED"]}
+    exports = settings.insights.exports.model_copy(update=every)
+    wide = replace(settings, insights=settings.insights.model_copy(update={"access": access, "exports": exports}))
     told = sent(with_digests(wide, recipient("chief", roles=["chief"], webhook_url="${CHAT_URL}")))
     assert [one.status for one in told] == ["sent"]
     assert chat.got[0][1]["visibilities"] == ["PUBLIC", "INTERNAL"]
@@ -91,13 +95,46 @@ def test_who_gets_none_and_why(warehouse: Warehouse, settings: Settings) -> None
     assert archived == ["the organization is archived"]
 
 
+def test_a_digest_with_figures_waits_for_its_months(warehouse: Warehouse, settings: Settings) -> None:
+    mine = with_digests(settings, recipient(cadences=["weekly", "monthly", "yearly"]))
+    day = date(2026, 1, 5)
+
+    def planned() -> list[tuple[str, str | None, bool]]:
+        with Database.open(mine) as db:
+            return [(one.cadence, one.waits, one.is_due) for one in plan(db, day) if one.asked]
+
+    warehouse.execute(HORIZON.format("2025-12-31"))
+    reason = "report_monthly_trends is not loaded up to 2026-01-01"
+    try:
+        waiting = planned()
+    finally:
+        warehouse.execute(HORIZON.format("2026-01-01"))
+    assert [one for one in waiting if one[0] != "weekly"] == [("monthly", reason, False), ("yearly", reason, False)]
+    assert [one for one in planned() if one[0] != "weekly"] == [("monthly", None, True), ("yearly", None, True)]
+
+
+def test_a_weekly_digest_needs_no_months(warehouse: Warehouse, settings: Settings, post: MailServer) -> None:
+    """In the first weeks of a warehouse, no month has been reported yet."""
+    warehouse.execute("alter table insights.report_monthly_trends rename to not_built_yet")
+    try:
+        told = sent(with_digests(settings, recipient()))
+    finally:
+        warehouse.execute("alter table insights.not_built_yet rename to report_monthly_trends")
+    assert [one.status for one in told] == ["sent"]
+
+
+def test_months_before_the_first_loaded_one_are_not_known(warehouse: Warehouse, settings: Settings) -> None:
+    with Database.open(settings) as db:
+        made = made_reviews(db, date(2026, 1, 5))
+    # The sample of dev keeps the raw events of two months.
+    assert (made.aggregates_from, made.aggregates_to) == (date(2025, 11, 1), date(2026, 1, 1))
+
+
 def test_mistakes_in_recipients_are_found(tmp_path: Path) -> None:
     project = ConfigProject.copy_to(tmp_path)
-    one = "{ name: same, organization: a, roles: [manager], mail: a@example.org }"
-    none = "{ name: none, organization: a, roles: [manager] }"
-    both = (
-        "{ name: both, organization: a, roles: [m], mail: a@example.org, webhook_url: 'https://hidden.example.org/x' }"
-    )
+    one = "{ name: same, organization: a, roles: [manager], scope: user, mail: a@example.org }"
+    none = "{ name: none, organization: a, roles: [manager], scope: user }"
+    both = one[:-2].replace("same", "both") + ", webhook_url: 'https://hidden.example.org/x' }"
     project.edit("    recipients: []", f"    recipients: [{one}, {one}, {none}, {both}]")
     said = [line.replace('"', "") for line in project.said()]
     assert [line.partition("insights.digests.")[2] for line in said] == [
@@ -108,10 +145,38 @@ def test_mistakes_in_recipients_are_found(tmp_path: Path) -> None:
     assert "hidden" not in str(said)
 
 
+def test_values_that_reach_too_many_are_errors(tmp_path: Path) -> None:
+    project = ConfigProject.copy_to(tmp_path)
+    given = "organization: a, scope: user"
+    project.edit(
+        "    recipients: []",
+        f"""    recipients:
+      - {{ name: never, {given}, roles: [m], mail: a@example.org, cadences: [] }}
+      - {{ name: everybody, {given}, roles: ["*"], mail: a@example.org }}
+      - {{ name: unscoped, organization: a, roles: [m], mail: a@example.org }}
+      - {{ name: hidden, {given}, roles: [m], mail: 'https://chat.example.org/hidden-part' }}
+      - {{ name: other, {given}, roles: [m], webhook_url: 'ftp://chat.example.org/hidden-part' }}
+      - {{ name: plain, {given}, roles: [m], webhook_url: 'http://chat.example.org/hidden-part' }}""",
+    )
+    said = project.said()
+    for where in ("0.cadences", "2.scope", "3.mail"):
+        assert any(f"recipients.{where}" in line for line in said), where
+    assert "hidden-part" not in str(said)
+    project.edit(", cadences: []", "")
+    project.edit("- { name: unscoped,", "- { name: unscoped, scope: user,")
+    project.edit("mail: 'https://chat.example.org/hidden-part'", "mail: a@example.org")
+    said = [line.partition("insights.digests.")[2] for line in project.said()]
+    assert [line for line in said if "must" in line or "role" in line] == [
+        "recipients.4.webhook_url is ***: must begin with https://",
+        "recipients.5.webhook_url is ***: must begin with https://",
+        'recipients.1.roles.0 is "*": is not a role code; wildcards are allowed in access only',
+    ]
+
+
 def test_the_address_of_a_webhook_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = ConfigProject.copy_to(tmp_path)
-    literal = "{ name: one, organization: a, roles: [m], webhook_url: 'https://chat.example.org/hidden' }"
-    late = "{ name: two, organization: a, roles: [m], webhook_url: '${CHAT_URL}' }"
+    literal = "{ name: one, organization: a, roles: [m], scope: user, webhook_url: 'https://chat.example.org/hidden' }"
+    late = "{ name: two, organization: a, roles: [m], scope: user, webhook_url: '${CHAT_URL}' }"
     project.edit("    recipients: []", f"    recipients: [{literal}, {late}]")
     monkeypatch.setenv("INSIGHTS_CONFIG", str(project.folder / "config"))
     monkeypatch.setenv("CHAT_URL", "https://chat.example.org/hidden")

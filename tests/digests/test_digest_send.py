@@ -18,7 +18,8 @@ from support.warehouse import Warehouse
 
 from orchestration.cli import commands
 from orchestration.config.files import CONFIG_FILE, PROJECT, Settings, load_settings
-from orchestration.errors import BusyError, InsightsError
+from orchestration.digests.ledger import newest_by_status
+from orchestration.errors import BadInputError, BusyError, InsightsError
 from orchestration.monitoring.server_checks import server_checks
 from orchestration.runs.work import WORK, Run
 from orchestration.warehouse.claims import held
@@ -84,6 +85,52 @@ def test_what_is_not_delivered_is_tried_again_and_holds_up_no_other(
     assert len(post.mails) == 1
 
 
+def test_a_server_that_is_down_is_not_tried_for_each_digest(
+    warehouse: Warehouse, settings: Settings, post: MailServer, chat: Receiver
+) -> None:
+    chat.status = 503
+    names = ("a", "b", "c", "d")
+    down = [recipient(name, webhook_url="${CHAT_URL}") for name in names]
+    mine = with_digests(settings, *down, recipient(), attempts_per_run=1)
+    answers = {one.planned.recipient.name: one.answer for one in sent(mine)}
+    assert answers["d"] == "its server did not take 3 digests in a row"  # reviews.stop_after_undelivered
+    assert (len(chat.got), len(post.mails)) == (3, 1)
+    assert [row[4] for row in warehouse.rows(LEDGER) if row[0] in names] == [1, 1, 1, 0]
+    chat.status = 200
+    told = sent(mine)
+    assert [(one.planned.recipient.name, one.status) for one in told] == [(name, "sent") for name in "dabc"]
+
+
+def test_nothing_is_sent_as_of_a_day_in_the_future(warehouse: Warehouse, settings: Settings, post: MailServer) -> None:
+    with pytest.raises(BadInputError, match="is in the future"):
+        sent(with_digests(settings, recipient()), datetime.now(UTC).date() + timedelta(days=2))
+    assert post.mails == []
+
+
+def test_digests_of_recipients_that_were_removed_do_not_wait_for_ever(
+    warehouse: Warehouse, settings: Settings, chat: Receiver
+) -> None:
+    def waiting(settings: Settings) -> dict[str, int]:
+        with Database.open(settings) as db:
+            return {str(status): number for status, number in newest_by_status(db).items()}
+
+    chat.status = 503
+    today = datetime.now(UTC).date()
+    monday = (today - timedelta(days=today.weekday())).isoformat()
+    make_review(warehouse, monday)
+    mine = with_digests(settings, recipient("chat", webhook_url="${CHAT_URL}"), attempts_per_run=1)
+    sent(mine, today)
+    assert waiting(mine) == {"pending": 1, "failed": 0, "sent": 0}
+    paused = with_digests(settings, recipient("chat", webhook_url="${CHAT_URL}", paused=True))
+    for other in (settings, paused, with_digests(settings, recipient("renamed"))):
+        assert waiting(other) == {"pending": 0, "failed": 0, "sent": 0}
+    warehouse.execute("update insights_ops.digest_deliveries set review_date = review_date - 14")
+    assert waiting(mine) == {"pending": 0, "failed": 0, "sent": 0}
+    sent(settings, today)
+    assert [row[3] for row in warehouse.rows(LEDGER)] == ["failed"]
+    warehouse.execute("delete from insights_ops.load_log where invocation_id = 'by hand' and as_of > '2026-03-01'")
+
+
 def test_one_that_is_refused_has_failed_until_it_is_asked_for(
     warehouse: Warehouse, settings: Settings, chat: Receiver
 ) -> None:
@@ -110,7 +157,7 @@ def test_a_wrong_place_stays_pending_and_says_what_to_set(
     assert [(one.status, one.answer) for one in sent(mine)] == [
         ("pending", "the environment variable of webhook_url is not set"),
         ("pending", "webhook_url begins with http://, which would show the digest to the network"),
-        ("pending", "webhook_url is no address like https://chat.example.org/hooks/T0"),
+        ("pending", "webhook_url must be like https://chat.example.org/hooks/T0"),
         ("pending", "no mail server: set INSIGHTS_ALERT_SMTP_URL"),
     ]
 
@@ -125,7 +172,7 @@ def test_an_older_review_is_tried_again_as_long_as_it_is_news(
     # On the day of the next review, both are due; a recipient that is new gets the newest only.
     both = with_digests(settings, recipient("chat", webhook_url="${CHAT_URL}"), recipient())
     days = [(one.planned.recipient.name, str(one.planned.key.review_date)) for one in sent(both)]
-    assert days == [("chat", LAST), ("chat", NEWEST), ("heads", NEWEST)]
+    assert days == [("heads", NEWEST), ("chat", LAST), ("chat", NEWEST)]
     # Twelve days after a review that could not be delivered, it is no news.
     warehouse.execute("update insights_ops.digest_deliveries set status = 'pending' where recipient = 'chat'")
     assert [str(one.planned.key.review_date) for one in sent(mine, date(2026, 2, 14))] == [NEWEST]
@@ -165,7 +212,10 @@ def test_the_step_of_a_dag_succeeds_whatever_becomes_of_a_digest(
     chat.status = 503
     mine = with_digests(settings, recipient("chat", webhook_url="${CHAT_URL}"), recipient(paused=True))
     assert run(mine) == {"sent": 0, "pending": 1, "failed": 0}
-    assert said == [f"chat, weekly review of {NEWEST}: pending, 503", "heads, weekly: none, paused"]
+    assert said == ["heads, weekly: none, paused", f"chat, weekly review of {NEWEST}: pending, 503"]
+    with Database.open(settings) as db, held(db, "digest sender", "sending digests from this warehouse"):
+        assert run(mine) == {"sent": 0, "pending": 0, "failed": 0}
+    assert said[-1].startswith("No digest was sent. Another process")
 
 
 def test_a_warehouse_without_bookkeeping_fails_no_dag(
@@ -209,7 +259,7 @@ def test_the_doctor_says_what_was_not_delivered(warehouse: Warehouse, settings: 
 def configured(folder: Path) -> Path:
     """Return a configuration with a webhook for the hospital."""
     document = yaml.safe_load((PROJECT / CONFIG_FILE).read_text("utf-8"))
-    one = {"name": "chat", "organization": HOSPITAL, "roles": ["manager"], "cadences": ["weekly"]}
+    one = {"name": "chat", "organization": HOSPITAL, "roles": ["manager"], "scope": "user", "cadences": ["weekly"]}
     recipients = [one | {"webhook_url": "${CHAT_URL}"}]
     document["insights"]["digests"] |= {"recipients": recipients, "attempts_per_run": 1}
     file = folder / "config.yaml"

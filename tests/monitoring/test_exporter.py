@@ -71,10 +71,13 @@ def done(sample: Warehouse, redis_of_module: LocalRedis) -> None:
         "insert into insights_ops.purge_log (relation_name, retention_class, as_of, cutoff, environment)"
         " values ('fact_tasks', 'raw_event', '2026-01-01', '2024-01-02', 'prod');"
         "insert into insights_ops.digest_deliveries (digest_id, recipient, organization_id, cadence, review_date,"
-        " channel, status, attempts, last_answer) select gen_random_uuid(), v.*, 1, '' from (values"
-        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', date '2026-01-05', 'mail', 'failed'),"
-        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', date '2026-01-12', 'mail', 'sent'),"
-        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'monthly', date '2026-01-01', 'mail', 'failed')) as v;"
+        " channel, status, attempts, last_answer) select gen_random_uuid(), v.*, 1, ''"
+        " from (select cast(now() at time zone 'UTC' as date) - 5 as week) as w cross join lateral (values"
+        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', week - 7, 'mail', 'failed'),"
+        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', week, 'mail', 'sent'),"
+        " ('a', uuid '00000000-0000-4000-8000-00000000000a', 'monthly', week, 'mail', 'failed'),"
+        " ('removed', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', week, 'mail', 'failed'),"
+        " ('old', uuid '00000000-0000-4000-8000-00000000000a', 'weekly', week - 7, 'mail', 'failed')) as v;"
         "insert into insights_ops.backup_runs (kind, environment, started_at, label)"
         " values ('full', 'prod', now(), 'a');"
         "insert into insights_ops.backup_drills"
@@ -94,6 +97,8 @@ def port(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     document = yaml.safe_load((PROJECT / CONFIG_FILE).read_text("utf-8"))
     # The host is no address of this machine, but --host is.
     document["insights"]["metrics"] |= {"host": "192.0.2.1", "port": port, "timeout_ms": 60_000}
+    one = {"organization": "a", "roles": ["m"], "scope": "user", "mail": "a@example.org"}
+    document["insights"]["digests"]["recipients"] = [one | {"name": name} for name in ("a", "old")]
     file = tmp_path_factory.mktemp("exporter") / "config.yaml"
     file.write_text(yaml.safe_dump(document), "utf-8")
     command = [str(INSIGHTS), "--config", str(file), "metrics", "serve", "--host", "127.0.0.1"]
@@ -121,7 +126,7 @@ def test_figures_are_those_of_the_tables(port: int, sample: Warehouse) -> None:
     assert found["insights_source_newest_event_timestamp_seconds"] == {(): pytest.approx(newest.timestamp())}
     assert found["insights_source_silent_seconds"] == {("tasks",): 3 * 86400, ("task_events",): 0}
     limits = {
-        (limit, table): hours * 3600 for limit, hours in (("stale", 48), ("stopped", 168)) for table in WATCHED[:2]
+        (limit, table): hours * 3600 for limit, hours in (("stale", 72), ("stopped", 168)) for table in WATCHED[:2]
     }
     assert found["insights_source_silent_limit_seconds"] == limits
     assert found["insights_source_rows"][("tasks",)] == 4321
@@ -136,7 +141,7 @@ def test_figures_are_those_of_the_tables(port: int, sample: Warehouse) -> None:
     assert found["insights_purge_cutoff_timestamp_seconds"] == {("raw_event",): 1704153600}
     assert found["insights_cache_requests_total"] == {("overview", "hits"): 1}
     assert found["insights_review_cases"] == {("pending",): asked, ("failed",): 0, ("sent",): 0}
-    # The failed one of the week before is no matter any more.
+    # The failed one of the week before no longer counts, nor one that is too old or whose recipient was removed.
     assert found["insights_digests"] == {("pending",): 0, ("failed",): 1, ("sent",): 1}
     day = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     assert found["insights_mart_data_up_to_timestamp_seconds"][("fact_tasks",)] == day

@@ -64,10 +64,10 @@ def test_freshness_warns_of_a_source_at_rest(prepared: Warehouse, tmp_path: Path
             f" where id = (select min(id::text)::uuid from {table})"
         )
 
-    # The sample ends on the first day of 2026; the thresholds are `etl.source_stale_hours`, 48, and 168.
+    # The sample ends on the first day of 2026; the thresholds are `etl.source_stale_hours`, 72, and 168.
     assert state() == {"tasks": "error", "task_events": "error", "task_comments": "error"}
-    change("tasks", "updated_at", 47)
-    change("task_events", "created_at", 49)
+    change("tasks", "updated_at", 71)
+    change("task_events", "created_at", 73)
     change("task_comments", "updated_at", 167)
     assert state() == {"tasks": "pass", "task_events": "warn", "task_comments": "warn"}
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestration.digests.charts import Chart
     from orchestration.digests.contents import Cadence
     from orchestration.digests.plan import Planned
-    from orchestration.digests.send import Wanted
+    from orchestration.digests.send import Request
 
 CADENCES = ("weekly", "monthly", "yearly")
 PNG = "data:image/png;base64,"
@@ -49,9 +49,9 @@ def show(organization: str, cadence: Cadence, roles: tuple[str, ...], shape: str
     from orchestration.digests.as_html import as_html
     from orchestration.digests.as_json import as_json
     from orchestration.digests.as_text import as_text
-    from orchestration.digests.send import Wanted
+    from orchestration.digests.send import Request
 
-    content = _content(load_settings(), Wanted(organization, cadence, roles), as_of or _today())
+    content = _content(load_settings(), Request(organization, cadence, roles), as_of or _today())
     match shape:
         case "text":
             for line in as_text(content.message).splitlines():
@@ -114,7 +114,7 @@ def list_digests(as_of: date | None, form: str) -> None:
     show_records([_record(one) | _state(one) for one in planned], form)
 
 
-def _content(settings: Settings, wanted: Wanted, as_of: date) -> Content:
+def _content(settings: Settings, request: Request, as_of: date) -> Content:
     """Return the digest of the newest review up to a day; raises NotFoundError if there is none."""
     from orchestration.cli.texts import warn
     from orchestration.digests.ledger import MESSAGES
@@ -122,7 +122,7 @@ def _content(settings: Settings, wanted: Wanted, as_of: date) -> Content:
     from orchestration.warehouse.database import Database
 
     with Database.open(settings, messages=MESSAGES) as db:
-        return shown_content(db, wanted, as_of, warn)
+        return shown_content(db, request, as_of, warn)
 
 
 def _record(one: Planned) -> dict[str, object]:
@@ -140,19 +140,22 @@ def _record(one: Planned) -> dict[str, object]:
 def _state(one: Planned) -> dict[str, object]:
     if one.asked is None:
         return {"status": "none", "attempts": 0, "last_attempt_at": None, "answer": one.reason}
+    if one.waits and (one.delivery is None or one.delivery.status != SENT):
+        attempts = one.delivery.attempts if one.delivery else 0
+        return {"status": "waiting", "attempts": attempts, "last_attempt_at": None, "answer": one.waits}
     if one.delivery is None:
         return {"status": "due", "attempts": 0, "last_attempt_at": None, "answer": None}
     made = one.delivery
     return {
         "status": made.status,
         "attempts": made.attempts,
-        "last_attempt_at": made.last_attempt_at,
+        "last_attempt_at": made.last_attempt_at if made.attempts else None,
         "answer": made.answer,
     }
 
 
 def _inside(chart: Chart) -> str:
-    """Return the picture of a chart as an address, so that the page needs no file beside it."""
+    """Return the picture of a chart as an address, so that the page needs no other file."""
     return PNG + base64.b64encode(chart.png or b"").decode()
 
 

@@ -1,4 +1,4 @@
-"""Settings with recipients of digests, and reviews that are written by hand beside those of the sample."""
+"""Settings with recipients of digests, and reviews that are written by hand in addition to those of the sample."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.config.outputs_model import DigestRecipient
-from orchestration.digests.send import Told, send_digests
+from orchestration.digests.send import Result, send_digests
 from orchestration.warehouse.database import Database
 
 HOSPITAL, STORES = "sample-hospital", "sample-stores"
@@ -55,7 +55,7 @@ def find(warehouse: Warehouse, day: str, number: int, **other: Any) -> None:
 
 def recipient(name: str = "heads", **other: Any) -> DigestRecipient:
     """Return a recipient of the hospital's weekly digests by mail."""
-    given = {"name": name, "organization": HOSPITAL, "roles": ["manager"], "cadences": ["weekly"]}
+    given = {"name": name, "organization": HOSPITAL, "roles": ["manager"], "scope": "user", "cadences": ["weekly"]}
     where = {} if "webhook_url" in other else {"mail": f"{name}@hospital.example.org"}
     return DigestRecipient.model_validate(given | where | other)
 
@@ -66,7 +66,7 @@ def with_digests(settings: Settings, *recipients: DigestRecipient, **other: Any)
     return replace(settings, insights=settings.insights.model_copy(update={"digests": digests}))
 
 
-def sent(settings: Settings, as_of: date = AS_OF, **more: Any) -> list[Told]:
+def sent(settings: Settings, as_of: date = AS_OF, **more: Any) -> list[Result]:
     """Send what is due; returns what became of it."""
     with Database.open(settings) as db:
         return list(send_digests(db, as_of, lambda _: None, **more))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,9 +49,14 @@ def webhook() -> Iterator[Webhook]:
 
 @dataclass
 class MailServer:
-    """A mail server of RFC 5321: `mails` are what it got."""
+    """A mail server of RFC 5321: `mails` are what it got.
+
+    `farewell` is its answer to QUIT; if it `drips`, it greets with one line after another and never ends.
+    """
 
     url: str = ""
+    farewell: str = "221 bye"
+    drips: bool = False
     mails: list[Message] = field(default_factory=list)
 
 
@@ -61,13 +67,19 @@ def mail_server() -> Iterator[MailServer]:
 
     class Session(socketserver.StreamRequestHandler):
         def handle(self) -> None:
+            while kept.drips:
+                try:
+                    self._say("220-wait")
+                except OSError:
+                    return
+                time.sleep(0.05)
             self._say("220 ready")
             while line := self.rfile.readline().strip().upper():
                 if line == b"DATA":
                     self._say("354 go on")
                     lines = list(iter(self.rfile.readline, b".\r\n"))
                     kept.mails.append(message_from_bytes(b"".join(lines), policy=default))
-                self._say("221 bye" if line == b"QUIT" else "250 ok")
+                self._say(kept.farewell if line == b"QUIT" else "250 ok")
                 if line == b"QUIT":
                     return
 

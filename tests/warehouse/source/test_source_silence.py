@@ -9,11 +9,13 @@ import pytest
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
+from orchestration.config.model import silent_hours
 from orchestration.config.tokens import WATCHED
 from orchestration.runs.readiness import Needs, lacking, notices
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source_guard import Confirmed
+from orchestration.warehouse.source_rows import source_rows
 from orchestration.warehouse.source_silence import Silence, silences
 
 SECOND = 1 / 3600
@@ -84,7 +86,7 @@ def test_a_gate_says_what_orgo_has_stopped_writing_and_lets_the_load_begin(prepa
     mine = replace(here, insights=here.insights.model_copy(update={"etl": etl}))
     assert lacking(mine, needs(checks_rows=True), date(2026, 1, 1), Confirmed()) is None
     (said,) = notices(mine, needs(checks_rows=True))
-    assert said.startswith("Orgo may have stopped writing: no row of task_events had changed for 100 hours (limit: 48)")
+    assert said.startswith("Orgo may have stopped writing: no row of task_events had changed for 100 hours (limit: 72)")
     assert notices(mine, needs(checks_rows=False)) == [], "a review reads no source"
     assert set(seconds(prepared, mine)) == set(WATCHED)
     before = seconds(prepared, mine)
@@ -102,6 +104,35 @@ def test_a_warehouse_that_stays_at_one_day_is_judged_as_of_it(here: Settings, mo
     assert len(notices(here, needs(checks_rows=True))) == 3  # the sample ends with 2025
     monkeypatch.setenv("INSIGHTS_AS_OF", "2026-01-01")
     assert notices(here, needs(checks_rows=True)) == []
+
+
+def test_a_weekend_is_no_silence(settings: Settings) -> None:
+    stale, stopped = silent_hours(settings.insights.etl, "tasks")
+    friday, monday = datetime(2026, 1, 30, 17, tzinfo=UTC), datetime(2026, 2, 2, 2, tzinfo=UTC)
+    assert Silence("tasks", friday, monday, stale, stopped).state == "fresh"
+
+
+@pytest.mark.services
+def test_a_row_of_the_future_hides_no_silence(prepared: Warehouse, here: Settings) -> None:
+    prepared.execute(
+        "update tasks set updated_at = now() - interval '20 hours';"
+        "update tasks set updated_at = '2099-01-01' where id = (select id from tasks limit 1)"
+    )
+    lacking(here, needs(checks_rows=True), date(2026, 1, 1), Confirmed())
+    assert seconds(prepared, here)["tasks"] == pytest.approx(20 * 3600, abs=900)
+
+
+@pytest.mark.services
+def test_a_column_without_a_zone_is_in_utc(prepared: Warehouse, here: Settings) -> None:
+    prepared.execute(
+        "alter table task_events alter created_at type timestamp using created_at at time zone 'UTC';"
+        "update task_events set created_at = (now() - interval '20 hours') at time zone 'UTC'"
+    )
+    with Database.open(here, prepared.etl_url) as db:
+        db.execute("set time zone 'Pacific/Auckland'")
+        (found,) = [one for one in source_rows(db, "-infinity", "-infinity") if one.table == "task_events"]
+    assert found.newest_at is not None
+    assert (datetime.now(UTC) - found.newest_at).total_seconds() == pytest.approx(20 * 3600, abs=900)
 
 
 @pytest.mark.services
