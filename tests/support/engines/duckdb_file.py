@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -107,14 +106,12 @@ def differences(postgres: Warehouse, file: DuckdbFile) -> dict[str, tuple[list[A
 
 
 def plain(value: Any) -> Any:
-    """Return a value in a form in which both drivers give it."""
+    """Return a value in a form in which both drivers give it; numbers are compared exactly."""
     match value:
         case datetime():
             return value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()
         case UUID() | date():
             return str(value)
-        case Decimal():
-            return float(value)
         case list():
             return tuple(plain(one) for one in value)
         case dict():
