@@ -19,6 +19,8 @@ from orchestration.config.files import PROJECT, Settings, dbt_variables
 from orchestration.config.variables import AS_OF, DUCKDB_PATH
 from orchestration.dbt_options import IGNORED_VARIABLES, TYPE_OPTIONS, artifacts
 from orchestration.dbt_process import THEN
+from orchestration.source_snapshot.description import read_description
+from orchestration.source_snapshot.folder import unchanged
 from orchestration.supervision import AS_IT_IS, run_dbt
 from orchestration.warehouse import profiles
 from orchestration.warehouse.clock import today
@@ -100,10 +102,11 @@ def write(  # noqa: PLR0913 - all but two are optional, and given by name
     so, like `check_source_rows`.
     """
     with writing(settings, url) as claim:
+        given = _dated(settings, variables)
         if confirmed is not None:
-            _check_rows(settings, url, variables or {}, confirmed)
-        environment = process_environment(settings, url, claim, variables)
-        return _run(settings, [command], variables or {}, environment, on_line)
+            _check_rows(settings, url, given, confirmed)
+        environment = process_environment(settings, url, claim, given)
+        return _run(settings, [command], given, environment, on_line)
 
 
 def build(  # noqa: PLR0913 - all but one are optional, and given by name
@@ -124,9 +127,18 @@ def build(  # noqa: PLR0913 - all but one are optional, and given by name
     is_chosen = any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments)
     steps: list[tuple[str, ...]] = [NO_UNIT_TESTS] if is_chosen else [NO_TESTS, ONLY_TESTS]
     with writing(settings, url) as claim:
-        _check_rows(settings, url, variables or {}, confirmed)
-        environment = process_environment(settings, url, claim, variables)
-        return _run(settings, [["build", *step, *arguments] for step in steps], variables or {}, environment, on_line)
+        given = _dated(settings, variables)
+        _check_rows(settings, url, given, confirmed)
+        environment = process_environment(settings, url, claim, given)
+        return _run(settings, [["build", *step, *arguments] for step in steps], given, environment, on_line)
+
+
+def _dated(settings: Settings, variables: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the variables of a load. In a file of DuckDB, `as_of` is by default the day of the snapshot, not today."""
+    given = variables or {}
+    if settings.is_duckdb and not given.get("as_of"):
+        return {**given, **as_of_variable(read_description(settings.snapshot_directory).day)}
+    return given
 
 
 def _run(
@@ -156,16 +168,17 @@ def _run(
 def writing(settings: Settings, url: str | None) -> Iterator[int]:
     """Hold the writer lock of a warehouse and update its table of profiles; yields the number of the lock.
 
-    In a file of DuckDB, it reads the snapshot again, and yields 0: dbt's process holds the lock of the file itself
-    (decision D251); raises like `prepare`.
+    In a file of DuckDB, it reads the snapshot again, which nothing replaces meanwhile, and yields 0: dbt's process
+    holds the lock of the file itself (decision D251); raises like `prepare`.
 
     Raises BusyError if another process writes, NotPreparedError without `insights init`, RefusedError for a role that
     may not write or in `offline` unless it is enabled, and MisconfiguredError if the address leads to a pooler.
     """
     settings.check_offline("Loads")
     if settings.is_duckdb:
-        prepare(settings.duckdb_path, settings.snapshot_directory, settings)
-        yield 0
+        with unchanged(settings.snapshot_directory):
+            prepare(settings.duckdb_path, settings.snapshot_directory, settings)
+            yield 0
         return
     with open_session(url, autocommit=True) as connection:
         db = Database(settings, connection)

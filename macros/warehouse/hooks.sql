@@ -49,6 +49,10 @@
 {#- What a staging model reads: the rows of its operational table. -#}
 {% macro read_source(table) %}{{ return(adapter.dispatch('read_source', 'orgo_insights')(table)) }}{% endmacro %}
 
+{#- Up to when a load knows the source: what changes later is for the next load. -#}
+{% macro source_read_at() %}{{ return(adapter.dispatch('source_read_at', 'orgo_insights')()) }}{% endmacro %}
+{% macro default__source_read_at() %}now(){% endmacro %}
+
 {#- pre-hook: drops columns of a former release that dbt would keep. -#}
 {% macro drop_former_columns(columns) %}{{ return(adapter.dispatch('drop_former_columns', 'orgo_insights')(columns)) }}{% endmacro %}
 {% macro default__drop_former_columns(columns) %}{% endmacro %}

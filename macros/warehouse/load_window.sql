@@ -3,7 +3,8 @@
     horizon      events before this UTC date count: as_of, but never earlier than the horizon of a previous load of the same relations,
                  so replaying an old as_of removes nothing (a rebuild starts from scratch)
     loaded_from  changes since then are recomputed: the oldest watermark of the relations that this model feeds, less the overlap;
-                 -infinity when one of them was never loaded, does not exist, or was loaded by a clock ahead of this one
+                 -infinity when one of them was never loaded, does not exist, or was loaded by a clock ahead of this one. A watermark is
+                 the moment at which the source was read (`source_read_at`), which in a file of DuckDB is long before the load
     cutoff       event dates before this are out of retention; it never moves back (decision D8)
 
     `meta.feeds` names the relations whose watermarks count; by default the model itself. -#}
@@ -26,7 +27,7 @@
 
         loads as (
             select
-                {{ is_known }} and count(*) = {{ feeds | length }} and now() >= max(loaded_through) as is_incremental,
+                {{ is_known }} and count(*) = {{ feeds | length }} and {{ source_read_at() }} >= max(loaded_through) as is_incremental,
                 min(loaded_through) - interval '{{ var("overlap_hours") }} hours' as loaded_from,
                 greatest(date '{{ as_of() }}', max(horizon)) as horizon
             from latest
@@ -66,7 +67,7 @@
         date '{{ as_of() }}',
         date '{{ window.horizon }}',
         timestamptz '{{ window.loaded_from }}',
-        least(now(), {{ utc_midnight("date '" ~ window.horizon ~ "'") }}),
+        least({{ source_read_at() }}, {{ utc_midnight("date '" ~ window.horizon ~ "'") }}),
         date '{{ window.cutoff }}',
         '{{ invocation_id }}',
         '{{ target.name }}',

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: insights init --admin-url postgresql://postgres@db.example.org/orgo")
 @options.admin_url
 @click.option("--move-aside", is_flag=True, help="Move foreign relations with the marts' names to <schema>_aside.")
-def init(admin_url: str | None, move_aside: bool) -> None:
+@click.pass_context
+def init(context: click.Context, admin_url: str | None, move_aside: bool) -> None:
     """Prepare a database: schemas, functions, roles and grants.
 
     It is safe to repeat. A file of DuckDB (insights.warehouse.type) has no roles: it gets schemas, bookkeeping and a
@@ -31,6 +32,11 @@ def init(admin_url: str | None, move_aside: bool) -> None:
 
     settings = load_settings()
     if settings.is_duckdb:
+        is_given = context.get_parameter_source("admin_url") is click.core.ParameterSource.COMMANDLINE
+        if is_given or move_aside:
+            raise click.UsageError(
+                "A file of DuckDB has no owner and no foreign relations: leave out --admin-url and --move-aside."
+            )
         _prepare_file(settings)
         return
     with open_session(admin_url) as connection:

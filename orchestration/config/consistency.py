@@ -56,7 +56,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         *_agreements(settings),
         Rule(_engine_is_supported, (_ENGINE,)),
         Rule(_file_is_used, (_FILE, _ENGINE)),
-        Rule(_file_has_a_name_of_its_own, (_FILE, schema, path("insights.source.schema_name"))),
+        Rule(partial(_file_has_a_name_of_its_own, environ), (_FILE, schema, path("insights.source.schema_name"))),
         *(Rule(partial(_is_absolute, environ, where), (where,)) for where in (_FILE, _SNAPSHOT)),
         *(Rule(partial(_users_differ, *two), two) for two in _USERS),
         Rule(_schemas_differ, (schema, path("insights.source.schema_name"))),
@@ -160,13 +160,17 @@ def _file_is_used(settings: Settings) -> Iterator[Problem]:
         yield finding(settings, "warning", _FILE, file, f"has no effect with warehouse.type {engine}; remove it")
 
 
-def _file_has_a_name_of_its_own(settings: Settings) -> Iterator[Problem]:
-    """Check that `insights.fact_tasks` means a schema: DuckDB names the database after its file."""
+def _file_has_a_name_of_its_own(environ: Mapping[str, str], settings: Settings) -> Iterator[Problem]:
+    """Check that `insights.fact_tasks` means a schema: DuckDB names the database after its file, up to the first dot.
+
+    DuckDB's names differ by more than the case of letters.
+    """
     marts, source = settings.insights.warehouse.schema_name, settings.insights.source.schema_name
-    name = PurePath(settings.insights.warehouse.path).stem
-    if name == source or name in {f"{marts}{suffix}" for suffix in SUFFIXES}:
+    file, _ = expand(settings.insights.warehouse.path, environ)
+    name = next((part for part in PurePath(file).name.lower().split(".") if part), "")
+    if settings.is_duckdb and name in {source.lower(), *(f"{marts}{suffix}".lower() for suffix in SUFFIXES)}:
         says = f"DuckDB names the database after the file, and {name} is a schema; name the file warehouse.duckdb"
-        yield finding(settings, "error", _FILE, settings.insights.warehouse.path, says)
+        yield finding(settings, "error", _FILE, file, says)
 
 
 def _is_absolute(environ: Mapping[str, str], where: KeyPath, settings: Settings) -> Iterator[Problem]:

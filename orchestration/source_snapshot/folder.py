@@ -7,14 +7,15 @@ was killed. What such a process has left is removed by the next one.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestration.errors import BusyError, ConflictError, MisconfiguredError
-from orchestration.source_snapshot.description import FILE, Description, table_file
+from orchestration.errors import BusyError, ConflictError, MisconfiguredError, NotFoundError
+from orchestration.source_snapshot.description import FILE, REMEDY, Description, table_file
 
 PARTIAL = ".partial"
 CLOSED = 0o700
@@ -25,8 +26,8 @@ def new_files(folder: Path, tables: Iterable[str], *, replace: bool) -> Iterator
     """Yield a folder for the files of a snapshot, which is removed with them unless `publish` has moved them.
 
     The folder is created, but not its parents, closed to other users. Raises ConflictError if it holds a snapshot and
-    `replace` is false, or anything else; BusyError if another process writes a snapshot there; MisconfiguredError if it
-    is not a folder in which this user may write.
+    `replace` is false, or anything else; BusyError if another process writes a snapshot there or reads the one that is
+    there; MisconfiguredError if it is not a folder in which this user may write.
     """
     try:
         folder.mkdir(mode=CLOSED, exist_ok=True)
@@ -34,7 +35,7 @@ def new_files(folder: Path, tables: Iterable[str], *, replace: bool) -> Iterator
     except OSError as error:
         raise _unusable(folder, error) from error
     try:
-        _lock(descriptor, folder)
+        _lock(descriptor, folder, fcntl.LOCK_EX)
         _check(folder, tables, replace=replace)
         partial = folder / PARTIAL
         try:
@@ -50,10 +51,33 @@ def new_files(folder: Path, tables: Iterable[str], *, replace: bool) -> Iterator
         os.close(descriptor)
 
 
+@contextmanager
+def unchanged(folder: Path) -> Iterator[None]:
+    """Keep the snapshot in a folder from being replaced during a block.
+
+    Raises NotFoundError if there is no such folder, BusyError if another process writes a snapshot there, and
+    MisconfiguredError if the folder cannot be locked.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFoundError(f"{folder} holds no whole snapshot: it is no folder. {REMEDY} {folder}") from error
+    except OSError as error:
+        raise MisconfiguredError(f"The snapshot in {folder} cannot be read ({error.strerror}).") from error
+    try:
+        _lock(descriptor, folder, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def publish(partial: Path, description: Description) -> None:
     """Move the files of a whole snapshot to their places, durably; raises OSError."""
     folder = partial.parent
+    new = {*map(table_file, description.tables), FILE}
     _write(partial / FILE, description.text())
+    for name in _described_files(folder) - new:  # before the description, so that a later snapshot still knows them
+        (folder / name).unlink(missing_ok=True)
     (folder / FILE).unlink(missing_ok=True)
     _sync(folder)
     for name in (*map(table_file, description.tables), FILE):
@@ -82,15 +106,29 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path) -> None:
+def _lock(descriptor: int, folder: Path, kind: int) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise BusyError(f"Another process writes a snapshot to {folder}. Wait until it has finished.") from error
+        does = "writes a snapshot to" if kind == fcntl.LOCK_SH else "writes a snapshot to, or builds from,"
+        raise BusyError(f"Another process {does} {folder}. Wait until it has finished.") from error
+    except OSError as error:
+        raise MisconfiguredError(
+            f"The folder {folder} cannot be locked ({error.strerror}). Use a file system that supports flock."
+        ) from error
+
+
+def _described_files(folder: Path) -> set[str]:
+    """Return the files that a description names, also one of another release; none if it cannot be read."""
+    try:
+        tables = json.loads((folder / FILE).read_text(encoding="utf-8"))["tables"]
+        return {table_file(name) for name in tables if Path(name).name == name}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
 
 
 def _check(folder: Path, tables: Iterable[str], *, replace: bool) -> None:
-    own = {FILE, *map(table_file, tables)}
+    own = {FILE, *map(table_file, tables)} | _described_files(folder)
     found = {entry.name for entry in folder.iterdir()} - {PARTIAL}
     if others := sorted(found - own):
         raise ConflictError(

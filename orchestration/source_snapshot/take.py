@@ -63,12 +63,12 @@ _SESSION = """
 class Wanted:
     """What to take: the organization (slug or id; None for all), and whether an older snapshot may be replaced.
 
-    `is_recorded` is false for a database that cannot record it in the audit of exports.
+    `unrecorded` is for a database that cannot record it in the audit of exports, and refused for others.
     """
 
     organization: str | None = None
     replace: bool = False
-    is_recorded: bool = True
+    unrecorded: bool = False
 
 
 def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Progress | None = None) -> Description:
@@ -76,18 +76,23 @@ def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Pr
 
     The start is committed to the audit of exports before the first byte is written, and so is the end. Raises like
     `new_files` and `table_queries`; NotFoundError for an unknown organization; RefusedError if the role may not read
-    all rows; UnavailableError if the disk is full or the database does not respond; and like `Trail.write`.
+    all rows, or if `unrecorded` is given where the audit can be written; UnavailableError if the disk is full or the
+    database does not respond; and like `Trail.write`, also if the end of a whole snapshot could not be recorded.
     """
     settings.check_offline("Snapshots")
     url, tables = settings.postgres_url, contract_tables()
     trail = Trail(settings, _request(settings, folder, wanted), url=url, facts={"is_masked": False})
+    is_recorded = not wanted.unrecorded
     with new_files(folder, [table.name for table in tables], replace=wanted.replace) as partial:
         try:
             with Database.open(settings, url, messages=MESSAGES) as db:
+                if wanted.unrecorded and _can_record(db):
+                    is_recorded = True  # the refusal too
+                    raise RefusedError("This database can record the snapshot: leave out --unrecorded.")
                 organization = _organization(db, wanted.organization)
                 trail.facts["organization_id"] = organization[0] if organization else None
                 queries = table_queries(settings, url, tables, organization[0] if organization else None)
-                if wanted.is_recorded:
+                if is_recorded:
                     _record_start(db, trail)
                 moment, written = _write(db, queries, partial, progress)
             description = Description(
@@ -97,21 +102,19 @@ def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Pr
                 tables=written,
                 organization_id=organization[0] if organization else None,
                 organization=organization[1] if organization else None,
-                audit_id=str(trail.export_id) if wanted.is_recorded else None,
+                audit_id=str(trail.export_id) if is_recorded else None,
             )
             publish(partial, description)
         except BaseException as error:
             ended = _as_insights_error(error, folder)
-            if wanted.is_recorded:
+            if is_recorded:
                 with suppress(InsightsError):  # what made the snapshot fail may be why it cannot be recorded
                     trail.write_end(ended)
             if isinstance(error, (InsightsError, OSError, pa.ArrowException)):
                 raise ended from error
             raise
-    if wanted.is_recorded:
-        digest = hashlib.sha256(description.text().encode()).hexdigest()  # it has those of the files
-        trail.facts |= {"row_count": description.rows, "byte_count": description.bytes, "sha256": digest}
-        trail.write("finished")
+    if is_recorded:
+        _record_end(trail, description, folder)
     return description
 
 
@@ -137,6 +140,27 @@ def _record_start(db: Database, trail: Trail) -> None:
             "A snapshot is recorded, because personal data leaves the server. Where that is not possible, as on a"
             " standby or in a database that insights init has not prepared: insights snapshot --unrecorded"
         ) from error
+
+
+def _record_end(trail: Trail, description: Description, folder: Path) -> None:
+    """Record a whole snapshot; raises like `Trail.write`, with what has happened."""
+    digest = hashlib.sha256(description.text().encode()).hexdigest()  # it has those of the files
+    trail.facts |= {"row_count": description.rows, "byte_count": description.bytes, "sha256": digest}
+    try:
+        trail.write("finished")
+    except InsightsError as error:
+        raise error.extended(
+            f"The snapshot in {folder} is whole and can be used; the audit has its start, but not its end."
+        ) from error
+
+
+def _can_record(db: Database) -> bool:
+    """Return whether this role may write the audit of exports in this database, and the database may be written."""
+    query = sql.SQL(
+        "select not pg_is_in_recovery() and not current_setting('transaction_read_only')::boolean"
+        " and coalesce(has_any_column_privilege(to_regclass({}), 'insert'), false)"
+    ).format(db.ops("export_audit").as_string(db.connection))
+    return bool(db.value(query))
 
 
 def _organization(db: Database, given: str | None) -> tuple[str, str] | None:

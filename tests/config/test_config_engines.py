@@ -27,6 +27,14 @@ def test_a_file_with_the_name_of_a_schema_is_refused(project: ConfigProject, sch
     ]
 
 
+@pytest.mark.parametrize("name", ["insights.duckdb", "Insights.duckdb", "insights.v2.duckdb", ".public"])
+def test_the_name_of_a_schema_is_refused_in_the_variable_too(project: ConfigProject, name: str) -> None:
+    project.edit("type: postgres", "type: duckdb")
+    (said,) = project.said(INSIGHTS_DUCKDB_PATH=f"/srv/{name}")
+    schema = "public" if "public" in name else "insights"
+    assert f"insights.warehouse.path is /srv/{name}: DuckDB names" in said and f", and {schema} is a schema;" in said
+
+
 def test_places_are_absolute_also_in_the_environment(project: ConfigProject) -> None:
     line = project.edit('snapshot_directory: "${INSIGHTS_SNAPSHOT_DIR}"', "snapshot_directory: snapshot")
     wanted = f"{CONFIG}:{line}: insights.source.snapshot_directory is snapshot: must be an absolute path"

@@ -6,17 +6,14 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
 from support.command import Fails
-from support.config_project import CONFIG
+from support.engines.laptop import Laptop
 from support.warehouse import Warehouse, disposable_copy
 
 from orchestration.config.files import PROJECT, Settings, load_settings
@@ -25,52 +22,10 @@ from orchestration.source_snapshot.take import Wanted, take_snapshot
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.duckdb.guard import check_snapshot_rows
 from orchestration.warehouse.source_guard import Confirmed
-from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
 pytest_plugins = ["support.command"]
 pytestmark = pytest.mark.services
-
-INSIGHTS = str(Path(sys.executable).with_name("insights"))
-
-
-@dataclass(frozen=True)
-class Laptop:
-    """A folder with a snapshot, a configuration and the place of a file, and no address of any server."""
-
-    place: Path
-    variables: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        text = (PROJECT / CONFIG).read_text("utf-8")
-        (self.place / "config.yaml").write_text(text.replace("type: postgres", "type: duckdb", 1), "utf-8")
-        variables = {
-            "INSIGHTS_CONFIG": str(self.place / "config.yaml"),
-            "INSIGHTS_DUCKDB_PATH": str(self.file),
-            "INSIGHTS_SNAPSHOT_DIR": str(self.snapshot),
-            "INSIGHTS_AS_OF": str(SAMPLE_AS_OF),
-            "DBT_TARGET_PATH": str(self.place / "target"),
-        }
-        object.__setattr__(self, "variables", variables)
-
-    @property
-    def file(self) -> Path:
-        return self.place / "warehouse.duckdb"
-
-    @property
-    def snapshot(self) -> Path:
-        return self.place / "snapshot"
-
-    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        environment = {n: v for n, v in os.environ.items() if not n.startswith(("INSIGHTS_WAREHOUSE", "PG"))}
-        given = environment | self.variables | more
-        return subprocess.run([INSIGHTS, *arguments], env=given, capture_output=True, text=True, check=False)
-
-    def value(self, query: str) -> object:
-        with duckdb.connect(str(self.file), read_only=True) as connection:
-            found = connection.execute(query).fetchone()
-        assert found
-        return found[0]
 
 
 @pytest.fixture(scope="module")
@@ -139,12 +94,9 @@ def test_a_snapshot_that_lost_rows_stops_the_load(built: Laptop, tmp_path: Path)
     shutil.copytree(built.snapshot, smaller)
     description = json.loads((smaller / "snapshot.json").read_text("utf-8"))
     before = description["tables"]["tasks"]["rows"]
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (built.variables | {"INSIGHTS_SNAPSHOT_DIR": str(smaller)}).items():
-            patch.setenv(name, value)
-        settings = load_settings()
-        assert settings.snapshot_directory == smaller
-        assert settings.duckdb_path == built.file
+    settings = built.settings(INSIGHTS_SNAPSHOT_DIR=str(smaller))
+    assert settings.snapshot_directory == smaller
+    assert settings.duckdb_path == built.file
 
     def says(rows: int) -> None:
         description["tables"]["tasks"]["rows"] = rows
@@ -214,6 +166,27 @@ def test_the_functions_of_the_bookkeeping_are_those_of_postgresql(laptop: Laptop
             listed = "array_to_string(insights_ops.{}, ',')" if call == "raw_event_relations()" else "insights_ops.{}"
             found = connection.execute(f"select cast({listed.format(call)} as varchar)").fetchone()
             assert found == (prepared.value(f"select cast({listed.format(call)} as text)"),), call
+
+
+def test_the_bookkeeping_has_the_columns_of_postgresql(laptop: Laptop, prepared: Warehouse) -> None:
+    columns = (
+        "select table_name, column_name from information_schema.columns where table_schema = 'insights_ops'"
+        " and table_name in (select table_name from information_schema.tables where table_type = 'BASE TABLE')"
+    )
+    assert laptop.run("init", INSIGHTS_DUCKDB_PATH=str(laptop.place / "columns.duckdb")).returncode == 0
+    with duckdb.connect(str(laptop.place / "columns.duckdb"), read_only=True) as connection:
+        of_the_file = set(connection.execute(columns).fetchall())
+    tables = {table for table, _ in of_the_file} - {"snapshots"}
+    assert len(tables) > 6
+    of_the_server = {(table, column) for table, column in prepared.rows(columns) if table in tables}
+    assert {(table, column) for table, column in of_the_file if table in tables} == of_the_server
+
+
+@pytest.mark.parametrize("option", [["--move-aside"], ["--admin-url", "postgresql://localhost/orgo"]])
+def test_options_of_a_server_are_refused_for_a_file(laptop: Laptop, option: list[str]) -> None:
+    done = laptop.run("init", *option)
+    assert done.returncode == 2
+    assert "A file of DuckDB has no owner and no foreign relations: leave out" in done.stderr
 
 
 NEED_POSTGRESQL = (

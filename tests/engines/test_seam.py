@@ -63,21 +63,42 @@ def test_only_the_folder_of_an_engine_has_its_constructs() -> None:
     assert {name: found for name, sql in looked_at.items() if (found := of_one_engine(sql))} == {}
 
 
-@pytest.mark.parametrize(
-    ("sql", "what"),
-    [
-        ("select a::text from t", "a cast by ::"),
-        ("select document ->> 'a'", "an operator on JSON"),
-        ("select jsonb_build_object('a', 1)", "a function of jsonb"),
-        ("select relname from pg_class", "the catalog"),
-        ("select upper(code) from t", "letters of a locale"),
-        ("select trim(code) from t", "spaces of a locale"),
-        ("where exists (select from t)", "a select without columns"),
-        ("select hash(a) from t", "a hash of an engine"),
-        ("where a ~ '^b'", "a regular expression by an operator"),
+# What each of them would look like.
+EXAMPLES = {
+    "a cast by ::": ["select a::text from t"],
+    "an operator on JSON": ["select document ->> 'a'", "select document #> path"],
+    "a function of jsonb": ["select jsonb_build_object('a', 1)", "select to_jsonb(a)"],
+    "a function of json": ["select to_json(a)", "select json_extract_string(a, '$.b')", "select json('{}')"],
+    "the catalog": [
+        *("select relname from pg_class", "select cast('t' as regclass)", "select * from duckdb_tables()"),
+        "select * from information_schema.columns",
     ],
-)
-def test_a_construct_of_one_engine_is_found(sql: str, what: str) -> None:
+    "a row's place": ["select ctid from t"],
+    "a temporary table": ["create temporary table t (a int)", "on commit drop"],
+    "a date as text": ["select to_char(day, 'DD')", "select strftime(day, '%d')", "select dayname(day)"],
+    "an interval of numbers": ["select make_interval(secs => 1)", "select to_microseconds(1)"],
+    "seconds as a binary fraction": ["select extract(epoch from a)", "select epoch_us(a)"],
+    "a range": ["select tstzrange(a, b)"],
+    "a function of arrays": ["select cardinality(a)", "select list_filter(a, b)", "select flatten(a)"],
+    "a function of aggregates": ["select mode() within group (order by a)", "select histogram(a)"],
+    "a collation": ['order by a collate "C"'],
+    "letters of a locale": ["select upper(code) from t", "select lower(code) from t"],
+    "spaces of a locale": ["select trim(code) from t"],
+    "a quotient as text of an engine": ["select round(a, 2)"],
+    "a hash of an engine": ["select hash(a) from t", "select hash_record_extended(t, 0) from t"],
+    "a setting": ["set local work_mem = '1GB'", "select current_setting('a')", "select set_config('a', 'b', true)"],
+    "a select without columns": ["where exists (select from t)"],
+    "a right": ["grant select on t to a", "select has_table_privilege('t', 'select')"],
+    "a regular expression by an operator": ["where a ~ '^b'", "where a !~* 'b'"],
+}
+
+
+def test_each_construct_has_an_example() -> None:
+    assert EXAMPLES.keys() == OF_ONE_ENGINE.keys() | OPERATOR.keys()
+
+
+@pytest.mark.parametrize(("what", "sql"), [(what, sql) for what, examples in EXAMPLES.items() for sql in examples])
+def test_a_construct_of_one_engine_is_found(what: str, sql: str) -> None:
     assert of_one_engine(sql) == [what]
 
 

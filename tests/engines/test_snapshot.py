@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from orchestration.errors import (
     ConflictError,
     MisconfiguredError,
     NotFoundError,
+    RefusedError,
     UnavailableError,
 )
 from orchestration.source_snapshot.description import Description, read_description, table_file
@@ -103,10 +104,18 @@ def test_every_row_and_value_of_the_source_is_in_the_file(taken: Taken, table: C
     assert taken.description.tables[table.name].rows == expected.total()
 
 
-def test_a_changed_value_would_be_noticed(taken: Taken, tmp_path: Path) -> None:
+def test_a_changed_value_is_noticed(taken: Taken, tmp_path: Path) -> None:
     (table,) = (table for table in TABLES if table.name == "organizations")
-    expected = source_rows(taken.source.warehouse, table, "t.slug <> 'sample-hospital'")
-    assert file_rows(taken.file, table) - expected != Counter()
+    file, other = tmp_path / "changed.duckdb", tmp_path / "changed.parquet"
+    shutil.copy(taken.file, file)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("create table changed as select * from public.organizations")
+        connection.execute("update changed set slug = 'sample-hospitals' where slug = 'sample-hospital'")
+        connection.execute(f"copy changed to '{other}' (format parquet)")
+        connection.execute(f"create or replace view public.organizations as select * from '{other}'")  # noqa: S608
+    expected = source_rows(taken.source.warehouse, table)
+    found = file_rows(file, table)
+    assert ((found - expected).total(), (expected - found).total()) == (1, 1)
 
 
 def test_the_views_have_the_types_of_the_contract(taken: Taken) -> None:
@@ -178,6 +187,38 @@ def test_two_at_once_do_not_mix(source: Source, tmp_path: Path) -> None:
     names = [table.name for table in TABLES]
     with new_files(tmp_path, names, replace=False), pytest.raises(BusyError, match="Another process writes"):
         take_snapshot(source.settings, tmp_path, Wanted())
+
+
+def test_a_snapshot_is_unrecorded_only_where_the_audit_cannot_be_written(
+    source: Source, tmp_path: Path, postgres: LocalPostgres, settings: Settings
+) -> None:
+    audited = "select event, reason from insights_ops.export_audit where output = %s order by export_audit_id"
+    with pytest.raises(RefusedError, match="can record the snapshot: leave out --unrecorded"):
+        take_snapshot(source.settings, tmp_path / "refused", Wanted(unrecorded=True))
+    (entry,) = source.warehouse.rows(audited, str(tmp_path / "refused"))
+    assert entry[0] == "refused"
+    source.warehouse.execute("revoke insert on insights_ops.export_audit from orgo_insights_etl")
+    try:
+        with pytest.raises(RefusedError, match="insights snapshot --unrecorded"):
+            take_snapshot(source.settings, tmp_path / "taken", Wanted())
+        done = take_snapshot(source.settings, tmp_path / "taken", Wanted(unrecorded=True))
+    finally:
+        source.warehouse.execute("grant insert on insights_ops.export_audit to orgo_insights_etl")
+    assert done.audit_id is None
+    assert source.warehouse.rows(audited, str(tmp_path / "taken")) == []
+
+
+def test_a_snapshot_whose_end_cannot_be_recorded_is_whole(source: Source, tmp_path: Path) -> None:
+    def step(done: int, total: int, doing: str = "") -> None:
+        if doing == TABLES[-1].name:
+            source.warehouse.execute("revoke insert on insights_ops.export_audit from orgo_insights_etl")
+
+    try:
+        with pytest.raises(RefusedError, match="is whole and can be used; the audit has its start, but not its end"):
+            take_snapshot(source.settings, tmp_path / "snapshot", Wanted(), step)
+    finally:
+        source.warehouse.execute("grant insert on insights_ops.export_audit to orgo_insights_etl")
+    assert read_description(tmp_path / "snapshot").rows > 0
 
 
 def test_a_killed_snapshot_leaves_the_old_one_and_the_next_removes_its_files(

@@ -83,6 +83,6 @@ def test_a_database_without_an_audit_needs_a_word(
     prepared.execute("alter table insights_ops.export_audit rename to old_audit")
     with pytest.raises(InsightsError, match="insights snapshot --unrecorded"):
         take_snapshot(load_settings(), tmp_path / "snapshot", Wanted())
-    description = take_snapshot(load_settings(), tmp_path / "snapshot", Wanted(is_recorded=False))
+    description = take_snapshot(load_settings(), tmp_path / "snapshot", Wanted(unrecorded=True))
     assert description.audit_id is None
     assert description.rows > 0

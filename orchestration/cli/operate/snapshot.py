@@ -32,7 +32,7 @@ def snapshot(folder: Path, organization: str | None, replace: bool, unrecorded: 
             f"insights snapshot needs {error.name}, which is not installed: pip install -r requirements/duckdb.txt (the"
             " dependency group duckdb)."
         ) from error
-    wanted = Wanted(organization, replace=replace, is_recorded=not unrecorded)
+    wanted = Wanted(organization, replace=replace, unrecorded=unrecorded)
     with progress("rows") as show:
         done = take_snapshot(load_settings(), folder, wanted, show)
     of = done.organization or "all organizations"

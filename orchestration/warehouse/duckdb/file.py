@@ -26,7 +26,8 @@ NOT_INSTALLED = (
 def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for writing, and create it if it does not exist, for a block that is one transaction.
 
-    Nothing of the block stays if it raises. Raises BusyError while another process has the file open,
+    Nothing of the block stays if it raises. No other user may read what is created, nor what was there: a log beside
+    the file (`.wal`) has rows too. Raises BusyError while another process has the file open,
     MisconfiguredError if DuckDB is not installed or the file cannot be opened, and FailedError for other errors of
     DuckDB in the block.
     """
@@ -36,18 +37,38 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise MisconfiguredError(NOT_INSTALLED.format(name=error.name)) from error
     before = os.umask(OWNER_ONLY)
     try:
-        connection = duckdb.connect(str(path))
-    except (duckdb.Error, OSError) as error:
-        raise _not_opened(path, error) from error
-    finally:
-        os.umask(before)
-    try:
+        try:
+            _close_to_others(path)
+            connection = duckdb.connect(str(path))
+        except (duckdb.Error, OSError) as error:
+            raise _not_opened(path, error) from error
         with connection:
             connection.begin()
             yield connection
             connection.commit()
     except duckdb.Error as error:
         raise FailedError(f"DuckDB refused a statement on {path}: {_first_line(error)}") from error
+    finally:
+        os.umask(before)
+
+
+def in_memory() -> duckdb.DuckDBPyConnection:
+    """Return a connection to a database without a file."""
+    import duckdb  # noqa: PLC0415 - not part of every installation
+
+    return duckdb.connect()
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, dict[str, str]]:
+    """Return the columns of the tables of a schema with their types: {table: {column: type}}."""
+    found: dict[str, dict[str, str]] = {}
+    query = (
+        "select table_name, column_name, data_type from duckdb_columns()"
+        " where database_name = current_database() and schema_name = ? order by table_name, column_index"
+    )
+    for table, column, data_type in connection.execute(query, [schema]).fetchall():
+        found.setdefault(table, {})[column] = data_type
+    return found
 
 
 def quoted(*names: str) -> str:
@@ -58,6 +79,12 @@ def quoted(*names: str) -> str:
 def text(value: str) -> str:
     """Return a text as a literal of SQL."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def _close_to_others(path: Path) -> None:
+    for file in (path, path.with_name(f"{path.name}.wal")):
+        if file.exists() and file.stat().st_mode & OWNER_ONLY:
+            file.chmod(file.stat().st_mode & ~OWNER_ONLY)
 
 
 def _not_opened(path: Path, error: BaseException) -> InsightsError:

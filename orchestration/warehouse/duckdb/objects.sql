@@ -1,5 +1,5 @@
 -- The bookkeeping that dbt's models read and write, in a file of DuckDB: the tables of scripts/objects.sql that they name,
--- with the same columns. {ops} is their schema, {ids} its sequence. Every statement is idempotent. Claims, audits and messages are
+-- with the same columns; only `snapshots` is of a file alone. {ops} is their schema, {loads} and {purges} its sequences. Every statement is idempotent. Claims, audits and messages are
 -- those of a server: the lock of the file is the lock of the writer, and nobody is served from it.
 
 -- Unit tests name PostgreSQL's type.
@@ -7,7 +7,7 @@ create type if not exists jsonb as json;
 
 create sequence if not exists {ops}.load_log_ids;
 create table if not exists {ops}.load_log (
-    load_log_id bigint primary key default nextval({ids}),
+    load_log_id bigint primary key default nextval({loads}),
     relation_name varchar not null,
     as_of date not null,
     horizon date not null,
@@ -23,11 +23,24 @@ create table if not exists {ops}.load_log (
 create table if not exists {ops}.source_counts (
     table_name varchar primary key,
     row_count bigint not null,
-    counted_at timestamptz not null default now()
+    counted_at timestamptz not null default now(),
+    newest_at timestamptz
+);
+
+-- The snapshots that this file has read, and whose they were: the views read the newest one (decision D251).
+create table if not exists {ops}.snapshots (
+    moment timestamptz not null,
+    organization_id uuid,
+    organization varchar,
+    folder varchar not null,
+    release varchar not null,
+    prepared_at timestamptz not null default now()
 );
 
 -- Nothing purges a file of DuckDB: it is made from a snapshot, and is deleted with it. The table is read by what follows.
+create sequence if not exists {ops}.purge_log_ids;
 create table if not exists {ops}.purge_log (
+    purge_log_id bigint primary key default nextval({purges}),
     relation_name varchar not null,
     retention_class varchar not null check (retention_class in ('raw_event', 'aggregated', 'pattern_result')),
     as_of date not null,
@@ -77,9 +90,12 @@ create table if not exists {ops}.secret_keys (
     created_at timestamptz not null default now()
 );
 
+-- Up to when the source is known. The clock of the computer may be days ahead of it.
+create or replace macro {ops}.source_read_at() as (select max(snapshots.moment) from {ops}.snapshots);
+
 -- The functions of the same names in scripts/objects.sql. A UTC date by way of the epoch, because DuckDB converts time zones only
 -- with an extension.
-create or replace macro {ops}.latest_as_of() as cast(make_timestamp(epoch_us(now())) as date) + 1;
+create or replace macro {ops}.latest_as_of() as cast(make_timestamp(epoch_us({ops}.source_read_at())) as date) + 1;
 
 create or replace macro {ops}.purge_cutoff(wanted_class) as (
     select coalesce(max(log.cutoff), cast('-infinity' as date)) from {ops}.purge_log as log where log.retention_class = wanted_class

@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -120,14 +119,12 @@ def compared(row: tuple[Any, ...], payload: int | None) -> tuple[Any, ...]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value in a form in which both drivers give it."""
+    """Return a value in a form in which both drivers give it; numbers are compared exactly."""
     match value:
         case datetime():
             return value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()
         case UUID() | date():
             return str(value)
-        case Decimal():
-            return float(value)
         case list():
             return tuple(plain(one) for one in value)
         case dict():
