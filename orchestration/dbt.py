@@ -169,7 +169,7 @@ def writing(settings: Settings, url: str | None) -> Iterator[int]:
     """Hold the writer lock of a warehouse and update its table of profiles; yields the number of the lock.
 
     In a file of DuckDB, it reads the snapshot again, which nothing replaces meanwhile, and yields 0: dbt's process
-    holds the lock of the file itself (decision D251); raises like `prepare`.
+    holds the lock of the file itself (decision D249); raises like `prepare`.
 
     Raises BusyError if another process writes, NotPreparedError without `insights init`, RefusedError for a role that
     may not write or in `offline` unless it is enabled, and MisconfiguredError if the address leads to a pooler.

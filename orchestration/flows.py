@@ -103,7 +103,7 @@ PATTERNS = Marts("patterns")
 # A review depends on the marts of both daily loads (decision D10).
 REVIEW_GATE = Gate("gate", "waits for both daily loads of `as_of`.", loaded=(FACTS, DIMENSIONS), present=(PATTERNS,))
 SEND_REVIEWS = Step("send_reviews", "posts pending review cases to Core Services.")
-# The step succeeds whatever becomes of a delivery: `insights digest list`, a metric and an alert tell (decision D257).
+# The step succeeds whatever becomes of a delivery: `insights digest list`, a metric and an alert tell (decision D254).
 SEND_DIGESTS = Aside(
     "send_digests", "sends the digests that are due; the daily sync tries again what was not delivered."
 )

@@ -155,7 +155,7 @@ class Alerts(Section):
 
 
 class DigestRecipient(Section):
-    """One of `insights.digests.recipients`: who gets the digests of an organization, and by mail or webhook (D255)."""
+    """One of `insights.digests.recipients`: who gets the digests of an organization, and by mail or webhook (D252)."""
 
     name: Token = Field(description="Name of the recipient; unique. With another name, digests are sent again.")
     organization: Text = Field(description="Slug or id of the organization.")
@@ -177,7 +177,7 @@ class DigestRecipient(Section):
 
 
 class Digests(Section):
-    """`insights.digests`: reviews as messages to people (sections 4.1 and 2.5, decision D255)."""
+    """`insights.digests`: reviews as messages to people (sections 4.1 and 2.5, decision D252)."""
 
     recipients: list[DigestRecipient] = Field(default=[], description="Who gets digests.")
     paused: Switch = Field(default=False, description="Whether no digest is sent for now.")

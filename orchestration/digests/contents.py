@@ -1,6 +1,6 @@
 """Reads what a digest says: the patterns of one review compared with the review before, and the tasks of its months.
 
-Every row is chosen in the database, by organization and visibility; nothing else leaves it (decision D255).
+Every row is chosen in the database, by organization and visibility; nothing else leaves it (decision D252).
 """
 
 from __future__ import annotations

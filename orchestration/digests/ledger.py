@@ -1,4 +1,4 @@
-"""Remembers what became of each digest, in `insights_ops.digest_deliveries` (decision D256)."""
+"""Remembers what became of each digest, in `insights_ops.digest_deliveries` (decision D253)."""
 
 from __future__ import annotations
 

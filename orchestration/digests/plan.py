@@ -1,4 +1,4 @@
-"""Says who gets which digest, and why somebody gets none (specification, sections 2.5 and 3.2; decision D255)."""
+"""Says who gets which digest, and why somebody gets none (specification, sections 2.5 and 3.2; decision D252)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends the digests that are due, each once even after a crash: its id is the Message-ID or idempotency key (D256)."""
+"""Sends the digests that are due, each once even after a crash: its id is the Message-ID or idempotency key (D253)."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def _digests(db: Database) -> list[Metric]:
 def _source(db: Database) -> list[Metric]:
     """Return when Orgo wrote its newest task event, which the index on `created_at` answers, and what loads saw.
 
-    For how long a table had been silent is as of the last load: where loads have stopped, it does not grow (D258).
+    For how long a table had been silent is as of the last load: where loads have stopped, it does not grow (D255).
     """
     query = sql.SQL("select extract(epoch from max(created_at)) from {}").format(db.source("task_events"))
     newest, found = db.value(query), silences(db)

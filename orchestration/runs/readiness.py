@@ -78,7 +78,7 @@ def lacking(settings: Settings, needs: Needs, as_of: date, confirmed: Confirmed)
 
 
 def notices(settings: Settings, needs: Needs) -> list[str]:
-    """Return what a load should say before it begins: that Orgo may have stopped writing. It stops no load (D258)."""
+    """Return what a load should say before it begins: that Orgo may have stopped writing. It stops no load (D255)."""
     if not needs.checks_rows:
         return []
     try:

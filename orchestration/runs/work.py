@@ -170,7 +170,7 @@ def _export(every: Period) -> Callable[[Run], dict[str, int]]:
 def _send_digests(run: Run) -> dict[str, int]:
     """Send the digests that are due; returns the numbers of sent, pending and failed ones.
 
-    A digest that is not delivered fails no run (decision D257), and neither does a warehouse that has no review yet, a
+    A digest that is not delivered fails no run (decision D254), and neither does a warehouse that has no review yet, a
     mistake in the configuration, or another sender.
     """
     from orchestration.digests.send import send_digests

@@ -1,1 +1,1 @@
-"""Snapshots of the operational tables: one Parquet file a table, from which DuckDB builds without a server (D250)."""
+"""Snapshots of the operational tables: one Parquet file a table, from which DuckDB builds without a server (D248)."""

@@ -1,4 +1,4 @@
-"""Takes a snapshot: all operational tables at one moment, in the files that DuckDB builds from (decision D250)."""
+"""Takes a snapshot: all operational tables at one moment, in the files that DuckDB builds from (decision D248)."""
 
 from __future__ import annotations
 

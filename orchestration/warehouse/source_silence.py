@@ -1,4 +1,4 @@
-"""Says for how long Orgo had written nothing when the last load looked: no fault of loads (decision D258)."""
+"""Says for how long Orgo had written nothing when the last load looked: no fault of loads (decision D255)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The warehouse in a file of DuckDB, built from a snapshot of the operational tables (decision D251)."""
+"""The warehouse in a file of DuckDB, built from a snapshot of the operational tables (decision D249)."""

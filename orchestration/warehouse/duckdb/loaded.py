@@ -1,4 +1,4 @@
-"""Which snapshots a file of DuckDB was loaded from: a later load must continue them (decision D251)."""
+"""Which snapshots a file of DuckDB was loaded from: a later load must continue them (decision D249)."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ create table if not exists {ops}.source_counts (
     newest_at timestamptz
 );
 
--- The snapshots that this file has read, and whose they were: the views read the newest one (decision D251).
+-- The snapshots that this file has read, and whose they were: the views read the newest one (decision D249).
 create table if not exists {ops}.snapshots (
     moment timestamptz not null,
     organization_id uuid,

@@ -26,7 +26,7 @@ create table if not exists {ops}.source_counts (
     newest_at timestamptz
 );
 comment on table {ops}.source_counts is
-'One row for each operational table: its number of rows and its newest change when the last load began (decisions D142 and D258).';
+'One row for each operational table: its number of rows and its newest change when the last load began (decisions D142 and D255).';
 
 create table if not exists {ops}.purge_log (
     purge_log_id bigint generated always as identity primary key,
@@ -137,7 +137,7 @@ create table if not exists {ops}.review_deliveries (
 );
 comment on table {ops}.review_deliveries is 'What became of each review request: one row a case that was tried.';
 
--- A digest is marked after it was sent: a killed run sends one again, with the same id (decision D256).
+-- A digest is marked after it was sent: a killed run sends one again, with the same id (decision D253).
 create table if not exists {ops}.digest_deliveries (
     digest_id uuid primary key,
     recipient text not null,
@@ -202,7 +202,7 @@ begin
             ('{ops}.test_results', 'checked_through', 'bigint'),
             -- When the test last passed over everything.
             ('{ops}.test_results', 'recounted_at', 'timestamptz'),
-            -- When Orgo had last changed a row; NULL for a table that may rest (decision D258).
+            -- When Orgo had last changed a row; NULL for a table that may rest (decision D255).
             ('{ops}.source_counts', 'newest_at', 'timestamptz'),
             -- The HMAC of a constant with the key of the masks (decision D154); NULL where nothing was masked.
             ('{ops}.export_audit', 'masking_key_id', 'text')
