@@ -47,7 +47,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         path("insights.patterns.default_profile_key"),
         path("insights.patterns.overrides_by_domain"),
     )
-    schema = path("insights.warehouse.schema_name")
+    schema, source = path("insights.warehouse.schema_name"), path("insights.source.schema_name")
     return [
         Rule(_default_profile_exists, (default_key, profiles)),
         Rule(_profiles_of_domains_exist, (overrides, profiles)),
@@ -56,10 +56,10 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         *_agreements(settings),
         Rule(_engine_is_supported, (_ENGINE,)),
         Rule(_file_is_used, (_FILE, _ENGINE)),
-        Rule(partial(_file_has_a_name_of_its_own, environ), (_FILE, schema, path("insights.source.schema_name"))),
+        Rule(partial(_file_has_a_name_of_its_own, environ), (_FILE, _ENGINE, schema, source)),
         *(Rule(partial(_is_absolute, environ, where), (where,)) for where in (_FILE, _SNAPSHOT)),
         *(Rule(partial(_users_differ, *two), two) for two in _USERS),
-        Rule(_schemas_differ, (schema, path("insights.source.schema_name"))),
+        Rule(_schemas_differ, (schema, source)),
         Rule(_derived_names_fit, (schema,)),
         Rule(_batches_fit, (path("insights.etl.default_batch_size"), path("insights.etl.max_batch_size"))),
         *(
@@ -168,7 +168,8 @@ def _file_has_a_name_of_its_own(environ: Mapping[str, str], settings: Settings) 
     marts, source = settings.insights.warehouse.schema_name, settings.insights.source.schema_name
     file, _ = expand(settings.insights.warehouse.path, environ)
     name = next((part for part in PurePath(file).name.lower().split(".") if part), "")
-    if settings.is_duckdb and name in {source.lower(), *(f"{marts}{suffix}".lower() for suffix in SUFFIXES)}:
+    is_used = settings.insights.warehouse.type != "postgres"
+    if is_used and name in {source.lower(), *(f"{marts}{suffix}".lower() for suffix in SUFFIXES)}:
         says = f"DuckDB names the database after the file, and {name} is a schema; name the file warehouse.duckdb"
         yield finding(settings, "error", _FILE, file, says)
 
