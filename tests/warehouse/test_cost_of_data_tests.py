@@ -15,7 +15,9 @@ STORED = """
     select sum(relpages) from pg_class
     where relkind in ('r', 'i', 'm') and relnamespace::regnamespace::text ~ '^(insights|public)'
 """
-MOST = 20  # times of all stored pages; a test that looked for the cases of all tasks one by one read 300 times as much
+# Times of all stored pages: a look into an index for each event reads 20 times as much, and a test that compared all
+# tasks of an organization with each of its cases read 300 times as much.
+MOST = 30
 
 
 def test_no_data_test_reads_the_sample_again_and_again(
