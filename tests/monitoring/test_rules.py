@@ -39,7 +39,9 @@ def test_a_wrong_rule_fails_its_test(tmp_path: Path) -> None:
     text = RULES.read_text("utf-8")
     assert text.count("> 60\n") == 1
     (tmp_path / RULES.name).write_text(text.replace("> 60\n", ">= 60\n"), "utf-8")
-    (tmp_path / TESTS.name).write_text(TESTS.read_text("utf-8"), "utf-8")
+    cases = yaml.safe_load(TESTS.read_text("utf-8"))
+    cases["tests"] = [one for one in cases["tests"] if "InsightsEtlDelay" in str(one["promql_expr_test"])]
+    (tmp_path / TESTS.name).write_text(yaml.safe_dump(cases), "utf-8")
     tried = promtool("test", "rules", tmp_path / TESTS.name)
     assert tried.returncode != 0
     assert "InsightsEtlDelay" in tried.stderr
