@@ -23,6 +23,10 @@ NAME_LENGTH = 63
 SUFFIXES = ("", "_staging", "_snapshots", "_personal", "_ops")  # those of warehouse/names.py
 SUFFIX = max(SUFFIXES, key=len)
 ENGINES = ("postgres", "duckdb")
+_NAMED = {
+    path("insights.exports.scheduled"): "names two scheduled exports, whose files would be the same",
+    path("insights.digests.recipients"): "names two recipients, and only one of them would get its digests",
+}
 _ENGINE, _FILE = path("insights.warehouse.type"), path("insights.warehouse.path")
 _SNAPSHOT = path("insights.source.snapshot_directory")
 _ACCESS: KeyPath = ("insights", "access")
@@ -68,8 +72,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         ),
         Rule(partial(_token_is_encrypted, environ), (path("insights.reviews.url"), path("insights.reviews.token"))),
         Rule(_exports_keep_rows_back, (path("insights.exports.allowed_visibilities"),)),
-        Rule(_scheduled_exports_differ, (path("insights.exports.scheduled"),)),
-        Rule(_digest_recipients_differ, (path("insights.digests.recipients"),)),
+        *(Rule(partial(_names_differ, where, says), (where,)) for where, says in _NAMED.items()),
         Rule(_digests_go_one_way, (path("insights.digests.recipients"),)),
         Rule(_dags_have_flows, (("dags",),)),
         Rule(_dag_ids_differ, (("dags",),)),
@@ -233,20 +236,11 @@ def _exports_keep_rows_back(settings: Settings) -> Iterator[Problem]:
             yield finding(settings, "warning", where, visibility, says)
 
 
-def _scheduled_exports_differ(settings: Settings) -> Iterator[Problem]:
-    names = [one.name for one in settings.insights.exports.scheduled]
+def _names_differ(where: KeyPath, says: str, settings: Settings) -> Iterator[Problem]:
+    names = [one.name for one in getattr(getattr(settings.insights, str(where[1])), str(where[2]))]
     for index, name in enumerate(names):
         if name in names[:index]:
-            where = (*path("insights.exports.scheduled"), index, "name")
-            yield finding(settings, "error", where, name, "names two scheduled exports, whose files would be the same")
-
-
-def _digest_recipients_differ(settings: Settings) -> Iterator[Problem]:
-    names = [one.name for one in settings.insights.digests.recipients]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            where = (*path("insights.digests.recipients"), index, "name")
-            yield finding(settings, "error", where, name, "names two recipients, of whom one would get no digest")
+            yield finding(settings, "error", (*where, index, "name"), name, says)
 
 
 def _digests_go_one_way(settings: Settings) -> Iterator[Problem]:

@@ -127,7 +127,7 @@ def _webhooks_of_digests_are_no_secrets(settings: Settings) -> Iterator[Problem]
     for index, recipient in enumerate(settings.insights.digests.recipients):
         where = (*_RECIPIENTS, index, "webhook_url")
         if recipient.webhook_url and REFERENCE.sub("", recipient.webhook_url):
-            says = "whoever reads this address can write there; write ${NAME}, export NAME, and change the secret"
+            says = "anyone with this address can write there; write ${NAME}, export NAME, and change the secret"
             yield finding(settings, "warning", where, shown(dotted(where), recipient.webhook_url), says)
 
 

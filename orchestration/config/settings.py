@@ -21,7 +21,7 @@ from orchestration.config.yaml_reader import Place
 from orchestration.errors import MisconfiguredError, RefusedError
 
 NEEDS_SERVER = (
-    "This needs PostgreSQL, and insights.warehouse.type is duckdb: a file is built and looked at, but serves nobody"
+    "This needs PostgreSQL, and insights.warehouse.type is duckdb: a file can be built and queried, but has no services"
     " (docs/engines/duckdb.md). Use a configuration with warehouse.type: postgres."
 )
 

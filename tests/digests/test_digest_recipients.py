@@ -138,7 +138,7 @@ def test_mistakes_in_recipients_are_found(tmp_path: Path) -> None:
     project.edit("    recipients: []", f"    recipients: [{one}, {one}, {none}, {both}]")
     said = [line.replace('"', "") for line in project.said()]
     assert [line.partition("insights.digests.")[2] for line in said] == [
-        "recipients.1.name is same: names two recipients, of whom one would get no digest",
+        "recipients.1.name is same: names two recipients, and only one of them would get its digests",
         "recipients.2.name is none: must have either mail or webhook_url",
         "recipients.3.name is both: must have either mail or webhook_url",
     ]
@@ -186,6 +186,6 @@ def test_the_address_of_a_webhook_is_never_shown(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv("CHAT_URL")
     checked = CliRunner().invoke(commands, ["config", "check"], catch_exceptions=False)
     assert checked.exit_code == 0, checked.output
-    assert "recipients.0.webhook_url is ***: whoever reads this address can write there" in checked.output
+    assert "recipients.0.webhook_url is ***: anyone with this address can write there" in checked.output
     unset = "the environment variable CHAT_URL is not set; only commands that use it need it"
     assert f"recipients.1.webhook_url is ***: {unset}" in checked.output
