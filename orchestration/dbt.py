@@ -104,7 +104,7 @@ def write(  # noqa: PLR0913 - all but two are optional, and given by name
     with writing(settings, url) as claim:
         given = _dated(settings, variables)
         if confirmed is not None:
-            _check_rows(settings, url, given, confirmed)
+            _check_rows(settings, url, given, confirmed, claim)
         environment = process_environment(settings, url, claim, given)
         return _run(settings, [command], given, environment, on_line)
 
@@ -128,7 +128,7 @@ def build(  # noqa: PLR0913 - all but one are optional, and given by name
     steps: list[tuple[str, ...]] = [NO_UNIT_TESTS] if is_chosen else [NO_TESTS, ONLY_TESTS]
     with writing(settings, url) as claim:
         given = _dated(settings, variables)
-        _check_rows(settings, url, given, confirmed)
+        _check_rows(settings, url, given, confirmed, claim)
         environment = process_environment(settings, url, claim, given)
         return _run(settings, [["build", *step, *arguments] for step in steps], given, environment, on_line)
 
@@ -187,7 +187,9 @@ def writing(settings: Settings, url: str | None) -> Iterator[int]:
             yield claim
 
 
-def _check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any], confirmed: Confirmed) -> None:
+def _check_rows(
+    settings: Settings, url: str | None, variables: Mapping[str, Any], confirmed: Confirmed, claim: int
+) -> None:
     """Check the rows of the source for a load with these variables of dbt; raises like `check_source_rows`.
 
     The day is that of the load: the variable `as_of`, else today (UTC), as in the macro `as_of`.
@@ -198,7 +200,7 @@ def _check_rows(settings: Settings, url: str | None, variables: Mapping[str, Any
     given = variables.get("as_of")
     with open_session(url, autocommit=True) as connection:
         db = Database(settings, connection)
-        check_source_rows(db, date.fromisoformat(given) if given else today(db), confirmed)
+        check_source_rows(db, date.fromisoformat(given) if given else today(db), confirmed, claim)
 
 
 def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:

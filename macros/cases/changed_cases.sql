@@ -4,14 +4,24 @@
     {%- set since = "'" ~ window.loaded_from ~ "'" -%}
     {%- set newest_profile = '(select max(profiles.updated_at) from ' ~ ref('stg_profiles') ~ ' as profiles)' -%}
     {%- set stored = stored_mart('fact_cases') -%}
-    -- Cases that changed, or were never loaded, however old their updated_at is (decision D140).
+    {#- The case that a task was in is known while dim_tasks is as the last load of the cases left it. -#}
+    {%- set unchanged = unchanged_sources(window, beside=['dim_tasks']) -%}
+    select case_id from {{ ref('stg_cases') }}
+    where updated_at >= {{ since }}
+    {%- if 'cases' not in unchanged or 'organizations' not in unchanged %}
+    union
+    -- Cases that were never loaded, however old their updated_at is (decision D140).
     select cases.case_id
     from {{ ref('stg_cases') }} as cases
     left join {{ stored }} as former on cases.case_id = former.case_id and cases.organization_id = former.organization_id
-    where {{ few('cases.updated_at >= ' ~ since ~ ' or former.case_id is null') }}
+    where {{ few('former.case_id is null') }}
+    {%- endif %}
     union
     select case_id from {{ ref('int_task_lifecycle') }}
     where case_id is not null
+    union
+    select former_case_id from {{ ref('int_task_lifecycle') }}
+    where former_case_id is not null
     union
     -- A profile counts for cases without tasks only.
     select former.case_id
@@ -21,11 +31,22 @@
     union
     {{ cases_with_other_reviews(stored, since) }}
     union
-    -- A task that changed and is rejected now is in no delta.
-    select case_id from {{ ref('int_tasks_checked') }}
-    where case_id is not null and {{ few('updated_at >= ' ~ since) }} and not is_accepted
+    -- A task that changed and is rejected now is in no delta. It may have left another case before.
+    select left_cases.case_id
+    from (
+        select
+            task_id,
+            case_id
+        from {{ ref('int_tasks_checked') }}
+        where {{ few('updated_at >= ' ~ since) }} and not is_accepted
+    ) as rejected
+    left join {{ stored_mart('dim_tasks') }} as former on rejected.task_id = former.task_id
+    cross join lateral (values (rejected.case_id), (former.case_id)) as left_cases (case_id)
+    where left_cases.case_id is not null
+    {%- if 'tasks' not in unchanged or 'cases' not in unchanged %}
     union
     {{ cases_that_lost_a_task(stored, window) }}
+    {%- endif %}
 {%- endmacro %}
 
 {#- Cases that a review listed since the last load, unless their stored number of reviews is right. -#}

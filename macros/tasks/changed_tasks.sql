@@ -2,14 +2,15 @@
     the result of load_window. -#}
 {% macro changed_tasks(window) -%}
     {%- set since = "'" ~ window.loaded_from ~ "'" -%}
+    {%- set unchanged = unchanged_sources(window) -%}
     select task_id from {{ ref('stg_tasks') }}
-    where {{ few('updated_at >= ' ~ since) }}
+    where updated_at >= {{ since }}
     union
     select task_id from {{ ref('stg_task_events') }}
     where created_at >= {{ since }}
     union
     select task_id from {{ ref('stg_task_comments') }}
-    where {{ few('updated_at >= ' ~ since) }}
+    where updated_at >= {{ since }}
     union
     select tasks.task_id
     from {{ ref('stg_tasks') }} as tasks
@@ -25,6 +26,7 @@
     where
         {{ few('cases.updated_at >= ' ~ since) }}
         and (former.case_id is null) <> {{ is_foreign('tasks', 'cases') }}
+    {%- if 'cases' not in unchanged %}
     union
     -- A reference that the source cleared (on delete set null), which changes no updated_at: a case has fewer tasks. The tasks of cases are
     -- counted first, because indexes answer that (decision D198).
@@ -53,12 +55,15 @@
     inner join {{ ref('stg_tasks') }} as tasks
         on former.task_id = tasks.task_id and former.organization_id = tasks.organization_id
     where tasks.case_id is null
+    {%- endif %}
+    {%- if 'person_profiles' not in unchanged %}
     union
     select tasks.task_id
     from {{ ref('stg_tasks') }} as tasks
     inner join ({{ stored_sensitive_tasks() }}) as former
         on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
     where tasks.requester_person_id is null and not former.is_flagged
+    {%- endif %}
     union
-    {{ late_tasks(window) }}
+    {{ late_tasks(window, unchanged) }}
 {%- endmacro %}

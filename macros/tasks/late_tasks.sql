@@ -1,21 +1,34 @@
 {#- What a watermark cannot see: rows that arrived with an old date or an old updated_at. Stored counts and keys show them (decision D140). -#}
 
 {#- A select of task_id: tasks with more events or comments in the source than in fact_tasks, and tasks that were never loaded. `window`
-    is the result of load_window. Unit tests override it. -#}
-{% macro late_tasks(window) -%}
+    is the result of load_window, `unchanged` that of unchanged_sources. Unit tests override it. -#}
+{% macro late_tasks(window, unchanged) -%}
     {%- set stored = stored_or_none('fact_tasks') -%}
     {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") -%}
-    {%- if not stored -%}{{ return('select cast(null as uuid) as task_id where false') }}{%- endif -%}
+    {%- set no_tasks = 'select cast(null as uuid) as task_id where false' -%}
+    {%- if not stored -%}{{ return(no_tasks) }}{%- endif -%}
     {%- set is_event -%}
         counted_rows.organization_id = suspects.organization_id
         and counted_rows.event_type in ({{ enum_tokens('task_event_type') }})
         and counted_rows.created_at >= {{ calendar_start() }} and counted_rows.created_at < {{ horizon }}
     {%- endset -%}
-    {{ tasks_with_more_rows(stored, ref('stg_task_events'), 'event_count', is_event) }}
-    union
-    {{ tasks_with_more_rows(stored, ref('stg_task_comments'), 'comment_count', 'counted_rows.created_at < ' ~ horizon) }}
-    union
-    -- Tasks that were never loaded. Their ids are compared first, because indexes answer that (decision D198).
+    {%- set arms = [] -%}
+    {%- if 'task_events' not in unchanged -%}
+        {%- do arms.append(tasks_with_more_rows(stored, ref('stg_task_events'), 'event_count', is_event)) -%}
+    {%- endif -%}
+    {%- if 'task_comments' not in unchanged -%}
+        {%- do arms.append(tasks_with_more_rows(stored, ref('stg_task_comments'), 'comment_count', 'counted_rows.created_at < ' ~ horizon)) -%}
+    {%- endif -%}
+    {#- A task is rejected, and not loaded, while its organization is unknown. -#}
+    {%- if 'tasks' not in unchanged or 'organizations' not in unchanged -%}
+        {%- do arms.append(tasks_never_loaded(stored, window)) -%}
+    {%- endif -%}
+    {{ (arms or [no_tasks]) | join('\n    union\n    ') }}
+{%- endmacro %}
+
+{#- Tasks that were never loaded. Their ids are compared first, because indexes answer that (decision D198). Rows out of retention are not
+    loaded again, so they would be found by every load. -#}
+{% macro tasks_never_loaded(stored, window) -%}
     select tasks.task_id
     from (
         select known.task_id
@@ -24,9 +37,8 @@
     ) as unknown
     inner join {{ ref('stg_tasks') }} as tasks on unknown.task_id = tasks.task_id
     where
-        -- Rows out of retention are not loaded again, so they would be found by every load.
         tasks.created_at >= {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
-        and tasks.created_at < {{ horizon }}
+        and tasks.created_at < {{ utc_midnight("date '" ~ window.horizon ~ "'") }}
 {%- endmacro %}
 
 {#- The tasks of `stored` that have more rows in `relation` than the column `counted` says, of those that meet `condition`. All rows of a

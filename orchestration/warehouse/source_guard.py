@@ -12,6 +12,7 @@ from orchestration.config.model import Etl
 from orchestration.errors import RefusedError
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import check_source
+from orchestration.warehouse.source_fingerprints import Fingerprints
 from orchestration.warehouse.source_rows import SourceRows, cutoffs, row_counts, source_rows
 
 # Every row of an organization that is missing from this table is rejected, however few organizations there are.
@@ -28,16 +29,18 @@ class Confirmed:
     cutoff: bool = False
 
 
-def check_source_rows(db: Database, as_of: date, confirmed: Confirmed) -> None:
+def check_source_rows(db: Database, as_of: date, confirmed: Confirmed, claim: int | None = None) -> None:
     """Compare the rows of the operational tables with those at the start of the last load, then store them.
 
-    It makes one pass over each operational table. `as_of` is the day of the load. Raises RefusedError, and stores
-    nothing, if too many rows have vanished or would be left behind the retention cutoff, unless that is confirmed; also
-    raises like `check_source`.
+    It makes one pass over each operational table. `as_of` is the day of the load, `claim` the number of the writer lock
+    with which it writes: then the fingerprints of the tables are stored too. Raises RefusedError, and stores nothing,
+    if too many rows have vanished or would be left behind the retention cutoff, unless that is confirmed; also raises
+    like `check_source`.
     """
     check_source(db)
     before, after = cutoffs(db, as_of)
-    found, known, etl = source_rows(db, before, after), _known(db), db.settings.insights.etl
+    fingerprints = Fingerprints.of(db, as_of) if claim else None
+    found, known, etl = source_rows(db, before, after, fingerprints), _known(db), db.settings.insights.etl
     totals = {rows.table: rows.total for rows in found}
     if not confirmed.vanished and (lost := vanished(totals, known, etl)):
         raise RefusedError(
@@ -49,6 +52,8 @@ def check_source_rows(db: Database, as_of: date, confirmed: Confirmed) -> None:
     if not confirmed.cutoff:
         _check_cutoff(found, after, etl)
     _store(db, found)
+    if fingerprints and claim:
+        fingerprints.store(db, claim, {rows.table: rows.id_sums for rows in found})
 
 
 def vanished_rows(db: Database) -> str | None:

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_fingerprints import COMPARED, UNKNOWN, Fingerprints, IdSums
 
 # The tables whose rows are dated raw events, and the column with their date.
 DATED = {"tasks": "created_at", "cases": "created_at", "wellbeing_checkins": "created_at"}
@@ -23,7 +24,7 @@ class SourceRows:
 
     `kept_before` and `kept` are the rows that are not behind an earlier and a later retention cutoff; both are 0 for a
     table without a date. `newest_at` is the time of its newest change up to now, None for a table that may rest for
-    weeks.
+    weeks. `id_sums` are for its fingerprint.
     """
 
     table: str
@@ -31,6 +32,7 @@ class SourceRows:
     kept_before: int
     kept: int
     newest_at: datetime | None
+    id_sums: IdSums = UNKNOWN
 
 
 def cutoffs(db: Database, as_of: date) -> tuple[str, str]:
@@ -49,10 +51,11 @@ def cutoffs(db: Database, as_of: date) -> tuple[str, str]:
     return before, after
 
 
-def source_rows(db: Database, before: str, after: str) -> list[SourceRows]:
+def source_rows(db: Database, before: str, after: str, fingerprints: Fingerprints | None = None) -> list[SourceRows]:
     """Return the rows of every operational table, with one pass over each."""
     return [
-        SourceRows(table.name, *_count(db, table.name, before, after, table.changed_at)) for table in contract_tables()
+        _count(db, table.name, before, after, changed_at=table.changed_at, fingerprints=fingerprints)
+        for table in contract_tables()
     ]
 
 
@@ -63,24 +66,39 @@ def row_counts(db: Database) -> dict[str, int]:
 
 def rows_behind(db: Database, cutoff: str) -> list[tuple[str, int, int]]:
     """Return the tables of dated events, each with its rows and with how many are behind a cutoff."""
-    found = [(table, *_count(db, table, "-infinity", cutoff)) for table in DATED]
-    return [(table, total, dated - kept) for table, total, dated, kept, _ in found]
+    found = [_count(db, table, "-infinity", cutoff) for table in DATED]
+    return [(rows.table, rows.total, rows.kept_before - rows.kept) for rows in found]
 
 
-def _count(
-    db: Database, table: str, before: str, after: str, changed_at: str | None = None
-) -> tuple[int, int, int, datetime | None]:
-    """Return the rows of a table, those from each of two UTC dates on, and the newest change by a column."""
+def _count(  # noqa: PLR0913 - all but four are optional, and given by name
+    db: Database,
+    table: str,
+    before: str,
+    after: str,
+    *,
+    changed_at: str | None = None,
+    fingerprints: Fingerprints | None = None,
+) -> SourceRows:
+    """Return the rows of a table, with those from each of two UTC dates on, and the newest change by a column."""
     counted, changed = _comparable(db, table, DATED.get(table)), _comparable(db, table, changed_at)
     # Literals, which postgres_fdw passes on, so that the other server counts.
     columns = [
         sql.SQL("count(*)"),
         *(_counted_from(counted, day) for day in (before, after)),
         _newest(db, changed),
+        *(_id_sums(db, table, fingerprints) if fingerprints else ()),
     ]
     query = sql.SQL("select {} from {}").format(sql.SQL(", ").join(columns), db.source(table))
-    total, first, second, newest = db.rows(query)[0]
-    return total, first, second, newest
+    total, first, second, newest, *sums = db.rows(query)[0]
+    return SourceRows(table, total, first, second, newest, IdSums(*sums) if sums else UNKNOWN)
+
+
+def _id_sums(db: Database, table: str, fingerprints: Fingerprints) -> list[sql.Composable]:
+    """Return the columns for the fingerprint of a table; none if it has none, or if its id or date has another type."""
+    if table not in COMPARED or _type(db, table, "id") != "uuid":
+        return []
+    created = _comparable(db, table, COMPARED[table])
+    return [] if COMPARED[table] and created is None else fingerprints.sums(table, created)
 
 
 def _newest(db: Database, changed: sql.Composable | None) -> sql.Composable:

@@ -42,27 +42,48 @@ measures as (
     ) as measured (measure, decided_count, met_count)
 ),
 
+domains as (
+    select distinct
+        organization_id,
+        domain
+    from months
+),
+
 -- The line of the organization counts before that of the domain, and both before those for all.
-targeted as (
-    select distinct on (measures.organization_id, measures.month, measures.domain, measures.visibility, measures.measure)
-        measures.*,
+chosen as (
+    select distinct on (domains.organization_id, domains.domain, targets.measure)
+        domains.organization_id,
+        domains.domain,
+        targets.measure,
         targets.target_percent,
         targets.min_count
-    from measures
-    inner join organizations on measures.organization_id = organizations.organization_id
+    from domains
+    inner join organizations on domains.organization_id = organizations.organization_id
     inner join targets
         on
-            measures.measure = targets.measure
-            and targets.organization_slug in (organizations.slug, '*')
-            and (measures.domain = targets.domain or targets.domain = '*')
+            targets.organization_slug in (organizations.slug, '*')
+            and (domains.domain = targets.domain or targets.domain = '*')
     order by
-        measures.organization_id,
-        measures.month,
-        measures.domain,
-        measures.visibility,
-        measures.measure,
+        domains.organization_id,
+        domains.domain,
+        targets.measure,
         targets.organization_slug = '*',
         targets.domain = '*'
+),
+
+targeted as (
+    select
+        measures.*,
+        chosen.target_percent,
+        chosen.min_count
+    from measures
+    inner join chosen
+        on
+            measures.organization_id = chosen.organization_id
+            and measures.measure = chosen.measure
+            -- Only = can be hashed.
+            and coalesce(measures.domain, '') = coalesce(chosen.domain, '')
+            and measures.domain is not distinct from chosen.domain
 ),
 
 final as (

@@ -27,6 +27,16 @@ create table if not exists {ops}.source_counts (
     newest_at timestamptz
 );
 
+create table if not exists {ops}.source_fingerprints (
+    table_name varchar not null,
+    claim_number bigint not null,
+    counted_until timestamptz not null,
+    id_sum bigint not null,
+    rules varchar not null,
+    unchanged_since bigint not null,
+    primary key (table_name, claim_number)
+);
+
 -- The snapshots that this file has read, and whose they were: the views read the newest one (decision D249).
 create table if not exists {ops}.snapshots (
     moment timestamptz not null,

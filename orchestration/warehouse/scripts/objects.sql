@@ -28,6 +28,19 @@ create table if not exists {ops}.source_counts (
 comment on table {ops}.source_counts is
 'One row for each operational table: its number of rows and its newest change when the last load began (decisions D142 and D255).';
 
+-- Whether old rows of the source have come or gone since a load (decision D256).
+create table if not exists {ops}.source_fingerprints (
+    table_name text not null,
+    claim_number bigint not null,
+    counted_until timestamptz not null,
+    id_sum bigint not null,
+    rules text not null,
+    unchanged_since bigint not null,
+    primary key (table_name, claim_number)
+);
+comment on table {ops}.source_fingerprints is
+'One row for each of the larger operational tables and load: which of its rows are older than a moment, as a sum of hashed ids.';
+
 create table if not exists {ops}.purge_log (
     purge_log_id bigint generated always as identity primary key,
     relation_name text not null,
@@ -373,6 +386,7 @@ grant select (load_log_id, relation_name, as_of, horizon, logged_at) on {ops}.lo
 grant select on {ops}.cache_key to {etl}, {ro};
 grant select, insert, update on {ops}.purge_log to {etl};
 grant select, insert, update on {ops}.source_counts to {etl};
+grant select, insert, update, delete on {ops}.source_fingerprints to {etl};
 grant select, insert, update on {ops}.dag_outcomes to {etl};
 grant select, insert on {ops}.backup_runs, {ops}.backup_drills to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
