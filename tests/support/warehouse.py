@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,8 +18,10 @@ from support import in_process
 from orchestration import dbt
 from orchestration.config.files import Settings
 from orchestration.dbt import NO_UNIT_TESTS
+from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_guard import Confirmed, check_source_rows
 from orchestration.warehouse.writer_lock import writer_lock
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
@@ -112,12 +114,16 @@ class Warehouse:
         """Run `insights build` with these arguments as the ETL role, with lock, profiles and variables.
 
         It does so without a process of its own; the tests of processes start theirs. The data tests look at all rows,
-        as they do in a recount, unless `recounts` is false.
+        as they do in a recount, unless `recounts` is false. Rows of the source may vanish; a source that cannot be
+        counted is left to dbt's models.
         """
         if command == "build":
             arguments = (*NO_UNIT_TESTS, *arguments)
         given = {"as_of": str(as_of)} | variables
         with dbt.writing(self.settings, self.etl_url) as claim:
+            if command in ("build", "run"):
+                with suppress(InsightsError), Database.open(self.settings, self.etl_url) as db:
+                    check_source_rows(db, date.fromisoformat(str(as_of)), Confirmed(vanished=True, cutoff=True), claim)
             if recounts and command in ("build", "test"):
                 with connect(self.etl_url) as connection:
                     connection.execute(FORGET_CHECKS)

@@ -37,7 +37,7 @@
 
 {#- The indexes of this model: name, columns and whether they are unique. A name of PostgreSQL has at most 63 bytes. -#}
 {% macro wanted_indexes() %}
-    {%- set key = key_columns() -%}
+    {%- set key = indexed_key() -%}
     {%- set kind = 'uq' if key | reject('in', filled_columns(model)) | list else 'pk' -%}
     {%- set found = [] -%}
     {%- if key and config.get('materialized') in ('table', 'incremental') -%}

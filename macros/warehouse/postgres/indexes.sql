@@ -1,11 +1,9 @@
-{#- dbt calls this for every table that it makes. The key of a model, its `unique_key`, is the table's primary key when its columns are
-    declared as never NULL, else a unique index in which NULLs are equal. The other indexes are those of the model's `indexes`. Where the key
-    is an organization and an id, the id comes first in the index: a load looks for rows of ids that moved to another organization, and
-    compares ids with those of the source (decision D198). -#}
+{#- dbt calls this for every table that it makes, when it has its rows. The key of a model, its `unique_key`, is the table's primary key when
+    its columns are declared as never NULL, else a unique index in which NULLs are equal. The other indexes are those of the model's `indexes`;
+    a `unique` constraint of a column would be there before the rows, and would cost more. -#}
 {% macro postgres__create_indexes(relation) %}
     {%- if not orgo_insights.is_own(model) -%}{{ return(default__create_indexes(relation)) }}{%- endif -%}
-    {%- set key = key_columns() if model.resource_type == 'model' else [] -%}
-    {%- set key = key | reverse | list if key | length == 2 and key[0] == 'organization_id' and key[1].endswith('_id') else key -%}
+    {%- set key = indexed_key() if model.resource_type == 'model' else [] -%}
     {%- if key and key | reject('in', filled_columns(model)) | list -%}
         {%- do run_query('create unique index on ' ~ relation ~ ' (' ~ key | join(', ') ~ ') nulls not distinct') -%}
     {%- elif key -%}
@@ -14,6 +12,13 @@
     {%- do identify_rows(relation) -%}
     {{- default__create_indexes(relation) -}}
 {% endmacro %}
+
+{#- The key of a model in the order of its index. Where it is an organization and an id, the id comes first: a load looks for rows of ids that
+    moved to another organization, and compares ids with those of the source (decision D198). -#}
+{% macro indexed_key() -%}
+    {%- set key = key_columns() -%}
+    {{- return(key | reverse | list if key | length == 2 and key[0] == 'organization_id' and key[1].endswith('_id') else key) -}}
+{%- endmacro %}
 
 {#- The names of the columns of a model that are declared as never NULL. -#}
 {% macro filled_columns(node) %}

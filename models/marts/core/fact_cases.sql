@@ -3,7 +3,11 @@
     incremental_strategy='merge',
     unique_key=['organization_id', 'case_id'],
     pre_hook="{{ delete_moved_rows(ref('int_case_lifecycle')) }}",
-    indexes=[{'columns': ['organization_id', 'opened_date_key']}, {'columns': ['loaded_at']}],
+    indexes=[
+        {'columns': ['id'], 'unique': true},
+        {'columns': ['organization_id', 'opened_date_key']},
+        {'columns': ['loaded_at']},
+    ],
     meta={'delta': 'int_case_lifecycle'}
 ) }}
 {{- guard_history() }}

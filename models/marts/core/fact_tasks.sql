@@ -3,7 +3,11 @@
     incremental_strategy='merge',
     unique_key=['organization_id', 'task_id'],
     pre_hook=["{{ keep_former_rows(ref('int_task_lifecycle')) }}", "{{ delete_moved_rows(ref('int_task_lifecycle')) }}"],
-    indexes=[{'columns': ['organization_id', 'created_date_key']}, {'columns': ['loaded_at']}],
+    indexes=[
+        {'columns': ['id'], 'unique': true},
+        {'columns': ['organization_id', 'created_date_key']},
+        {'columns': ['loaded_at']},
+    ],
     meta={'delta': 'int_task_lifecycle'}
 ) }}
 {{- guard_history() }}

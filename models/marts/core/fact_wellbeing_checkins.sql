@@ -3,7 +3,11 @@
     incremental_strategy='merge',
     unique_key=['organization_id', 'checkin_id'],
     pre_hook=["{{ delete_moved_rows(ref('stg_wellbeing_checkins')) }}", "{{ avoid_nested_loops() }}"],
-    indexes=[{'columns': ['organization_id', 'date_key']}, {'columns': ['loaded_at']}]
+    indexes=[
+        {'columns': ['id'], 'unique': true},
+        {'columns': ['organization_id', 'date_key']},
+        {'columns': ['loaded_at']},
+    ]
 ) }}
 {{- guard_history() }}
 {%- set window = load_window() %}

@@ -28,10 +28,15 @@ expected as (
         measures.measure,
         breaches.organization_id,
         null as day,
-        sum(breaches.task_count) as task_count
-    from {{ ref('report_sla_breaches') }} as breaches
+        breaches.task_count
+    from (
+        select
+            organization_id,
+            sum(task_count) as task_count
+        from {{ ref('report_sla_breaches') }}
+        group by organization_id
+    ) as breaches
     cross join (values ('task_count'), ('outcomes')) as measures (measure)
-    group by measures.measure, breaches.organization_id
 ),
 
 breaches as (

@@ -1,0 +1,268 @@
+"""A load compares the source with what is stored only where old rows came or went since (decision D256)."""
+
+# ruff: noqa: S608 -- every statement is made of literals of the tests
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from support import small_scenario
+from support.small_scenario import ARRIVED, NEXT_DAY, comment, event, task, uid
+from support.warehouse import Warehouse
+
+from orchestration.config.files import Settings
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.source_fingerprints import COMPARED, KEPT
+from orchestration.warehouse.source_guard import Confirmed, check_source_rows
+from workshop.sample.load import SAMPLE_AS_OF
+from workshop.services import LocalPostgres
+
+pytestmark = pytest.mark.services
+
+CONFIRMED = Confirmed(vanished=True, cutoff=True)
+MARTS = ("dim_tasks", "fact_tasks", "dim_cases", "fact_cases", "personal_cases", "fact_task_statuses", "rejects")
+LOAD = ("--select", *(f"+{name}" for name in MARTS))
+# The tables of which the newest look says that they are as they were at the look before.
+UNCHANGED = """
+    with looks as (select distinct claim_number from insights_ops.source_fingerprints order by 1 desc limit 2)
+    select now.table_name from insights_ops.source_fingerprints as now
+    where now.claim_number = (select max(claim_number) from looks)
+        and now.unchanged_since <= (select min(claim_number) from looks)
+"""
+# What was read of the events and comments, by sessions that have ended.
+READ = """
+    select t.relname, t.seq_tup_read + coalesce(sum(i.idx_tup_read), 0)
+    from pg_stat_user_tables as t left join pg_stat_user_indexes as i using (relid)
+    where t.schemaname = 'public' and t.relname in ('task_events', 'task_comments')
+    group by t.relname, t.seq_tup_read
+"""
+TASK_COUNTS = "select linked_task_count from insights.fact_cases where case_id = %s"
+# Orgo's own keys, and rows whose organization is gone or not there yet, as a restore can leave them.
+KEYS = """
+    alter table tasks drop constraint tasks_requester_person_id_fkey;
+    alter table tasks add foreign key (requester_person_id) references person_profiles (id) on delete set null;
+    alter table tasks drop constraint tasks_case_id_fkey;
+    alter table tasks add foreign key (case_id) references cases (id) on delete set null;
+    alter table tasks drop constraint tasks_organization_id_fkey;
+    alter table task_events drop constraint task_events_organization_id_fkey;
+"""
+OTHER_ORGANIZATION = f"select id from organizations where id <> '{uid('organization')}' order by id limit 1"
+MOVED_DATE = "timestamptz '2026-01-01 12:00+00'"
+
+
+def look(warehouse: Warehouse, claim: int, as_of: date = SAMPLE_AS_OF, settings: Settings | None = None) -> None:
+    with connect(warehouse.etl_url, autocommit=True) as connection:
+        check_source_rows(Database(settings or warehouse.settings, connection), as_of, CONFIRMED, claim)
+
+
+def unchanged(warehouse: Warehouse) -> set[str]:
+    return {name for (name,) in warehouse.rows(UNCHANGED)}
+
+
+def stored(warehouse: Warehouse, table: str) -> list[tuple[int, int]]:
+    query = (
+        "select claim_number, unchanged_since from insights_ops.source_fingerprints where table_name = %s order by 1"
+    )
+    return warehouse.rows(query, table)
+
+
+def test_old_rows_that_come_or_go_are_seen_and_young_ones_are_not(prepared: Warehouse) -> None:
+    look(prepared, 1)
+    look(prepared, 2)
+    assert unchanged(prepared) == set(COMPARED)
+    # 2025-12-31 21:00 is half the overlap of six hours before the end of the load.
+    event_at = (
+        "insert into task_events (id, task_id, organization_id, event_type, created_at)"
+        " select gen_random_uuid(), id, organization_id, 'created', '{}+00' from tasks order by id limit 1"
+    )
+    prepared.execute(event_at.format("2025-12-31 21:00"))
+    look(prepared, 3)
+    assert unchanged(prepared) == set(COMPARED)
+    prepared.execute(event_at.format("2025-12-31 20:59:59"))
+    look(prepared, 4)
+    assert unchanged(prepared) == set(COMPARED) - {"task_events"}
+    look(prepared, 5)
+    assert unchanged(prepared) == set(COMPARED)
+    # One comment goes, another comes: there are as many as before.
+    prepared.execute(
+        "update task_comments set id = gen_random_uuid() where id = (select id from task_comments order by id limit 1)"
+    )
+    look(prepared, 6)
+    assert unchanged(prepared) == set(COMPARED) - {"task_comments"}
+    # Of organizations, the newest one counts too.
+    prepared.execute(
+        "insert into organizations (id, slug, display_name, timezone) values (gen_random_uuid(), 'new', 'New', 'UTC')"
+    )
+    look(prepared, 7)
+    assert unchanged(prepared) == set(COMPARED) - {"organizations"}
+
+
+def test_what_a_load_wrote_before_it_looked_again_has_not_read_what_came_in_between(prepared: Warehouse) -> None:
+    look(prepared, 7)
+    prepared.execute("delete from task_events where id = (select id from task_events order by id limit 1)")
+    look(prepared, 7)
+    assert stored(prepared, "task_events") == [(7, 8)]
+    look(prepared, 9)
+    assert stored(prepared, "task_events") == [(7, 8), (9, 8)]
+    assert stored(prepared, "tasks") == [(7, 7), (9, 7)]
+
+
+def test_an_older_day_does_not_take_the_moment_back(prepared: Warehouse) -> None:
+    look(prepared, 1, NEXT_DAY)
+    look(prepared, 2, SAMPLE_AS_OF)
+    moments = "select distinct counted_until::text from insights_ops.source_fingerprints"
+    assert prepared.rows(moments) == [("2026-01-01 21:00:00+00",)]
+
+
+def test_other_rules_compare_everything_anew(prepared: Warehouse) -> None:
+    settings = prepared.settings
+    look(prepared, 1)
+    etl = settings.insights.etl.model_copy(update={"swap_attempts": settings.insights.etl.swap_attempts + 1})
+    look(prepared, 2, settings=replace(settings, insights=settings.insights.model_copy(update={"etl": etl})))
+    assert unchanged(prepared) == set()
+
+
+def test_a_table_whose_ids_or_dates_have_drifted_has_no_fingerprint(prepared: Warehouse) -> None:
+    prepared.execute(
+        "alter table task_comments drop constraint task_comments_pkey, alter column id type text;"
+        "alter table task_events alter column created_at drop default, alter column created_at type text"
+    )
+    look(prepared, 1)
+    found = prepared.rows("select table_name from insights_ops.source_fingerprints order by 1")
+    assert {name for (name,) in found} == set(COMPARED) - {"task_comments", "task_events"}
+
+
+def test_fingerprints_of_long_ago_are_forgotten(prepared: Warehouse) -> None:
+    prepared.execute(
+        "insert into insights_ops.source_fingerprints"
+        " (table_name, claim_number, counted_until, id_sum, rules, unchanged_since)"
+        f" select 'tasks', n, '2025-01-01', 0, '', n from generate_series(1, {KEPT + 5}) as n"
+    )
+    look(prepared, KEPT + 6)
+    assert [claim for claim, _ in stored(prepared, "tasks")] == list(range(7, KEPT + 7))
+
+
+@pytest.fixture(scope="module")
+def scenario(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
+    """The sample with the small scenario, loaded twice: the second load found nothing to compare."""
+    warehouse = Warehouse.copy_of(built_sample, "fingerprints", postgres, settings)
+    warehouse.execute(KEYS + small_scenario.ARRIVAL)
+    for _ in range(2):
+        load(warehouse)
+    assert unchanged(warehouse) == set(COMPARED)
+    return warehouse
+
+
+def load(warehouse: Warehouse, as_of: date = NEXT_DAY) -> None:
+    result = warehouse.build(*LOAD, command="run", as_of=as_of)
+    assert result.succeeded, result.output[-3000:]
+
+
+def counts(warehouse: Warehouse, *cases: str) -> list[int]:
+    return [warehouse.value(TASK_COUNTS, uid(case)) for case in cases]
+
+
+def test_a_load_reads_few_events_and_comments_while_the_old_ones_are_the_same(scenario: Warehouse) -> None:
+    def read_by_a_load() -> dict[str, int]:
+        before = dict(scenario.rows(READ))
+        load(scenario)
+        scenario.wait_for("select count(*) = 1 from pg_stat_activity where datname = current_database()")
+        return {name: int(rows - before[name]) for name, rows in scenario.rows(READ)}
+
+    sizes = {name: scenario.value(f"select count(*) from {name}") for name in ("task_events", "task_comments")}
+    calm = read_by_a_load()
+    scenario.execute(event("commented", "metadata_updated", ARRIVED) + comment("closed", ARRIVED))
+    busy = read_by_a_load()
+    # A comparison reads each event and comment once more.
+    assert {name for name in sizes if busy[name] - calm[name] > 0.9 * sizes[name]} == set(sizes)
+    query = "select event_count, comment_count from insights.fact_tasks where task_id = %s"
+    assert [scenario.rows(query, uid(name)) for name in ("commented", "closed")] == [[(2, 0)], [(1, 1)]]
+
+
+def test_a_task_that_moves_makes_its_former_case_smaller_without_a_comparison(scenario: Warehouse) -> None:
+    before = counts(scenario, "old_home", "new_home", "of_person", "of_escalation")
+    scenario.execute(
+        f"update tasks set case_id = '{uid('new_home')}', updated_at = {MOVED_DATE} where id = '{uid('moved')}';"
+        # It leaves a case and becomes invalid at the same time.
+        f"update tasks set case_id = '{uid('new_home')}', status = 'NONSENSE', updated_at = {MOVED_DATE}"
+        f" where id = '{uid('personal')}';"
+        # Another organization takes it, in no case.
+        f"update tasks set organization_id = ({OTHER_ORGANIZATION}), case_id = null, updated_at = {MOVED_DATE}"
+        f" where id = '{uid('escalated')}';"
+    )
+    load(scenario)
+    assert unchanged(scenario) == set(COMPARED)
+    after = counts(scenario, "old_home", "new_home", "of_person", "of_escalation")
+    assert [now - then for now, then in zip(after, before, strict=True)] == [-1, 1, -1, -1]
+
+
+def test_tasks_and_cases_that_are_late_or_gone_are_found(scenario: Warehouse) -> None:
+    scenario.execute(
+        task("late", "of_deletion", ARRIVED) + f"delete from task_events where task_id = '{uid('sibling')}';"
+        f"delete from tasks where id = '{uid('sibling')}'"
+    )
+    load(scenario)
+    assert "tasks" not in unchanged(scenario)
+    assert scenario.value("select count(*) from insights.fact_tasks where task_id = %s", uid("late")) == 1
+    assert counts(scenario, "of_deletion") == [2]  # deleted, late
+    # Orgo clears the references to a case that it deletes, without touching updated_at.
+    scenario.execute(f"delete from cases where id = '{uid('of_deletion')}'")
+    load(scenario)
+    assert "cases" not in unchanged(scenario) and "tasks" in unchanged(scenario)
+    query = "select count(*) from insights.dim_tasks where case_id = %s"
+    assert scenario.value(query, uid("of_deletion")) == 0
+
+
+def test_a_sensitive_requester_who_is_deleted_is_found(scenario: Warehouse) -> None:
+    scenario.execute(f"delete from person_profiles where id = '{uid('sensitive_leaver')}'")
+    load(scenario)
+    assert set(COMPARED) - unchanged(scenario) == {"person_profiles"}
+    query = "select visibility, quality_flags from insights.dim_tasks where task_id = %s"
+    assert scenario.rows(query, uid("of_leaver")) == [("RESTRICTED", ["sensitive_requester_removed"])]
+
+
+def test_old_tasks_of_an_organization_that_comes_later_are_loaded(scenario: Warehouse) -> None:
+    in_new_one = task("early", None, ARRIVED).replace(str(uid("organization")), str(uid("comes later")))
+    scenario.execute(in_new_one)
+    load(scenario)
+    query = "select count(*) from insights.fact_tasks where task_id = %s"
+    assert scenario.value(query, uid("early")) == 0
+    scenario.execute(
+        "insert into organizations (id, slug, display_name, timezone, created_at, updated_at)"
+        f" values ('{uid('comes later')}', 'later', 'Later', 'UTC', '2026-01-01 20:00+00', '2026-01-01 20:00+00')"
+    )
+    load(scenario)
+    assert set(COMPARED) - unchanged(scenario) == {"organizations"}
+    assert scenario.value(query, uid("early")) == 1
+
+
+def plain(warehouse: Warehouse) -> None:
+    """As a plain dbt loads: nobody has looked at the source, and the load log names no lock."""
+    load(warehouse)
+    warehouse.execute(
+        "update insights_ops.load_log set claim_number = null where claim_number = (select max(claim_number) from"
+        " insights_ops.load_log)"
+    )
+
+
+def of_some_marts(warehouse: Warehouse) -> None:
+    assert warehouse.build("--select", "fact_tasks", command="run", as_of=NEXT_DAY).succeeded
+
+
+@pytest.mark.parametrize("between", [plain, of_some_marts])
+def test_after_a_load_that_cannot_be_compared_with_everything_is(
+    scenario: Warehouse, between: Callable[[Warehouse], None]
+) -> None:
+    count = "select event_count from insights.fact_tasks where task_id = %s"
+    before = scenario.value(count, uid("hushed"))
+    load(scenario)
+    scenario.execute(event("hushed", "metadata_updated", ARRIVED, before))
+    # The look of the load in between takes in the event; its marts do not, or nobody knows whether they do.
+    look(scenario, scenario.value("select max(claim_number) + 1 from insights_ops.source_fingerprints"), NEXT_DAY)
+    between(scenario)
+    load(scenario)
+    assert scenario.value(count, uid("hushed")) == before + 1
