@@ -24,6 +24,9 @@ COMPARED: dict[str, str | None] = {
     "cases": "created_at",
     "person_profiles": "created_at",
 }
+# The last of these parts of the overlap is left to the dates: 15 minutes of six hours. A transaction that takes longer
+# makes the next load compare a table for nothing.
+PARTS = 24
 KEPT = 100  # loads of each table; a relation that was last loaded before them is compared row by row
 NEVER = "-infinity"
 
@@ -69,7 +72,7 @@ class Fingerprints:
     def of(cls, db: Database, as_of: date) -> Fingerprints:
         """Read them; `as_of` is the day of the load.
 
-        A moment lies half an overlap before the end of the load, so that transactions that are under way change no
+        A moment lies a part of the overlap before the end of the load: then transactions that are under way change no
         fingerprint, and no row is younger than a fingerprint but too old for the next load. It never goes back.
         """
         query = sql.SQL(
@@ -83,12 +86,12 @@ class Fingerprints:
         moment = sql.SQL(
             """
             select greatest(
-                least(clock_timestamp(), (%s::date)::timestamp at time zone 'UTC') - make_interval(hours => %s) / 2,
+                least(clock_timestamp(), (%s::date)::timestamp at time zone 'UTC') - make_interval(hours => %s) / %s,
                 (select max(counted_until) from {})
             )::text
             """
         ).format(db.ops("source_fingerprints"))
-        until = db.value(moment, [as_of, db.settings.insights.etl.overlap_hours])
+        until = db.value(moment, [as_of, db.settings.insights.etl.overlap_hours, PARTS])
         return cls(known, until, _rules(db))
 
     def sums(self, table: str, created: sql.Composable | None) -> list[sql.Composable]:
