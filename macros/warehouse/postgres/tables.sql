@@ -74,7 +74,6 @@
     {% call statement('replace_other_rows') %}
         {#- The planner would sort both tables by their keys, or compare all rows of an organization with each other. -#}
         set local enable_mergejoin = off;
-        {{ hash_joins_only() }};
         delete from {{ table }} as stored
         where not exists (
             select 1 from {{ made }} as made
