@@ -15,6 +15,7 @@ from orchestration import dbt, supervision
 from orchestration.config.files import Settings, load_settings
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialize
+from workshop.operational import create_operational_schema
 from workshop.sample.load import load_sample
 from workshop.services import LocalPostgres, LocalRedis, remove_state, state_root
 
@@ -99,6 +100,15 @@ def database(postgres: LocalPostgres) -> Iterator[str]:
     create_database(postgres, name)
     yield postgres.url(name, "postgres")
     drop_database(postgres, name)
+
+
+@pytest.fixture
+def orgo(database: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
+    """Return a database with the contract's operational tables, empty and without Insights."""
+    warehouse = Warehouse(database.split("@/")[1].split("?", maxsplit=1)[0], postgres, settings)
+    with connect(warehouse.admin_url) as connection:
+        create_operational_schema(connection)
+    return warehouse
 
 
 @pytest.fixture(scope="session")

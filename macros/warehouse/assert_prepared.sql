@@ -25,7 +25,12 @@
     {% if not is_prepared() %}
         {{ exceptions.raise_compiler_error("This database is not prepared. Run first: insights init") }}
     {% endif %}
-    {% if run_query("select date '" ~ as_of() ~ "' > " ~ ops ~ ".latest_as_of() as is_future").rows[0]['is_future'] %}
+    {% set found = run_query(
+        "select date '" ~ as_of() ~ "' > " ~ ops ~ ".latest_as_of() as is_future,"
+        ~ " (select r.version from " ~ ops ~ ".releases as r order by r.release_number desc limit 1) as version"
+    ).rows[0] %}
+    {% do assert_release(found['version']) %}
+    {% if found['is_future'] %}
         {{ exceptions.raise_compiler_error("as_of " ~ as_of() ~ " is in the future; the latest that can be is tomorrow (UTC).") }}
     {% endif %}
     {% if is_empty_run() and run_query('select exists (select 1 from ' ~ ops ~ '.load_log) as is_loaded').rows[0]['is_loaded'] %}
@@ -40,4 +45,17 @@
             ~ others ~ ". Move them aside (no row is dropped): insights init --move-aside"
         ) }}
     {% endif %}
+{% endmacro %}
+
+{#- Stops a run in a database that another release has prepared, as `check_release` does for the commands (decision D260). -#}
+{% macro assert_release(prepared) %}
+    {% if prepared == var('release') %}{{ return('') }}{% endif %}
+    {% set numbers = [] %}
+    {% for version in [prepared or '0', var('release')] %}{% do numbers.append(version.split('.') | map('int') | list) %}{% endfor %}
+    {% if numbers[0] > numbers[1] %}
+        {{ exceptions.raise_compiler_error("Release " ~ prepared ~ " has prepared this database, and this is release " ~ var('release')
+            ~ ": what it writes could undo what the newer one has written. Install release " ~ prepared ~ " or later.") }}
+    {% endif %}
+    {{ exceptions.raise_compiler_error("Release " ~ (prepared or "none") ~ " has prepared this database, and this is release "
+        ~ var('release') ~ ". Run first: insights init") }}
 {% endmacro %}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from orchestration.cli import options
+from orchestration.cli.show import NEEDS_ATTENTION
+from orchestration.cli.tables import show_records
 from orchestration.cli.texts import say
 
 if TYPE_CHECKING:
@@ -19,13 +22,20 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: insights init --admin-url postgresql://postgres@db.example.org/orgo")
 @options.admin_url
 @click.option("--move-aside", is_flag=True, help="Move foreign relations with the marts' names to <schema>_aside.")
+@click.option("--plan", "is_plan", is_flag=True, help="Print what would change, and change nothing.")
+@options.form
 @click.pass_context
-def init(context: click.Context, admin_url: str | None, move_aside: bool) -> None:
+def init(context: click.Context, admin_url: str | None, move_aside: bool, is_plan: bool, form: str) -> None:
     """Prepare a database: schemas, functions, roles and grants.
 
     It is safe to repeat. A file of DuckDB (insights.warehouse.type) has no roles: it gets schemas, bookkeeping and a
     view of each table of the snapshot.
+
+    With --plan, the rows are what init would create, change or drop, --format is their format, and the exit code is 3
+    if there is anything, else 0. A plan needs the rights of init, because it tries the changes and takes them back.
     """
+    if form != "table" and not is_plan:
+        raise click.UsageError("--format is the format of a plan: add --plan.")
     from orchestration.config.files import load_settings
     from orchestration.warehouse.connection import open_session
     from orchestration.warehouse.init import initialize
@@ -33,12 +43,15 @@ def init(context: click.Context, admin_url: str | None, move_aside: bool) -> Non
     settings = load_settings()
     if settings.is_duckdb:
         is_given = context.get_parameter_source("admin_url") is click.core.ParameterSource.COMMANDLINE
-        if is_given or move_aside:
+        if is_given or move_aside or is_plan:
             raise click.UsageError(
-                "A file of DuckDB has no owner and no foreign relations: leave out --admin-url and --move-aside."
+                "A file of DuckDB has no owner, no foreign relations and no plan: leave out --admin-url, --move-aside"
+                " and --plan."
             )
         _prepare_file(settings)
         return
+    if is_plan:
+        _show_plan(settings, admin_url, form, move_aside=move_aside)
     with open_session(admin_url) as connection:
         report = initialize(connection, settings, move_aside=move_aside)
     for role in report.roles_created:
@@ -69,6 +82,19 @@ def init(context: click.Context, admin_url: str | None, move_aside: bool) -> Non
             " raise max_connections of the server."
         )
     say(f"The database is prepared ({report.profiles_changed} of {len(settings.profiles)} profiles written).")
+
+
+def _show_plan(settings: Settings, admin_url: str | None, form: str, *, move_aside: bool) -> NoReturn:
+    from orchestration.warehouse.connection import open_session
+    from orchestration.warehouse.plan import plan
+
+    with open_session(admin_url) as connection:
+        changes = plan(connection, settings, move_aside=move_aside)
+    if changes or form != "table":
+        show_records([asdict(change) for change in changes], form)
+    else:
+        say("Nothing to do: insights init would change nothing.")
+    sys.exit(NEEDS_ATTENTION if changes else 0)
 
 
 def _prepare_file(settings: Settings) -> None:

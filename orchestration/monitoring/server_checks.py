@@ -17,6 +17,7 @@ from orchestration.warehouse.access.roles import ALL_ROLES, WRITER_ONLY
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import SENT
 from orchestration.warehouse.loads import check_source
+from orchestration.warehouse.releases import check_release, newest, scripts_sha256
 from orchestration.warehouse.source_silence import silent
 
 OLDEST_SERVER, NEWEST_SERVER = 15, 18
@@ -60,6 +61,7 @@ def server_checks() -> list[Callable[[Database], Iterator[Finding]]]:
         _version,
         _clock,
         _prepared,
+        _release,
         _settings,
         _memory,
         _source,
@@ -98,6 +100,17 @@ def _prepared(db: Database) -> Iterator[Finding]:
         yield Finding("grants", "ok", "the roles have theirs")
     except InsightsError as error:
         yield Finding("grants", "broken", str(error), "Run: insights init")
+
+
+def _release(db: Database) -> Iterator[Finding]:
+    """Compare the release that prepared the database, and its scripts, with this one."""
+    check_release(db)
+    if found := newest(db):
+        moment = found.prepared_at.astimezone(UTC)
+        says = f"{found.version}, prepared on {moment:%Y-%m-%d %H:%M} UTC by {found.prepared_by}"
+        is_same = found.scripts_sha256 == scripts_sha256()
+        says += "" if is_same else "; the scripts of this installation are others"
+        yield judged("release", is_same, says, "See insights init --plan, then run: insights init")
 
 
 def _settings(db: Database) -> Iterator[Finding]:

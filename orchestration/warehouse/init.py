@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -10,7 +12,7 @@ from psycopg import sql
 
 from orchestration.config.files import Settings
 from orchestration.errors import BusyError, MisconfiguredError, RefusedError
-from orchestration.warehouse import foreign, profiles
+from orchestration.warehouse import foreign, profiles, releases
 from orchestration.warehouse.access import export_role, ownership, row_security
 from orchestration.warehouse.access.privileges import check_privileges, grant_defaults
 from orchestration.warehouse.access.roles import create_roles, limit_reader, spare_connections
@@ -69,49 +71,76 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
 
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
     ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`, and for
-    bookkeeping that others made;
+    bookkeeping that others made, and in a database that a newer release has prepared;
     RefusedError if the user lacks a privilege or the server is a standby; BusyError, which names them, if other
     sessions prepare the database or hold its objects for too long.
     """
+    refuse_standby(connection)
+    db = Database(settings, connection, MESSAGES)
+    return retried(db, PATIENCE, lambda: _committed(db, move_aside=move_aside))
+
+
+def refuse_standby(connection: psycopg.Connection) -> None:
+    """Raise RefusedError if the server takes no changes."""
     if connection.info.parameter_status("in_hot_standby") == "on":
         raise RefusedError(
             "This server is a standby, which takes no changes. Connect to the primary server, with --admin-url,"
             " INSIGHTS_ADMIN_URL or libpq's variables."
         )
-    db = Database(settings, connection, MESSAGES)
-    return retried(db, PATIENCE, lambda: _prepare(db, move_aside=move_aside))
 
 
-def _prepare(db: Database, *, move_aside: bool) -> InitReport:
-    connection, report = db.connection, InitReport()
-    with db.errors(), connection.transaction():
-        # The database may have defaults that end this transaction; the roles get their own below.
+@contextmanager
+def transaction(db: Database, lock_timeout: str, patience: float, *, is_kept: bool = True) -> Iterator[None]:
+    """Hold the lock of `insights init` for a block that is one transaction, which is rolled back unless `is_kept`.
+
+    `lock_timeout` is the longest wait for one lock of an object, `patience` that for another `insights init`, in
+    seconds. Raises BusyError after them.
+    """
+    connection = db.connection
+    with db.errors(), connection.transaction(force_rollback=not is_kept):
+        # The database may have defaults that end this transaction; the roles get their own in `change`.
         connection.execute("set transaction isolation level read committed read write")
         connection.execute("set local statement_timeout to 0; set local idle_in_transaction_session_timeout to 0")
-        connection.execute(sql.SQL("set local lock_timeout to {}").format(LOCK_TIMEOUT))
+        connection.execute(sql.SQL("set local lock_timeout to {}").format(lock_timeout))
         connection.execute(sql.SQL("set local search_path to {}").format(sql.SQL(SEARCH_PATH)))
-        transaction_lock(connection, LOCK_NAME, "preparing this database", PATIENCE)
-        _check_server(connection)
-        report.missing_columns = _check_source(db)
-        _check_policies(db)
-        ownership.check_bookkeeping(db)
-        report.roles_created = create_roles(db)
-        report.unset_limits = limit_reader(db)
-        _create_schemas(db)
-        cleared = foreign.clear(db, move_aside=move_aside)
-        report.dropped, report.moved_aside = cleared.dropped, cleared.moved
-        _create_objects(db)
-        row_security.prepare(db)
-        report.stores_export_key = export_role.prepare(db)
-        ownership.take_over_relations(db)
-        ownership.take_over_functions(db)
-        _grant_source(db)
-        _analyze_source(db)
-        grant_defaults(db)
-        check_privileges(db)
-        report.profiles_changed = profiles.synchronize(db)
-        report.spare_connections = spare_connections(db)
-        report.open_schemas = [name for (name,) in db.rows(_OPEN_SCHEMAS)]
+        transaction_lock(connection, LOCK_NAME, "preparing this database", patience)
+        yield
+
+
+def _committed(db: Database, *, move_aside: bool) -> InitReport:
+    with transaction(db, LOCK_TIMEOUT, PATIENCE):
+        report = change(db, move_aside=move_aside)
+        for table in without_statistics(db):
+            db.execute(sql.SQL("analyze {}").format(db.source(table)))
+    return report
+
+
+def change(db: Database, *, move_aside: bool) -> InitReport:
+    """Make all changes of `initialize` in the present transaction, without statistics. Raises like `initialize`."""
+    report = InitReport()
+    _check_server(db.connection)
+    report.missing_columns = _check_source(db)
+    _check_policies(db)
+    ownership.check_bookkeeping(db)
+    if prepared := releases.newest(db):
+        releases.refuse_going_back(prepared.version)
+    report.roles_created = create_roles(db)
+    report.unset_limits = limit_reader(db)
+    _create_schemas(db)
+    cleared = foreign.clear(db, move_aside=move_aside)
+    report.dropped, report.moved_aside = cleared.dropped, cleared.moved
+    _create_objects(db)
+    row_security.prepare(db)
+    report.stores_export_key = export_role.prepare(db)
+    ownership.take_over_relations(db)
+    ownership.take_over_functions(db)
+    _grant_source(db)
+    grant_defaults(db)
+    check_privileges(db)
+    report.profiles_changed = profiles.synchronize(db)
+    releases.record(db)
+    report.spare_connections = spare_connections(db)
+    report.open_schemas = [name for (name,) in db.rows(_OPEN_SCHEMAS)]
     return report
 
 
@@ -246,13 +275,14 @@ def _grant_source(db: Database) -> None:
         db.execute(sql.SQL("grant select ({}) on {} to {}").format(names, db.source(table.name), etl))
 
 
-def _analyze_source(db: Database) -> None:
-    """Give statistics to operational tables that have none, as after a restore; the plans of a load depend on them."""
-    for table in contract_tables():
-        lacks_them = db.value(
+def without_statistics(db: Database) -> list[str]:
+    """Return the operational tables without statistics, as after a restore; the plans of a load depend on them."""
+    return [
+        table.name
+        for table in contract_tables()
+        if db.value(
             "select reltuples < 0 and relkind in ('r', 'p', 'm') and pg_has_role(relowner, 'USAGE')"
             " from pg_class where oid = to_regclass(%s)",
             [db.source(table.name).as_string(db.connection)],
         )
-        if lacks_them:
-            db.execute(sql.SQL("analyze {}").format(db.source(table.name)))
+    ]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from orchestration.warehouse.claims import held
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.releases import check_release
 
 CLAIM = "writer"
 
@@ -15,7 +16,8 @@ CLAIM = "writer"
 def writer_lock(db: Database) -> Iterator[int]:
     """Hold the writer lock for a block; yields the number with which each writing transaction proves it.
 
-    Raises like `claims.held`.
+    Raises like `check_release` and `claims.held`.
     """
+    check_release(db)
     with held(db, CLAIM, "writing to this warehouse") as number:
         yield number

@@ -29,7 +29,6 @@ WITHOUT_ROWS = {
     "docs": "the address of a page",
     "env": "lines for a shell",
     "export": "the file has the rows; --format is the file's",
-    "init": "sentences about what was prepared",
     "metrics serve": "it serves",
     "metrics show": "Prometheus' text format",
     "alerts test": "a sentence",
@@ -95,6 +94,7 @@ def test_the_list_of_a_group_has_whole_summaries(group: str) -> None:
 @pytest.fixture
 def connected(built: Warehouse, redis_server: LocalRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """Return the built sample with one reader, to which commands connect as the ETL role."""
+    monkeypatch.setenv("INSIGHTS_ADMIN_URL", built.admin_url)
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
     _, slug = largest_organizations(built)[0]
@@ -117,6 +117,7 @@ def test_csv_and_json_have_the_same_rows(connected: Warehouse) -> None:
         "exports audit": (),
         "exports make": ("--every", "month"),
         "exports list": (),
+        "init": ("--plan",),
         "organizations": (),
         "patterns explain": (pattern,),
         "patterns list": (),

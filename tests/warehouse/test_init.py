@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from support.contents import contents, incremental, rebuilt, reports, reviews, row_of
 from support.plain_dbt import libpq_variables, plain_dbt
 from support.policy import manifest, nodes
+from support.upgrades.dumps import dump
 from support.warehouse import Warehouse, disposable_copy
 
 from orchestration.config.files import Settings
@@ -21,40 +20,16 @@ from orchestration.errors import InsightsError, MisconfiguredError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.contract import mart_names
 from orchestration.warehouse.init import InitReport, initialize
-from workshop.operational import create_operational_schema
-from workshop.services import LocalPostgres, binaries
+from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
 NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
 
-@pytest.fixture
-def orgo(database: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
-    """Return a database with the contract's operational tables, empty and without Insights."""
-    warehouse = Warehouse(database.split("@/")[1].split("?", maxsplit=1)[0], postgres, settings)
-    with connect(warehouse.admin_url) as connection:
-        create_operational_schema(connection)
-    return warehouse
-
-
 def _init(warehouse: Warehouse, url: str | None = None, *, move_aside: bool = False) -> InitReport:
     with connect(url or warehouse.admin_url) as connection:
         return initialize(connection, warehouse.settings, move_aside=move_aside)
-
-
-def _dump(warehouse: Warehouse) -> str:
-    """Return everything that a second init could change: the schema with its grants, and init's own rows."""
-    pg_dump = binaries.postgres_programs() / "pg_dump"
-    program = str(pg_dump) if pg_dump.exists() else shutil.which("pg_dump")
-    if program is None:
-        pytest.skip("pg_dump is not installed")
-    done = subprocess.run([program, "--schema-only", warehouse.admin_url], text=True, capture_output=True, check=True)
-    lines = [line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
-    rows = warehouse.rows("select xmin::text, profiles::text from insights_ops.profiles order by profile_code")
-    rows += warehouse.rows("select setrole::regrole::text, setconfig::text from pg_db_role_setting order by 1")
-    rows += warehouse.rows("select rolname, pg_authid::text from pg_authid where rolname like 'orgo%%' order by 1")
-    return "\n".join([*lines, *map(str, rows)])
 
 
 def _relations(warehouse: Warehouse, *schemas: str) -> list[str]:
@@ -74,10 +49,10 @@ def test_a_second_init_changes_nothing(orgo: Warehouse, built: Warehouse) -> Non
     assert first.profiles_changed == len(orgo.settings.profiles) == 8
     assert (first.missing_columns, first.moved_aside) == ([], {})
     for warehouse in (orgo, built):
-        before = _dump(warehouse)
+        before = dump(warehouse)
         second = _init(warehouse)
         assert (second.roles_created, second.moved_aside, second.profiles_changed) == ([], {}, 0)
-        assert _dump(warehouse) == before
+        assert dump(warehouse) == before
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@
 {% macro duckdb__may_write(relation) %}{{ return(true) }}{% endmacro %}
 
 {% macro duckdb__is_prepared() %}
-    {{ return(adapter.get_relation(target.database, target.schema ~ '_ops', 'load_log') is not none) }}
+    {{ return(adapter.get_relation(target.database, target.schema ~ '_ops', 'releases') is not none) }}
 {% endmacro %}
 
 {#- `insights init` makes the file, and nothing else has one with the schemas of this project. -#}

@@ -33,6 +33,7 @@
     {% set query %}
         select
             to_regclass('{{ ops }}.load_log') is not null
+            and to_regclass('{{ ops }}.releases') is not null
             and to_regclass('{{ ops }}.former_rows') is not null
             and to_regprocedure('{{ ops }}.try_cast(text, anyelement)') is not null
             and to_regprocedure('{{ ops }}.purge_cutoff(text)') is not null

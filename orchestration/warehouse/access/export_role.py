@@ -12,8 +12,9 @@ from orchestration.warehouse.database import Database
 # Its HMAC with the key is stored. It differs from what other HMACs with the key are of: ids and the id of the key.
 _SECRET_OF = b"orgo-insights proof of the export key"
 _STORE = """
-    insert into {} (purpose, secret) select 'export_masks', secret from pg_temp.export_secret
+    insert into {} as stored (purpose, secret) select 'export_masks', secret from pg_temp.export_secret
     on conflict (purpose) do update set secret = excluded.secret, created_at = clock_timestamp()
+    where stored.secret <> excluded.secret
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from getpass import getuser
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from orchestration.errors import ConflictError
 from orchestration.source_snapshot.description import Description
 from orchestration.warehouse.duckdb.file import columns_of, in_memory, quoted, text
 from orchestration.warehouse.names import Names
+from orchestration.warehouse.releases import TABLE, refuse_going_back, this_release
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,7 +21,13 @@ ANOTHER = "Delete the file, or name another one in insights.warehouse.path, and 
 
 
 def create_objects(connection: duckdb.DuckDBPyConnection, names: Names, path: Path) -> None:
-    """Create the bookkeeping; raises ConflictError if the file has that of another release."""
+    """Create the bookkeeping, and record which release did.
+
+    Raises ConflictError if the file has the bookkeeping of another release, or a newer one has prepared it (D260).
+    """
+    newest = _newest_release(connection, names)
+    if newest:
+        refuse_going_back(newest[1])
     script = files(__package__).joinpath("objects.sql").read_text(encoding="utf-8")
     ops = quoted(names.ops_schema)
     statements = script.format(ops=ops, loads=text(f"{ops}.load_log_ids"), purges=text(f"{ops}.purge_log_ids"))
@@ -31,6 +40,22 @@ def create_objects(connection: duckdb.DuckDBPyConnection, names: Names, path: Pa
         raise ConflictError(
             f"The warehouse {path} is of another release: {names.ops_schema}.{other[0]} has other columns. {ANOTHER}"
         )
+    made = (this_release(), sha256(script.encode()).hexdigest())
+    if newest is None or newest[1:] != made:
+        connection.execute(
+            f"insert into {quoted(names.ops_schema, TABLE)} values (?, ?, ?, now(), ?)",  # noqa: S608
+            [newest[0] + 1 if newest else 1, *made, getuser()],
+        )
+
+
+def _newest_release(connection: duckdb.DuckDBPyConnection, names: Names) -> tuple[int, str, str] | None:
+    """Return number, version and scripts of the release that prepared the file last."""
+    if TABLE not in columns_of(connection, names.ops_schema):
+        return None
+    return connection.execute(
+        f"select release_number, version, scripts_sha256 from {quoted(names.ops_schema, TABLE)}"  # noqa: S608
+        " order by release_number desc limit 1"
+    ).fetchone()
 
 
 def continue_with(

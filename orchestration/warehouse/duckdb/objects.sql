@@ -5,6 +5,14 @@
 -- Unit tests name PostgreSQL's type.
 create type if not exists jsonb as json;
 
+create table if not exists {ops}.releases (
+    release_number integer primary key,
+    version varchar not null,
+    scripts_sha256 varchar not null,
+    prepared_at timestamptz not null default now(),
+    prepared_by varchar not null
+);
+
 create sequence if not exists {ops}.load_log_ids;
 create table if not exists {ops}.load_log (
     load_log_id bigint primary key default nextval({loads}),

@@ -2,6 +2,17 @@
 -- and {ro} are the two roles of the specification (section 3.1). Every statement is idempotent. What exists is not locked, because
 -- a dump may be reading it: `add column if not exists` would wait for it, and all dashboards behind that.
 
+-- `insights init` adds a row when it is of another release than the last one, or has other scripts (decision D260). The number is no
+-- identity, because a plan must not use one up.
+create table if not exists {ops}.releases (
+    release_number integer primary key,
+    version text not null,
+    scripts_sha256 text not null,
+    prepared_at timestamptz not null default clock_timestamp(),
+    prepared_by text not null default session_user
+);
+comment on table {ops}.releases is 'One row for each release that has prepared this database; the newest made its objects.';
+
 create table if not exists {ops}.load_log (
     load_log_id bigint generated always as identity primary key,
     relation_name text not null,
@@ -14,8 +25,6 @@ create table if not exists {ops}.load_log (
     environment text not null,
     logged_at timestamptz not null default clock_timestamp()
 );
-create index if not exists load_log_relation on {ops}.load_log (relation_name, load_log_id desc);
-create index if not exists load_log_cutoff on {ops}.load_log (relation_name, cutoff);
 comment on table {ops}.load_log is
 'One row for each time a relation was loaded; the newest row of a relation is its watermark.';
 
@@ -80,7 +89,6 @@ create table if not exists {ops}.former_rows (
     contents jsonb,
     primary key (relation_name, organization_id, id, replaced_at)
 );
-create index if not exists former_rows_replaced on {ops}.former_rows (replaced_at);
 comment on table {ops}.former_rows is
 'Rows of facts and dimensions as a report has counted them, where a load changed them since; the next load of the report deletes them.';
 
@@ -112,7 +120,6 @@ create table if not exists {ops}.backup_runs (
     failure text,
     check ((label is null) = (failure is not null))
 );
-create index if not exists backup_runs_kind on {ops}.backup_runs (kind, ended_at desc);
 comment on table {ops}.backup_runs is 'One row for each backup that insights backup run made or failed to make.';
 
 create table if not exists {ops}.backup_drills (
@@ -192,10 +199,6 @@ create table if not exists {ops}.export_audit (
     check ((reason is not null) = (event in ('failed', 'refused'))),
     check (event <> 'finished' or num_nulls(row_count, byte_count, sha256) = 0)
 );
-create unique index if not exists export_audit_start on {ops}.export_audit (export_id) where event = 'started';
-create unique index if not exists export_audit_end on {ops}.export_audit (export_id) where event <> 'started';
--- What a user has exported today (decision D161).
-create index if not exists export_audit_user on {ops}.export_audit (lower(requested_by), logged_at) where event = 'started';
 comment on table {ops}.export_audit is
 'What became of every try to export: a row when bytes begin to leave, and one for how it ended or why it was refused.';
 
@@ -224,6 +227,30 @@ begin
         where a.attname is null
     loop
         execute format('alter table %s add column %I %s', added.relation, added.name, added.type);
+    end loop;
+end
+$$;
+
+-- Indexes. `create index if not exists` would lock the table against loads even where the index exists.
+do $$
+declare
+    missing record;
+begin
+    for missing in
+        select v.* from (
+            values
+            ('load_log_relation', 'index', 'load_log (relation_name, load_log_id desc)'),
+            ('load_log_cutoff', 'index', 'load_log (relation_name, cutoff)'),
+            ('former_rows_replaced', 'index', 'former_rows (replaced_at)'),
+            ('backup_runs_kind', 'index', 'backup_runs (kind, ended_at desc)'),
+            ('export_audit_start', 'unique index', 'export_audit (export_id) where event = ''started'''),
+            ('export_audit_end', 'unique index', 'export_audit (export_id) where event <> ''started'''),
+            -- What a user has exported today (decision D161).
+            ('export_audit_user', 'index', 'export_audit (lower(requested_by), logged_at) where event = ''started''')
+        ) as v (name, kind, definition)
+        where to_regclass('{ops}.' || v.name) is null
+    loop
+        execute format('create %s %I on {ops}.%s', missing.kind, missing.name, missing.definition);
     end loop;
 end
 $$;
@@ -375,7 +402,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 comment on function {ops}.opaque_id(text) is 'The id that stands for a text in what leaves the warehouse; it cannot be traced back.';
 
-grant select on {ops}.secret_keys to {etl};
+grant select on {ops}.secret_keys, {ops}.releases to {etl};
 grant select, insert on {ops}.load_log to {etl};
 grant select, insert, update, delete on {ops}.claims to {etl};
 grant usage on sequence {ops}.claim_numbers to {etl};
