@@ -24,7 +24,8 @@ def init(context: click.Context, admin_url: str | None, move_aside: bool) -> Non
     """Prepare a database: schemas, functions, roles and grants.
 
     It is safe to repeat. A file of DuckDB (insights.warehouse.type) has no roles: it gets schemas, bookkeeping and a
-    view of each table of the snapshot.
+    view of each table of the snapshot. With INSIGHTS_SERVING_URL, the serving database, to which the options lead, is
+    prepared too.
     """
     from orchestration.config.files import load_settings
     from orchestration.warehouse.connection import open_session
@@ -33,12 +34,13 @@ def init(context: click.Context, admin_url: str | None, move_aside: bool) -> Non
     settings = load_settings()
     if settings.is_duckdb:
         is_given = context.get_parameter_source("admin_url") is click.core.ParameterSource.COMMANDLINE
-        if is_given or move_aside:
+        if not settings.serving_url and (is_given or move_aside):
             raise click.UsageError(
                 "A file of DuckDB has no owner and no foreign relations: leave out --admin-url and --move-aside."
             )
         _prepare_file(settings)
-        return
+        if not settings.serving_url:
+            return
     with open_session(admin_url) as connection:
         report = initialize(connection, settings, move_aside=move_aside)
     for role in report.roles_created:

@@ -67,6 +67,7 @@ class InitReport:
 def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside: bool = False) -> InitReport:
     """Prepare the database of `connection` in one transaction; it is idempotent.
 
+    A serving database (`Settings.serving_url`) is prepared as a warehouse is, but has no operational tables.
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
     ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`, and for
     bookkeeping that others made;
@@ -92,8 +93,10 @@ def _prepare(db: Database, *, move_aside: bool) -> InitReport:
         connection.execute(sql.SQL("set local search_path to {}").format(sql.SQL(SEARCH_PATH)))
         transaction_lock(connection, LOCK_NAME, "preparing this database", PATIENCE)
         _check_server(connection)
-        report.missing_columns = _check_source(db)
-        _check_policies(db)
+        has_source = not db.settings.is_duckdb
+        if has_source:
+            report.missing_columns = _check_source(db)
+            _check_policies(db)
         ownership.check_bookkeeping(db)
         report.roles_created = create_roles(db)
         report.unset_limits = limit_reader(db)
@@ -105,8 +108,9 @@ def _prepare(db: Database, *, move_aside: bool) -> InitReport:
         report.stores_export_key = export_role.prepare(db)
         ownership.take_over_relations(db)
         ownership.take_over_functions(db)
-        _grant_source(db)
-        _analyze_source(db)
+        if has_source:
+            _grant_source(db)
+            _analyze_source(db)
         grant_defaults(db)
         check_privileges(db)
         report.profiles_changed = profiles.synchronize(db)
