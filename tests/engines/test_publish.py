@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from workshop.services import LocalPostgres
 pytestmark = pytest.mark.services
 
 ORGANIZATIONS = ("sample-hospital", "sample-stores", "sample-walking-club")
+UNTIL = date(2026, 2, 1)  # after the newest reviews
 # What a load of its own has: times and numbers of loads.
 OF_A_LOAD = {"loaded_at"}
 
@@ -122,7 +124,7 @@ def test_every_panel_answers_as_in_a_warehouse(served: Served, warehouse: Wareho
 
 
 def _exported(session: ExportSession, name: str, user: str) -> Counter[str]:
-    rows = session.rows(name, user=user)
+    rows = session.rows(name, user=user, until=UNTIL)
     return Counter(json.dumps({k: v for k, v in row.items() if k not in OF_A_LOAD}) for row in rows)
 
 
@@ -168,7 +170,7 @@ def test_the_reporting_service_answers_as_on_a_warehouse(
 
 def _without_times(body: Any) -> Any:
     """Return an answer without the times and numbers of loads and answers."""
-    times = {"load", "computed_at", "loaded_at", "age_seconds", "seconds", "as_of_load", "cache"}
+    times = {"load", "computed_at", "loaded_at", "age_seconds", "generatedAt"}
     match body:
         case dict():
             return {key: _without_times(value) for key, value in body.items() if key not in times}

@@ -14,11 +14,11 @@
 {% macro serving_definition(node) %}
     {%- set stored = api.Relation.create(schema=node.schema, identifier=node.alias, type='table') -%}
     {%- set made = api.Relation.create(schema='pg_temp', identifier=node.alias, type='table') -%}
-    {%- set filled, comments = filled_columns(node), column_comments(node) -%}
+    {%- set comments = column_comments(node) -%}
     {%- set columns, declared, described = [], [], [{'column': none, 'text': node.description}] -%}
     {%- for column in node.columns.values() -%}
         {%- do columns.append({'name': column.name, 'type': column.data_type}) -%}
-        {%- do declared.append(adapter.quote(column.name) ~ ' ' ~ column.data_type ~ (' not null' if column.name in filled else '')) -%}
+        {%- do declared.append(adapter.render_raw_columns_constraints(raw_columns={column.name: column})[0]) -%}
         {%- do described.append({'column': column.name, 'text': comments[column.name]}) -%}
     {%- endfor -%}
     {%- set quoted = columns | map(attribute='name') | map('tojson') | list -%}
