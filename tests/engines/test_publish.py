@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,24 +12,13 @@ import pytest
 from support.api.client import ROUTES
 from support.api.server import running
 from support.api.tokens import SECRET, token
-from support.engines.laptop import Laptop
-from support.engines.published import (
-    Served,
-    answers,
-    columns_of,
-    contents,
-    declared,
-    prepared_database,
-    take_and_build,
-)
+from support.engines.published import Served, answers, columns_of, contents, declared
 from support.exports.exporting import KEY, ExportSession
 from support.readers import PASSWORD, add_reader, largest_organizations, remove_reader
-from support.warehouse import Warehouse, disposable_copy
+from support.warehouse import Warehouse
 
-from orchestration.config.files import Settings
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialize
-from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
@@ -38,32 +26,6 @@ ORGANIZATIONS = ("sample-hospital", "sample-stores", "sample-walking-club")
 UNTIL = date(2026, 2, 1)  # after the newest reviews
 # What a load of its own has: times and numbers of loads.
 OF_A_LOAD = {"loaded_at"}
-
-
-@pytest.fixture(scope="module")
-def warehouse(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Iterator[Warehouse]:
-    """Yield the sample in PostgreSQL, from whose source the file is built; it knows the key of the masks."""
-    with (
-        disposable_copy(built_sample, "published_source", postgres, settings) as warehouse,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("INSIGHTS_EXPORT_KEY", KEY)
-        with connect(warehouse.admin_url) as connection:
-            initialize(connection, settings)
-        yield warehouse
-
-
-@pytest.fixture(scope="module")
-def served(postgres: LocalPostgres, warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Yield the sample in a file of DuckDB, published once."""
-    laptop = Laptop(tmp_path_factory.mktemp("published"))
-    take_and_build(laptop, warehouse)
-    with prepared_database("serving", postgres, laptop.settings()) as database:
-        served = Served(laptop, database)
-        report = served.publish()
-        assert (report.number, report.whose, report.emptied) == (1, "all organizations", [])
-        assert {one.name: one.rows for one in report.relations if one.rows != one.written} == {}
-        yield served
 
 
 def test_each_declared_relation_is_that_of_a_warehouse(served: Served, warehouse: Warehouse) -> None:
