@@ -22,8 +22,8 @@
 {% macro default__grant_without_pii() %}{% endmacro %}
 
 {#- post-hook of a relation of bookkeeping: readers may select these columns. -#}
-{% macro grant_columns(columns) %}{{ return(adapter.dispatch('grant_columns', 'orgo_insights')(columns)) }}{% endmacro %}
-{% macro default__grant_columns(columns) %}{% endmacro %}
+{% macro grant_readable() %}{{ return(adapter.dispatch('grant_readable', 'orgo_insights')()) }}{% endmacro %}
+{% macro default__grant_readable() %}{% endmacro %}
 
 {#- post-hook of stg_user_accounts: exports check who asks, without reading the users. -#}
 {% macro allow_user_check() %}{{ return(adapter.dispatch('allow_user_check', 'orgo_insights')()) }}{% endmacro %}

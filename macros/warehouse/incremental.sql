@@ -74,10 +74,16 @@ where not exists (
 {% macro key_or_none(relation) -%}
     {%- for node in graph.nodes.values() -%}
         {%- if node.resource_type == 'model' and (node.schema, node.alias) == (relation.schema, relation.identifier) and node.config.unique_key -%}
-            {{- return([node.config.unique_key] if node.config.unique_key is string else node.config.unique_key) -}}
+            {{- return(key_of_node(node)) -}}
         {%- endif -%}
     {%- endfor -%}
     {{- return(none) -}}
+{%- endmacro %}
+
+{#- The columns of the key of a model, as a node of the graph; [] without one. -#}
+{% macro key_of_node(node) -%}
+    {%- set key = node.config.get('unique_key') or [] -%}
+    {{- return([key] if key is string else key) -}}
 {%- endmacro %}
 
 {#- The columns that make two versions of a row differ: all but the time of writing. None when the stored relation lacks one that

@@ -1,6 +1,7 @@
 {{ config(
     materialized='view',
-    post_hook="{{ grant_columns(['cadence', 'review_date', 'as_of']) }}"
+    meta={'readable': ['cadence', 'review_date', 'as_of']},
+    post_hook='{{ grant_readable() }}'
 ) }}
 {%- for cadence, unit in review_cadences().items() %}
 select

@@ -47,12 +47,14 @@ def reconcile(as_of: date | None, accept_vanished: bool, accept_cutoff: bool) ->
 
     Every row is compared with the operational database. Each repaired relation and the time of the tests are printed.
     """
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_warehouse_settings
     from orchestration.reconcile import reconcile as run_reconcile
     from orchestration.reconcile import recount
     from orchestration.warehouse.source_guard import Confirmed
 
-    settings = load_settings()
+    settings = load_warehouse_settings(
+        "a file does not see its source change. Take a new snapshot, then: insights rebuild --yes"
+    )
     confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
     report = run_reconcile(settings, settings.warehouse_url, as_of, confirmed=confirmed)
     if not report:
@@ -103,9 +105,12 @@ def run_job(job: str, as_of: date | None, accept_vanished: bool, accept_cutoff: 
     JOB is a key of config/insights/dags.yaml. Steps, limits, attempts and messages are those of its DAG; the timers of
     `insights systemd` run it. Where the job is not enabled, it says so and does nothing.
     """
-    from orchestration.config.files import load_server_settings
+    from orchestration.config.files import load_warehouse_settings
     from orchestration.runs.local import run_job as run_steps
     from orchestration.warehouse.source_guard import Confirmed
 
     confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
-    run_steps(load_server_settings(), job, say, as_of=as_of, confirmed=confirmed)
+    settings = load_warehouse_settings(
+        "the jobs of dags.yaml load one in PostgreSQL. Schedule insights build and insights publish instead."
+    )
+    run_steps(settings, job, say, as_of=as_of, confirmed=confirmed)

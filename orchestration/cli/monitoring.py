@@ -27,10 +27,9 @@ def doctor(form: str) -> None:
     That is configuration, manifest, servers, grants, settings, indexes, statistics, messages and disks. It changes
     nothing. The exit code is 3 if something needs attention or is broken, else 0.
     """
-    from orchestration.config.files import load_server_settings
     from orchestration.monitoring.doctor import examine
 
-    found = list(examine(load_server_settings()))
+    found = list(examine(_settings()))
     show_records([asdict(finding) for finding in found], form)
     sys.exit(NEEDS_ATTENTION if any(finding.state != "ok" for finding in found) else 0)
 
@@ -51,17 +50,13 @@ def serve(host: str | None) -> None:
     Host and port are in insights.metrics. It connects as the role that loads, read-only, and answers while the
     warehouse does not. SIGTERM ends it.
     """
-    from orchestration.config.files import load_server_settings
-
-    _server().serve_metrics(load_server_settings(), host)
+    _server().serve_metrics(_settings(), host)
 
 
 @metrics.command(epilog="Example: insights metrics show > insights.prom")
 def show() -> None:
     """Print the metrics once, in Prometheus' text format."""
-    from orchestration.config.files import load_server_settings
-
-    say(_server().metrics_text(load_server_settings()).rstrip())
+    say(_server().metrics_text(_settings()).rstrip())
 
 
 @click.group(cls=Group)
@@ -95,6 +90,15 @@ def test() -> None:
 def _places(settings: Settings) -> list[str]:
     mail = f"{settings.insights.etl.owner_email} by mail"
     return ["the webhook"] * bool(settings.alert_webhook) + [mail] * bool(settings.alert_smtp)
+
+
+def _settings() -> Settings:
+    from orchestration.config.files import load_warehouse_settings
+
+    return load_warehouse_settings(
+        "what is looked at are the source, the loads and the tests of a warehouse in PostgreSQL. insights publish ends"
+        " with an exit code, and dashboards show how old their data is."
+    )
 
 
 def _server() -> ModuleType:

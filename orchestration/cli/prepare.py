@@ -29,7 +29,8 @@ def init(context: click.Context, admin_url: str | None, move_aside: bool, is_pla
     """Prepare a database: schemas, functions, roles and grants.
 
     It is safe to repeat. A file of DuckDB (insights.warehouse.type) has no roles: it gets schemas, bookkeeping and a
-    view of each table of the snapshot.
+    view of each table of the snapshot. With INSIGHTS_SERVING_URL, the serving database, to which the options lead, is
+    prepared too.
 
     With --plan, the rows are what init would create, change or drop, --format is their format, and the exit code is 3
     if there is anything, else 0. A plan needs the rights of init, because it tries the changes and takes them back.
@@ -43,13 +44,15 @@ def init(context: click.Context, admin_url: str | None, move_aside: bool, is_pla
     settings = load_settings()
     if settings.is_duckdb:
         is_given = context.get_parameter_source("admin_url") is click.core.ParameterSource.COMMANDLINE
-        if is_given or move_aside or is_plan:
+        if not settings.serving_url and (is_given or move_aside or is_plan):
             raise click.UsageError(
                 "A file of DuckDB has no owner, no foreign relations and no plan: leave out --admin-url, --move-aside"
                 " and --plan."
             )
-        _prepare_file(settings)
-        return
+        if not is_plan:
+            _prepare_file(settings)
+        if not settings.serving_url:
+            return
     if is_plan:
         _show_plan(settings, admin_url, form, move_aside=move_aside)
     with open_session(admin_url) as connection:

@@ -25,14 +25,17 @@ def purge(as_of: date | None, yes: bool, form: str) -> None:
 
     Without --yes, the rows are only counted.
     """
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_warehouse_settings
     from orchestration.retention.lower_bounds import check_lower_bounds
     from orchestration.retention.plan import load_plan
     from orchestration.retention.purge import preview
     from orchestration.retention.purge import purge as run_purge
     from orchestration.warehouse.database import Database
 
-    settings = load_settings()
+    settings = load_warehouse_settings(
+        "a file is not purged, but built again: delete it, then insights build and insights publish, after which no row"
+        " out of retention is in the serving database."
+    )
     check_lower_bounds(settings)
     plan = load_plan(settings)
     with Database.open(settings) as db, progress("deleting" if yes else "counting") as show:

@@ -38,11 +38,10 @@ def send(form: str) -> None:
     The address is INSIGHTS_CORE_API_URL; without it, the cases are only printed. The exit code is 1 if a case failed
     for good or the run stopped early.
     """
-    from orchestration.config.files import load_settings
     from orchestration.reviews import outbox
     from orchestration.reviews.send import core_services, send_reviews
 
-    settings = load_settings()
+    settings = _settings()
     core = core_services(settings)
     with _outbox(settings) as db:
         if core is None:
@@ -77,10 +76,9 @@ def show(status: str | None, limit: int, form: str) -> None:
 
     Each listed case has the last answer of Core Services.
     """
-    from orchestration.config.files import load_settings
     from orchestration.reviews import outbox
 
-    settings = load_settings()
+    settings = _settings()
     with _outbox(settings) as db:
         counts = outbox.count_requests(db)
         total = counts[status] if status else sum(counts.values())
@@ -109,10 +107,9 @@ def retry(case_ids: tuple[UUID, ...], all_failed: bool) -> None:
     """
     if bool(case_ids) == all_failed:
         raise click.UsageError("Give either the ids of cases or --all-failed.")
-    from orchestration.config.files import load_settings
     from orchestration.reviews import outbox
 
-    settings = load_settings()
+    settings = _settings()
     with _outbox(settings) as db:
         ids = None if all_failed else [str(case_id) for case_id in case_ids]
         changed = outbox.retry_requests(db, ids)
@@ -134,6 +131,15 @@ def _record(row: ReviewRow) -> dict[str, object]:
         "pattern_id": row.pattern_id,
         "answer": delivery.answer,
     }
+
+
+def _settings() -> Settings:
+    from orchestration.config.files import load_warehouse_settings
+
+    return load_warehouse_settings(
+        "a file requests no reviews, because its ids would differ from those of the warehouse that sends them (decision"
+        " D268). Send them from there."
+    )
 
 
 def _outbox(settings: Settings) -> AbstractContextManager[Database]:

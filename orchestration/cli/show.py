@@ -32,12 +32,15 @@ def status(form: str) -> None:
     In CSV, each mart, failed test and finding is one line with its kind, name, state, rows and date.
     The exit code is 3 if a mart is late or the newest run of a test failed, 1 if the state cannot be read, else 0.
     """
-    from orchestration.config.files import load_settings
+    from orchestration.config.files import load_warehouse_settings
     from orchestration.manifest import scheduled_marts
     from orchestration.warehouse.database import Database
     from orchestration.warehouse.status import read_status
 
-    settings = load_settings()
+    settings = load_warehouse_settings(
+        "loads of a file are not on a schedule. insights build says what it loaded and tested, and insights publish"
+        " what it copied."
+    )
     with Database.open(settings) as db:
         found = read_status(db, scheduled_marts(settings))
     if form == "json":

@@ -20,6 +20,7 @@ EVERY = "*"  # each item of a list
 _LATE: tuple[KeyPath, ...] = (
     ("insights", "warehouse", "connection_url"),
     ("insights", "warehouse", "path"),
+    ("insights", "warehouse", "serving_url"),
     ("insights", "source", "snapshot_directory"),
     ("insights", "cache", "url"),
     ("insights", "exports", "connection_url"),

@@ -43,6 +43,7 @@ __all__ = [
     "dbt_variables",
     "load_server_settings",
     "load_settings",
+    "load_warehouse_settings",
     "per_environment",
 ]
 
@@ -90,6 +91,13 @@ def load_server_settings() -> Settings:
     """Return the settings for work that needs PostgreSQL; raises like `load_settings` and `Settings.check_server`."""
     settings = load_settings()
     settings.check_server()
+    return settings
+
+
+def load_warehouse_settings(instead: str) -> Settings:
+    """Return the settings for work on a PostgreSQL that loads write; raises like `Settings.check_loads`."""
+    settings = load_settings()
+    settings.check_loads(instead)
     return settings
 
 

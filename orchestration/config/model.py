@@ -40,9 +40,7 @@ class ReaderLimits(Section):
         default=4, description="Maximum number of connections of the login of one organization (`insights reader`)."
     )
     statement_seconds: Count = Field(default=300, description="Time limit of a statement, in seconds.")
-    idle_in_transaction_seconds: Count = Field(
-        default=600, description="Time limit of a transaction that waits for its client, in seconds."
-    )
+    idle_in_transaction_seconds: Count = Field(default=600, description="The same of an idle transaction, in seconds.")
     temp_file_mb: Count = Field(default=2048, description="Maximum size of the temporary files of a session, in MB.")
 
 
@@ -54,15 +52,16 @@ class Warehouse(Section):
     path: str = Field(
         default="${INSIGHTS_DUCKDB_PATH}", description="File of the warehouse, an absolute path; only with type duckdb."
     )
+    serving_url: str = Field(
+        default="${INSIGHTS_SERVING_URL}", description="URL of the database of `insights publish`; only with duckdb."
+    )
     schema_name: SqlName = Field(alias="schema", description="Schema of the marts; other schema names begin with it.")
     read_only_user: SqlName = Field(description="Role for dashboards; it cannot read personal columns.")
     write_user: SqlName = Field(description="Role for loads.")
     export_user: SqlName = Field(
         default="orgo_insights_export", description="Role for exports; it reads personal columns masked only (D174)."
     )
-    max_reader_connections: Count = Field(
-        default=8, description="Maximum number of connections of one process that answers dashboards."
-    )
+    max_reader_connections: Count = Field(default=8, description="Maximum number of connections of a serving process.")
     reader_limits: ReaderLimits = ReaderLimits()
 
 

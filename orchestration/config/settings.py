@@ -20,9 +20,10 @@ from orchestration.config.variables import BACKUP_KEY, CACHE_KEY, EXPORT_KEY, PR
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import MisconfiguredError, RefusedError
 
-NEEDS_SERVER = (
-    "This needs PostgreSQL, and insights.warehouse.type is duckdb: a file can be built and queried, but has no services"
-    " (docs/engines/duckdb.md). Use a configuration with warehouse.type: postgres."
+NEEDS_SERVER = "This needs PostgreSQL, and insights.warehouse.type is duckdb: "
+NO_SERVICES = (
+    f"{NEEDS_SERVER}a file can be built and queried, but has no services. Let INSIGHTS_SERVING_URL name a database for"
+    " insights publish (docs/engines/publish.md), or use a configuration with warehouse.type: postgres."
 )
 
 
@@ -67,22 +68,36 @@ class Settings:
 
     @cached_property
     def warehouse_url(self) -> str:
-        """The URL of the warehouse; every command that needs PostgreSQL asks for it here.
+        """The URL of the PostgreSQL that answers: the warehouse, or where `insights publish` copies it (decision D265).
 
-        Raises like `check_server`, and MisconfiguredError if INSIGHTS_WAREHOUSE_URL is not set.
+        Every command that needs PostgreSQL asks for it here. Raises like `check_server`, and MisconfiguredError if
+        INSIGHTS_WAREHOUSE_URL is not set.
         """
         self.check_server()
-        return self.postgres_url
+        return self.serving_url or self.postgres_url
+
+    @cached_property
+    def serving_url(self) -> str | None:
+        """The URL of the serving database; None for a warehouse that is PostgreSQL, or without INSIGHTS_SERVING_URL."""
+        return _optional(self.insights.warehouse.serving_url) if self.is_duckdb else None
 
     def check_server(self) -> None:
-        """Raise RefusedError if the warehouse is no PostgreSQL."""
+        """Raise RefusedError if no PostgreSQL answers: the warehouse is a file, and there is no serving database."""
+        if self.is_duckdb and not self.serving_url:
+            raise RefusedError(NO_SERVICES)
+
+    def check_loads(self, instead: str) -> None:
+        """Raise RefusedError unless the warehouse is PostgreSQL, for work on what loads leave in it.
+
+        `instead` ends the message: why a serving database does not do, and what to do.
+        """
         if self.is_duckdb:
-            raise RefusedError(NEEDS_SERVER)
+            raise RefusedError(f"{NEEDS_SERVER}{instead}")
 
     @property
     def build_url(self) -> str | None:
         """The URL of the warehouse that loads write; None for a file. Raises MisconfiguredError if it is not set."""
-        return None if self.is_duckdb else self.warehouse_url
+        return None if self.is_duckdb else self.postgres_url
 
     def of_postgres(self) -> Settings:
         """Return these settings for work on Orgo's PostgreSQL, whatever the warehouse is."""

@@ -54,6 +54,7 @@ BACKUP_S3_KEY = "INSIGHTS_BACKUP_S3_KEY"
 BACKUP_S3_SECRET = "INSIGHTS_BACKUP_S3_SECRET"  # noqa: S105 -- the name of a variable
 DUCKDB_PATH = "INSIGHTS_DUCKDB_PATH"
 SNAPSHOT_DIR = "INSIGHTS_SNAPSHOT_DIR"
+SERVING_URL = "INSIGHTS_SERVING_URL"
 CONFIG = "INSIGHTS_CONFIG"
 PROJECT_DIR = "INSIGHTS_PROJECT_DIR"
 PREFIX = "INSIGHTS_"
@@ -67,6 +68,7 @@ VARIABLES = (
     Variable("INSIGHTS_WAREHOUSE_URL", "loads, reviews, reports-api"),
     Variable(DUCKDB_PATH, "loads of a file of DuckDB", "warehouse.duckdb, for plain dbt"),
     Variable(SNAPSHOT_DIR, "loads of a file of DuckDB"),
+    Variable(SERVING_URL, "insights publish, and all that answers from it", "none: a file is served by nothing"),
     Variable("INSIGHTS_REDIS_URL", "dashboards", "none: no cache"),
     Variable(CACHE_KEY, "dashboards", "the key that insights init has made", is_secret=True),
     Variable(TOKEN_SECRET, "insights api", is_secret=True),
@@ -102,6 +104,7 @@ VARIABLES = (
 _SCHEMES = {
     "INSIGHTS_WAREHOUSE_URL": ("postgresql", "postgres"),
     EXPORT_URL: ("postgresql", "postgres"),
+    SERVING_URL: ("postgresql", "postgres"),
     "INSIGHTS_REDIS_URL": (
         *("redis", "rediss", "unix"),
         *("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),

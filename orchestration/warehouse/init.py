@@ -69,6 +69,7 @@ class InitReport:
 def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside: bool = False) -> InitReport:
     """Prepare the database of `connection` in one transaction; it is idempotent.
 
+    A serving database (`Settings.serving_url`) is prepared as a warehouse is, but has no operational tables.
     Raises MisconfiguredError if the server is too old, or an operational table or a required column is missing;
     ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`, and for
     bookkeeping that others made, and in a database that a newer release has prepared;
@@ -119,8 +120,10 @@ def change(db: Database, *, move_aside: bool) -> InitReport:
     """Make all changes of `initialize` in the present transaction, without statistics. Raises like `initialize`."""
     report = InitReport()
     _check_server(db.connection)
-    report.missing_columns = _check_source(db)
-    _check_policies(db)
+    has_source = not db.settings.is_duckdb
+    if has_source:
+        report.missing_columns = _check_source(db)
+        _check_policies(db)
     ownership.check_bookkeeping(db)
     if prepared := releases.newest(db):
         releases.refuse_going_back(prepared.version)
@@ -134,7 +137,8 @@ def change(db: Database, *, move_aside: bool) -> InitReport:
     report.stores_export_key = export_role.prepare(db)
     ownership.take_over_relations(db)
     ownership.take_over_functions(db)
-    _grant_source(db)
+    if has_source:
+        _grant_source(db)
     grant_defaults(db)
     check_privileges(db)
     report.profiles_changed = profiles.synchronize(db)

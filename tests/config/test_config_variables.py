@@ -145,6 +145,7 @@ def test_good_variables_are_not_spoken_of(project: ConfigProject) -> None:
         "INSIGHTS_WAREHOUSE_URL": url,
         "INSIGHTS_DUCKDB_PATH": "/srv/warehouse.duckdb",
         "INSIGHTS_SNAPSHOT_DIR": "/srv/snapshot",
+        "INSIGHTS_SERVING_URL": "postgresql://etl@db/serving",
         "INSIGHTS_REDIS_URL": "rediss://h/1",
         "INSIGHTS_CORE_API_URL": "https://h",
         "INSIGHTS_CORE_API_TOKEN": "t",

@@ -4,39 +4,49 @@
     D152). A column that the model does not declare is granted to nobody. The hook runs in the transaction that writes the table, so readers
     never see a table without its grants. -#}
 {% macro postgres__grant_without_pii() %}
-    {% if model.schema == target.schema %}
+    {{ rights_of_mart(this, model) }}
+{% endmacro %}
+
+{#- The statements that give readers and exports their rights on the relation of a mart or seed. -#}
+{% macro rights_of_mart(relation, node) %}
+    {% if node.schema == target.schema %}
     {% set readable = [] %}
-    {% for name in model.columns %}{% do readable.append(adapter.quote(name)) %}{% endfor %}
-    revoke all on {{ this }} from {{ var('read_only_user') }};
-    grant select ({{ readable | join(', ') }}) on {{ this }} to {{ var('read_only_user') }};
-    {% set shared = (config.get('meta') or {}).get('shared') -%}
-    select {{ target.schema }}_ops.restrict_rows({{ sql_text(this) }}, {{ sql_text(shared) if shared else 'null' }});
+    {% for name in node.columns %}{% do readable.append(adapter.quote(name)) %}{% endfor %}
+    revoke all on {{ relation }} from {{ var('read_only_user') }};
+    grant select ({{ readable | join(', ') }}) on {{ relation }} to {{ var('read_only_user') }};
+    {% set shared = (node.config.get('meta') or {}).get('shared') -%}
+    select {{ target.schema }}_ops.restrict_rows({{ sql_text(relation) }}, {{ sql_text(shared) if shared else 'null' }});
     {% endif %}
-    select {{ target.schema }}_ops.allow_exports({{ sql_text(this) }}, {{ withheld_from_exports() }})
+    select {{ target.schema }}_ops.allow_exports({{ sql_text(relation) }}, {{ withheld_from_exports(node) }})
 {% endmacro %}
 
 
-{#- The columns of the current mart that exports read masked only, as jsonb; NULL for a mart that no export reads (decision D174).
+{#- The columns of a mart that exports read masked only, as jsonb; NULL for a mart that no export reads (decision D174).
     Each export finds its organization in dim_organizations. -#}
-{% macro withheld_from_exports() %}
+{% macro withheld_from_exports(node) %}
     {%- set readers = [] -%}
-    {%- for exposure in (graph.get('exposures') or {}).values() if (exposure.config.meta or {}).get('export') and model.unique_id in exposure.depends_on.nodes -%}
+    {%- for exposure in (graph.get('exposures') or {}).values() if (exposure.config.meta or {}).get('export') and node.unique_id in exposure.depends_on.nodes -%}
         {%- do readers.append(exposure.name) -%}
     {%- endfor -%}
     {%- set withheld = {} -%}
-    {%- for column in model.columns.values() if column.config.meta.get('pii', 'none') not in ['key', 'none'] -%}
+    {%- for column in node.columns.values() if column.config.meta.get('pii', 'none') not in ['key', 'none'] -%}
         {%- do withheld.update({column.name: column.config.meta.pii}) -%}
     {%- endfor -%}
-    {{- 'cast(' ~ sql_text(tojson(withheld)) ~ ' as jsonb)' if readers or model.name == 'dim_organizations' else 'null' -}}
+    {{- 'cast(' ~ sql_text(tojson(withheld)) ~ ' as jsonb)' if readers or node.name == 'dim_organizations' else 'null' -}}
 {% endmacro %}
 
 
 {#- post-hook of stg_user_accounts: the function by which exports check who asks, without reading the users (decision D174). -#}
 {% macro postgres__allow_user_check() %}
+    {{ user_check(this) }}
+{% endmacro %}
+
+{#- The statement that makes this function over a relation of users. -#}
+{% macro user_check(relation) %}
     {% set body %}
 begin
     return (
-        select u.user_id from {{ this.include(database=false) }} as u
+        select u.user_id from {{ relation.include(database=false) }} as u
         where u.user_id = given and u.organization_id = organization and u.status = 'active'
     );
 end
@@ -50,6 +60,13 @@ end
     )
 {% endmacro %}
 
-{% macro postgres__grant_columns(columns) %}
-    grant select ({{ columns | join(', ') }}) on {{ this }} to {{ var('read_only_user') }}
+{#- post-hook of bookkeeping that dashboards read: the read-only role may select the columns of `meta.readable`. -#}
+{% macro postgres__grant_readable() %}
+    {{ rights_of_bookkeeping(this, model) }}
+{% endmacro %}
+
+{#- The statement that gives this right on the relation of a model; nothing without `meta.readable`. -#}
+{% macro rights_of_bookkeeping(relation, node) %}
+    {%- set columns = (node.config.get('meta') or {}).get('readable') -%}
+    {%- if columns -%} grant select ({{ columns | join(', ') }}) on {{ relation }} to {{ var('read_only_user') }} {%- endif -%}
 {% endmacro %}

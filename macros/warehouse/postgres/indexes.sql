@@ -3,22 +3,29 @@
     a `unique` constraint of a column would be there before the rows, and would cost more. -#}
 {% macro postgres__create_indexes(relation) %}
     {%- if not orgo_insights.is_own(model) -%}{{ return(default__create_indexes(relation)) }}{%- endif -%}
-    {%- set key = indexed_key() if model.resource_type == 'model' else [] -%}
-    {%- if key and key | reject('in', filled_columns(model)) | list -%}
-        {%- do run_query('create unique index on ' ~ relation ~ ' (' ~ key | join(', ') ~ ') nulls not distinct') -%}
-    {%- elif key -%}
-        {%- do run_query('alter table ' ~ relation ~ ' add primary key (' ~ key | join(', ') ~ ')') -%}
-    {%- endif -%}
+    {%- set key = key_statement(relation, model) -%}
+    {%- if key %}{% do run_query(key) %}{% endif -%}
     {%- do identify_rows(relation) -%}
     {{- default__create_indexes(relation) -}}
 {% endmacro %}
 
 {#- The key of a model in the order of its index. Where it is an organization and an id, the id comes first: a load looks for rows of ids that
     moved to another organization, and compares ids with those of the source (decision D198). -#}
-{% macro indexed_key() -%}
-    {%- set key = key_columns() -%}
+{% macro indexed_key(node) -%}
+    {%- set key = key_of_node(node) -%}
     {{- return(key | reverse | list if key | length == 2 and key[0] == 'organization_id' and key[1].endswith('_id') else key) -}}
 {%- endmacro %}
+
+{#- The statement that makes the key of a model's relation; none for a model without one, and for a seed. -#}
+{% macro key_statement(relation, node) %}
+    {%- set key = indexed_key(node) if node.resource_type == 'model' else [] -%}
+    {%- if key and key | reject('in', filled_columns(node)) | list -%}
+        {{- return('create unique index on ' ~ relation ~ ' (' ~ key | join(', ') ~ ') nulls not distinct') -}}
+    {%- elif key -%}
+        {{- return('alter table ' ~ relation ~ ' add primary key (' ~ key | join(', ') ~ ')') -}}
+    {%- endif -%}
+    {{- return(none) -}}
+{% endmacro %}
 
 {#- The names of the columns of a model that are declared as never NULL. -#}
 {% macro filled_columns(node) %}

@@ -2,6 +2,11 @@
     that queue behind it wait no longer; the last one fails and names the sessions that hold the relation. LOCK TABLE takes no materialized
     view, and locks what a view reads as well, so those get their present owner again, which changes nothing and takes the same lock. -#}
 {% macro lock_briefly(relation) %}
+    {% do run_query(brief_lock(relation)) %}
+{% endmacro %}
+
+{#- The statement of `lock_briefly`. -#}
+{% macro brief_lock(relation) %}
     {% set statement %}
         do $lock$
         declare
@@ -41,7 +46,7 @@
         end
         $lock$
     {% endset %}
-    {% do run_query(statement) %}
+    {{ return(statement) }}
 {% endmacro %}
 
 {#- dbt calls this when the source of a snapshot has gained columns. -#}

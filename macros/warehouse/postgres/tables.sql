@@ -61,28 +61,36 @@
     {% for change in changes if not change['is_before'] %}{% do run_query(change['statement']) %}{% endfor %}
 {% endmacro %}
 
-{#- Deletes the rows that another table does not have, and inserts those that only the other has. Arrays of a NULL are equal, and unlike
-    `is not distinct from` they can be hashed: otherwise each row would be compared with each other. -#}
+{#- Deletes the rows that another table does not have, and inserts those that only the other has. -#}
 {% macro replace_other_rows(table, made, columns) %}
-    {% set filled = filled_columns(model) %}
+    {#- The planner would sort both tables by their keys, or compare all rows of an organization with each other. -#}
+    {% set replacement = ['set local enable_mergejoin = off'] + replacement_of_rows(table, made, columns, model) %}
+    {% call statement('replace_other_rows') %}{{ replacement | join(';') }}{% endcall %}
+{% endmacro %}
+
+{#- The two statements of `replace_other_rows`. Arrays of a NULL are equal, and unlike `is not distinct from` they can be hashed: otherwise
+    each row would be compared with each other. -#}
+{% macro replacement_of_rows(table, made, columns, node) %}
+    {% set filled = filled_columns(node) %}
     {% set is_same_key %}
-        {%- for column in key_columns() %}
+        {%- for column in key_of_node(node) %}
         {%- set form = '%s' if column in filled else 'array[%s]' %}
         {{ 'and ' if not loop.first }}{{ form | format('stored.' ~ column) }} = {{ form | format('made.' ~ column) }}
         {%- endfor %}
     {% endset %}
-    {% call statement('replace_other_rows') %}
-        {#- The planner would sort both tables by their keys, or compare all rows of an organization with each other. -#}
-        set local enable_mergejoin = off;
+    {% set deletion %}
         delete from {{ table }} as stored
         where not exists (
             select 1 from {{ made }} as made
             where
                 {{ is_same_key }}
                 and row(stored.{{ columns | join(', stored.') }}) is not distinct from row(made.{{ columns | join(', made.') }})
-        );
+        )
+    {% endset %}
+    {% set insertion %}
         insert into {{ table }} ({{ columns | join(', ') }})
         select {{ columns | join(', ') }} from {{ made }} as made
         where not exists (select 1 from {{ table }} as stored where {{ is_same_key }})
-    {% endcall %}
+    {% endset %}
+    {{ return([deletion, insertion]) }}
 {% endmacro %}

@@ -20,6 +20,7 @@ from orchestration.cli.texts import moment, say, warn
 if TYPE_CHECKING:
     from orchestration.backups.configure import Configuration
     from orchestration.backups.recorded import Drill
+    from orchestration.config.settings import Settings
 
 TARGET = click.DateTime(["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"])
 
@@ -49,11 +50,10 @@ def configure(admin_url: str | None, yes: bool, form: str) -> None:
     never printed. The rows are the settings of PostgreSQL: as they are, as they must be, and what a change needs.
     """
     from orchestration.backups.configure import masked, plan, write
-    from orchestration.config.files import load_server_settings
     from orchestration.warehouse.connection import open_session
     from orchestration.warehouse.database import Database
 
-    settings = load_server_settings()
+    settings = _settings()
     with open_session(admin_url, autocommit=True) as connection:
         planned = plan(settings, Database(settings, connection))
     if yes:
@@ -77,9 +77,8 @@ def run_one(kind: str, form: str) -> None:
     insights_ops.backup_runs.
     """
     from orchestration.backups.run import run
-    from orchestration.config.files import load_settings
 
-    settings = load_settings()
+    settings = _settings()
     with progress(f"backup {kind}") as show:
         made = run(settings, kind, show)  # type: ignore[arg-type]  # one of the choices
     show_records([{"kind": made.kind, "label": made.label, "bytes": made.byte_count}], form)
@@ -94,10 +93,9 @@ def check(form: str) -> None:
     is 3 if something needs attention or is broken, else 0.
     """
     from orchestration.backups.check import check as examine
-    from orchestration.config.files import load_settings
     from orchestration.warehouse.database import Database
 
-    with Database.open(load_settings()) as db:
+    with Database.open(_settings()) as db:
         found = list(examine(db))
     show_records([asdict(finding) for finding in found], form)
     sys.exit(NEEDS_ATTENTION if any(finding.state != "ok" for finding in found) else 0)
@@ -119,10 +117,9 @@ def drill(target: datetime | None, scratch: Path | None, form: str) -> None:
     insights.backups.rto_minutes. While a load runs, the default is the time before it.
     """
     from orchestration.backups.drill import drill as run_drill
-    from orchestration.config.files import load_settings
     from orchestration.supervision import stopping_raises
 
-    settings = load_settings()
+    settings = _settings()
     with stopping_raises(), progress("drill") as show:  # so that the server is stopped and its folder removed
         tried = run_drill(settings, target.replace(tzinfo=UTC) if target else None, scratch, show)
     show_records([_record(tried)], form, title="Drill")
@@ -139,10 +136,9 @@ def ledger() -> None:
     Services answered. Take it before a restore, while the warehouse still answers.
     """
     from orchestration.backups.ledger import read_ledger
-    from orchestration.config.files import load_settings
     from orchestration.warehouse.database import Database
 
-    with Database.open(load_settings()) as db:
+    with Database.open(_settings()) as db:
         click.echo(read_ledger(db).to_json())
 
 
@@ -156,12 +152,20 @@ def reapply(file: Path, form: str) -> None:
     """
     from orchestration.backups.ledger import parse_ledger
     from orchestration.backups.ledger import reapply as apply_again
-    from orchestration.config.files import load_settings
     from orchestration.warehouse.database import Database
 
     known = parse_ledger(file.read_bytes())
-    with Database.open(load_settings()) as db:
+    with Database.open(_settings()) as db:
         show_records([asdict(apply_again(db, known))], form)
+
+
+def _settings() -> Settings:
+    from orchestration.config.files import load_warehouse_settings
+
+    return load_warehouse_settings(
+        "backups are those of a warehouse in PostgreSQL. A file is built again from its snapshot, and what insights"
+        " publish has copied is copied again; of the serving database, pg_dump keeps the schema insights_ops."
+    )
 
 
 def _say_next(planned: Configuration, *, has_written: bool) -> None:

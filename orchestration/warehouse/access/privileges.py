@@ -62,7 +62,8 @@ def _of_schemas(db: Database) -> Iterator[Wanted]:
     for schema in names.schemas:
         yield "schema", schema, "usage", warehouse.write_user
         yield "schema", schema, "create", warehouse.write_user
-    yield "schema", names.source_schema, "usage", warehouse.write_user
+    if not db.settings.is_duckdb:
+        yield "schema", names.source_schema, "usage", warehouse.write_user
     yield "schema", names.marts_schema, "usage", warehouse.read_only_user
     yield "schema", names.ops_schema, "usage", warehouse.read_only_user
     yield "schema", names.marts_schema, "usage", warehouse.export_user

@@ -23,11 +23,12 @@ NOT_INSTALLED = (
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for writing, and create it if it does not exist, for a block that is one transaction.
 
     Nothing of the block stays if it raises. No other user may read what is created, nor what was there: a log beside
-    the file (`.wal`) has rows too. Raises BusyError while another process has the file open,
+    the file (`.wal`) has rows too. With `read_only`, the file must exist, and other processes may read it too. Raises
+    BusyError while another process has the file open,
     MisconfiguredError if DuckDB is not installed or the file cannot be opened, and FailedError for other errors of
     DuckDB in the block.
     """
@@ -39,7 +40,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         try:
             _close_to_others(path)
-            connection = duckdb.connect(str(path))
+            connection = duckdb.connect(str(path), read_only=read_only)
         except (duckdb.Error, OSError) as error:
             raise _not_opened(path, error) from error
         with connection:

@@ -148,6 +148,30 @@ create table if not exists {ops}.profiles (
 );
 comment on table {ops}.profiles is 'config/organization_profiles.yaml, one row a profile.';
 
+-- What `insights publish` has copied here from a file of DuckDB (decision D265). A warehouse that loads write has no rows in them.
+create table if not exists {ops}.publications (
+    publication_id bigint generated always as identity primary key,
+    loaded_through timestamptz not null,
+    organization_id uuid,
+    organization text,
+    release text not null,
+    environment text not null,
+    claim_number bigint not null,
+    published_at timestamptz not null default clock_timestamp()
+);
+comment on table {ops}.publications is
+'One row for each time insights publish changed what is served: up to when changes are included, and whose.';
+
+create table if not exists {ops}.published_relations (
+    relation_name text primary key,
+    publication_id bigint not null,
+    row_count bigint not null,
+    checksum numeric not null,
+    load_invocation_id text
+);
+comment on table {ops}.published_relations is
+'One row for each relation that insights publish keeps equal to a file: its rows, their checksum and their load when they were last compared.';
+
 create table if not exists {ops}.review_deliveries (
     case_id uuid primary key,
     status text not null check (status in ({statuses})),
@@ -416,6 +440,8 @@ grant select, insert, update on {ops}.source_counts to {etl};
 grant select, insert, update, delete on {ops}.source_fingerprints to {etl};
 grant select, insert, update on {ops}.dag_outcomes to {etl};
 grant select, insert on {ops}.backup_runs, {ops}.backup_drills to {etl};
+grant select, insert on {ops}.publications to {etl};
+grant select, insert, update, delete on {ops}.published_relations to {etl};
 grant select, insert, update, delete on {ops}.profiles to {etl};
 grant select, insert, update, delete on {ops}.test_results to {etl};
 grant select, insert, update on {ops}.counted_reports to {etl};

@@ -30,6 +30,7 @@ CONFIGURATION: dict[str, Any] = {
         "type": "postgres",
         "connection_url": "${INSIGHTS_WAREHOUSE_URL}",
         "path": "${INSIGHTS_DUCKDB_PATH}",
+        "serving_url": "${INSIGHTS_SERVING_URL}",
         "schema": "insights",
         "read_only_user": "orgo_insights_ro",
         "write_user": "orgo_insights_etl",
