@@ -15,6 +15,7 @@ from orchestration.config.files import PROJECT, load_settings
 from workshop.services.prometheus import prometheus_programs
 
 TESTS = RULES.with_name("insights.rules_test.yaml")
+TESTS_OF_DAYS = RULES.with_name("insights.rules_days_test.yaml")
 SPECIFIED = {"InsightsEtlFailure", "InsightsEtlDelay", "InsightsReportingLatency", "InsightsCacheHitRatioLow"}
 
 
@@ -30,7 +31,7 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_each_alert_is_silent_when_it_must_be_and_fires_when_it_must() -> None:
-    checked, tried = promtool("check", "rules", RULES), promtool("test", "rules", TESTS)
+    checked, tried = promtool("check", "rules", RULES), promtool("test", "rules", TESTS, TESTS_OF_DAYS)
     assert checked.returncode == 0, checked.stderr
     assert tried.returncode == 0, tried.stderr
 
@@ -49,12 +50,28 @@ def test_a_wrong_rule_fails_its_test(tmp_path: Path) -> None:
 
 def test_each_alert_is_tried_in_both_directions(alerts: dict[str, dict[str, Any]]) -> None:
     tried: dict[str, set[bool]] = {}
-    for test in yaml.safe_load(TESTS.read_text("utf-8"))["tests"]:
+    for test in (test for file in (TESTS, TESTS_OF_DAYS) for test in yaml.safe_load(file.read_text("utf-8"))["tests"]):
         for asked in test["promql_expr_test"]:
             if name := re.search(r'alertname="(\w+)"', asked["expr"]):
                 tried.setdefault(name[1], set()).add(bool(asked["exp_samples"]))
     assert tried == {name: {True, False} for name in alerts}
     assert set(alerts) >= SPECIFIED
+
+
+def test_each_alert_is_looked_at_when_it_was_evaluated() -> None:
+    """Between two evaluations promtool finds no alert, and a test of silence would pass whatever the rule says."""
+    minutes = {"m": 1, "h": 60}
+    for file in (TESTS, TESTS_OF_DAYS):
+        cases = yaml.safe_load(file.read_text("utf-8"))
+        step, *times = (
+            int(text[:-1]) * minutes[text[-1]]
+            for text in (
+                cases["evaluation_interval"],
+                *(asked["eval_time"] for test in cases["tests"] for asked in test["promql_expr_test"]),
+            )
+        )
+        assert times
+        assert [time for time in times if time % step] == [], file.name
 
 
 def test_each_alert_says_what_to_do_and_the_page_has_it(alerts: dict[str, dict[str, Any]]) -> None:
