@@ -50,8 +50,8 @@ CORRUPTED_REPORTS = {
         );
         """,
     ),
-    "assert_business_times_match_the_facts": Corruption(
-        "assert_business_times_match_the_facts",
+    "business_times_match": Corruption(
+        "business_times_match_fact_task_business_times",
         20,
         # Half of them are longer than the duration, and half are missing.
         """
