@@ -72,6 +72,18 @@ CORRUPTED_REPORTS = {
         select gen_random_uuid(), '*', true from generate_series(1, 21);
         """,
     ),
+    "assert_named_organizations_exist": Corruption(
+        "assert_named_organizations_exist",
+        24,
+        """
+        insert into insights_staging.targets (organization_slug, domain, measure, target_percent, min_count)
+        select 'unknown ' || n, '*', 'kept_deadlines', 50, 1 from generate_series(1, 20) as n;
+        insert into insights_staging.business_calendars (organization_slug, calendar, timezone)
+        select 'unknown ' || n, calendar, timezone
+        from insights_staging.business_calendars cross join generate_series(21, 24) as n
+        where organization_slug = 'sample-stores';
+        """,
+    ),
     "assert_volume_is_usual": Corruption(
         "assert_volume_is_usual",
         22,
