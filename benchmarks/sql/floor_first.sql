@@ -298,6 +298,8 @@ select
     closed_at::date as closed_date_key,
     status,
     severity,
+    seconds_between(opened_at, closed_at) as time_to_close_seconds,
+    hours(seconds_between(opened_at, closed_at)) as time_to_close_hours,
     linked_task_count,
     escalation_count,
     0 as review_count,

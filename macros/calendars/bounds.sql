@@ -4,10 +4,14 @@
     (date_trunc('year', cast({{ horizon }} as timestamp)) + interval '2 years')
 {%- endmacro %}
 
-{#- The earliest day of the stored tasks, for tasks that are out of retention and not yet purged; NULL before the first load. -#}
+{#- The earliest day of the stored tasks and cases, for those that are out of retention and not yet purged; NULL before the first load. -#}
 {% macro first_stored_day() -%}
-    {%- set stored = stored_or_none('fact_tasks') -%}
-    {{- '(select min(created_date_key) from ' ~ stored ~ ')' if stored else 'cast(null as date)' -}}
+    {%- set days = [] -%}
+    {%- for name, day in {'fact_tasks': 'created_date_key', 'fact_cases': 'opened_date_key'}.items() -%}
+        {%- set stored = stored_or_none(name) -%}
+        {%- do days.append('(select min(' ~ day ~ ') from ' ~ stored ~ ')') if stored -%}
+    {%- endfor -%}
+    {{- 'least(' ~ days | join(', ') ~ ')' if days else 'cast(null as date)' -}}
 {%- endmacro %}
 
 {#- What clocks of a time zone show more than UTC at a UTC timestamp, as an interval. -#}

@@ -19,11 +19,13 @@ from orchestration.warehouse.deliveries import SENT
 from orchestration.warehouse.loads import check_source
 from orchestration.warehouse.releases import check_release, newest, scripts_sha256
 from orchestration.warehouse.source_silence import silent
+from orchestration.warehouse.unknown_names import unknown_names
 
 OLDEST_SERVER, NEWEST_SERVER = 15, 18
 SKEW_SECONDS = 5.0
 MEGABYTE = 1024 * 1024
 LEAST_WORK_MEM_MB = 16
+MOST_NAMES = 10  # unknown ones that are told
 MUCH, LEAST_ROWS = 0.3, 10_000  # the share of dead or changed rows that is much, of a table with so many
 # The indexes of Orgo's tables that a daily load leans on (docs/source-contract.md), by their first column.
 LEANT_ON = (
@@ -70,6 +72,7 @@ def server_checks() -> list[Callable[[Database], Iterator[Finding]]]:
         _unfinished,
         _dags,
         _digests,
+        _names,
         _backups,
     ]
 
@@ -223,3 +226,11 @@ def _digests(db: Database) -> Iterator[Finding]:
     says = [f"{one.recipient.name}: {one.delivery.answer}" for one in undelivered if one.delivery]
     says += [f"nothing may be sent to {', '.join(refused)}"] if refused else []
     yield judged("digests", not says, "; ".join(says) or "none is undelivered", "Run: insights digest list")
+
+
+def _names(db: Database) -> Iterator[Finding]:
+    """Look for organizations, roles and domains that the configuration names and the warehouse does not know."""
+    found = [str(one).removeprefix("warning: ") for one in unknown_names(db)]
+    says = " ".join(found[:MOST_NAMES]) + (f" And {len(found) - MOST_NAMES} more." if len(found) > MOST_NAMES else "")
+    right = "every organization, role and domain of the configuration is known"
+    yield judged("names", not found, says or right, "Correct these lines, or create in Orgo what they name.")

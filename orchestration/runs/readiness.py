@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -16,6 +16,7 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import check_source, missing_loads, newest_loads
 from orchestration.warehouse.source_guard import Confirmed, check_source_rows
 from orchestration.warehouse.source_silence import silent
+from orchestration.warehouse.unknown_names import unknown_names
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,24 @@ def lacking(settings: Settings, needs: Needs, as_of: date, confirmed: Confirmed)
 
 
 def notices(settings: Settings, needs: Needs) -> list[str]:
-    """Return what a load should say before it begins: that Orgo may have stopped writing. It stops no load (D255)."""
+    """Return what a load should say before it begins, none of which stops it.
+
+    That Orgo may have stopped writing (decision D255), and unknown names in the configuration (decision D271).
+    """
     if not needs.checks_rows:
         return []
-    try:
-        with Database.open(settings) as db:
-            return [str(one) for one in silent(db)]
-    except InsightsError as error:
-        return [f"Whether Orgo still writes is not known: {error}"]
+    looks: dict[str, Callable[[Database], Sequence[object]]] = {
+        "Whether Orgo still writes": silent,
+        "Whether Orgo has what the configuration names": unknown_names,
+    }
+    found: list[str] = []
+    for question, look in looks.items():
+        try:
+            with Database.open(settings) as db:
+                found += map(str, look(db))
+        except InsightsError as error:
+            found.append(f"{question} is not known: {error}")
+    return found
 
 
 def _none_will_come(dag_ids: Sequence[str], environment: str) -> str:

@@ -157,11 +157,34 @@ def test_the_sample_has_business_times_and_the_documented_query_averages_them(
             seconds = clocks[task.organization_id].business_seconds(task.created_at, task.completion)
             assert seconds is not None
             sums[slugs[task.organization_id]].append((task.completion, seconds))
-    query = re.search(r"```sql\n(.*?)```", (PROJECT / "docs/business-time.md").read_text("utf-8"), re.S)
-    assert query
-    rows = built.rows(query[1])
+    rows = built.rows(_documented_queries()[0])
     assert [row[:2] for row in rows] == [(slug, len(sums[slug])) for slug in sorted(sums)]
     for slug, _count, mean, business in rows:
         for shown, place in ((mean, 0), (business, 1)):
             exact = sum(pair[place] for pair in sums[slug]) / len(sums[slug]) / 3600
             assert abs(float(shown) - exact) <= 0.05
+
+
+def test_the_documented_query_of_statuses_adds_up_their_open_time(built: Warehouse, clocks: dict[Any, Clock]) -> None:
+    slugs = dict(built.rows("select id, slug from organizations"))
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for organization, status, began, ended in built.rows(
+        "select organization_id, status, started_at, ended_at from insights.fact_task_statuses"
+        " where status not in ('COMPLETED', 'FAILED', 'CANCELLED')"
+    ):
+        if organization in clocks and ended is not None:
+            seconds = (ended - began) // timedelta(seconds=1)
+            business = clocks[organization].business_seconds(began, seconds)
+            assert business is not None
+            for place, value in enumerate((seconds, business)):
+                sums[slugs[organization], status][place] += value
+    rows = built.rows(_documented_queries()[1])
+    assert [row[:2] for row in rows] == sorted(sums)
+    for slug, status, *shown in rows:
+        for value, exact in zip(shown, sums[slug, status], strict=True):
+            assert abs(float(value) - exact / 3600) <= 0.05
+    assert {slug for slug, _status in sums} == {slugs[organization] for organization in clocks}
+
+
+def _documented_queries() -> list[str]:
+    return re.findall(r"```sql\n(.*?)```", (PROJECT / "docs/business-time.md").read_text("utf-8"), re.S)

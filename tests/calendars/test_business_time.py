@@ -4,13 +4,22 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from support.calendars.hours_by_hand import Calendar, Clock, clock_changes, seeds
+from support.calendars.random_work import (
+    CALENDARS,
+    END,
+    PAIRS,
+    START,
+    ZONES,
+    event,
+    organizations,
+    slug_of,
+    tasks_of,
+)
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings
@@ -18,42 +27,14 @@ from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
-START, END = date(2024, 12, 1), date(2027, 2, 1)
 LOADED_FROM, LOADED_TO = datetime(2024, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
-WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# Clocks change by an hour in the night, by half an hour, at midnight, in the south, never.
-ZONES = {
-    "Europe/Bucharest": 4,
-    "America/New_York": 4,
-    "Australia/Lord_Howe": 4,
-    "America/Santiago": 4,
-    "Pacific/Auckland": 4,
-    "Asia/Kolkata": 0,
-    "UTC": 0,
+# The marts of business times, their keys beside the organization, and what their durations run from.
+MARTS = {
+    "fact_task_business_times": "task_id",
+    "fact_task_status_business_times": "status_id",
+    "fact_case_business_times": "case_id",
 }
-CALENDARS = {
-    # A break, hours that touch; holidays on a closed Saturday, on a working day, shorter, and on a Sunday with hours.
-    "office": Calendar(
-        {day: [("08:30", "12:00"), ("12:00", "12:30"), ("13:00", "17:45")] for day in WEEK[:5]},
-        {
-            date(2025, 11, 1): [],
-            date(2025, 11, 2): [],
-            date(2025, 12, 25): [],
-            date(2025, 12, 24): [("08:30", "11:00")],
-            date(2025, 11, 30): [("10:00", "12:00"), ("14:00", "16:00")],
-            date(2026, 3, 8): [("01:30", "03:30")],
-        },
-    ),
-    # Through midnight on every day, and through each gap and each repeated hour.
-    "night": Calendar({day: [("00:00", "06:00"), ("22:00", "24:00")] for day in WEEK}),
-    # Hours that begin or end within the gap or the repeated hour, or lie within it.
-    "edges": Calendar(
-        {day: [("01:15", "01:45"), ("02:30", "02:50"), ("03:10", "03:20"), ("23:20", "23:40")] for day in WEEK[5:]}
-    ),
-    "always": Calendar({day: [("00:00", "24:00")] for day in WEEK}),
-}
-PAIRS = [(zone, name) for zone in ZONES for name in CALENDARS]
-MODELS = ("int_business_calendars", "int_business_intervals", "fact_task_business_times")
+MODELS = ("int_business_calendars", "int_business_intervals", *MARTS)
 
 
 @pytest.fixture(scope="module")
@@ -61,50 +42,13 @@ def clocks() -> dict[tuple[str, str], Clock]:
     return {(zone, name): Clock.of(CALENDARS[name], zone, START, END) for zone, name in PAIRS}
 
 
-def _slug(zone: str, name: str) -> str:
-    return f"{name}-{zone}".lower().replace("/", "-")
-
-
-def _tasks(zone: str) -> Iterator[tuple[datetime, datetime | None, datetime | None]]:
-    """Yield creation, response and closing of tasks: at random, and within two days of each clock change."""
-    rng = random.Random(zone)  # noqa: S311 -- the same tasks in each run
-    changes = clock_changes(zone, date(2025, 1, 1), date(2026, 1, 1))
-    near = [change + timedelta(minutes=rng.randrange(-2880, 2880)) for change in changes for _ in range(15)]
-    spread = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(seconds=rng.randrange(360 * 86400)) for _ in range(30)]
-    for moment in near + spread:
-        created = moment + timedelta(microseconds=rng.choice((0, 1, 500_000, 999_999)))
-        took = [timedelta(seconds=rng.choice((1, 59, 3600, 86400, 7 * 86400)) * rng.random() * 2) for _ in range(2)]
-        yield created, rng.choice((None, created + took[0])), rng.choice((None, created + took[1]))
-
-
 @pytest.fixture(scope="module")
 def counted(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> Warehouse:
-    """Return a warehouse with an organization for each zone and calendar, and the random tasks in each."""
+    """Return a warehouse with an organization for each zone and calendar, and the random tasks and cases in each."""
     warehouse = Warehouse.copy_of(prepared_sample, "business_time", postgres, settings)
-    statements = []
-    for zone, name in PAIRS:
-        slug = _slug(zone, name)
-        statements.append(
-            "insert into organizations (id, slug, display_name, timezone, created_at, updated_at) values"
-            f" (md5('{slug}')::uuid, '{slug}', '{slug}', 'UTC', '2024-01-01', '2024-01-01');"
-        )
-        for number, (created, responded, closed) in enumerate(_tasks(zone)):
-            task = f"md5('{slug} {number}')::uuid"
-            status, closing = ("COMPLETED", f"'{closed}'") if closed else ("IN_PROGRESS", "null")
-            statements.append(
-                "insert into tasks (id, organization_id, type, category, label, title, status, priority, severity,"
-                " visibility, source, created_at, updated_at, closed_at) values"
-                f" ({task}, md5('{slug}')::uuid, 'generic', 'request', '11.11.HR', 'Task-Title', '{status}', 'HIGH',"
-                f" 'MINOR', 'INTERNAL', 'api', '{created}', '{created}', {closing});"
-            )
-            if responded:
-                statements.append(
-                    "insert into task_comments (id, task_id, body, created_at, updated_at) values"
-                    f" (gen_random_uuid(), {task}, 'SECRET-BODY', '{responded}', '{responded}');"
-                )
-    warehouse.execute("".join(statements))
+    warehouse.execute(organizations())
     assert warehouse.build(command="seed").succeeded
-    warehouse.execute(seeds(CALENDARS, [(_slug(zone, name), name, zone) for zone, name in PAIRS]))
+    warehouse.execute(seeds(CALENDARS, [(slug_of(zone, name), name, zone) for zone, name in PAIRS]))
     built = warehouse.build("--select", *(f"+{model}" for model in MODELS), command="run")
     assert built.succeeded, built.output[-2000:]
     return warehouse
@@ -152,10 +96,10 @@ def test_business_durations_are_the_open_part_of_each_duration(
             " from insights.fact_tasks as f inner join insights.dim_tasks as d using (organization_id, task_id)"
             " left join insights.fact_task_business_times as b using (organization_id, task_id)"
             " where f.organization_id = md5(%s)::uuid",
-            _slug(zone, name),
+            slug_of(zone, name),
         )
         clock = clocks[zone, name]
-        assert len(rows) == len(list(_tasks(zone)))
+        assert len(rows) == len(list(tasks_of(zone)))
         for created, response, completion, *stored, hours in rows:
             expected = [clock.business_seconds(created, response), clock.business_seconds(created, completion)]
             assert stored == expected, (name, created)
@@ -164,28 +108,88 @@ def test_business_durations_are_the_open_part_of_each_duration(
         assert (name == "always") == all(row[2] == row[4] for row in closed)
 
 
-def test_only_organizations_with_a_calendar_have_business_times(counted: Warehouse) -> None:
+@pytest.mark.parametrize("zone", ZONES)
+def test_business_times_of_statuses_and_cases_are_the_open_part_of_their_durations(
+    counted: Warehouse, clocks: dict[tuple[str, str], Clock], zone: str
+) -> None:
+    for name in CALENDARS:
+        clock, count = clocks[zone, name], len(list(tasks_of(zone)))
+        statuses = counted.rows(
+            "select f.started_at, f.duration_seconds, b.business_seconds, b.business_hours"
+            " from insights.fact_task_statuses as f"
+            " left join insights.fact_task_status_business_times as b using (organization_id, status_id)"
+            " where f.organization_id = md5(%s)::uuid",
+            slug_of(zone, name),
+        )
+        cases = counted.rows(
+            "select d.opened_at, extract(epoch from d.closed_at - d.opened_at)::numeric, f.time_to_close_seconds,"
+            " f.time_to_close_hours, b.business_seconds_to_close, b.business_hours_to_close"
+            " from insights.fact_cases as f inner join insights.dim_cases as d using (organization_id, case_id)"
+            " left join insights.fact_case_business_times as b using (organization_id, case_id)"
+            " where f.organization_id = md5(%s)::uuid",
+            slug_of(zone, name),
+        )
+        closed = sum(row[1] is not None for row in cases)
+        assert len(cases) == count > closed > count / 4
+        # Each task has three statuses, and a fourth when it is closed; the last one has no duration.
+        assert len(statuses) == 3 * count + closed
+        assert sum(row[1] is not None for row in statuses) == 2 * count + closed
+        for _opened, took, seconds, hours, *_business in cases:
+            assert seconds == (None if took is None else int(took))
+            assert hours is None or abs(float(hours) * 3600 - seconds) <= 18
+        for began, seconds, stored, hours in statuses + [(row[0], row[2], *row[4:]) for row in cases]:
+            assert stored == clock.business_seconds(began, seconds), (name, began)
+            assert (hours is None) == (stored is None)
+            assert hours is None or abs(float(hours) * 3600 - stored) <= 18
+            assert name != "always" or stored == seconds
+
+
+@pytest.mark.parametrize(
+    ("mart", "fact"), list(zip(MARTS, ("fact_tasks", "fact_task_statuses", "fact_cases"), strict=True))
+)
+def test_only_organizations_with_a_calendar_have_business_times(counted: Warehouse, mart: str, fact: str) -> None:
     assert (
         counted.value(
-            "select count(*) from insights.fact_task_business_times where organization_id not in"
+            f"select count(*) from insights.{mart} where organization_id not in"
             " (select organization_id from insights_staging.int_business_calendars)"
         )
         == 0
     )
     assert counted.value(
-        "select count(*) from insights.fact_tasks where organization_id in (select organization_id from"
+        f"select count(*) from insights.{fact} where organization_id in (select organization_id from"
         " insights_staging.int_business_calendars)"
-    ) == counted.value("select count(*) from insights.fact_task_business_times")
+    ) == counted.value(f"select count(*) from insights.{mart}")
 
 
-def _versions(warehouse: Warehouse) -> dict[Any, set[tuple[Any, str]]]:
-    found: dict[Any, set[tuple[Any, str]]] = {}
-    for organization, task, version in warehouse.rows(
-        "select o.slug, b.task_id, b.xmin::text from insights.fact_task_business_times as b"
-        " inner join organizations as o on o.id = b.organization_id"
-    ):
-        found.setdefault(organization, set()).add((task, version))
+def _versions(warehouse: Warehouse) -> dict[Any, set[tuple[str, Any, str]]]:
+    found: dict[Any, set[tuple[str, Any, str]]] = {}
+    for mart, key in MARTS.items():
+        for organization, value, version in warehouse.rows(
+            f"select o.slug, b.{key}, b.xmin::text from insights.{mart} as b"
+            " inner join organizations as o on o.id = b.organization_id"
+        ):
+            found.setdefault(organization, set()).add((mart, value, version))
     return found
+
+
+def _durations(warehouse: Warehouse, slug: str) -> dict[str, list[tuple[datetime, int | None, int | None]]]:
+    """Return the start, the seconds and the business seconds of the rows of an organization, by mart."""
+    joined = {
+        "fact_task_business_times": "d.created_at, f.time_to_completion_seconds, b.business_seconds_to_completion"
+        " from insights.fact_tasks as f inner join insights.dim_tasks as d using (organization_id, task_id)",
+        "fact_task_status_business_times": "f.started_at, f.duration_seconds, b.business_seconds"
+        " from insights.fact_task_statuses as f",
+        "fact_case_business_times": "d.opened_at, f.time_to_close_seconds, b.business_seconds_to_close"
+        " from insights.fact_cases as f inner join insights.dim_cases as d using (organization_id, case_id)",
+    }
+    return {
+        mart: warehouse.rows(
+            f"select {joined[mart]} inner join insights.{mart} as b using (organization_id, {key})"
+            " where b.organization_id = md5(%s)::uuid",
+            slug,
+        )
+        for mart, key in MARTS.items()
+    }
 
 
 def test_a_load_writes_what_changed_and_a_changed_calendar_its_organizations(
@@ -193,14 +197,15 @@ def test_a_load_writes_what_changed_and_a_changed_calendar_its_organizations(
 ) -> None:
     run = ("--select", *(f"+{model}" for model in MODELS))
     before = _versions(counted)
+    assert {mart for rows in before.values() for mart, _key, _version in rows} == set(MARTS)
     assert counted.build(*run, command="run").succeeded
     assert _versions(counted) == before
 
     # The office of New York gets a holiday of its own, and that of Kolkata loses its calendar.
     own = Calendar(CALENDARS["office"].weekdays, CALENDARS["office"].holidays | {date(2025, 6, 3): []})
     kept = [pair for pair in PAIRS if pair not in (("America/New_York", "office"), ("Asia/Kolkata", "office"))]
-    new_york, kolkata = _slug("America/New_York", "office"), _slug("Asia/Kolkata", "office")
-    assigned = [(_slug(zone, name), name, zone) for zone, name in kept] + [(new_york, "own", "America/New_York")]
+    new_york, kolkata = slug_of("America/New_York", "office"), slug_of("Asia/Kolkata", "office")
+    assigned = [(slug_of(zone, name), name, zone) for zone, name in kept] + [(new_york, "own", "America/New_York")]
     counted.execute(seeds(CALENDARS | {"own": own}, assigned))
     built = counted.build(*run, command="run")
     assert built.succeeded, built.output[-2000:]
@@ -208,26 +213,56 @@ def test_a_load_writes_what_changed_and_a_changed_calendar_its_organizations(
     assert {slug for slug in before if before[slug] != after.get(slug)} == {new_york, kolkata}
     assert kolkata not in after
     clock = Clock.of(own, "America/New_York", START, END)
-    for created, seconds, stored in counted.rows(
-        "select d.created_at, f.time_to_completion_seconds, b.business_seconds_to_completion"
-        " from insights.fact_task_business_times as b"
-        " inner join insights.fact_tasks as f using (organization_id, task_id)"
-        " inner join insights.dim_tasks as d using (organization_id, task_id) where b.organization_id = md5(%s)::uuid",
-        new_york,
-    ):
-        assert stored == clock.business_seconds(created, seconds)
+    for mart, rows in _durations(counted, new_york).items():
+        assert rows
+        for began, seconds, stored in rows:
+            assert stored == clock.business_seconds(began, seconds), mart
 
-    # A task that moves to another organization counts by that one's hours, and only there.
-    moved = counted.value("select md5(%s)::uuid", f"{new_york} 0")
+    # A task and a case that move to another organization count by that one's hours, and only there.
+    always = slug_of("UTC", "always")
+    for table, key in (("tasks", f"{new_york} 0"), ("cases", f"case {new_york} 0")):
+        counted.execute(
+            f"update {table} set organization_id = md5('{always}')::uuid, updated_at = '2025-12-31 20:00+00'"
+            f" where id = md5('{key}')::uuid"
+        )
     counted.execute(
-        f"update tasks set organization_id = md5('{_slug('UTC', 'always')}')::uuid, updated_at = '2025-12-31 20:00+00'"
-        f" where id = '{moved}'"
+        f"update task_events set organization_id = md5('{always}')::uuid where task_id = md5('{new_york} 0')::uuid"
+    )
+    before = after
+    assert counted.build(*run, command="run").succeeded
+    after = _versions(counted)
+    assert {slug for slug in before if before[slug] != after[slug]} == {new_york, always}
+    left, came = (
+        {row[:2] for row in one[slug]} - {row[:2] for row in other[slug]}
+        for one, other, slug in ((before, after, new_york), (after, before, always))
+    )
+    assert left == came
+    assert {mart for mart, _key in left} == set(MARTS)
+    for rows in _durations(counted, always).values():
+        assert all(seconds == stored for _began, seconds, stored in rows)
+
+
+def test_a_status_that_a_late_event_removes_loses_its_business_time(counted: Warehouse) -> None:
+    run = ("--select", "+fact_task_status_business_times")
+    slug = slug_of("Pacific/Auckland", "office")
+    numbers = "select status_number from insights.fact_task_statuses where task_id = %s order by 1"
+    task, status, created = counted.rows(
+        "select task_id, current_status, created_at from insights.dim_tasks where organization_id = md5(%s)::uuid"
+        " and closed_at is null order by task_id limit 1",
+        slug,
+    )[0]
+    assert (status, counted.rows(numbers, task)) == ("IN_PROGRESS", [(1,), (2,), (3,)])
+    # By an earlier event the task was on hold from the beginning, so that the change to it begins nothing.
+    counted.execute(
+        event(f"'{task}'", slug, ("ON_HOLD", "ON_HOLD"), created)
+        + f"update tasks set updated_at = '2025-12-31 21:00+00' where id = '{task}'"
     )
     assert counted.build(*run, command="run").succeeded
+    assert counted.rows(numbers, task) == [(1,), (2,)]
     rows = counted.rows(
-        "select calendar, time_to_completion_seconds, business_seconds_to_completion from"
-        " insights.fact_task_business_times inner join insights.fact_tasks using (organization_id, task_id)"
-        " where task_id = %s",
-        moved,
+        "select f.status_number, f.duration_seconds is null, b.business_seconds is null from"
+        " insights.fact_task_statuses as f full join insights.fact_task_status_business_times as b"
+        " using (organization_id, status_id, task_id) where task_id = %s order by 1",
+        task,
     )
-    assert [(row[0], row[1] == row[2]) for row in rows] == [("always", True)]
+    assert rows == [(1, False, False), (2, True, True)]

@@ -168,7 +168,7 @@ def test_batches_keep_to_their_size_and_what_belongs_together_goes_together(
             )
         )
     )
-    # Facts of tasks take their dimension rows, statuses and business times with them: 10 // 4 = 2 tasks are tried.
+    # Facts of tasks take their dimension rows, statuses and the business times with them: 10 // 5 = 2 tasks are tried.
     report = run_purge(built, _with_batches(settings, 7, 10), plan, date(2026, 1, 5))
     batches: dict[int, dict[str, set[object]]] = defaultdict(lambda: defaultdict(set))
     deleted = Counter[int]()

@@ -17,6 +17,8 @@ LOADED = (
         "int_business_calendars",
         "int_business_intervals",
         "fact_task_business_times",
+        "fact_task_status_business_times",
+        "fact_case_business_times",
         "personal_cases",
         "fact_wellbeing_checkins",
         "dim_persons",

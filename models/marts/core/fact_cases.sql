@@ -25,6 +25,8 @@ final as (
         {{ utc_date('closed_at') }} as closed_date_key,
         status,
         severity,
+        {{ seconds_between('opened_at', 'closed_at') }} as time_to_close_seconds,
+        {{ hours(seconds_between('opened_at', 'closed_at')) }} as time_to_close_hours,
         linked_task_count,
         escalation_count,
         review_count,

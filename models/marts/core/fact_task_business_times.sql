@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['organization_id', 'task_id'],
-    pre_hook="{{ delete_foreign_business_times() }}",
+    pre_hook="{{ delete_foreign_business_times('fact_tasks', 'task_id', 'task_id') }}",
     indexes=[{'columns': ['organization_id', 'calendar_version']}, {'columns': ['loaded_at']}],
     meta={'load_of': 'fact_tasks'}
 ) }}
@@ -20,7 +20,7 @@ with tasks as (
         calendars.calendar,
         calendars.timezone,
         calendars.calendar_version
-    from ({{ tasks_of_changed_calendars() }}) as changed
+    from ({{ facts_of_changed_calendars('task_id', ['fact_tasks', 'dim_tasks']) }}) as changed
     inner join {{ ref('int_business_calendars') }} as calendars on changed.organization_id = calendars.organization_id
     inner join {{ ref('fact_tasks') }} as facts
         on changed.task_id = facts.task_id and changed.organization_id = facts.organization_id

@@ -116,6 +116,7 @@ CORRUPTIONS = {
         delete from insights.fact_cases where case_id in (select case_id from lost);
         delete from insights.dim_cases where case_id in (select case_id from lost);
         delete from insights_personal.personal_cases where case_id in (select case_id from lost);
+        delete from insights.fact_case_business_times where case_id in (select case_id from lost);
         update public.cases set updated_at = '2026-03-01' where id in (select case_id from lost);
         """,
     ),

@@ -50,8 +50,8 @@ CORRUPTED_REPORTS = {
         );
         """,
     ),
-    "assert_business_times_match_the_facts": Corruption(
-        "assert_business_times_match_the_facts",
+    "business_times_match": Corruption(
+        "business_times_match_fact_task_business_times",
         20,
         # Half of them are longer than the duration, and half are missing.
         """
@@ -70,6 +70,18 @@ CORRUPTED_REPORTS = {
         """
         insert into insights_staging.int_applicable_profiles (organization_id, domain, is_calendar_missing)
         select gen_random_uuid(), '*', true from generate_series(1, 21);
+        """,
+    ),
+    "assert_named_organizations_exist": Corruption(
+        "assert_named_organizations_exist",
+        24,
+        """
+        insert into insights_staging.targets (organization_slug, domain, measure, target_percent, min_count)
+        select 'unknown ' || n, '*', 'kept_deadlines', 50, 1 from generate_series(1, 20) as n;
+        insert into insights_staging.business_calendars (organization_slug, calendar, timezone)
+        select 'unknown ' || n, calendar, timezone
+        from insights_staging.business_calendars cross join generate_series(21, 24) as n
+        where organization_slug = 'sample-stores';
         """,
     ),
     "assert_volume_is_usual": Corruption(
