@@ -17,6 +17,7 @@ from orchestration.cli.texts import say
 
 if TYPE_CHECKING:
     from orchestration.config.settings import Settings
+    from orchestration.warehouse.init import InitReport
 
 
 @click.command(epilog="Example: insights init --admin-url postgresql://postgres@db.example.org/orgo")
@@ -57,6 +58,11 @@ def init(context: click.Context, admin_url: str | None, move_aside: bool, is_pla
         _show_plan(settings, admin_url, form, move_aside=move_aside)
     with open_session(admin_url) as connection:
         report = initialize(connection, settings, move_aside=move_aside)
+    _tell(settings, report)
+
+
+def _tell(settings: Settings, report: InitReport) -> None:
+    """Say what `insights init` has made and could not make."""
     for role in report.roles_created:
         say(f"Created the role {role}, without a password; set one with: alter role {role} password '...'")
     for table in report.dropped:
