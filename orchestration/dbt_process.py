@@ -25,6 +25,8 @@ RESULTS = "run_results.json"
 NEW_OBJECTS = 20_000
 DEBUG = "debug"  # the level of messages
 NOTED = "noted"  # what a message would be made of
+MADE = "made"  # the macro of a context, after its first call
+GLOBAL_PROJECT = "dbt"  # the name of dbt's own package of macros
 NODE = re.compile(r"[a-z_]+\.\w+\.")  # how the id of a node begins, which is the name of its session
 
 
@@ -43,6 +45,7 @@ def main() -> None:
 
     share_types()
     keep_sessions()
+    name_macros_at_once()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
     gc.enable()
@@ -171,6 +174,47 @@ def keep_sessions() -> None:
 
     PostgresConnectionManager.release = clear  # type: ignore[assignment, method-assign]
     PostgresConnectionManager.set_connection_name = find  # type: ignore[assignment, method-assign]
+
+
+def name_macros_at_once() -> None:
+    """Give each node the project's macros in two passes over their names, and make each macro once (decision D258).
+
+    dbt makes an object for each of about 900 macros twice a node, by three calls each, and looks each name up in every
+    package; at each call of a macro it copies the context of the node. The names, and which package wins, are the same.
+    """
+    from dbt.clients.jinja import MacroGenerator  # noqa: PLC0415 - dbt has imported it
+    from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder  # noqa: PLC0415 - dbt has imported it
+
+    make, new = MacroGenerator.get_macro, MacroGenerator.__new__
+
+    class Names(dict[str, Any], MacroNamespace):  # a mapping that is copied as a dict
+        def __init__(self, builder: Any, packages: dict[str, dict[str, Any]]) -> None:
+            internal: dict[str, Any] = {}
+            for name in reversed(builder.internal_package_names_order):
+                internal |= packages.get(name, {})
+            others = {name: found for name, found in packages.items() if name not in builder.internal_package_names}
+            own, root = others.get(builder.search_package, {}), others.get(builder.root_package, {})
+            MacroNamespace.__init__(self, {} if root is own else root, own, internal, others)
+            for names in (internal, {GLOBAL_PROJECT: internal}, others, root, own):  # the last one wins
+                self.update(names)
+
+    def build(builder: Any, macros: dict[str, dict[str, Any]], context: dict[str, Any]) -> Names:
+        node, stack = builder.node, builder.thread_ctx
+
+        def bound(macro: Any) -> Any:
+            generator = new(MacroGenerator)
+            generator.context, generator.macro, generator.node, generator.stack = context, macro, node, stack
+            return generator
+
+        return Names(builder, {name: {m.name: bound(m) for m in found.values()} for name, found in macros.items()})
+
+    def made(generator: Any) -> Any:
+        if MADE not in generator.__dict__:
+            generator.__dict__[MADE] = make(generator)
+        return generator.__dict__[MADE]
+
+    MacroNamespaceBuilder.build_namespace = build  # type: ignore[method-assign, assignment]
+    MacroGenerator.get_macro = made  # type: ignore[method-assign, assignment]
 
 
 def _discard(session: Any) -> bool:

@@ -16,16 +16,26 @@ from typing import Any, TextIO, cast
 
 import jinja2
 import pytest
+import sqlparse
 from dbt.cli.main import cli, dbtRunner
+from dbt.compilation import Compiler
 from dbt.constants import PARTIAL_PARSE_FILE_NAME
 from dbt.contracts.graph.manifest import Manifest
+from dbt.graph.graph import Graph
 from dbt.parser.manifest import extended_mashumuro_decoder, write_manifest
 from dbt_common.events.base_types import EventLevel
+from sqlparse.engine import FilterStack
 
 from orchestration import dbt, dbt_process, supervision
 from orchestration.config.files import PROJECT, Settings
 from orchestration.dbt_options import RUNNING
-from orchestration.dbt_process import NEW_OBJECTS, keep_sessions, leave_out_debugging, share_types
+from orchestration.dbt_process import (
+    NEW_OBJECTS,
+    keep_sessions,
+    leave_out_debugging,
+    name_macros_at_once,
+    share_types,
+)
 
 SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 # Each logger formats every event and searches it for every secret of the environment: a fifth of dbt's processor time.
@@ -34,8 +44,10 @@ NO_LOGGERS = ("--log-level", "none", "--log-level-file", "none")
 
 share_types()
 keep_sessions()
+name_macros_at_once()
 leave_out_debugging()
 _compile = jinja2.Environment.compile
+_link, _parse = Compiler.compile, sqlparse.parse
 _compiled: dict[tuple[type[jinja2.Environment], str], CodeType] = {}
 
 
@@ -73,7 +85,7 @@ def run_dbt(
     `supervision` or by the command `insights`.
     """
     commands = dbt_process.split(arguments)
-    if "--profile" in arguments or any(command[0] not in (*RUNNING, "parse") for command in commands):
+    if "--profile" in arguments or any(command[0] not in (*RUNNING, "compile", "parse") for command in commands):
         return supervision.run_dbt(arguments, environment, on_line, umask)
     # What no reader is given goes where the output of a process would go.
     stream = cast(TextIO, _Lines(on_line) if on_line else sys.__stdout__)
@@ -112,12 +124,16 @@ def _variables(environment: Mapping[str, str]) -> Iterator[None]:
         for name, value in environment.items():
             patch.setenv(name, value)
         patch.setattr(jinja2.Environment, "compile", _compile_once)
+        patch.setattr(Compiler, "compile", _link_once)
+        patch.setattr(sqlparse, "parse", _parse_flat)
         yield
 
 
 def _bound(environment: Mapping[str, str]) -> Manifest:
     """Return the project of a dbt with these environment variables, bound to its database."""
     manifest = parsed(environment["INSIGHTS_ENV"], environment["INSIGHTS_SCHEMA"])
+    for name in [name for name in manifest.nodes if name.startswith("sql_operation.")]:
+        del manifest.nodes[name]  # of an inline query that failed
     bind(manifest, environment.get("PGDATABASE", "orgo"))  # the default of profiles.yml
     return manifest
 
@@ -151,6 +167,28 @@ def _compile_once(environment: jinja2.Environment, source: str, *others: Any, **
         code: CodeType = _compile(environment, source, *others, **named)
         return code if others or named else _compiled.setdefault(key, code)
     return _compiled[key]
+
+
+def _parse_flat(sql: str) -> tuple[Any, ...]:
+    """Return the tokens of statements, grouped into expressions only where dbt looks for more than the first word.
+
+    dbt puts the rows that a unit test is given behind the first WITH, for which sqlparse builds a tree of the query.
+    """
+    statements = tuple(FilterStack().run(sql))  # type: ignore[no-untyped-call]
+    first = statements[0].token_first(skip_cm=True) if statements else None
+    return statements if first is not None and first.normalized == "WITH" else _parse(sql)
+
+
+def _link_once(compiler: Compiler, manifest: Manifest, write: bool = True, add_test_edges: bool = False) -> Graph:
+    """Return the graph of a project, which dbt makes and searches for cycles in each run, once for all runs."""
+    asked = compiler.config.args
+    # An inline query is a node of one run only; with artifacts, dbt writes a file of the graph.
+    if getattr(asked, "inline", None) or getattr(asked, "write_json", True):
+        return _link(compiler, manifest, write, add_test_edges)
+    graphs: dict[bool, Graph] = vars(manifest).setdefault("graphs of the tests", {})
+    if add_test_edges not in graphs:
+        graphs[add_test_edges] = _link(compiler, manifest, write, add_test_edges)
+    return graphs[add_test_edges]
 
 
 def bind(manifest: Manifest, database: str) -> None:
