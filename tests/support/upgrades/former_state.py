@@ -42,7 +42,7 @@ def dump(warehouse: Warehouse) -> bytes:
     with connect(warehouse.admin_url) as connection:
         create_operational_schema(connection)
         initialize(connection, warehouse.settings)
-        connection.execute(ROWS.encode())
+    warehouse.execute(ROWS)
     built = warehouse.build(*NO_TESTS, as_of=AS_OF)
     assert built.succeeded, built.output
     program = binaries.postgres_programs() / "pg_dump"
