@@ -29,7 +29,13 @@ LONGEST_FIRST = (
     *("test_quarter.py", "test_backlog.py", "test_dependants.py", "test_source_in_use.py", "test_changed_trends.py"),
     *("test_search_path.py", "test_claims.py", "test_newcomer.py", "test_other_packages.py", "test_killed_loads.py"),
     *("test_incident_warehouse.py", "test_incremental.py", "test_readers.py", "test_patterns.py", "test_tenants.py"),
-    *("test_cleared_references.py", "test_source_kinds.py", "test_late_rows.py", "test_connection.py"),
+    *(
+        "test_cleared_references.py",
+        "test_upgrade.py",
+        "test_source_kinds.py",
+        "test_late_rows.py",
+        "test_connection.py",
+    ),
 )
 
 
