@@ -87,7 +87,8 @@ def test_the_next_load_writes_what_changed(
         source.execute(
             "update tasks set status = 'COMPLETED', closed_at = now(), updated_at = now()"
             " where id in (select id from tasks where status = 'IN_PROGRESS' order by id limit 3);"
-            " set local session_replication_role = replica; delete from roles where id = (select max(id::text)::uuid from roles)"
+            " set local session_replication_role = replica;"
+            " delete from roles where id = (select max(id::text)::uuid from roles)"
         )
         result = source.build("--exclude-resource-type", "test", "unit_test", as_of=next_day)
         assert result.succeeded, result.output[-2000:]
