@@ -10,7 +10,7 @@ from pathlib import PurePath
 from orchestration.config.addresses import is_unencrypted
 from orchestration.config.expansion import REFERENCE, expand
 from orchestration.config.exposure import EVERY_ROLE, exposures
-from orchestration.config.masking import shown
+from orchestration.config.masking import as_written, shown
 from orchestration.config.model import silent_hours
 from orchestration.config.problems import KeyPath, Problem, closest, dotted, nearest
 from orchestration.config.rule import Rule, fits, path
@@ -28,7 +28,7 @@ _NAMED = {
     path("insights.digests.recipients"): "names two recipients, and only one of them would get its digests",
 }
 _ENGINE, _FILE = path("insights.warehouse.type"), path("insights.warehouse.path")
-_SNAPSHOT = path("insights.source.snapshot_directory")
+_SERVING, _SNAPSHOT = path("insights.warehouse.serving_url"), path("insights.source.snapshot_directory")
 _ACCESS: KeyPath = ("insights", "access")
 # Pairs of roles that must differ.
 _USERS = tuple(
@@ -59,7 +59,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         Rule(partial(_profile_of_the_environment_exists, environ), (profiles,)),
         *_agreements(settings),
         Rule(_engine_is_supported, (_ENGINE,)),
-        Rule(_file_is_used, (_FILE, _ENGINE)),
+        *(Rule(partial(_is_used, where), (where, _ENGINE)) for where in (_FILE, _SERVING)),
         Rule(partial(_file_has_a_name_of_its_own, environ), (_FILE, _ENGINE, schema, source)),
         *(Rule(partial(_is_absolute, environ, where), (where,)) for where in (_FILE, _SNAPSHOT)),
         *(Rule(partial(_users_differ, *two), two) for two in _USERS),
@@ -157,10 +157,12 @@ def _engine_is_supported(settings: Settings) -> Iterator[Problem]:
         yield finding(settings, "error", _ENGINE, engine, says)
 
 
-def _file_is_used(settings: Settings) -> Iterator[Problem]:
-    file, engine = settings.insights.warehouse.path, settings.insights.warehouse.type
-    if file and engine != "duckdb" and not REFERENCE.search(file):
-        yield finding(settings, "warning", _FILE, file, f"has no effect with warehouse.type {engine}; remove it")
+def _is_used(where: KeyPath, settings: Settings) -> Iterator[Problem]:
+    """Check that a key of a file of DuckDB is not set for another engine."""
+    value, engine = getattr(settings.insights.warehouse, str(where[-1])), settings.insights.warehouse.type
+    if value and engine != "duckdb" and not REFERENCE.search(value):
+        says = f"has no effect with warehouse.type {engine}; remove it"
+        yield finding(settings, "warning", where, as_written(str(where[-1]), value), says)
 
 
 def _file_has_a_name_of_its_own(environ: Mapping[str, str], settings: Settings) -> Iterator[Problem]:

@@ -50,3 +50,13 @@ def test_a_file_beside_a_server_is_a_warning(project: ConfigProject) -> None:
         f"{CONFIG}:{line}: insights.warehouse.path is /srv/warehouse.duckdb: has no effect with warehouse.type"
         " postgres; remove it"
     ]
+
+
+def test_a_serving_database_beside_a_server_is_a_warning_without_its_password(project: ConfigProject) -> None:
+    before = project.said("warning")
+    url = 'serving_url: "${INSIGHTS_SERVING_URL}"'
+    line = project.edit(url, "serving_url: postgresql://etl:pass@db/serving")
+    assert [text for text in project.said("warning") if text not in before] == [
+        f"{CONFIG}:{line}: insights.warehouse.serving_url is postgresql://etl:***@db/serving: has no effect with"
+        " warehouse.type postgres; remove it"
+    ]
