@@ -29,7 +29,7 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.duckdb.file import OWNER_ONLY
 from orchestration.warehouse.duckdb.guard import check_snapshot_rows
 from orchestration.warehouse.duckdb.prepare import prepare
-from orchestration.warehouse.source_guard import Confirmed, check_source_rows
+from orchestration.warehouse.source.guard import Confirmed, check_source_rows
 from orchestration.warehouse.writer_lock import writer_lock
 
 # Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.

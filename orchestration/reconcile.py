@@ -20,7 +20,7 @@ from orchestration.flows import FACTS
 from orchestration.manifest import KINDS, PACKAGE, Relation, marts, nodes, read_manifest, relations
 from orchestration.warehouse.connection import open_session
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_guard import Confirmed
+from orchestration.warehouse.source.guard import Confirmed
 from orchestration.warehouse.written import Written, database_time, written_since
 
 __all__ = ["Recount", "Written", "reconcile", "recount"]

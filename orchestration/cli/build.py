@@ -29,7 +29,7 @@ def build(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, dbt_ar
     """
     from orchestration import dbt, dbt_options
     from orchestration.config.files import load_settings
-    from orchestration.warehouse.source_guard import Confirmed
+    from orchestration.warehouse.source.guard import Confirmed
 
     dbt_options.check_arguments(dbt_arguments)
     settings = load_settings()
@@ -50,7 +50,7 @@ def reconcile(as_of: date | None, accept_vanished: bool, accept_cutoff: bool) ->
     from orchestration.config.files import load_warehouse_settings
     from orchestration.reconcile import reconcile as run_reconcile
     from orchestration.reconcile import recount
-    from orchestration.warehouse.source_guard import Confirmed
+    from orchestration.warehouse.source.guard import Confirmed
 
     settings = load_warehouse_settings(
         "a file does not see its source change. Take a new snapshot, then: insights rebuild --yes"
@@ -75,7 +75,7 @@ def rebuild(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, yes:
     """
     from orchestration import dbt
     from orchestration.config.files import load_settings
-    from orchestration.warehouse.source_guard import Confirmed
+    from orchestration.warehouse.source.guard import Confirmed
 
     if not yes:
         raise click.ClickException(
@@ -107,7 +107,7 @@ def run_job(job: str, as_of: date | None, accept_vanished: bool, accept_cutoff: 
     """
     from orchestration.config.files import load_warehouse_settings
     from orchestration.runs.local import run_job as run_steps
-    from orchestration.warehouse.source_guard import Confirmed
+    from orchestration.warehouse.source.guard import Confirmed
 
     confirmed = Confirmed(vanished=accept_vanished, cutoff=accept_cutoff)
     settings = load_warehouse_settings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow.models.param import Param
 from airflow.utils.context import Context
 
-from orchestration.warehouse.source_guard import Confirmed
+from orchestration.warehouse.source.guard import Confirmed
 
 _DESCRIPTIONS = {
     "accept_vanished": "Confirms that rows which vanished from the operational tables were deleted on purpose.",

@@ -23,7 +23,7 @@ from orchestration.monitoring.families import FAMILIES, metric
 from orchestration.monitoring.outcomes import Outcome, outcomes
 from orchestration.monitoring.processor import server_seconds
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_silence import HOUR, silences
+from orchestration.warehouse.source.silence import HOUR, silences
 from orchestration.warehouse.status import mart_ages
 
 LOG = logging.getLogger(__name__)

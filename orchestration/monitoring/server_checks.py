@@ -18,7 +18,7 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import SENT
 from orchestration.warehouse.loads import check_source
 from orchestration.warehouse.releases import check_release, newest, scripts_sha256
-from orchestration.warehouse.source_silence import silent
+from orchestration.warehouse.source.silence import silent
 from orchestration.warehouse.unknown_names import unknown_names
 
 OLDEST_SERVER, NEWEST_SERVER = 15, 18

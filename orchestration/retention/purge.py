@@ -19,7 +19,7 @@ from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import Retained, RetentionClass
 from orchestration.retention.rows import Batch, count_leaving, delete_batch, halves, identifier, leaving_batches
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_guard import vanished_rows
+from orchestration.warehouse.source.guard import vanished_rows
 from orchestration.warehouse.writer_lock import writer_lock
 
 # A batch that cannot get its locks within this time fails, because other sessions would queue behind it.

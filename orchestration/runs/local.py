@@ -20,7 +20,7 @@ from orchestration.runs.limits import time_limit
 from orchestration.runs.readiness import Needs, lacking, notices, skip_reason
 from orchestration.runs.work import BUILD_MODELS, WORK, Run, check_load_log, dbt_command, run_dbt
 from orchestration.supervision import stopping_raises
-from orchestration.warehouse.source_guard import Confirmed
+from orchestration.warehouse.source.guard import Confirmed
 
 Pause = Callable[[float], None]
 

@@ -14,8 +14,8 @@ from orchestration.manifest import marts
 from orchestration.warehouse.clock import check_as_of
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import check_source, missing_loads, newest_loads
-from orchestration.warehouse.source_guard import Confirmed, check_source_rows
-from orchestration.warehouse.source_silence import silent
+from orchestration.warehouse.source.guard import Confirmed, check_source_rows
+from orchestration.warehouse.source.silence import silent
 from orchestration.warehouse.unknown_names import unknown_names
 
 

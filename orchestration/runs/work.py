@@ -26,7 +26,7 @@ from orchestration.errors import (
 )
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import missing_loads, newest_loads
-from orchestration.warehouse.source_guard import Confirmed
+from orchestration.warehouse.source.guard import Confirmed
 
 if TYPE_CHECKING:
     from orchestration.exports.scheduled import Period

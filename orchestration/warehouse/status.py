@@ -14,7 +14,7 @@ from orchestration.config.files import Settings
 from orchestration.config.variables import AS_OF
 from orchestration.errors import InsightsError
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_rows import rows_behind
+from orchestration.warehouse.source.rows import rows_behind
 
 
 @dataclass(frozen=True)

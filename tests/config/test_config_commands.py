@@ -34,7 +34,7 @@ def test_check_prints_what_it_finds_and_counts() -> None:
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert [line.split(":")[0] for line in lines] == ["warning"] * 3 + ["note"] * 12 + [
-        "0 errors, 3 warnings, 12 notes"
+        "0 errors, 3 warnings, 13 notes"
     ]
 
 
@@ -49,7 +49,7 @@ def test_check_fails_on_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         f"error: {path}:3: insights.patterns.monthly.max_events: this key is unknown. Did you mean min_events? Known"
         " here: window_days, min_events, min_distinct_sources",
     ]
-    assert result.output.splitlines()[-1].startswith("2 errors, 3 warnings, 12 notes")
+    assert result.output.splitlines()[-1].startswith("2 errors, 3 warnings, 13 notes")
     with pytest.raises(InsightsError, match="has 2 errors"):
         commands.main(["config", "show"], standalone_mode=False)
 

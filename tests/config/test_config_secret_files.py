@@ -30,6 +30,7 @@ KEY = "0f8c1d3b5a79e2460f8c1d3b5a79e2461b"
 IN_FILES = {
     "INSIGHTS_WAREHOUSE_URL": "postgresql://etl:pw@h/orgo",
     "INSIGHTS_EXPORT_WAREHOUSE_URL": "postgresql://export:pw@h/orgo",
+    "INSIGHTS_SERVING_URL": "postgresql://serving:pw@h/orgo",
     "INSIGHTS_REDIS_URL": "redis://:pw@h/1",
     "INSIGHTS_CORE_API_URL": "https://core.example.org",
     "INSIGHTS_CORE_API_TOKEN": "token of Core Services",

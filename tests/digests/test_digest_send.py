@@ -24,7 +24,7 @@ from orchestration.monitoring.server_checks import server_checks
 from orchestration.runs.work import WORK, Run
 from orchestration.warehouse.claims import held
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_guard import Confirmed
+from orchestration.warehouse.source.guard import Confirmed
 
 pytestmark = pytest.mark.services
 

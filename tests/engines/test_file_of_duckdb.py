@@ -21,7 +21,7 @@ from orchestration.errors import RefusedError
 from orchestration.source_snapshot.take import Wanted, take_snapshot
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.duckdb.guard import check_snapshot_rows
-from orchestration.warehouse.source_guard import Confirmed
+from orchestration.warehouse.source.guard import Confirmed
 from workshop.services import LocalPostgres
 
 pytest_plugins = ["support.command"]

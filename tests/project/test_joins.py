@@ -37,6 +37,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "case_escalations": OWN_ROWS,
         "in:case_id": OWN_ROWS,
         "counts": BY_ID,
+        "former": BY_ID,
     },
     "int_daily_counts": {"days": SHARED},
     "int_entity_labels_checked": {"in:label_id": BY_ID},

@@ -21,7 +21,7 @@ from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_guard import Confirmed, check_source_rows
+from orchestration.warehouse.source.guard import Confirmed, check_source_rows
 from orchestration.warehouse.writer_lock import writer_lock
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres

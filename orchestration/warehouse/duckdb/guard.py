@@ -7,7 +7,7 @@ from orchestration.errors import RefusedError
 from orchestration.source_snapshot.description import read_description
 from orchestration.warehouse.duckdb.file import opened, quoted
 from orchestration.warehouse.names import Names
-from orchestration.warehouse.source_guard import Confirmed, vanished
+from orchestration.warehouse.source.guard import Confirmed, vanished
 
 
 def check_snapshot_rows(settings: Settings, confirmed: Confirmed) -> None:

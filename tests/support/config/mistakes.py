@@ -33,7 +33,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:33: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
+        "{file}:34: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
     ),
     (
         CONFIG,
@@ -258,7 +258,7 @@ MISTAKES = [
         CONFIG,
         "schema: public",
         "schema: insights",
-        "{file}:15: insights.warehouse.schema is insights: must differ from source.schema",
+        "{file}:16: insights.warehouse.schema is insights: must differ from source.schema",
     ),
     (
         CONFIG,

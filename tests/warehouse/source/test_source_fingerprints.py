@@ -16,8 +16,8 @@ from support.warehouse import Warehouse
 from orchestration.config.files import Settings
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_fingerprints import COMPARED, KEPT
-from orchestration.warehouse.source_guard import Confirmed, check_source_rows
+from orchestration.warehouse.source.fingerprints import COMPARED, KEPT
+from orchestration.warehouse.source.guard import Confirmed, check_source_rows
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 

@@ -21,7 +21,7 @@ from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_guard import Confirmed, check_source_rows
+from orchestration.warehouse.source.guard import Confirmed, check_source_rows
 from orchestration.warehouse.status import read_status
 from workshop.sample.load import SAMPLE_AS_OF
 

@@ -14,9 +14,9 @@ from orchestration.config.tokens import WATCHED
 from orchestration.runs.readiness import Needs, lacking, notices
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_guard import Confirmed
-from orchestration.warehouse.source_rows import source_rows
-from orchestration.warehouse.source_silence import Silence, silences
+from orchestration.warehouse.source.guard import Confirmed
+from orchestration.warehouse.source.rows import source_rows
+from orchestration.warehouse.source.silence import Silence, silences
 
 SECOND = 1 / 3600
 

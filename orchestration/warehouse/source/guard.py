@@ -12,8 +12,8 @@ from orchestration.config.model import Etl
 from orchestration.errors import RefusedError
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.loads import check_source
-from orchestration.warehouse.source_fingerprints import Fingerprints
-from orchestration.warehouse.source_rows import SourceRows, cutoffs, row_counts, source_rows
+from orchestration.warehouse.source.fingerprints import Fingerprints
+from orchestration.warehouse.source.rows import SourceRows, cutoffs, row_counts, source_rows
 
 # Every row of an organization that is missing from this table is rejected, however few organizations there are.
 OWNERS = "organizations"

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source_fingerprints import COMPARED, UNKNOWN, Fingerprints, IdSums
+from orchestration.warehouse.source.fingerprints import COMPARED, UNKNOWN, Fingerprints, IdSums
 
 # The tables whose rows are dated raw events, and the column with their date.
 DATED = {"tasks": "created_at", "cases": "created_at", "wellbeing_checkins": "created_at"}
