@@ -20,9 +20,6 @@
     select case_id from {{ ref('int_task_lifecycle') }}
     where case_id is not null
     union
-    select former_case_id from {{ ref('int_task_lifecycle') }}
-    where former_case_id is not null
-    union
     -- A profile counts for cases without tasks only.
     select former.case_id
     from {{ stored }} as former
@@ -31,21 +28,29 @@
     union
     {{ cases_with_other_reviews(stored, since) }}
     union
-    -- A task that changed and is rejected now is in no delta. It may have left another case before.
-    select left_cases.case_id
+    -- A task that changed and is rejected or out of retention is in no delta. It may have left another case: dim_tasks, which is built later,
+    -- has the tasks as the previous load stored them.
+    select linked.case_id
     from (
         select
             task_id,
             case_id
-        from {{ ref('int_tasks_checked') }}
-        where {{ few('updated_at >= ' ~ since) }} and not is_accepted
-    ) as rejected
-    left join {{ stored_mart('dim_tasks') }} as former on rejected.task_id = former.task_id
-    cross join lateral (values (rejected.case_id), (former.case_id)) as left_cases (case_id)
-    where left_cases.case_id is not null
-    {%- if 'tasks' not in unchanged or 'cases' not in unchanged %}
+        from {{ ref('stg_tasks') }}
+        where {{ few('updated_at >= ' ~ since) }}
+    ) as changed_tasks
+    left join {{ stored_mart('dim_tasks') }} as former on changed_tasks.task_id = former.task_id
+    cross join lateral (values (changed_tasks.case_id), (former.case_id)) as linked (case_id)
+    where linked.case_id is not null
     union
-    {{ cases_that_lost_a_task(stored, window) }}
+    select lost.case_id
+    from ({{ cases_that_lost_a_task(stored, window) }}) as lost
+    {%- if 'tasks' in unchanged and 'cases' in unchanged %}
+    -- Of a task that was purged it is not known which case it has left.
+    where
+        exists (
+            select 1 from {{ ref('stg_tasks') }}
+            where updated_at >= {{ since }} and created_at < {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+        )
     {%- endif %}
 {%- endmacro %}
 

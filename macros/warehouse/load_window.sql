@@ -44,18 +44,19 @@
 {% endmacro %}
 
 {#- post-hook: adds one row to the load log, in the transaction that writes the relation, so a killed run leaves the old watermark. A
-    model with `meta.delta` loads the rows of its delta table, so it logs that table's window; a report with `meta.load_of` logs the
+    model with `meta.delta` loads the rows of its delta table, so it logs that table's window, and the writer lock with which that table read the source; a report with `meta.load_of` logs the
     window of the fact that it reads. A dry run with `--empty` loads nothing. -#}
 {% macro log_load() %}
     {% if is_empty_run() %}{{ return('') }}{% endif %}
     {% set meta = config.get('meta') or {} %}
     {% set delta = meta.get('delta') or meta.get('load_of') %}
     insert into {{ source('insights_ops', 'load_log') }}
-        (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment, claim_number)
+        (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment, claim_number, source_claim)
     {% if delta %}
     select
         '{{ model.name }}', date '{{ as_of() }}', horizon, loaded_from, loaded_through, cutoff, '{{ invocation_id }}', '{{ target.name }}',
-        {{ claim_number() or 'null' }}
+        {{ claim_number() or 'null' }},
+        source_claim
     from {{ source('insights_ops', 'load_log') }}
     where relation_name = '{{ delta }}'
     order by load_log_id desc
@@ -71,6 +72,7 @@
         date '{{ window.cutoff }}',
         '{{ invocation_id }}',
         '{{ target.name }}',
+        {{ claim_number() or 'null' }},
         {{ claim_number() or 'null' }}
     )
     {% endif %}

@@ -6,15 +6,8 @@
     {{- return(source('previous_load', name)) -}}
 {%- endmacro %}
 
-{#- The case that a task was in when it was stored. A task that moved to another organization was stored there. -#}
-{% macro former_case_id(row) -%}
-    (
-            select stored_tasks.case_id
-            from {{ stored_mart('dim_tasks') }} as stored_tasks
-            where stored_tasks.task_id = {{ row }}.task_id
-            limit 1
-        )
-{%- endmacro %}
+{#- pre-hook of a mart that `reader` reads in the state of the previous load: dbt builds the reader first. It runs no statement. -#}
+{% macro written_after(reader) -%}{%- endmacro %}
 
 {#- A select of the stored tasks whose requester was sensitive: organization_id, task_id, is_flagged (whether the stored row says that the
     requester was removed). A dim_tasks of an older release gains the column only when it is written. Unit tests override it. -#}

@@ -1,27 +1,28 @@
 {#- The operational tables whose old rows are the same as when all of this model's feeds, and `beside`, were last loaded: a list of names.
     What a load would compare row by row to find late, deleted or cleared rows needs no comparison then (decision D256). The fingerprints are
-    made by `insights build` and by the DAGs; for a plain dbt, and where these relations come from different loads, the list is empty. -#}
+    made by `insights build` and by the DAGs; for a plain dbt, and where the delta tables of these relations come from different loads, the list
+    is empty. -#}
 {% macro unchanged_sources(window, beside=[]) %}
     {% set claim = claim_number() %}
     {% if not claim or not window.loaded_from or window.loaded_from == '-infinity' %}{{ return([]) }}{% endif %}
     {% set relations = config.get('meta').feeds + beside %}
     {% set query %}
         with loads as (
-            select distinct on (relation_name) claim_number
+            select distinct on (relation_name) source_claim
             from {{ source('insights_ops', 'load_log') }}
             where relation_name in ({{ sql_list(relations) }}) and claim_number is distinct from {{ claim }}
             order by relation_name, load_log_id desc
         ),
 
         last_load as (
-            select max(claim_number) as claim_number
+            select max(source_claim) as source_claim
             from loads
-            having count(claim_number) = {{ relations | length }} and count(distinct claim_number) = 1
+            having count(source_claim) = {{ relations | length }} and count(distinct source_claim) = 1
         )
 
         select now.table_name
         from last_load
-        inner join {{ source('insights_ops', 'source_fingerprints') }} as before on last_load.claim_number = before.claim_number
+        inner join {{ source('insights_ops', 'source_fingerprints') }} as before on last_load.source_claim = before.claim_number
         inner join {{ source('insights_ops', 'source_fingerprints') }} as now
             on before.table_name = now.table_name and now.claim_number = {{ claim }}
         where

@@ -64,7 +64,8 @@
 {#- Deletes the rows that another table does not have, and inserts those that only the other has. -#}
 {% macro replace_other_rows(table, made, columns) %}
     {#- The planner would sort both tables by their keys, or compare all rows of an organization with each other. -#}
-    {% set replacement = ['set local enable_mergejoin = off'] + replacement_of_rows(table, made, columns, model) %}
+    {% set replacement = replacement_of_rows(table, made, columns, model) %}
+    {% set replacement = ['set local enable_mergejoin = off'] + replacement + ['set local enable_mergejoin to default'] %}
     {% call statement('replace_other_rows') %}{{ replacement | join(';') }}{% endcall %}
 {% endmacro %}
 

@@ -2,7 +2,11 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['organization_id', 'task_id'],
-    pre_hook=["{{ keep_former_rows(ref('int_task_lifecycle')) }}", "{{ delete_moved_rows(ref('int_task_lifecycle')) }}"],
+    pre_hook=[
+        "{{ written_after(ref('int_case_lifecycle')) }}",
+        "{{ keep_former_rows(ref('int_task_lifecycle')) }}",
+        "{{ delete_moved_rows(ref('int_task_lifecycle')) }}",
+    ],
     indexes=[
         {'columns': ['organization_id', 'created_at']},
         {'columns': ['organization_id', 'label_base', 'label_category']},

@@ -25,7 +25,8 @@ create table if not exists {ops}.load_log (
     invocation_id varchar not null,
     environment varchar not null,
     logged_at timestamptz not null default now(),
-    claim_number bigint
+    claim_number bigint,
+    source_claim bigint
 );
 
 create table if not exists {ops}.source_counts (

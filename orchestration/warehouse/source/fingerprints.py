@@ -14,15 +14,26 @@ from psycopg import sql
 from orchestration.config.files import PROJECT, dbt_variables
 from orchestration.warehouse.database import Database
 
-# The tables whose old rows loads would otherwise compare with what is stored (decision D256), each with the column that
-# says when a row was created. Of organizations all rows are old: a new one can have old tasks.
-COMPARED: dict[str, str | None] = {
-    "organizations": None,
-    "tasks": "created_at",
-    "task_events": "created_at",
-    "task_comments": "created_at",
-    "cases": "created_at",
-    "person_profiles": "created_at",
+
+@dataclass(frozen=True)
+class Compared:
+    """A table whose old rows loads would otherwise compare with what is stored (decision D256).
+
+    `created` is the column that says when a row was created; without one, all rows are old. `hashed` are the columns of
+    type uuid that identify a row, and in events and comments those that say which task it belongs to.
+    """
+
+    created: str | None = "created_at"
+    hashed: tuple[str, ...] = ("id",)
+
+
+COMPARED = {
+    "organizations": Compared(created=None),  # a new one can have old tasks
+    "tasks": Compared(),
+    "task_events": Compared(hashed=("id", "task_id", "organization_id")),
+    "task_comments": Compared(hashed=("id", "task_id")),
+    "cases": Compared(),
+    "person_profiles": Compared(),
 }
 # The last of these parts of the overlap is left to the dates: 15 minutes of six hours. A transaction that takes longer
 # makes the next load compare a table for nothing.
@@ -35,7 +46,7 @@ NEVER = "-infinity"
 class Fingerprint:
     """The old rows of a table, those that were created before a moment, as the sum of their hashed ids.
 
-    `claim` is the load that made it, `rules` its release and a hash of its configuration and seeds, and
+    `claim` is the load that made it, `rules` its release and a hash of what decides which rows a load accepts, and
     `unchanged_since` the first load whose relations have read all of these rows by these rules.
     """
 
@@ -73,7 +84,8 @@ class Fingerprints:
         """Read them; `as_of` is the day of the load.
 
         A moment lies a part of the overlap before the end of the load: then transactions that are under way change no
-        fingerprint, and no row is younger than a fingerprint but too old for the next load. It never goes back.
+        fingerprint, and no row is younger than a fingerprint but too old for the next load. It goes back only if the
+        clock was ahead.
         """
         query = sql.SQL(
             """
@@ -87,7 +99,7 @@ class Fingerprints:
             """
             select greatest(
                 least(clock_timestamp(), (%s::date)::timestamp at time zone 'UTC') - make_interval(hours => %s) / %s,
-                (select max(counted_until) from {})
+                (select max(counted_until) from {} where counted_until <= clock_timestamp())
             )::text
             """
         ).format(db.ops("source_fingerprints"))
@@ -95,16 +107,19 @@ class Fingerprints:
         return cls(known, until, _rules(db))
 
     def sums(self, table: str, created: sql.Composable | None) -> list[sql.Composable]:
-        """Return the two columns of a query over a table that `IdSums` takes; without a date, all rows count.
+        """Return the two columns of a query over a table that `IdSums` takes; without a date, all rows are old.
 
         Moments are literals, which postgres_fdw passes on.
         """
         known = self.known[table].until if table in self.known else NEVER
-        summed = sql.SQL("coalesce(sum(uuid_hash(id)){}, 0)")
+        hashes = [sql.SQL("uuid_hash({})").format(sql.Identifier(column)) for column in COMPARED[table].hashed]
+        # Not one sum for each column, which would stay the same if two rows exchanged their values. NULL counts as 0.
+        mixed = sql.SQL(" # ").join(sql.SQL("coalesce({}, 0)").format(one) for one in hashes)
+        summed = sql.SQL("coalesce(sum({}){}, 0)")
         if created is None:
-            return [summed.format(sql.SQL(""))] * 2
+            return [summed.format(mixed, sql.SQL(""))] * 2
         is_old = sql.SQL(" filter (where {} < {}::timestamptz)")
-        return [summed.format(is_old.format(created, sql.Literal(moment))) for moment in (known, self.until)]
+        return [summed.format(mixed, is_old.format(created, sql.Literal(moment))) for moment in (known, self.until)]
 
     def store(self, db: Database, claim: int, found: Mapping[str, IdSums]) -> None:
         """Store what this load found, and forget what no load compares any more."""
@@ -144,8 +159,9 @@ class Fingerprints:
 
 
 def _rules(db: Database) -> str:
-    """Return the release with a hash of the variables and seeds, which decide together what a load accepts."""
+    """Return the release with a hash of the variables, SQL and seeds, which decide together what a load accepts."""
     digest = hashlib.sha256(json.dumps(dbt_variables(db.settings), sort_keys=True).encode())
-    for seed in sorted((PROJECT / "seeds").glob("*.csv")):
-        digest.update(seed.read_bytes())
+    for folder, pattern in (("macros", "*.sql"), ("models", "*.sql"), ("seeds", "*.csv")):
+        for file in sorted((PROJECT / folder).rglob(pattern)):
+            digest.update(file.read_bytes())
     return f"{version('orgo-insights')} {digest.hexdigest()}"

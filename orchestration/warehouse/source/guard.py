@@ -51,9 +51,10 @@ def check_source_rows(db: Database, as_of: date, confirmed: Confirmed, claim: in
         )
     if not confirmed.cutoff:
         _check_cutoff(found, after, etl)
-    _store(db, found)
-    if fingerprints and claim:
-        fingerprints.store(db, claim, {rows.table: rows.id_sums for rows in found})
+    with db.errors(), db.connection.transaction():
+        _store(db, found)
+        if fingerprints and claim:
+            fingerprints.store(db, claim, {rows.table: rows.id_sums for rows in found})
 
 
 def vanished_rows(db: Database) -> str | None:

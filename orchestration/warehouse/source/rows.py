@@ -95,10 +95,11 @@ def _count(  # noqa: PLR0913 - all but four are optional, and given by name
 
 def _id_sums(db: Database, table: str, fingerprints: Fingerprints) -> list[sql.Composable]:
     """Return the columns for the fingerprint of a table; none if it has none, or if its id or date has another type."""
-    if table not in COMPARED or _type(db, table, "id") != "uuid":
+    compared = COMPARED.get(table)
+    if compared is None or {_type(db, table, column) for column in compared.hashed} != {"uuid"}:
         return []
-    created = _comparable(db, table, COMPARED[table])
-    return [] if COMPARED[table] and created is None else fingerprints.sums(table, created)
+    created = _comparable(db, table, compared.created)
+    return [] if compared.created and created is None else fingerprints.sums(table, created)
 
 
 def _newest(db: Database, changed: sql.Composable | None) -> sql.Composable:

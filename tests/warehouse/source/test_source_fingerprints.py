@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from support import small_scenario
+from support import in_process, small_scenario
 from support.small_scenario import ARRIVED, NEXT_DAY, comment, event, task, uid
 from support.warehouse import Warehouse
 
+from orchestration import dbt
 from orchestration.config.files import Settings
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
@@ -93,11 +94,19 @@ def test_old_rows_that_come_or_go_are_seen_and_young_ones_are_not(prepared: Ware
     )
     look(prepared, 6)
     assert unchanged(prepared) == set(COMPARED) - {"task_comments"}
+    # Two events exchange their tasks.
+    prepared.execute(
+        "with two as (select id, task_id, lead(task_id) over in_order as next, lag(task_id) over in_order as last"
+        " from (select * from task_events order by id limit 2) as e window in_order as (order by id))"
+        " update task_events as e set task_id = coalesce(next, last) from two where e.id = two.id"
+    )
+    look(prepared, 7)
+    assert unchanged(prepared) == set(COMPARED) - {"task_events"}
     # Of organizations, the newest one counts too.
     prepared.execute(
         "insert into organizations (id, slug, display_name, timezone) values (gen_random_uuid(), 'new', 'New', 'UTC')"
     )
-    look(prepared, 7)
+    look(prepared, 8)
     assert unchanged(prepared) == set(COMPARED) - {"organizations"}
 
 
@@ -116,6 +125,14 @@ def test_an_older_day_does_not_take_the_moment_back(prepared: Warehouse) -> None
     look(prepared, 2, SAMPLE_AS_OF)
     moments = "select distinct counted_until::text from insights_ops.source_fingerprints"
     assert prepared.rows(moments) == [("2026-01-01 23:45:00+00",)]
+
+
+def test_a_clock_that_was_ahead_leaves_no_moment_in_the_future(prepared: Warehouse) -> None:
+    look(prepared, 1)
+    prepared.execute("update insights_ops.source_fingerprints set counted_until = now() + interval '1 year'")
+    look(prepared, 2)
+    query = "select distinct counted_until::text from insights_ops.source_fingerprints where claim_number = 2"
+    assert prepared.rows(query) == [("2025-12-31 23:45:00+00",)]
 
 
 def test_other_rules_compare_everything_anew(prepared: Warehouse) -> None:
@@ -240,29 +257,88 @@ def test_old_tasks_of_an_organization_that_comes_later_are_loaded(scenario: Ware
     assert scenario.value(query, uid("early")) == 1
 
 
-def plain(warehouse: Warehouse) -> None:
-    """As a plain dbt loads: nobody has looked at the source, and the load log names no lock."""
-    load(warehouse)
-    warehouse.execute(
-        "update insights_ops.load_log set claim_number = null where claim_number = (select max(claim_number) from"
-        " insights_ops.load_log)"
+def test_a_task_out_of_retention_that_moves_changes_both_cases(scenario: Warehouse) -> None:
+    scenario.execute(task("ancient", "old_home", "2020-03-01 08:00"))
+    load(scenario)
+    before = counts(scenario, "old_home", "new_home")
+    scenario.execute(
+        f"update tasks set case_id = '{uid('new_home')}', updated_at = {MOVED_DATE} where id = '{uid('ancient')}'"
     )
+    load(scenario)
+    assert unchanged(scenario) == set(COMPARED)
+    after = counts(scenario, "old_home", "new_home")
+    assert [now - then for now, then in zip(after, before, strict=True)] == [-1, 1]
 
 
-def of_some_marts(warehouse: Warehouse) -> None:
+def by_a_plain_dbt(warehouse: Warehouse) -> None:
+    given = {"as_of": str(NEXT_DAY)}
+    succeeded, output = in_process.run(warehouse.settings, ["run", *LOAD], warehouse.etl_url, given, 0)
+    assert succeeded, output[-3000:]
+
+
+def of_marts_without_their_delta(warehouse: Warehouse) -> None:
+    assert warehouse.build("--select", *MARTS, command="run", as_of=NEXT_DAY).succeeded
+
+
+def of_one_mart(warehouse: Warehouse) -> None:
     assert warehouse.build("--select", "fact_tasks", command="run", as_of=NEXT_DAY).succeeded
 
 
-@pytest.mark.parametrize("between", [plain, of_some_marts])
-def test_after_a_load_that_cannot_be_compared_with_everything_is(
+@pytest.mark.parametrize("between", [of_marts_without_their_delta, of_one_mart])
+def test_what_a_load_of_some_marts_has_not_read_is_found_by_the_next(
     scenario: Warehouse, between: Callable[[Warehouse], None]
 ) -> None:
     count = "select event_count from insights.fact_tasks where task_id = %s"
+    load(scenario)
     before = scenario.value(count, uid("hushed"))
-    load(scenario)
     scenario.execute(event("hushed", "metadata_updated", ARRIVED, before))
-    # The look of the load in between takes in the event; its marts do not, or nobody knows whether they do.
-    look(scenario, scenario.value("select max(claim_number) + 1 from insights_ops.source_fingerprints"), NEXT_DAY)
-    between(scenario)
+    between(scenario)  # it looks at the source and sees the event, which its marts do not get
+    assert scenario.value(count, uid("hushed")) == before
     load(scenario)
+    assert scenario.value(count, uid("hushed")) == before + 1
+
+
+def test_after_a_plain_dbt_everything_is_compared(scenario: Warehouse) -> None:
+    load(scenario)
+    by_a_plain_dbt(scenario)
+    count = "select event_count from insights.fact_tasks where task_id = %s"
+    before = scenario.value(count, uid("hushed"))
+    newest = "select max(claim_number) from insights_ops.source_fingerprints"
+    scenario.execute(event("hushed", "metadata_updated", ARRIVED, before))
+    # As if the event had been there when the last load looked, and had escaped it.
+    look(scenario, scenario.value(newest), NEXT_DAY)
+    scenario.execute("update insights_ops.source_fingerprints set unchanged_since = 0")
+    load(scenario)
+    assert unchanged(scenario) == set(COMPARED)
+    assert scenario.value(count, uid("hushed")) == before + 1
+
+
+def step(warehouse: Warehouse, *selected: str, looks: bool) -> None:
+    """Run dbt with a writer lock of its own, as a step of a DAG does; only the first step looks at the source."""
+    with dbt.writing(warehouse.settings, warehouse.etl_url) as claim:
+        if looks:
+            look(warehouse, claim, NEXT_DAY)
+        given = {"as_of": str(NEXT_DAY)}
+        command = ["run", "--select", *selected]
+        succeeded, output = in_process.run(warehouse.settings, command, warehouse.etl_url, given, claim)
+    assert succeeded, output[-3000:]
+
+
+def test_the_steps_of_a_dag_use_what_the_first_has_looked_at(scenario: Warehouse) -> None:
+    def night() -> None:
+        step(scenario, "+int_case_lifecycle", "+int_task_statuses", "+rejects", looks=True)
+        step(scenario, *MARTS, looks=False)
+
+    night()
+    count = "select event_count from insights.fact_tasks where task_id = %s"
+    before = scenario.value(count, uid("hushed"))
+    scenario.execute(event("hushed", "metadata_updated", ARRIVED, before))
+    # As if the event had been there when that night looked: the next one does not compare, and so does not find it.
+    newest = scenario.value("select max(claim_number) from insights_ops.source_fingerprints")
+    look(scenario, newest, NEXT_DAY)
+    scenario.execute("update insights_ops.source_fingerprints set unchanged_since = 0")
+    night()
+    assert scenario.value(count, uid("hushed")) == before
+    scenario.execute("delete from insights_ops.source_fingerprints")
+    night()
     assert scenario.value(count, uid("hushed")) == before + 1
