@@ -132,7 +132,7 @@ def change(db: Database, *, move_aside: bool) -> InitReport:
     _create_schemas(db)
     cleared = foreign.clear(db, move_aside=move_aside)
     report.dropped, report.moved_aside = cleared.dropped, cleared.moved
-    _create_objects(db)
+    _run_script(db, "objects.sql")
     row_security.prepare(db)
     report.stores_export_key = export_role.prepare(db)
     ownership.take_over_relations(db)
@@ -145,6 +145,7 @@ def change(db: Database, *, move_aside: bool) -> InitReport:
     releases.record(db)
     report.spare_connections = spare_connections(db)
     report.open_schemas = [name for (name,) in db.rows(_OPEN_SCHEMAS)]
+    _run_script(db, "alterations.sql")
     return report
 
 
@@ -251,14 +252,15 @@ def _create_schemas(db: Database) -> None:
     db.execute(sql.SQL("grant usage on schema {} to {}").format(marts, reader))
 
 
-def _create_objects(db: Database) -> None:
+def _run_script(db: Database, name: str) -> None:
     warehouse = db.settings.insights.warehouse
-    script = files("orchestration.warehouse").joinpath("scripts", "objects.sql").read_text(encoding="utf-8")
+    script = files("orchestration.warehouse").joinpath("scripts", name).read_text(encoding="utf-8")
     db.execute(
         sql.SQL(script).format(
             ops=sql.Identifier(db.names.ops_schema),
             etl=sql.Identifier(warehouse.write_user),
             ro=sql.Identifier(warehouse.read_only_user),
+            export=sql.Identifier(warehouse.export_user),
             statuses=sql.SQL(", ").join(map(sql.Literal, STATUSES)),
         )
     )

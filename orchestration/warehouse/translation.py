@@ -24,7 +24,7 @@ from orchestration.errors import (
 )
 
 # The scripts of `insights init`.
-SCRIPTS = ("objects.sql", "row_security.sql", "exports.sql")
+SCRIPTS = ("objects.sql", "row_security.sql", "exports.sql", "alterations.sql")
 
 # A caller's message for a kind of error; {detail} is replaced with PostgreSQL's message.
 Messages = Mapping[type[InsightsError], str]

@@ -185,10 +185,6 @@ grant usage on sequence {ops}.claim_numbers to {export};
 grant select (relation_name, load_log_id, as_of, horizon, loaded_through, cutoff, logged_at) on {ops}.load_log to {export};
 grant select (retention_class, cutoff) on {ops}.purge_log to {export};
 grant select on {ops}.export_audit to {export};
-grant insert (
-    export_id, event, requested_by, organization, organization_id, export_name, format, output, from_date, to_date, is_masked,
-    masked_columns, masking_key_id, row_count, byte_count, sha256, reason, config_version, environment
-) on {ops}.export_audit to {export};
 grant execute on function
     {ops}.is_held({ops}.claims), {ops}.is_held({ops}.export_claims), {ops}.mask(text, bytea, bytea), {ops}.prove_key(bytea, bytea, bytea),
     {ops}.purge_cutoff(text), {ops}.raw_event_relations(), {ops}.retention_cutoff(text, date, integer)

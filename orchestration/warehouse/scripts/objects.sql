@@ -1,6 +1,6 @@
 -- Tables and functions that dbt's models need in addition to their own relations. {ops} is the schema of bookkeeping, {etl}
 -- and {ro} are the two roles of the specification (section 3.1). Every statement is idempotent. What exists is not locked, because
--- a dump may be reading it: `add column if not exists` would wait for it, and all dashboards behind that.
+-- a dump may be reading it; what needs such a lock is in alterations.sql.
 
 -- `insights init` adds a row when it is of another release than the last one, or has other scripts (decision D260). The number is no
 -- identity, because a plan must not use one up.
@@ -226,6 +226,7 @@ create table if not exists {ops}.export_audit (
 comment on table {ops}.export_audit is
 'What became of every try to export: a row when bytes begin to leave, and one for how it ended or why it was refused.';
 
+<<<<<<< HEAD
 -- Columns that are newer than their tables.
 do $$
 declare
@@ -281,6 +282,8 @@ begin
 end
 $$;
 
+=======
+>>>>>>> upgrade
 -- Only readers that serve all organizations may read it: with it, and access to Redis, one could plant answers.
 create table if not exists {ops}.cache_key (
     is_only boolean primary key default true check (is_only),
@@ -450,7 +453,3 @@ grant select, insert, update on {ops}.counted_reports to {etl};
 grant select, insert, update, delete on {ops}.former_rows to {etl};
 grant select, insert, update, delete on {ops}.review_deliveries, {ops}.digest_deliveries to {etl};
 grant select on {ops}.export_audit to {etl};
-grant insert (
-    export_id, event, requested_by, organization, organization_id, export_name, format, output, from_date, to_date, is_masked,
-    masked_columns, masking_key_id, row_count, byte_count, sha256, reason, config_version, environment
-) on {ops}.export_audit to {etl};
