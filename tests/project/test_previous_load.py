@@ -39,7 +39,7 @@ def test_the_lineage_shows_what_the_previous_load_left() -> None:
         for model in models()
     }
     assert {name: parents for name, parents in readers.items() if parents} == {
-        "int_business_intervals": {"previous_load.fact_tasks"},
+        "int_business_intervals": {"previous_load.fact_tasks", "previous_load.fact_cases"},
         "int_task_lifecycle": {"previous_load.dim_tasks", "previous_load.fact_tasks"},
         "int_case_lifecycle": {
             "previous_load.dim_tasks",
