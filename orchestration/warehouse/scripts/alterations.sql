@@ -12,6 +12,8 @@ begin
             -- The claim of the writer that wrote the row (claims.claim_number); NULL for a plain dbt. It never falls from one row to
             -- the next.
             ('{ops}.load_log'::regclass, 'claim_number', 'bigint'),
+            -- The claim with which the source was read: for a mart, that of its delta table (decision D256).
+            ('{ops}.load_log', 'source_claim', 'bigint'),
             -- The newest load (load_log_id) after which the test passed: its next run looks at what was written since. NULL: at
             -- everything.
             ('{ops}.test_results', 'checked_through', 'bigint'),
