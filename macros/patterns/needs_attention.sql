@@ -1,5 +1,5 @@
 {#- Rows about unresolved cases that are CRITICAL or past their deadline at the review date, whatever their age (decision D6), for the
-    kinds that count them. A review without such a kind does not read the cases. -#}
+    kinds that count them. Without such a kind there is nothing to join, so the cases are not read. -#}
 {% macro needs_attention_rows(cadence) -%}
 {%- set day = "date '" ~ review_date(cadence) ~ "'" -%}
 {%- set severities = 'array[' ~ enum_tokens('task_severity') ~ ']' -%}
@@ -57,7 +57,6 @@
             on cases.organization_id = rules.organization_id and {{ profile_domain('cases.domain') }} = rules.domain
         where
             rules.counted = 'unresolved'
-            and exists (select 1 from rules as wanted where wanted.counted = 'unresolved')
             and not cases.is_own_review
             and cases.opened_at < {{ utc_midnight(day) }}
             and (cases.closed_at is null or cases.closed_at >= {{ utc_midnight(day) }})

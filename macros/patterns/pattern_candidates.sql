@@ -1,6 +1,8 @@
-{#- The CTE `candidates`: the groups of cases that may be large enough to become a pattern. -#}
+{#- The CTE `candidates`: the groups of cases that may be large enough to become a pattern, with how many cases and departments a kind of
+    pattern counts. -#}
 {% macro pattern_candidates() -%}
--- Counting hashes is cheaper than counting texts. Groups that share a hash pass together; the next CTE separates them.
+{%- set department = 'label_base not in (' ~ broadcast_bases() | join(', ') ~ ')' -%}
+-- Counting hashes is cheaper than counting texts. Groups that share a hash pass together; `candidates` separates them.
 large_enough as (
     select group_hash
     from cases
@@ -11,22 +13,30 @@ large_enough as (
     )
 ),
 
+incident_cases as materialized (
+    select window_cases.*
+    from window_cases
+    inner join large_enough on window_cases.group_hash = large_enough.group_hash
+),
+
+-- The departments of a category are counted from its few bases, not from its cases.
 candidates as (
     select
         'incident' as grouped_by,
-        cases.organization_id,
-        cases.domain,
-        cases.label,
-        cases.location,
-        min(cases.label_base) as label_base,
-        coalesce(min(cases.label_category), 0) as label_category,
-        coalesce(min(cases.label_subcategory), 0) as label_subcategory,
-        min(cases.label_role) as label_role,
+        organization_id,
+        domain,
+        label,
+        location,
+        min(label_base) as label_base,
+        coalesce(min(label_category), 0) as label_category,
+        coalesce(min(label_subcategory), 0) as label_subcategory,
+        min(label_role) as label_role,
         count(*) as case_count,
-        count(*) filter (where cases.is_high_risk) as high_risk_count
-    from cases
-    inner join large_enough on cases.group_hash = large_enough.group_hash
-    group by cases.organization_id, cases.domain, cases.label, cases.location
+        count(*) filter (where is_high_risk) as high_risk_count,
+        count(distinct label_base) filter (where {{ department }}) as department_count,
+        count(distinct label_base) filter (where is_high_risk and {{ department }}) as high_risk_departments
+    from incident_cases
+    group by organization_id, domain, label, location
     union all
     select
         'category' as grouped_by,
@@ -38,10 +48,22 @@ candidates as (
         label_category,
         label_subcategory,
         null as label_role,
-        count(*) as case_count,
-        count(*) filter (where is_high_risk) as high_risk_count
-    from cases
-    where is_label_valid
+        cast(sum(case_count) as bigint) as case_count,
+        cast(sum(high_risk_count) as bigint) as high_risk_count,
+        count(*) filter (where {{ department }}) as department_count,
+        count(*) filter (where high_risk_count > 0 and {{ department }}) as high_risk_departments
+    from (
+        select
+            organization_id,
+            label_category,
+            label_subcategory,
+            label_base,
+            count(*) as case_count,
+            count(*) filter (where is_high_risk) as high_risk_count
+        from cases
+        where is_label_valid
+        group by organization_id, label_category, label_subcategory, label_base
+    ) as bases
     group by organization_id, label_category, label_subcategory
 )
 {%- endmacro %}

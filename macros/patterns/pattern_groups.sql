@@ -12,14 +12,17 @@ groups as (
         candidates.label_category,
         candidates.label_subcategory,
         candidates.label_role,
+        case rules.counted
+            when 'all' then candidates.department_count
+            when 'high_risk' then candidates.high_risk_departments
+        end as department_count,
         rules.kind,
         rules.counted,
         rules.profile_code,
         rules.threshold_source,
         rules.stretch_days,
         rules.threshold_events,
-        rules.threshold_sources,
-        rules.min_departments
+        rules.threshold_sources
     from candidates
     inner join rules
         on candidates.organization_id = rules.organization_id
@@ -29,6 +32,10 @@ groups as (
         rules.threshold_events <= case rules.counted
             when 'all' then candidates.case_count
             when 'high_risk' then candidates.high_risk_count
+        end
+        and rules.min_departments <= case rules.counted
+            when 'all' then candidates.department_count
+            when 'high_risk' then candidates.high_risk_departments
         end
 )
 {%- endmacro %}

@@ -18,6 +18,8 @@ with
 
 {{ pattern_stretches() }},
 
+{{ pattern_sources(cadence) }},
+
 {{ pattern_decision() }},
 
 reviewed as materialized (

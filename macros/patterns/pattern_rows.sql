@@ -29,7 +29,7 @@
         patterns.threshold_sources,
         patterns.threshold_source,
         patterns.profile_code,
-        {{ visibility_of_rank('patterns.visibility_rank') }} as visibility,
+        {{ visibility_of_rank('patterns.shown_rank') }} as visibility,
         patterns.first_event_at,
         patterns.last_event_at,
         patterns.case_ids,

@@ -1,9 +1,10 @@
-{#- The CTEs `details`, with the densest stretch of each group and the measures of its whole window, and `sources`. -#}
+{#- The CTEs `members`, the cases of each group, and `firing`, the groups that fire if they have enough sources, with their densest
+    stretch and the measures of the whole window. -#}
 {% macro pattern_stretches() -%}
 members as (
-    {{ group_members('incident', ['domain', 'label', 'location']) }}
+    {{ group_members('incident_cases', 'incident', ['domain', 'label', 'location']) }}
     union all
-    {{ group_members('category', ['label_category', 'label_subcategory']) }}
+    {{ group_members('cases', 'category', ['label_category', 'label_subcategory']) }}
 ),
 
 -- The length of a stretch depends on the profile, but the length of a window frame is fixed, so dates are scaled by stretch_days. Two
@@ -31,38 +32,28 @@ details as (
         max(severity_rank) as severity_rank,
         max(visibility_rank) as visibility_rank,
         max(strictest_rank) as strictest_rank,
-        count(distinct label_base) filter (where label_base not in ({{ broadcast_bases() | join(', ') }})) as department_count,
         min(opened_at) as first_event_at,
         max(opened_at) as last_event_at,
-        array_agg(case_id order by opened_at, case_id) as case_ids,
-        bool_and(shows_all_sources) as shows_all_sources,
-        {{ elements_of_group('source_keys', 'shows_all_sources') }} as shown_keys,
-        {{ elements_of_group('source_keys', 'not shows_all_sources') }} as hidden_keys,
-        {{ elements_of_group('visible_source_keys', 'not shows_all_sources') }} as visible_keys
+        array_agg(case_id order by opened_at, case_id) as case_ids
     from stretches
     group by group_number
 ),
 
--- Counted last, for groups that fire if they have enough sources, and group by group: one distinct count over the keys of all groups does
--- not fit into memory. Materialized, so that it is made once.
-counted_sources as materialized (
+firing as (
     select
-        details.group_number,
-        {{ count_elements('details.shown_keys', 'details.hidden_keys') }} as distinct_sources,
-        case
-            when not details.shows_all_sources
-                then {{ count_elements('details.shown_keys', 'details.visible_keys') }}
-        end as visible_sources
+        groups.*,
+        details.peak[1] as stretch_count,
+        date '2000-01-01' + cast(details.peak[2] as integer) as opened_on,
+        date '2000-01-01' + cast(details.peak[3] as integer) as stretch_first,
+        details.event_count,
+        details.severity_rank,
+        details.visibility_rank,
+        details.strictest_rank,
+        details.first_event_at,
+        details.last_event_at,
+        details.case_ids
     from groups
     inner join details on groups.group_number = details.group_number
-    where details.peak[1] >= groups.threshold_events and details.department_count >= groups.min_departments
-),
-
-sources as (
-    select
-        group_number,
-        distinct_sources,
-        coalesce(visible_sources, distinct_sources) as visible_sources
-    from counted_sources
+    where details.peak[1] >= groups.threshold_events
 )
 {%- endmacro %}

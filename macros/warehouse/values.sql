@@ -7,18 +7,19 @@
 {#- An array of those of the given elements that are not NULL. -#}
 {% macro array_of_filled(elements) %}{{ return(adapter.dispatch('array_of_filled', 'orgo_insights')(elements)) }}{% endmacro %}
 
-{#- How many different elements two arrays of texts have together; NULL is an array without elements. -#}
-{% macro count_elements(one, other) %}{{ return(adapter.dispatch('count_elements', 'orgo_insights')(one, other)) }}{% endmacro %}
+{#- How many elements an array has; NULL for NULL. -#}
+{% macro count_elements(array) %}{{ return(adapter.dispatch('count_elements', 'orgo_insights')(array)) }}{% endmacro %}
 
 {#- The English name of the day of the week, and that of the month. -#}
 {% macro day_name(day) %}{{ return(adapter.dispatch('day_name', 'orgo_insights')(day)) }}{% endmacro %}
 {% macro month_name(day) %}{{ return(adapter.dispatch('month_name', 'orgo_insights')(day)) }}{% endmacro %}
 
-{#- An array in the form in which elements_of_group collects it; NULL for an array without elements. -#}
-{% macro elements_of_row(array) %}{{ return(adapter.dispatch('elements_of_row', 'orgo_insights')(array)) }}{% endmacro %}
+{#- The elements of the arrays of a group that meet a condition, for each_element; these arrays must have as many elements each, or
+    none. NULL if there are no elements. -#}
+{% macro elements_of_group(array, condition) %}{{ return(adapter.dispatch('elements_of_group', 'orgo_insights')(array, condition)) }}{% endmacro %}
 
-{#- The elements of the arrays of a group that meet a condition, as one array; NULL if there are none. -#}
-{% macro elements_of_group(elements, condition) %}{{ return(adapter.dispatch('elements_of_group', 'orgo_insights')(elements, condition)) }}{% endmacro %}
+{#- A row for each different element of what elements_of_group collected. -#}
+{% macro each_element(array) %}{{ return(adapter.dispatch('each_element', 'orgo_insights')(array)) }}{% endmacro %}
 
 {#- A signed 64-bit number made from the first half of the MD5 of an id's text. -#}
 {% macro hash_id(uuid_column) %}{{ return(adapter.dispatch('hash_id', 'orgo_insights')(uuid_column)) }}{% endmacro %}
@@ -32,6 +33,9 @@
 {#- A text whose order is that of its code points, whatever the collation of the database is. -#}
 {% macro in_c_order(text) %}{{ return(adapter.dispatch('in_c_order', 'orgo_insights')(text)) }}{% endmacro %}
 
+{#- Whether an id is one of few that a query selects, as a condition on a large relation with an index on the id. -#}
+{% macro is_one_of(id, query) %}{{ return(adapter.dispatch('is_one_of', 'orgo_insights')(id, query)) }}{% endmacro %}
+
 {#- The ISO week of a day: 2026-W01. -#}
 {% macro iso_week(day) %}{{ return(adapter.dispatch('iso_week', 'orgo_insights')(day)) }}{% endmacro %}
 
@@ -42,9 +46,9 @@
 {#- The most frequent value of a group, of the rows that meet a condition; among equals, the first in C order. -#}
 {% macro most_frequent(text, condition=none) %}{{ return(adapter.dispatch('most_frequent', 'orgo_insights')(text, condition)) }}{% endmacro %}
 
-{#- A hash of several columns, including NULLs. Use it within one query only, since another release of the engine may hash differently. Two
-    rows may share a hash. -#}
-{% macro row_hash(relation, columns) %}{{ return(adapter.dispatch('row_hash', 'orgo_insights')(relation, columns)) }}{% endmacro %}
+{#- A hash of several texts, in which a missing one may count as an empty one. Use it within one query only, since another release of the
+    engine may hash differently. Different texts may share a hash. -#}
+{% macro hash_of_texts(texts) %}{{ return(adapter.dispatch('hash_of_texts', 'orgo_insights')(texts)) }}{% endmacro %}
 
 {#- The name of a temporary table. -#}
 {% macro temporary(name) %}{{ return(adapter.dispatch('temporary', 'orgo_insights')(name)) }}{% endmacro %}

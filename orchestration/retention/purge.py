@@ -25,8 +25,6 @@ from orchestration.warehouse.writer_lock import writer_lock
 # A batch that cannot get its locks within this time fails, because other sessions would queue behind it.
 LOCK_TIMEOUT = "5s"
 PURGES = "Purges"
-# A relation that lost this share of its rows is analyzed at once, without waiting for autovacuum.
-MUCH = 0.1
 MESSAGES = {
     BusyError: f"Another session has kept rows locked for more than {LOCK_TIMEOUT} ({{detail}}). Rows deleted so far"
     " stay deleted; run insights purge --yes again for the rest.",
@@ -113,7 +111,6 @@ def purge(
                 rows = {relation: count + deleted.get(relation, 0) for relation, count in rows.items()}
                 if progress:
                     progress(number, len(present), f"{name}: {rows[name]:,} rows deleted")
-            _analyze(db, retained, rows[name])
             log.finish(name)
     found = [
         Leaving(r.relation.name, r.retention_class, clock.cutoffs[r.retention_class], rows[r.relation.name])
@@ -177,19 +174,3 @@ def _present(db: Database, plan: Sequence[Retained], warnings: list[str]) -> lis
         warnings.append(f"{name} is not purged, because {reason}.")
         built.remove(name)
     return [r for r in plan if r.relation.name in built and (r.goes_with is None or r.goes_with in built)]
-
-
-def _analyze(db: Database, retained: Retained, rows: int) -> None:
-    """Analyze the dates of a relation that lost many rows, unless it is locked; all else is left to autovacuum.
-
-    The other columns are distributed much as before, and analyzing them may cost more than the purge.
-    """
-    name = identifier(retained.relation)
-    before = db.value("select reltuples from pg_class where oid = to_regclass(%s)", [name.as_string()])
-    if rows and before is not None and rows >= before * MUCH:
-        dates = (
-            sql.SQL(" ({})").format(sql.Identifier(retained.date))
-            if retained.date and not retained.dated_by
-            else sql.SQL("")
-        )
-        db.execute(sql.SQL("analyze (skip_locked) {}{}").format(name, dates))

@@ -28,7 +28,7 @@ def test_many_batches_read_a_table_as_often_as_one(built: Warehouse, settings: S
     deleted = rows_by_relation(run_purge(built, small, plan, date(2026, 7, 1)))["fact_tasks"]
     read = built.value(READ) - before
     assert deleted > 30 * 10
-    # One scan to find the batches, one to delete them; a deleted row is looked at once more. Analyzing and the view of
-    # persons that are still needed may each scan the table again.
+    # One scan to find the batches, one to delete them; a deleted row is looked at once more. Autovacuum and the view
+    # of persons that are still needed may each scan the table again.
     assert read < 5 * pages + 4 * deleted
     assert 5 * pages + 4 * deleted < deleted / 10 * pages

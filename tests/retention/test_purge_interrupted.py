@@ -41,9 +41,6 @@ def test_a_killed_purge_continues_and_readers_pass(built: Warehouse, settings: S
     leaving = built.value("select count(*) from insights.fact_tasks where created_date_key < '2024-07-01'")
     assert leaving > 3000
     as_of = date(2026, 7, 1)  # 730 days before: 2024-07-01
-    # Autovacuum may hold its lock on a table for long, and a purge analyzes no table that is locked.
-    for table in ("fact_tasks", "dim_tasks"):
-        built.execute(f"alter table insights.{table} set (autovacuum_enabled = false)")
     with connect(built.reader_url) as reader:
         reader.execute("set transaction isolation level repeatable read")
         assert reader.execute("select count(task_id) from insights.fact_tasks").fetchone() == (total,)
@@ -87,14 +84,6 @@ def test_a_killed_purge_continues_and_readers_pass(built: Warehouse, settings: S
     assert rows_by_relation(rest)["fact_cases"] == 0
     assert built.value("select count(*) from insights.dim_tasks where created_at < '2024-07-01 00:00+00'") == 0
     assert built.value(same) == total - leaving
-    # By 2026-11-01 more than a tenth of the rows has left, so the tables are analyzed.
-    analyzed = (
-        "select count(*) from pg_stat_user_tables where relname in ('fact_tasks', 'dim_tasks') and analyze_count > 0"
-    )
-    already = built.value(analyzed)
-    run_purge(built, settings, plan, date(2026, 11, 1))
-    built.wait_for(f"select ({analyzed}) = 2")
-    assert already == 0
 
 
 @contextmanager

@@ -10,19 +10,17 @@
         ], lambda element: element is not null)
 {%- endmacro %}
 
-{% macro duckdb__count_elements(one, other) -%}
-    len(list_distinct(list_concat(coalesce({{ one }}, []), coalesce({{ other }}, []))))
-{%- endmacro %}
+{% macro duckdb__count_elements(array) -%} len({{ array }}) {%- endmacro %}
 
 {% macro duckdb__day_name(day) -%} dayname({{ day }}) {%- endmacro %}
 
 {% macro duckdb__month_name(day) -%} monthname({{ day }}) {%- endmacro %}
 
-{% macro duckdb__elements_of_row(array) -%} case when len({{ array }}) > 0 then {{ array }} end {%- endmacro %}
-
-{% macro duckdb__elements_of_group(elements, condition) -%}
-    flatten(array_agg({{ elements }}) filter (where ({{ condition }}) and {{ elements }} is not null))
+{% macro duckdb__elements_of_group(array, condition) -%}
+    flatten(array_agg({{ array }}) filter (where {{ condition }} and {{ has_elements(array) }}))
 {%- endmacro %}
+
+{% macro duckdb__each_element(array) -%} unnest(list_distinct({{ array }})) {%- endmacro %}
 
 {% macro duckdb__hash_id(uuid_column) -%}
     cast(cast(from_hex(left(md5(cast({{ uuid_column }} as text)), 16)) as bit) as bigint)
@@ -36,6 +34,8 @@
 {%- endmacro %}
 
 {% macro duckdb__in_c_order(text) -%} {{ text }} {%- endmacro %}
+
+{% macro duckdb__is_one_of(id, query) -%} {{ id }} in ({{ query }}) {%- endmacro %}
 
 {% macro duckdb__iso_week(day) -%} strftime({{ day }}, '%G-W%V') {%- endmacro %}
 
@@ -53,9 +53,7 @@
     map_keys({{ counts }})[list_position(map_values({{ counts }}), list_max(map_values({{ counts }})))]
 {%- endmacro %}
 
-{% macro duckdb__row_hash(relation, columns) -%}
-    hash({{ relation }}.{{ columns | join(', ' ~ relation ~ '.') }})
-{%- endmacro %}
+{% macro duckdb__hash_of_texts(texts) -%} hash({{ texts | join(', ') }}) {%- endmacro %}
 
 {% macro duckdb__temporary(name) -%} temp.{{ name }} {%- endmacro %}
 

@@ -1,11 +1,12 @@
 {#- Settings of PostgreSQL's planner for one transaction. -#}
 {% macro postgres__hash_joins_only() %} set local enable_nestloop = off {% endmacro %}
 
-{#- The planner underestimates the rows of a CTE and would compare all groups with each other, or sort all cases to join them with few groups.
-    JIT compilation takes longer than the review. -#}
+{#- The planner underestimates the rows of a CTE and would compare all groups with each other, or sort all cases to join or to group them. JIT
+    compilation takes longer than the review. -#}
 {% macro postgres__plan_review() %}
     set local enable_nestloop = off;
     set local enable_mergejoin = off;
+    set local enable_sort = off;
     set local jit = off
 {% endmacro %}
 

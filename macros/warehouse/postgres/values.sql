@@ -11,23 +11,18 @@
     )
 {%- endmacro %}
 
-{% macro postgres__count_elements(one, other) -%}
-    cardinality(array(select unnest({{ one }}) union select unnest({{ other }})))
-{%- endmacro %}
+{% macro postgres__count_elements(array) -%} cardinality({{ array }}) {%- endmacro %}
 
 {% macro postgres__day_name(day) -%} to_char({{ day }}, 'FMDay') {%- endmacro %}
 
 {% macro postgres__month_name(day) -%} to_char({{ day }}, 'FMMonth') {%- endmacro %}
 
-{#- The elements as they are in an array's literal, without the braces. string_agg joins them to one array, which array_agg does only for
-    arrays of the same length. -#}
-{% macro postgres__elements_of_row(array) -%}
-    nullif(substr(cast({{ array }} as text), 2, length(cast({{ array }} as text)) - 2), '')
+{#- array_agg makes an array of two dimensions, for which the arrays must have the same length. unnest takes both dimensions apart. -#}
+{% macro postgres__elements_of_group(array, condition) -%}
+    array_agg({{ array }}) filter (where {{ condition }} and {{ has_elements(array) }})
 {%- endmacro %}
 
-{% macro postgres__elements_of_group(elements, condition) -%}
-    cast('{' || string_agg({{ elements }}, ',') filter (where {{ condition }}) || '}' as text[])
-{%- endmacro %}
+{% macro postgres__each_element(array) -%} unnest(array(select distinct unnest({{ array }}))) {%- endmacro %}
 
 {% macro postgres__hash_id(uuid_column) -%}
     cast(cast('x' || left(md5(cast({{ uuid_column }} as text)), 16) as bit(64)) as bigint)
@@ -41,6 +36,9 @@
 {%- endmacro %}
 
 {% macro postgres__in_c_order(text) -%} {{ text }} collate "C" {%- endmacro %}
+
+{#- As an array, with which PostgreSQL always looks into the index; it would read the whole relation to join it with a query. -#}
+{% macro postgres__is_one_of(id, query) -%} {{ id }} = any(array({{ query }})) {%- endmacro %}
 
 {% macro postgres__iso_week(day) -%} to_char({{ day }}, 'IYYY-"W"IW') {%- endmacro %}
 
@@ -58,8 +56,13 @@
     mode() within group (order by {{ text }} collate "C"){{ ' filter (where ' ~ condition ~ ')' if condition }}
 {%- endmacro %}
 
-{% macro postgres__row_hash(relation, columns) -%}
-    hash_record_extended(row({{ relation }}.{{ columns | join(', ' ~ relation ~ '.') }}), 0)
+{#- Each text seeds the hash of the next. hash_record_extended takes several times as long, because it looks up the type of each row. -#}
+{% macro postgres__hash_of_texts(texts) -%}
+    {%- set hash = namespace(seed='0') -%}
+    {%- for text in texts -%}
+        {%- set hash.seed = 'hashtextextended(coalesce(' ~ text ~ ", ''), " ~ hash.seed ~ ')' -%}
+    {%- endfor -%}
+    {{ hash.seed }}
 {%- endmacro %}
 
 {% macro postgres__elapsed_seconds(start, finish) -%} extract(epoch from {{ finish }} - {{ start }}) {%- endmacro %}
