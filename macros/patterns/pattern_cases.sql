@@ -1,6 +1,6 @@
 {#- The CTEs `window_cases`, the cases of the review's window with what kinds of pattern count and measure, and `cases`, those of its
     columns that all steps need. Only these are copied: the texts and the reporters of all cases would not fit into memory, and few are
-    needed. The texts are read again in `incident_cases`, the reporters in `reporters` (decision D275). -#}
+    needed. The texts are read again in `incident_cases`, the reporters in `reporters` (decision D269). -#}
 {% macro pattern_cases(cadence) -%}
 risk_cases as materialized (
     select distinct

@@ -138,7 +138,7 @@ def _settings() -> Settings:
 
     return load_warehouse_settings(
         "a file requests no reviews, because its ids would differ from those of the warehouse that sends them (decision"
-        " D268). Send them from there."
+        " D266). Send them from there."
     )
 
 

@@ -68,7 +68,7 @@ class Settings:
 
     @cached_property
     def warehouse_url(self) -> str:
-        """The URL of the PostgreSQL that answers: the warehouse, or where `insights publish` copies it (decision D265).
+        """The URL of the PostgreSQL that answers: the warehouse, or where `insights publish` copies it (decision D263).
 
         Every command that needs PostgreSQL asks for it here. Raises like `check_server`, and MisconfiguredError if
         INSIGHTS_WAREHOUSE_URL is not set.

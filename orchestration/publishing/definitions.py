@@ -1,4 +1,4 @@
-"""Which relations are copied, and how they are made in the serving database: dbt writes the statements (D266)."""
+"""Which relations are copied, and how they are made in the serving database: dbt writes the statements (D264)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Publishes a file of DuckDB: the serving database has the former load, or the new one, whole (decision D267)."""
+"""Publishes a file of DuckDB: the serving database has the former load, or the new one, whole (decision D265)."""
 
 from __future__ import annotations
 

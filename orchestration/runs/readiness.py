@@ -81,7 +81,7 @@ def lacking(settings: Settings, needs: Needs, as_of: date, confirmed: Confirmed)
 def notices(settings: Settings, needs: Needs) -> list[str]:
     """Return what a load should say before it begins, none of which stops it.
 
-    That Orgo may have stopped writing (decision D255), and unknown names in the configuration (decision D271).
+    That Orgo may have stopped writing (decision D255), and unknown names in the configuration (decision D268).
     """
     if not needs.checks_rows:
         return []

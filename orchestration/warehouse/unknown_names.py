@@ -1,4 +1,4 @@
-"""Finds names of organizations, roles and domains in the configuration that the warehouse does not know (D271)."""
+"""Finds names of organizations, roles and domains in the configuration that the warehouse does not know (D268)."""
 
 from __future__ import annotations
 

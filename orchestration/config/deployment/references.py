@@ -1,4 +1,4 @@
-"""Lists where the configuration names organizations, roles and domains, which only a database knows (decision D271).
+"""Lists where the configuration names organizations, roles and domains, which only a database knows (decision D268).
 
 Reads files only. Names of profiles and calendars are in files too, and are checked there.
 """

@@ -148,7 +148,7 @@ create table if not exists {ops}.profiles (
 );
 comment on table {ops}.profiles is 'config/organization_profiles.yaml, one row a profile.';
 
--- What `insights publish` has copied here from a file of DuckDB (decision D265). A warehouse that loads write has no rows in them.
+-- What `insights publish` has copied here from a file of DuckDB (decision D263). A warehouse that loads write has no rows in them.
 create table if not exists {ops}.publications (
     publication_id bigint generated always as identity primary key,
     loaded_through timestamptz not null,

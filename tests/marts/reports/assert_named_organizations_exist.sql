@@ -1,4 +1,4 @@
--- Every organization that a file of the deployment names exists (decision D271); `insights doctor` names the lines.
+-- Every organization that a file of the deployment names exists (decision D268); `insights doctor` names the lines.
 {{ config(severity='warn') }}
 with named as (
     select organization_slug from {{ ref('business_calendars') }}

@@ -1,5 +1,5 @@
 {#- What `insights publish` needs to know of the relations that it copies to the serving database, as JSON: each has there the columns, keys,
-    indexes, comments and rights that a load gives it in a warehouse, by the same macros (decision D266). What is a view or a materialized
+    indexes, comments and rights that a load gives it in a warehouse, by the same macros (decision D264). What is a view or a materialized
     view in a warehouse is a table there. -#}
 {% macro serving_definitions(names) %}
     {%- if not execute %}{{ return('') }}{% endif -%}
