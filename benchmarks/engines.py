@@ -71,17 +71,6 @@ def of_duckdb(bench: Bench) -> Settings:
     return replace(bench.settings, insights=insights.model_copy(update=places))
 
 
-def built_file(bench: Bench) -> Settings:
-    """Return the settings for a file of DuckDB with a load: that of this benchmark if it ran, else a first build."""
-    settings = of_duckdb(bench)
-    if not settings.duckdb_path.exists():
-        bench.generate()
-        _take(bench, GENERATED)
-        variables = dbt.as_of_variable(FIRST_DAY)
-        succeeded(dbt.build(settings, dbt.NO_TESTS, url=None, variables=variables, on_line=ignored))
-    return settings
-
-
 def _take(bench: Bench, database: str) -> int:
     """Replace the snapshot by one of a database; returns its rows."""
     os.environ["INSIGHTS_WAREHOUSE_URL"] = bench.etl_url(database)
