@@ -339,7 +339,7 @@ def test_the_commands_prepare_publish_and_answer(served: Served, postgres: Local
     assert '"name": "fact_tasks"' in own.run("publish", "--format", "json")
     assert "sample-hospital" in own.run("organizations")
     dashboard = ["dashboard", "overview", "--org", "sample-hospital", "--as", "manager"]
-    assert '"rows"' in own.run(*dashboard, "--visibility", "PUBLIC", "--visibility", "INTERNAL")
+    assert "COMPLETED" in own.run(*dashboard, "--visibility", "PUBLIC", "--visibility", "INTERNAL")
     assert '"pattern_id"' in own.run("patterns", "list", "--format", "json")
     for command in ("purge", "reconcile", "status", "reviews list", "doctor", "backup check"):
         done = own.laptop.run(*command.split(), INSIGHTS_SERVING_URL=own.database.etl_url)
