@@ -11,8 +11,9 @@ from psycopg import sql
 
 from orchestration import dbt
 from orchestration.config.files import Settings
-from orchestration.errors import FailedError
+from orchestration.errors import FailedError, MisconfiguredError
 from orchestration.manifest import nodes
+from orchestration.publishing.values import SUPPORTED, unsupported
 
 _CALL = "{{{{ serving_definitions({names}) }}}}"
 
@@ -68,7 +69,8 @@ def declared_relations(manifest: Mapping[str, Any]) -> list[str]:
 def read_definitions(settings: Settings, url: str, names: list[str]) -> list[Definition]:
     """Return the definitions of relations, by name; dbt connects to the serving database for it, and changes nothing.
 
-    Raises FailedError with dbt's message, and like `dbt.run`.
+    Raises FailedError with dbt's message, MisconfiguredError for a name without a relation and for a type
+    that cannot be compared, and like `dbt.run`.
     """
     lines: list[str] = []
     command = [*("compile", "--inline", _CALL.format(names=json.dumps(names))), "--no-populate-cache"]
@@ -79,7 +81,23 @@ def read_definitions(settings: Settings, url: str, names: list[str]) -> list[Def
         said = [e["info"]["msg"] for e in events if e["info"]["level"] == "error"]
         raise FailedError(f"dbt cannot define the tables of the serving database: {' '.join(' '.join(said).split())}")
     found = [_definition(raw) for raw in json.loads(compiled)]
+    if unknown := sorted(set(names) - {definition.name for definition in found}):
+        raise MisconfiguredError(
+            f"An exposure depends on {unknown[0]}, which is no model or seed of this project without versions: insights"
+            " publish cannot copy it. Let the exposure depend on a model or seed."
+        )
+    for definition in found:
+        _check_types(definition)
     return sorted(found, key=lambda definition: definition.name)
+
+
+def _check_types(definition: Definition) -> None:
+    for name, kind in unsupported(definition.columns):
+        raise MisconfiguredError(
+            f"The column {name} of {definition.name} has the type {kind}, which DuckDB and PostgreSQL write"
+            f" differently: its rows could not be compared. insights publish copies {SUPPORTED}. Cast the column in the"
+            " model, or let no exposure depend on the model."
+        )
 
 
 def _definition(raw: dict[str, Any]) -> Definition:

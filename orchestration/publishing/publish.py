@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from orchestration.manifest import read_manifest, relations
 from orchestration.progress import Progress
 from orchestration.publishing import serving, tables
 from orchestration.publishing.definitions import Definition, declared_relations, read_definitions
+from orchestration.publishing.history import built_anew, check_history
 from orchestration.publishing.serving import MESSAGES, Published
 from orchestration.publishing.source import LOADS, Count, Source
 from orchestration.warehouse.database import Database
@@ -42,7 +43,7 @@ class RelationReport:
 class PublishReport:
     """What a publication did. `number` is None if nothing had changed since the one at `last`.
 
-    `loads` is the number of loads that became known, `emptied` are relations that are no longer declared.
+    `loads` is the number of loads that became known, `emptied` are tables that are no longer published.
     """
 
     number: int | None
@@ -54,13 +55,15 @@ class PublishReport:
     emptied: list[str] = field(default_factory=list)
 
 
-def publish(settings: Settings, progress: Progress | None = None) -> PublishReport:
+def publish(settings: Settings, progress: Progress | None = None, *, accept_lost: bool = False) -> PublishReport:
     """Copy what exposures declare from the file to the serving database, in one transaction.
 
-    Raises MisconfiguredError without a file or a serving database; RefusedError in `offline` unless it is enabled;
+    `accept_lost` publishes a file that was built anew although it lacks reviews or months that are served. Raises
+    MisconfiguredError without a file or a serving database; RefusedError in `offline` unless it is enabled, and like
+    `check_history`;
     BusyError while a build writes the file or another process the database; NotBuiltError if the file lacks a relation;
-    NotPreparedError if the database does; ConflictError like `check_origin`; FailedError if a table would not equal
-    that of the file. Nothing is changed then.
+    NotPreparedError if the database does; ConflictError like `check_origin` and `check_cutoffs`; FailedError if a table
+    would not equal that of the file. Nothing is changed then.
     """
     settings.check_offline("Publications")
     url = settings.serving_url
@@ -79,26 +82,38 @@ def publish(settings: Settings, progress: Progress | None = None) -> PublishRepo
         with writer_lock(db) as claim:
             serving.check_origin(db, origin)  # another process may have published since
             known = serving.published_relations(db)
-            gone = {name: relations(manifest).get(name) for name in known.keys() - set(names)}
+            gone = _gone(known, definitions)
             loads = source.loads()
+            serving.check_cutoffs(db, loads)
+            if not accept_lost:
+                check_history(db, source, built_anew(definitions, relations(manifest), known, loads))
             newest = {load[0]: load[LOADS.index("invocation_id")] for load in loads}
             with _transaction(db, claim):
                 missing = serving.missing_loads(db, loads, names)
                 work = [_look(db, source, one, known.get(one.name), newest.get(one.name)) for one in definitions]
-                is_new = bool(missing or gone or any(one.is_needed for one in work))
+                written = [one.name for one in work if one.is_needed]
+                is_new = bool(missing or gone or written or known.keys() - set(names))
                 reports = _copy(db, source, work, progress)
-                for relation in filter(None, gone.values()):
-                    tables.empty(db, sql.Identifier(relation.schema, relation.identifier))
+                emptied = [".".join(place) for place in gone if tables.empty(db, *place)]
+                for definition in definitions:
+                    tables.describe(db, definition)  # a release may change comments and rights alone
                 number = None
                 if is_new:
-                    for definition in definitions:
-                        tables.describe(db, definition)
                     number = serving.add_publication(db, origin, claim)
-                    serving.add_loads(db, missing, claim)
-                    now = {one.name: Published(one.count, newest.get(one.name)) for one in work}
-                    serving.keep_published(db, number, now, [one.name for one in work if one.is_needed])
+                    serving.add_loads(db, serving.loads_to_log(loads, missing, written), claim)
+                    now = {one.name: Published.of(one.definition, one.count, newest.get(one.name)) for one in work}
+                    serving.keep_published(db, number, now, written)
             last = serving.last_publication(db)
-    return PublishReport(number, last, origin.loaded_through, origin.whose, len(missing), reports, sorted(gone))
+    return PublishReport(number, last, origin.loaded_through, origin.whose, len(missing), reports, emptied)
+
+
+def _gone(known: Mapping[str, Published], definitions: list[Definition]) -> list[tuple[str, str]]:
+    """Return schema and name of the tables that were published and are no longer, by the names that they have here.
+
+    A model may be gone from the project, or have another schema or alias now.
+    """
+    places = {(definition.schema, definition.identifier) for definition in definitions}
+    return sorted({one.place for one in known.values()} - places)
 
 
 @dataclass(frozen=True)
@@ -125,14 +140,24 @@ def _look(
 ) -> _Work:
     """Compare a relation of the file with what was last published of it.
 
-    A relation of the same load has the same rows, because a load and its log are one transaction; otherwise the rows
-    are counted.
+    A relation of the same load and with the same columns has the same rows, because a load and its log are one
+    transaction; otherwise the rows are counted. Those of the serving database always are: another may have written.
     """
+    count = None
+    if known and invocation_id is not None:
+        same = Published.of(definition, known.count, invocation_id)
+        count = known.count if same == known else None
+    if count is None:
+        count = source.count(definition)
     is_missing = tables.is_missing(db, definition)
     changes = [] if is_missing else tables.changes_of(db, definition)
-    is_same_load = known is not None and invocation_id is not None and known.invocation_id == invocation_id
-    count = known.count if known and is_same_load else source.count(definition)
-    return _Work(definition, count, is_missing, changes, known is None or known.count != count)
+    differs = (
+        known is None
+        or known.count != count
+        or known.place != (definition.schema, definition.identifier)
+        or (not is_missing and tables.rows_of(db, definition) != count.rows)
+    )
+    return _Work(definition, count, is_missing, changes, differs)
 
 
 def _copy(db: Database, source: Source, work: list[_Work], progress: Progress | None) -> list[RelationReport]:

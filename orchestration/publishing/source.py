@@ -34,11 +34,18 @@ _MOMENTS = ("loaded_from", "loaded_through", "logged_at")
 
 @dataclass(frozen=True)
 class Origin:
-    """Whose rows a file has (None for all organizations), and up to which moment they are known, as a text in UTC."""
+    """Whose rows a file has (None for all organizations), and up to which moment they are known.
+
+    `loaded_through` is a day's beginning; `moment` is when the newest snapshot was taken; both are texts in UTC.
+    `environment` is ENVIRONMENT of the newest load, `source` identifies the database that the snapshot was taken of.
+    """
 
     organization_id: str | None
     organization: str | None
     loaded_through: str
+    moment: str
+    environment: str
+    source: str | None
 
     @property
     def whose(self) -> str:
@@ -73,13 +80,16 @@ class Source:
         """Return what the file was loaded from; raises NotBuiltError if it was never loaded."""
         ops = quoted(self._names.ops_schema)
         through = self._one(f"select {MOMENT.format('max(loaded_through)')} from {ops}.load_log")[0]  # noqa: S608
-        if through is None:
-            raise NotBuiltError(f"{self._path} was never loaded. Run: insights build")
         query = (
-            f"select cast(organization_id as varchar), organization from {ops}.snapshots order by moment desc limit 1"  # noqa: S608
+            f"select cast(organization_id as varchar), organization, {MOMENT.format('moment')}, source"  # noqa: S608
+            f" from {ops}.snapshots order by snapshots.moment desc limit 1"
         )
-        organization_id, organization = self._one(query)
-        return Origin(organization_id, organization, through)
+        snapshot = self._file.execute(query).fetchone()
+        if through is None or snapshot is None:
+            raise NotBuiltError(f"{self._path} was never loaded. Run: insights build")
+        organization_id, organization, moment, database = snapshot
+        (environment,) = self._one(f"select environment from {ops}.load_log order by load_log_id desc limit 1")  # noqa: S608
+        return Origin(organization_id, organization, through, moment, environment, database)
 
     def check(self, definitions: list[Definition]) -> None:
         """Raise NotBuiltError if the file lacks a relation, or a column of one."""
@@ -102,6 +112,12 @@ class Source:
     def count(self, definition: Definition) -> Count:
         """Return the number of rows of a relation and their checksum."""
         return Count(*self._one(counted(definition.columns, quoted(definition.schema, definition.identifier))))
+
+    def values(self, definition: Definition, column: str) -> set[str | None]:
+        """Return the different values of a column, as texts."""
+        table = quoted(definition.schema, definition.identifier)
+        query = f"select distinct cast({quoted(column)} as varchar) from {table}"  # noqa: S608 - the names are quoted
+        return {value for (value,) in self._file.execute(query).fetchall()}
 
     def rows(self, definition: Definition) -> Iterator[tuple[bytes, int]]:
         """Yield the rows of a relation as CSV, in portions, with the number of rows of each."""

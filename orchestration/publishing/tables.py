@@ -24,6 +24,22 @@ _COMMENTS = """
             else col_description(a.attrelid, a.attnum)
         end is distinct from nullif(wanted.description, '')
 """
+# Of rights that the owner of the table has given: those of a column end with those of the table.
+_RIGHTS = """
+    with given as (select oid, relowner, relacl from pg_class where oid = %s::regclass),
+    entries as (
+        select relacl as acl from given
+        union all select attacl from pg_attribute where attrelid = (select oid from given)
+    )
+    select distinct
+        format(
+            'revoke all on %%s from %%s',
+            given.oid::regclass,
+            case right_.grantee when 0 then 'public' else right_.grantee::regrole::text end
+        )
+    from given, entries, aclexplode(entries.acl) as right_
+    where right_.grantor = given.relowner and right_.grantee <> given.relowner
+"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,11 @@ class Change:
 def is_missing(db: Database, definition: Definition) -> bool:
     """Return whether the serving database has no such table."""
     return bool(db.missing({definition.name: definition.relation}))
+
+
+def rows_of(db: Database, definition: Definition) -> int:
+    """Return how many rows the stored table has."""
+    return int(db.value(sql.SQL("select count(*) from {}").format(definition.relation)))
 
 
 def changes_of(db: Database, definition: Definition) -> list[Change]:
@@ -75,7 +96,9 @@ def replace(
     _copy(db, definition, definition.made, source, step)
     db.execute(sql.SQL("analyze {}").format(definition.made))
     if definition.replacement and not changes:
+        db.execute("set local enable_mergejoin = off")  # as in the macro replace_other_rows
         written = sum(db.execute(statement).rowcount for statement in definition.replacement)
+        db.execute("set local enable_mergejoin to default")
     else:
         if changes:
             db.execute(definition.lock)
@@ -121,9 +144,18 @@ def describe(db: Database, definition: Definition) -> None:
         db.execute(definition.rights)
 
 
-def empty(db: Database, relation: sql.Identifier) -> int:
-    """Delete the rows of a table that is no longer published; returns their number."""
-    return db.execute(sql.SQL("delete from {}").format(relation)).rowcount
+def empty(db: Database, schema: str, identifier: str) -> bool:
+    """Delete the rows of a table that is no longer published, and revoke the rights of others on it.
+
+    Returns whether there is such a table.
+    """
+    relation = sql.Identifier(schema, identifier)
+    if db.missing({identifier: relation}):
+        return False
+    db.execute(sql.SQL("delete from {}").format(relation))
+    for (statement,) in db.rows(_RIGHTS, [relation.as_string(db.connection)]):
+        db.execute(statement)
+    return True
 
 
 def _copy(

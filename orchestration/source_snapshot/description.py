@@ -35,7 +35,8 @@ class Description:
 
     `moment` is the time of the database at which all tables were read, ISO 8601 in UTC. `organization_id` and
     `organization` (the slug) are None for a snapshot of all tenants. `audit_id` is the `export_id` of the attempt in
-    the audit of exports, None if it was not recorded.
+    the audit of exports, None if it was not recorded. `source` identifies the database that was read, None in a
+    snapshot of an older release.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -46,6 +47,7 @@ class Description:
     organization_id: str | None = None
     organization: str | None = None
     audit_id: str | None = None
+    source: str | None = None
 
     @property
     def day(self) -> date:

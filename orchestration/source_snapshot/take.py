@@ -94,6 +94,7 @@ def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Pr
                 queries = table_queries(settings, url, tables, organization[0] if organization else None)
                 if is_recorded:
                     _record_start(db, trail)
+                source = _source(db)
                 moment, written = _write(db, queries, partial, progress)
             description = Description(
                 moment=moment.astimezone(UTC).isoformat(),
@@ -103,6 +104,7 @@ def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Pr
                 organization_id=organization[0] if organization else None,
                 organization=organization[1] if organization else None,
                 audit_id=str(trail.export_id) if is_recorded else None,
+                source=source,
             )
             publish(partial, description)
         except BaseException as error:
@@ -176,6 +178,16 @@ def _organization(db: Database, given: str | None) -> tuple[str, str] | None:
     if not rows:
         raise NotFoundError(f"The operational database has no organization {given!r}: give its slug or id.")
     return rows[0]
+
+
+def _source(db: Database) -> str:
+    """Return what identifies a database: that of its cluster, which replicas share, and its own number there."""
+    return str(
+        db.value(
+            "select concat_ws('/', system_identifier, (select oid from pg_database where datname = current_database()))"
+            " from pg_control_system()"
+        )
+    )
 
 
 def _write(

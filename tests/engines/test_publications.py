@@ -19,7 +19,17 @@ from support.engines.published import Served, contents, declared, take_and_build
 from support.warehouse import Warehouse, disposable_copy
 
 from orchestration.config.files import Settings
-from orchestration.errors import BusyError, ConflictError, FailedError, InsightsError, NotBuiltError, NotPreparedError
+from orchestration.errors import (
+    BusyError,
+    ConflictError,
+    FailedError,
+    InsightsError,
+    MisconfiguredError,
+    NotBuiltError,
+    NotPreparedError,
+    RefusedError,
+)
+from orchestration.publishing.definitions import read_definitions
 from orchestration.publishing.publish import PublishReport, publish
 from orchestration.warehouse.connection import connect
 from workshop.sample.load import SAMPLE_AS_OF
@@ -95,6 +105,9 @@ def test_the_next_load_writes_what_changed(
         take_and_build(own.laptop, source, INSIGHTS_AS_OF=str(next_day))
         before = reader.execute("select max(loaded_at), count(*) from insights.fact_tasks").fetchall()
         loads = own.database.value("select max(load_log_id) from insights_ops.load_log")
+        assert "has rows of the operational database" in _refusal(own, own.database, ConflictError)  # a copy
+        own.database.execute("update insights_ops.publications set source_id = null")
+        checkins = contents(own.database, "insights.fact_wellbeing_checkins")
         report = own.publish()
         reader.commit()
         after = reader.execute("select max(loaded_at), count(*) from insights.fact_tasks").fetchall()
@@ -105,7 +118,9 @@ def test_the_next_load_writes_what_changed(
         assert sorted(own.database.rows(log, list(declared(own)))) == sorted(source.rows(log, list(declared(own))))
     written = {one.name: one.written for one in report.relations}
     assert 0 < written["fact_tasks"] < 1000 < own.database.value("select count(*) from insights.fact_tasks")
-    assert written["fact_wellbeing_checkins"] == written["stg_user_accounts"] == 0
+    assert written["stg_user_accounts"] == 0
+    now = contents(own.database, "insights.fact_wellbeing_checkins")
+    assert written["fact_wellbeing_checkins"] == ((checkins - now) + (now - checkins)).total() < 10
     assert (
         own.database.value("select min(load_log_id) from insights_ops.load_log where as_of > %s", SAMPLE_AS_OF) > loads
     )
@@ -160,7 +175,10 @@ def test_rows_that_differ_from_the_file_are_not_published(own: Served) -> None:
 
 def test_a_form_that_differs_is_brought_to_that_of_the_release(own: Served) -> None:
     own.database.execute("alter table insights.dim_roles drop column display_name, add column surplus text")
+    newest = "select max(load_log_id) from insights_ops.load_log where relation_name = 'dim_roles'"
+    load = own.database.value(newest)
     assert _copied(own.publish()) == {"dim_roles"}
+    assert own.database.value(newest) > load
     names = "select string_agg(display_name, ',' order by role_id) from insights.dim_roles"
     assert own.database.value(names) == own.laptop.value(names)
     assert own.database.value(
@@ -172,14 +190,52 @@ def test_a_form_that_differs_is_brought_to_that_of_the_release(own: Served) -> N
     assert own.database.value(columns) == 0
 
 
-def test_what_no_exposure_declares_any_more_is_emptied(own: Served) -> None:
+def test_what_is_no_longer_published_is_emptied(own: Served) -> None:
+    """Models that no exposure reads, that the project lacks, that have another schema now, and whose table is gone."""
     own.database.execute(
-        "create table insights.dim_dates as select 1 as day; grant all on insights.dim_dates to orgo_insights_etl;"
-        " insert into insights_ops.published_relations values ('dim_dates', 1, 1, 1)"
+        "alter table insights.dim_roles set schema insights_staging;"
+        " update insights_ops.published_relations set schema_name = 'insights_staging'"
+        " where relation_name = 'dim_roles';"
+        " insert into insights_ops.published_relations"
+        " select name, 'insights', name, array['day integer'], 1, 1, 1"
+        " from unnest(array['dim_dates', 'former_model', 'dropped']) as name"
     )
-    assert own.publish().emptied == ["dim_dates"]
-    assert own.database.value("select count(*) from insights.dim_dates") == 0
+    for name in ("dim_dates", "former_model"):
+        own.database.execute(
+            f"create table insights.{name} as select 1 as day; alter table insights.{name} owner to orgo_insights_etl;"
+            f" set local role orgo_insights_etl; grant select on insights.{name} to orgo_insights_ro, public"
+        )
+    roles = own.database.value("select count(*) from insights_staging.dim_roles")
+    former = ["insights.dim_dates", "insights.former_model", "insights_staging.dim_roles"]
+    assert own.publish().emptied == former
+    for name in former:
+        assert own.database.value(f"select count(*) from {name}") == 0  # noqa: S608
+        assert not own.database.value("select has_any_column_privilege('orgo_insights_ro', %s, 'select')", name)
+    assert own.database.value("select count(*) from insights.dim_roles") == roles > 0
     assert own.publish().number is None
+
+
+def test_rows_that_another_deletes_are_published_again_as_a_newer_load(own: Served) -> None:
+    newest = "select max(load_log_id) from insights_ops.load_log where relation_name = 'fact_tasks'"
+    before, rows = own.database.value(newest), own.database.value("select count(*) from insights.fact_tasks")
+    own.database.execute("delete from insights.fact_tasks where ctid = (select min(ctid) from insights.fact_tasks)")
+    report = own.publish()
+    assert {one.name: one.written for one in report.relations if one.written} == {"fact_tasks": 1}
+    assert own.database.value("select count(*) from insights.fact_tasks") == rows
+    assert own.database.value(newest) > before
+
+
+def test_a_file_of_an_older_snapshot_of_the_same_day_is_refused(
+    own: Served, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    shutil.copytree(own.laptop.place, tmp_path / "newer")
+    newer = Served(Laptop(tmp_path / "newer"), own.database)
+    take_and_build(newer.laptop, warehouse)
+    assert newer.publish().number == 2
+    before = _state(own.database)
+    assert "and the file an older one, of" in _refusal(own, own.database, ConflictError)
+    assert _state(own.database) == before
+    assert newer.publish().number is None
 
 
 def _refusal(served: Served, database: Warehouse, kind: type[InsightsError]) -> str:
@@ -206,6 +262,9 @@ def test_what_must_not_be_published_is_refused(
     own.database.execute(
         publications.format("loaded_through = (select max(loaded_through) from insights_ops.load_log)")
     )
+    own.database.execute(publications.format("environment = 'prod'"))
+    assert "is of the environment prod, the file was built in" in _refusal(own, own.database, ConflictError)
+    own.database.execute(publications.format("environment = (select min(environment) from insights_ops.load_log)"))
     assert _state(own.database) == before
     own.database.execute("alter table insights_ops.published_relations rename to former")
     assert "not prepared for this release" in _refusal(own, own.database, NotPreparedError)
@@ -223,6 +282,55 @@ def test_what_must_not_be_published_is_refused(
     assert "was never loaded. Run: insights build" in _refusal(own, own.database, NotBuiltError)
 
 
+def test_rows_behind_a_published_cutoff_do_not_come_back(own: Served) -> None:
+    """A file that was built anew with a longer retention; a cutoff of a relation without raw events says nothing."""
+    log = (
+        "insert into insights_ops.load_log by name select * exclude (load_log_id, invocation_id, cutoff), {} from ({})"
+    )
+    newest = "select * from insights_ops.load_log where relation_name = '{}' order by load_log_id desc limit 1"
+    earlier = log.format("invocation_id || 'y' as invocation_id, cutoff - 1 as cutoff", newest)
+    before = _state(own.database)
+    with duckdb.connect(str(own.laptop.file)) as file:
+        file.execute(earlier.format("fact_tasks"))
+    assert "Rows of fact_tasks before " in _refusal(own, own.database, ConflictError)
+    assert _state(own.database) == before
+    with duckdb.connect(str(own.laptop.file)) as file:
+        file.execute("delete from insights_ops.load_log where invocation_id like '%y'")
+        file.execute(earlier.format("dim_roles"))
+    assert own.publish().loads == 1
+
+
+def test_history_that_a_file_built_anew_lacks_is_kept_unless_confirmed(own: Served) -> None:
+    months = "select count(distinct month) from insights.report_monthly_trends"
+    first = "(select min(month) from insights.report_monthly_trends)"
+    served = own.database.value(months)
+    with duckdb.connect(str(own.laptop.file)) as file:
+        file.execute(
+            "update insights_ops.load_log set invocation_id = 'anew' where relation_name = 'report_monthly_trends'"
+        )
+    assert own.publish().loads == 1  # it has every month
+    with duckdb.connect(str(own.laptop.file)) as file:
+        file.execute(f"delete from insights.report_monthly_trends where month = {first}")  # noqa: S608
+        file.execute(
+            "update insights_ops.load_log set invocation_id = 'b' where relation_name = 'report_monthly_trends'"
+        )
+    before = _state(own.database)
+    month = own.database.value(f"select {first}::text")
+    refusal = _refusal(own, own.database, RefusedError)
+    assert f"lacks 1 of the periods of report_monthly_trends that are served ({month} to {month})" in refusal
+    assert _state(own.database) == before
+    own.run("publish", "--yes")
+    assert own.database.value(months) == served - 1
+
+
+def test_a_relation_that_cannot_be_copied_is_named(own: Served) -> None:
+    """As of a model with versions, whose unique id ends with the version."""
+    with pytest.raises(
+        MisconfiguredError, match="An exposure depends on v2, which is no model or seed of this project"
+    ):
+        read_definitions(own.settings, own.database.etl_url, ["dim_roles", "v2"])
+
+
 def test_the_commands_prepare_publish_and_answer(served: Served, postgres: LocalPostgres) -> None:
     postgres.create_database("serving_by_commands")
     own = Served(served.laptop, Warehouse("serving_by_commands", postgres, served.database.settings))
@@ -230,7 +338,8 @@ def test_the_commands_prepare_publish_and_answer(served: Served, postgres: Local
     assert f"{own.laptop.file} reads" in said and "The database is prepared (" in said
     assert '"name": "fact_tasks"' in own.run("publish", "--format", "json")
     assert "sample-hospital" in own.run("organizations")
-    assert '"rows"' in own.run("dashboard", "overview", "--org", "sample-hospital", "--as", "manager")
+    dashboard = ["dashboard", "overview", "--org", "sample-hospital", "--as", "manager"]
+    assert "COMPLETED" in own.run(*dashboard, "--visibility", "PUBLIC", "--visibility", "INTERNAL")
     assert '"pattern_id"' in own.run("patterns", "list", "--format", "json")
     for command in ("purge", "reconcile", "status", "reviews list", "doctor", "backup check"):
         done = own.laptop.run(*command.split(), INSIGHTS_SERVING_URL=own.database.etl_url)

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: insights build && insights publish")
+@click.option("--yes", is_flag=True, help="Delete reviews and months that a file built anew no longer has.")
 @options.form
-def publish(form: str) -> None:
+def publish(yes: bool, form: str) -> None:
     """Copy a file of DuckDB to the database that serves it.
 
     That is the PostgreSQL of INSIGHTS_SERVING_URL, which insights init has prepared. Dashboards, exports and the other
     exposures decide which relations are copied. Readers see the former load or the new one, whole. What has not
-    changed since the last time is not copied again.
+    changed since the last time is not copied again. A file that was built anew and lacks reviews or months which are
+    served is refused without --yes.
     """
     from orchestration.config.files import load_settings
     from orchestration.errors import MisconfiguredError
@@ -36,14 +38,14 @@ def publish(form: str) -> None:
             " dependency group duckdb)."
         ) from error
     with progress("rows") as show:
-        done = run(load_settings(), show)
+        done = run(load_settings(), show, accept_lost=yes)
     show_records([asdict(relation) for relation in done.relations], form, title="Relations")
     _say(done)
 
 
 def _say(done: PublishReport) -> None:
     for name in done.emptied:
-        say(f"No exposure declares {name} any more: its rows were deleted.", err=True)
+        say(f"{name} is no longer published: its rows were deleted.", err=True)
     if done.number is None:
         say(f"Nothing has changed since the publication of {done.last}.", err=True)
         return

@@ -90,8 +90,12 @@ def continue_with(
     if not is_loaded:
         connection.execute(f"delete from {table}")  # noqa: S608
     connection.execute(
-        f"insert into {table} (moment, organization_id, organization, folder, release) values (?, ?, ?, ?, ?)",  # noqa: S608
-        [snapshot.moment, snapshot.organization_id, snapshot.organization, place, snapshot.release],
+        f"insert into {table} (moment, organization_id, organization, source, folder, release)"  # noqa: S608
+        " values (?, ?, ?, ?, ?, ?)",
+        [
+            *(snapshot.moment, snapshot.organization_id, snapshot.organization, snapshot.source),
+            *(place, snapshot.release),
+        ],
     )
     return True
 

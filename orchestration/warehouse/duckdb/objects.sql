@@ -51,6 +51,7 @@ create table if not exists {ops}.snapshots (
     moment timestamptz not null,
     organization_id uuid,
     organization varchar,
+    source varchar,
     folder varchar not null,
     release varchar not null,
     prepared_at timestamptz not null default now()

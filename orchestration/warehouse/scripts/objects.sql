@@ -152,6 +152,8 @@ comment on table {ops}.profiles is 'config/organization_profiles.yaml, one row a
 create table if not exists {ops}.publications (
     publication_id bigint generated always as identity primary key,
     loaded_through timestamptz not null,
+    snapshot_moment timestamptz not null,
+    source_id text,
     organization_id uuid,
     organization text,
     release text not null,
@@ -164,6 +166,9 @@ comment on table {ops}.publications is
 
 create table if not exists {ops}.published_relations (
     relation_name text primary key,
+    schema_name text not null,
+    identifier text not null,
+    columns text[] not null,
     publication_id bigint not null,
     row_count bigint not null,
     checksum numeric not null,
