@@ -26,11 +26,38 @@ FILE = PROJECT / "models" / "marts" / "contract.json"
 CHANGELOG = PROJECT / "CHANGELOG.md"
 TABLE = "## Schema changes"
 UNRELEASED = "(unreleased)"
-REMEDY = f"Add a row at the end of the table `{TABLE[3:]}` in CHANGELOG.md that names the relation and the column."
+REMEDY = (
+    f"Add a row at the end of the table `{TABLE[3:]}` in CHANGELOG.md. Its change begins with `new`, `removed`,"
+    " `another key` or `another form`, or with a list of columns: that of new ones, or `removed` or"
+    " `changed` and the list. docs/decisions/database.md, D262, has the rules."
+)
 # Commands that the changelog asks for, in the order in which an upgrade runs them.
 ORDER = ("insights init", "insights build", "insights reconcile")
 
 Contract = dict[str, Any]  # the content of FILE
+
+
+# How the third cell of a row begins, and what it announces of the relations in the second.
+# A colon and words may follow.
+_LIST = r"(?P<columns>`\w+`(?:, `\w+`)*)"
+_KINDS = {
+    "new": r"new",
+    "removed": r"removed",
+    "new column": _LIST,
+    "removed column": rf"removed {_LIST}",
+    "changed column": rf"changed {_LIST}",
+    "key": r"another key",
+    "form": r"another form",
+}
+# What of a mart beside its columns is compared, and the kind of row that announces a difference.
+_PROPERTIES = {
+    "key": "key",
+    "constraints": "key",
+    "schema": "form",
+    "materialized": "form",
+    "is_enforced": "form",
+    "shared": "form",
+}
 
 
 @dataclass(frozen=True)
@@ -42,29 +69,54 @@ class Row:
     change: str
     to_do: str
 
-    def names(self, relation: str, column: str = "") -> bool:
-        """Return whether the row is about a relation, and about a column of it if that is given."""
-        words = set(re.findall(r"[\w.]+", " ".join(re.findall(r"`([^`]*)`", f"{self.relation} {self.change}"))))
-        words |= {word.removeprefix("insights.") for word in words}
-        parts = {part for word in words for part in word.split(".")}
-        return relation in (words | {word.split(".")[0] for word in words}) and (not column or column in parts)
+    @property
+    def relations(self) -> set[str]:
+        """The names in the second cell, without the schema of the marts."""
+        return {name.removeprefix("insights.") for name in re.findall(r"`([\w.]+)`", self.relation)}
+
+    def announces(self, kind: str, relation: str, column: str = "") -> bool:
+        """Return whether the row announces a change of this kind of a relation, and of the column if that is given."""
+        found = re.fullmatch(rf"{_KINDS[kind]}(?:: .+)?", self.change)
+        if not found or relation not in self.relations:
+            return False
+        return not column or column in re.findall(r"\w+", found["columns"])
+
+    @property
+    def needs_build(self) -> bool:
+        """Whether a build has to follow: it says so, or asks for something in a relation that dbt builds."""
+        asks = bool(self.to_do) and not self.to_do.startswith("nothing")
+        is_built = not any(name.startswith("insights_ops.") for name in self.relations)
+        return asks and (is_built or "build" in self.to_do)
 
 
 def marts_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the public models of dbt's manifest by relation: version, key, and columns with type and constraints."""
+    """Return the public models of dbt's manifest by relation: form, key, and columns with type and constraints."""
     return {
         node["alias"]: {
-            "version": node.get("version"),
+            "schema": node["schema"],
+            "materialized": _kind(node["config"]["materialized"]),
+            "is_enforced": node["config"]["contract"]["enforced"],
+            "shared": node["config"]["meta"].get("shared"),
             "key": node["config"]["unique_key"],
             "constraints": [f"{c['type']} ({', '.join(c['columns'])})" for c in node["constraints"]],
             "columns": {
-                name: " ".join([column["data_type"], *sorted(c["type"] for c in column["constraints"])])
+                name: " ".join([column["data_type"], *sorted(c["type"] for c in column["constraints"]), *_pii(column)])
                 for name, column in sorted(node["columns"].items())
             },
         }
         for node in sorted(manifest["nodes"].values(), key=lambda node: str(node["alias"]))
         if node["resource_type"] == "model" and node["package_name"] == PACKAGE and node["access"] == "public"
     }
+
+
+def _kind(materialized: str) -> str:
+    """Return what readers find in the database: an incremental model is a table."""
+    return "table" if materialized == "incremental" else materialized
+
+
+def _pii(column: Mapping[str, Any]) -> list[str]:
+    kind = (column["config"].get("meta") or column["meta"]).get("pii")
+    return [f"pii={kind}"] if kind else []
 
 
 def schema_changes(changelog: str) -> list[Row]:
@@ -83,36 +135,40 @@ def newest_heading(changelog: str) -> str:
 def problems(released: Contract, marts: Mapping[str, Mapping[str, Any]], rows: Sequence[Row]) -> Iterator[str]:
     """Yield what differs from the last release without being announced; `rows` are those of the whole changelog.
 
-    Breaking changes need a row or a new dbt version of the model, additions need a row.
+    Each change needs a row of its kind that names the relation and the column, whatever else is in that row.
     """
     since = rows[released["schema_changes"] :]
     for relation in sorted(released["marts"].keys() | marts.keys()):
         old, new = released["marts"].get(relation), marts.get(relation)
-        for change, column in _changes(old, new):
-            is_versioned = old and new and old["version"] != new["version"]
-            if not is_versioned and not any(row.names(relation, column) for row in since):
+        for kind, change, column in _changes(old, new):
+            if not any(row.announces(kind, relation, column) for row in since):
                 yield f"insights.{f'{relation}.{column}' if column else relation}: {change}"
 
 
-def _changes(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
-    """Yield each difference with the column that it is about; empty for one of the whole relation."""
+def _changes(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Iterator[tuple[str, str, str]]:
+    """Yield each difference as its kind, what differs, and the column, which is empty for the whole relation."""
     if old is None or new is None:
-        yield ("new" if new else "removed", "")
+        kind = "new" if new else "removed"
+        yield kind, kind, ""
         return
-    for what in ("key", "constraints"):
+    for what, kind in _PROPERTIES.items():
         if old[what] != new[what]:
-            yield f"{what} changed from {old[what]} to {new[what]}", ""
+            yield kind, f"{what} changed from {old[what]} to {new[what]}", ""
     for column in sorted(old["columns"].keys() | new["columns"].keys()):
         was, now = old["columns"].get(column), new["columns"].get(column)
-        if was != now:
-            yield (f"changed from {was} to {now}" if was and now else "new" if now else "removed"), column
+        if was and now and was != now:
+            yield "changed column", f"changed from {was} to {now}", column
+        elif was != now:
+            kind = "new" if now else "removed"
+            yield f"{kind} column", kind, column
 
 
 def notes(released: Contract, changelog: str) -> str:
     """Return the notes of the next release in Markdown: what to run, and what changed in the schema."""
     rows = schema_changes(changelog)[released["schema_changes"] :]
     asked = {command for row in rows for command in re.findall(r"`(insights \w+)", row.to_do)}
-    commands = [command for command in ORDER if command in asked or command == ORDER[0]]
+    asked |= {ORDER[0]} | ({ORDER[1]} if any(row.needs_build for row in rows) else set())
+    commands = [command for command in ORDER if command in asked]
     steps = "\n".join(f"{number}. `{command}`" for number, command in enumerate([f"{ORDER[0]} --plan", *commands], 1))
     table = "\n".join(f"| {row.relation} | {row.change} | {row.to_do} |" for row in rows)
     return f"""# {newest_heading(changelog)}

@@ -18,6 +18,7 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import SENT
 from orchestration.warehouse.loads import check_source
 from orchestration.warehouse.releases import check_release, newest, scripts_sha256
+from orchestration.warehouse.script import other_functions
 from orchestration.warehouse.source.silence import silent
 from orchestration.warehouse.unknown_names import unknown_names
 
@@ -106,14 +107,16 @@ def _prepared(db: Database) -> Iterator[Finding]:
 
 
 def _release(db: Database) -> Iterator[Finding]:
-    """Compare the release that prepared the database, and its scripts, with this one."""
+    """Compare the release that prepared the database, its scripts, and the functions that it has, with this one."""
     check_release(db)
     if found := newest(db):
         moment = found.prepared_at.astimezone(UTC)
         says = f"{found.version}, prepared on {moment:%Y-%m-%d %H:%M} UTC by {found.prepared_by}"
         is_same = found.scripts_sha256 == scripts_sha256()
         says += "" if is_same else "; the scripts of this installation are others"
-        yield judged("release", is_same, says, "See insights init --plan, then run: insights init")
+        others = other_functions(db)
+        says += f"; functions are not those of this release: {', '.join(others)}" if others else ""
+        yield judged("release", is_same and not others, says, "See insights init --plan, then run: insights init")
 
 
 def _settings(db: Database) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import os
 import shlex
 import socket
 import sys
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -72,15 +73,18 @@ _LEFT = """
 
 
 @contextmanager
-def held(db: Database, name: str, doing: str) -> Iterator[int]:
+def held(db: Database, name: str, doing: str, seconds: float = 0) -> Iterator[int]:
     """Hold the claim `name` for a block; yields its number.
 
-    `doing` describes the work of the holder, for messages. The connection of `db` must be in autocommit mode and stay
-    open, because the claim belongs to its session; it must not lead to a pooler. If that session ends during the
-    block, another process can take the claim, and the proofs of this one fail (`prove_claim` in the database). Raises
-    BusyError with the holder if another process has the claim, or if transactions of a former holder still run.
+    `doing` describes the work of the holder, for messages; `seconds` is how long another holder is waited for.
+    The connection of `db` must be in autocommit mode and stay open, because the claim belongs to its session; it must
+    not lead to a pooler. If that session ends during the block, another process can take the claim, and the proofs of
+    this one fail (`prove_claim` in the database). Raises BusyError with the holder if another process has the claim, or
+    if transactions of a former holder still run.
     """
-    number = take(db, name)
+    deadline = time.monotonic() + seconds
+    while (number := take(db, name)) is None and time.monotonic() < deadline:
+        time.sleep(1)
     if number is None:
         holder = db.value(_statement(db, _HOLDER), {"name": name})
         raise BusyError(f"Another process is {doing}: {holder or 'it has just ended'}. Wait until it has finished.")
@@ -133,9 +137,10 @@ def refuse_pooler(db: Database) -> None:
     """
     if db.value("select pg_backend_pid()") != db.connection.info.backend_pid:
         raise MisconfiguredError(
-            "The address of the database (INSIGHTS_WAREHOUSE_URL, or INSIGHTS_EXPORT_WAREHOUSE_URL for exports, if that"
-            " is set) leads to a connection pooler, behind which two processes can share a session, and"
-            " both would hold the claim that only one may have. Set the address of PostgreSQL itself."
+            "The address of the database (INSIGHTS_WAREHOUSE_URL, INSIGHTS_EXPORT_WAREHOUSE_URL for exports, if that is"
+            " set, INSIGHTS_ADMIN_URL or --admin-url for insights init) leads to a connection pooler, behind which two"
+            " processes can share a session, and both would have the claim that only one may have. Set the address of"
+            " PostgreSQL itself."
         )
 
 

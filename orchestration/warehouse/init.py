@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.resources import files
 
 import psycopg
 from psycopg import sql
@@ -20,12 +19,14 @@ from orchestration.warehouse.connection import SEARCH_PATH
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import STATUSES
+from orchestration.warehouse.script import run_script
 from orchestration.warehouse.transaction_lock import retried, transaction_lock
 from orchestration.warehouse.translation import Messages
+from orchestration.warehouse.writer_lock import without_writers
 
 LOCK_NAME = "orgo-insights-init"
 MINIMUM_SERVER_VERSION = 150000
-# Seconds to wait for another `insights init`, which takes about one, and for sessions that hold what this one changes.
+# Seconds to wait for what writes, for another `insights init`, and for sessions that hold what this one changes.
 PATIENCE = 30
 # The longest wait for one lock: dashboards that need the same object queue behind it for as long.
 LOCK_TIMEOUT = "1s"
@@ -74,11 +75,12 @@ def initialize(connection: psycopg.Connection, settings: Settings, *, move_aside
     ConflictError for foreign relations with the names of marts, unless they are empty tables or `move_aside`, and for
     bookkeeping that others made, and in a database that a newer release has prepared;
     RefusedError if the user lacks a privilege or the server is a standby; BusyError, which names them, if other
-    sessions prepare the database or hold its objects for too long.
+    sessions write to the database, prepare it or hold its objects for too long.
     """
     refuse_standby(connection)
     db = Database(settings, connection, MESSAGES)
-    return retried(db, PATIENCE, lambda: _committed(db, move_aside=move_aside))
+    with without_writers(db, PATIENCE):
+        return retried(db, PATIENCE, lambda: _committed(db, move_aside=move_aside))
 
 
 def refuse_standby(connection: psycopg.Connection) -> None:
@@ -254,15 +256,14 @@ def _create_schemas(db: Database) -> None:
 
 def _run_script(db: Database, name: str) -> None:
     warehouse = db.settings.insights.warehouse
-    script = files("orchestration.warehouse").joinpath("scripts", name).read_text(encoding="utf-8")
-    db.execute(
-        sql.SQL(script).format(
-            ops=sql.Identifier(db.names.ops_schema),
-            etl=sql.Identifier(warehouse.write_user),
-            ro=sql.Identifier(warehouse.read_only_user),
-            export=sql.Identifier(warehouse.export_user),
-            statuses=sql.SQL(", ").join(map(sql.Literal, STATUSES)),
-        )
+    run_script(
+        db,
+        name,
+        ops=sql.Identifier(db.names.ops_schema),
+        etl=sql.Identifier(warehouse.write_user),
+        ro=sql.Identifier(warehouse.read_only_user),
+        export=sql.Identifier(warehouse.export_user),
+        statuses=sql.SQL(", ").join(map(sql.Literal, STATUSES)),
     )
 
 

@@ -5,8 +5,10 @@ There is no second description of what init does: the catalogs are read before a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import ndiff
 from importlib.resources import files
 from typing import Literal
 
@@ -41,7 +43,7 @@ _ROWS = {
 # Kinds whose definition is short enough for a line, and no secret.
 _SHOWN = ("role", "setting", "schema", "column", "constraint", "index", "comment", "privileges")
 
-Kind = Literal["create", "change", "drop", "analyze"]
+Kind = Literal["create", "change", "drop", "move", "analyze"]
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,21 @@ def plan(connection: psycopg.Connection, settings: Settings, *, move_aside: bool
 def _tried(db: Database, *, move_aside: bool) -> list[Change]:
     with init.transaction(db, LOCK_TIMEOUT, PATIENCE, is_kept=False):
         before = _snapshot(db)
-        init.change(db, move_aside=move_aside)
+        moved = init.change(db, move_aside=move_aside).moved_aside
         after = _snapshot(db)
         unanalyzed = init.without_statistics(db)
     analyzed = [Change("analyze", "table", db.source(name).as_string(db.connection), "") for name in unanalyzed]
-    return [*_differences(before, after), *analyzed]
+    return [*_with_moves(_differences(before, after), moved), *analyzed]
+
+
+def _with_moves(changes: Iterator[Change], moved: Mapping[str, str]) -> Iterator[Change]:
+    """Replace what is dropped under its old name and created under its new one, of each relation of `moved`."""
+    made = {("create", new) for new in moved.values()}
+    for one in changes:
+        if one.change == "drop" and one.name in moved:
+            yield Change("move", one.kind, one.name, f"to {moved[one.name]}, with its rows")
+        elif (one.change, one.name) not in made or one.kind == "privileges":
+            yield one
 
 
 def _snapshot(db: Database) -> Snapshot:
@@ -121,6 +133,17 @@ def _differences(before: Snapshot, after: Snapshot) -> Iterator[Change]:
         parent = (new or old or _State(None, "")).part_of
         is_implied = parent in objects and (kind != "privileges" or new is None or name.endswith(" to public"))
         if old and new:
-            yield Change("change", kind, name, f"{old.definition} -> {new.definition}" if kind in _SHOWN else "")
+            yield Change("change", kind, name, _from_to(kind, old.definition, new.definition))
         elif not is_implied:
             yield Change("create" if new else "drop", kind, name, new.definition if new and kind in _SHOWN else "")
+
+
+def _from_to(kind: str, old: str, new: str) -> str:
+    """Return what changes, without definitions that are long or secret."""
+    if kind in _SHOWN:
+        return f"{old} -> {new}"
+    if kind == "row":
+        return "its contents"
+    lines = [line for line in ndiff(old.splitlines(), new.splitlines()) if line[:1] in "+-"]
+    count = Counter(line[0] for line in lines)
+    return f"+{count['+']} -{count['-']} lines of its definition"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from orchestration.warehouse.claims import held
+from orchestration.errors import BusyError
+from orchestration.warehouse.access.ownership import check_bookkeeping
+from orchestration.warehouse.claims import CLAIMS, held
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.releases import check_release
 
 CLAIM = "writer"
+DOING = "writing to this warehouse"
 
 
 @contextmanager
@@ -19,5 +22,38 @@ def writer_lock(db: Database) -> Iterator[int]:
     Raises like `check_release` and `claims.held`.
     """
     check_release(db)
-    with held(db, CLAIM, "writing to this warehouse") as number:
+    with held(db, CLAIM, DOING) as number:
         yield number
+
+
+@contextmanager
+def without_writers(db: Database, seconds: float) -> Iterator[None]:
+    """Hold the writer lock for a block of `insights init`, for which a writer is waited `seconds`.
+
+    A database that was never prepared has no such lock, and nothing that writes. The connection of `db` must be in no
+    transaction; it is in autocommit mode during the block. Raises BusyError, which names the writer, and like
+    `check_bookkeeping`, because what others put in place of the claims would run with the rights of this user.
+    """
+    connection = db.connection
+    was_autocommit = connection.autocommit
+    connection.autocommit = True
+    try:
+        check_bookkeeping(db)
+        if db.missing({CLAIMS: db.ops(CLAIMS)}):
+            yield
+            return
+        with _held_by_init(db, seconds):
+            yield
+    finally:
+        if not connection.closed:
+            connection.autocommit = was_autocommit
+
+
+@contextmanager
+def _held_by_init(db: Database, seconds: float) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(db, CLAIM, DOING, seconds))
+        except BusyError as error:
+            raise error.extended("insights init replaces what writers use, and has changed nothing.") from error
+        yield

@@ -15,6 +15,7 @@ FILES = {
         "models/marts/reports/_reports__models.yml",
         "models/marts/reports/_reports__unit_tests.yml",
         "dbt_project.yml",
+        "CHANGELOG.md",
     },
     "Add a DAG": {"config/insights/dags.yaml", "orchestration/flows.py"},
     "Add a dashboard": {"models/exposures/_dashboards.yml"},

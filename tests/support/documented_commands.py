@@ -6,7 +6,20 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-PROGRAMS = ("insights", "./dev", "dbt", "airflow", "pip", "psql", "pre-commit", "workshop", "export", "eval", ".")
+PROGRAMS = (
+    "insights",
+    "./dev",
+    "dbt",
+    "airflow",
+    "pip",
+    "psql",
+    "pre-commit",
+    "workshop",
+    "export",
+    "eval",
+    "PYTHONPATH=tests",
+    ".",
+)
 SQL = ("select", "delete", "create", "update", "alter", "insert")
 _BLOCK = re.compile(r"(?:^\n|\A)((?:^(?: {4,}\S.*)?\n)*^ {4,}\S.*$)", re.M)
 _FENCED = re.compile(r"^```.*?^```$", re.M | re.S)

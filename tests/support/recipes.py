@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -13,15 +14,22 @@ from pathlib import Path
 from orchestration.config.files import PROJECT
 
 NOT_COPIED = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "target", "logs", "build")
-BLOCK = re.compile(r'^```\w+ file=(?P<file>\S+)(?: after="(?P<after>[^"]*)")?\n(?P<text>.*?)^```$', re.M | re.S)
+BLOCK = re.compile(
+    r'^```\w+ file=(?P<file>\S+)(?: after="(?P<after>[^"]*)")?(?: table="(?P<table>[^"]*)")?\n(?P<text>.*?)^```$',
+    re.M | re.S,
+)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of a recipe: text for a new file or, with `after`, for the place below that line of an existing one."""
+    """A piece of a recipe: text for a new file, or for an existing one.
+
+    With `after`, its place is below that line, with `table` at the end of the table below that heading.
+    """
 
     file: str
     after: str | None
+    table: str | None
     text: str
 
 
@@ -30,7 +38,7 @@ def recipe(title: str) -> list[Block]:
     page = (PROJECT / "CONTRIBUTING.md").read_text("utf-8")
     _, section = page.split(f"\n### {title}\n")
     section = re.split(r"^##+ ", section, maxsplit=1, flags=re.M)[0]
-    return [Block(found["file"], found["after"], found["text"]) for found in BLOCK.finditer(section)]
+    return [Block(**found.groupdict()) for found in BLOCK.finditer(section)]
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,18 @@ class Copy:
         """Do what a recipe says; a block fits only where its line stands exactly once."""
         for block in recipe(title):
             file = self.project / block.file
-            if block.after is None:
+            if block.after is None and block.table is None:
                 assert not file.exists(), f"{block.file} is there already"
                 file.write_text(block.text, "utf-8")
                 continue
             lines = file.read_text("utf-8").splitlines(keepends=True)
-            (line,) = [number for number, text in enumerate(lines) if text == f"{block.after}\n"]
+            place = block.after or f"## {block.table}"
+            (line,) = [number for number, text in enumerate(lines) if text == f"{place}\n"]
+            if block.table:
+                below = itertools.takewhile(
+                    lambda text: not text[1].startswith("#"), enumerate(lines[line + 1 :], line + 1)
+                )
+                line = [number for number, text in below if text.startswith("|")][-1]
             file.write_text("".join([*lines[: line + 1], block.text, *lines[line + 1 :]]), "utf-8")
 
     def run(self, *command: str, **variables: str) -> str:

@@ -1,4 +1,4 @@
-"""Two `insights init` at once: one waits for the other, for a limited time, and neither ends in a traceback."""
+"""`insights init` waits for another one, for loads and for readers, for a limited time, and names whom it waits for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from support.warehouse import Warehouse, connect_as
 from orchestration.errors import BusyError
 from orchestration.warehouse import init
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
+from orchestration.warehouse.plan import plan
 from orchestration.warehouse.transaction_lock import transaction_lock
+from orchestration.warehouse.writer_lock import writer_lock
 
 pytestmark = pytest.mark.services
 
@@ -88,6 +91,45 @@ def test_a_change_of_the_same_role_by_another_session_is_a_message(prepared: War
             ):
                 init.initialize(connection, prepared.settings)
             released.result()
+
+
+def test_a_load_keeps_init_away_and_is_named_and_init_keeps_loads_away(
+    prepared: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(init, "PATIENCE", 0)
+    prepared.execute("drop index insights_ops.former_rows_replaced")
+    with connect(prepared.admin_url) as connection:
+        with Database.open(prepared.settings, prepared.etl_url) as load, writer_lock(load):
+            expected = (
+                rf"Another process is writing to this warehouse: process {load.connection.info.backend_pid}"
+                r" \(orgo_insights_etl, .*\)\. Wait until it has finished\. insights init .* has changed nothing\."
+            )
+            with pytest.raises(BusyError, match=expected):
+                init.initialize(connection, prepared.settings)
+            assert prepared.value("select to_regclass('insights_ops.former_rows_replaced')") is None
+            # A plan is made beside a load, and so is an upgrade that waits until the load has ended.
+            assert "insights_ops.former_rows_replaced" in {one.name for one in plan(connection, prepared.settings)}
+            connection.rollback()
+            monkeypatch.setattr(init, "PATIENCE", 60)
+            pool = ThreadPoolExecutor(1)
+            upgrade = pool.submit(init.initialize, connection, prepared.settings)
+            time.sleep(1.5)
+            assert not upgrade.done()
+        upgrade.result()
+        pool.shutdown()
+        assert not connection.autocommit
+    assert prepared.value("select to_regclass('insights_ops.former_rows_replaced')") is not None
+    with connect(prepared.admin_url) as holder, connect(prepared.admin_url) as connection:
+        transaction_lock(holder, init.LOCK_NAME, "preparing this database", 0)
+        with ThreadPoolExecutor(1) as pool, Database.open(prepared.settings, prepared.etl_url) as load:
+            upgrade = pool.submit(init.initialize, connection, prepared.settings)
+            prepared.wait_for("select exists (select from insights_ops.claims as c where insights_ops.is_held(c))")
+            with pytest.raises(BusyError, match=r"Another process is writing.* \(postgres, "), writer_lock(load):
+                pass
+            holder.rollback()
+            upgrade.result()
+            with writer_lock(load):
+                pass
 
 
 def _read_everything(session: psycopg.Connection) -> None:

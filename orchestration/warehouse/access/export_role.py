@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hmac
-from importlib.resources import files
 
 from psycopg import sql
 
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.script import run_script
 
 # Its HMAC with the key is stored. It differs from what other HMACs with the key are of: ids and the id of the key.
 _SECRET_OF = b"orgo-insights proof of the export key"
@@ -24,18 +24,17 @@ def prepare(db: Database) -> bool:
     Part of `insights init`. Returns whether the database has a secret now. Raises MisconfiguredError for a weak key.
     """
     names, warehouse = db.names, db.settings.insights.warehouse
-    script = files("orchestration.warehouse").joinpath("scripts", "exports.sql").read_text(encoding="utf-8")
     export = sql.Identifier(warehouse.export_user)
-    db.execute(
-        sql.SQL(script).format(
-            ops=sql.Identifier(names.ops_schema),
-            etl=sql.Identifier(warehouse.write_user),
-            export=export,
-            ro=sql.Identifier(warehouse.read_only_user),
-            etl_name=sql.Literal(warehouse.write_user),
-            export_name=sql.Literal(warehouse.export_user),
-            ops_name=sql.Literal(names.ops_schema),
-        )
+    run_script(
+        db,
+        "exports.sql",
+        ops=sql.Identifier(names.ops_schema),
+        etl=sql.Identifier(warehouse.write_user),
+        export=export,
+        ro=sql.Identifier(warehouse.read_only_user),
+        etl_name=sql.Literal(warehouse.write_user),
+        export_name=sql.Literal(warehouse.export_user),
+        ops_name=sql.Literal(names.ops_schema),
     )
     for schema in (names.marts_schema, names.personal_schema, names.ops_schema):
         db.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), export))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 
 from psycopg import sql
 
 from orchestration.config.files import Settings
 from orchestration.errors import BusyError
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.script import run_script
 
 _LONGEST_NAME = 63  # bytes of a name in PostgreSQL; SqlName is ASCII
 
@@ -25,15 +25,14 @@ def prepare(db: Database) -> None:
     names, group = db.names, readers_group(db.settings)
     if not db.rows("select from pg_roles where rolname = %s", [group]):
         db.execute(sql.SQL("create role {} nologin").format(sql.Identifier(group)))
-    script = files("orchestration.warehouse").joinpath("scripts", "row_security.sql").read_text(encoding="utf-8")
-    db.execute(
-        sql.SQL(script).format(
-            ops=sql.Identifier(names.ops_schema),
-            etl=sql.Identifier(db.settings.insights.warehouse.write_user),
-            readers=sql.Identifier(group),
-            ro_name=sql.Literal(db.settings.insights.warehouse.read_only_user),
-            readers_name=sql.Literal(group),
-        )
+    run_script(
+        db,
+        "row_security.sql",
+        ops=sql.Identifier(names.ops_schema),
+        etl=sql.Identifier(db.settings.insights.warehouse.write_user),
+        readers=sql.Identifier(group),
+        ro_name=sql.Literal(db.settings.insights.warehouse.read_only_user),
+        readers_name=sql.Literal(group),
     )
     for statement, name in (
         ("grant usage on schema {} to {}", names.marts_schema),

@@ -17,12 +17,15 @@ from orchestration.cli import commands
 from orchestration.config.files import PROJECT, load_settings
 from orchestration.errors import ConflictError, InsightsError, MisconfiguredError, NotPreparedError
 from orchestration.monitoring.doctor import examine
+from orchestration.warehouse.access.privileges import functions_of_init
 from orchestration.warehouse.connection import connect
+from orchestration.warehouse.database import Database
 from orchestration.warehouse.duckdb.loaded import create_objects
 from orchestration.warehouse.init import initialize
 from orchestration.warehouse.names import Names
 from orchestration.warehouse.plan import plan
 from orchestration.warehouse.releases import scripts_sha256, this_release
+from orchestration.warehouse.script import other_functions
 
 NEWER, OLDER = "10.0.0", "2.11.3"  # as text, both would be on the other side of 3.0.0
 GOING_BACK = rf"Release {NEWER} has prepared this warehouse, and this is release .*\. Nothing was changed\. Install"
@@ -111,6 +114,27 @@ def test_doctor_names_the_release_and_other_scripts(prepared: Warehouse, monkeyp
     assert finding.state == "attention"
     assert "the scripts of this installation are others" in finding.says
     assert "insights init --plan" in finding.remedy
+
+
+@pytest.mark.services
+def test_doctor_names_functions_that_a_release_without_the_record_put_back(
+    prepared: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
+    prepared.execute(
+        "create or replace function insights_ops.latest_as_of() returns date language sql as 'select current_date';"
+        " drop function insights_ops.own_exports"
+    )
+    finding = {one.check: one for one in examine(load_settings())}["release"]
+    assert finding.state == "attention"
+    assert finding.says.endswith("by postgres; functions are not those of this release: latest_as_of, own_exports")
+    assert finding.remedy.endswith("run: insights init")
+    with connect(prepared.admin_url) as connection:
+        initialize(connection, prepared.settings)
+        assert other_functions(Database(prepared.settings, connection)) == []
+        names = {text.split("(")[0].split(".")[1] for text in functions_of_init("insights_ops")}
+        connection.execute("drop schema insights_ops cascade")
+        assert set(other_functions(Database(prepared.settings, connection))) == names
 
 
 def test_a_file_of_duckdb_records_its_releases_too(tmp_path: Path) -> None:
