@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from psycopg.pq import TransactionStatus
+
 from orchestration.errors import BusyError
 from orchestration.warehouse.access.ownership import check_bookkeeping
 from orchestration.warehouse.claims import CLAIMS, held
@@ -30,22 +32,25 @@ def writer_lock(db: Database) -> Iterator[int]:
 def without_writers(db: Database, seconds: float) -> Iterator[None]:
     """Hold the writer lock for a block of `insights init`, for which a writer is waited `seconds`.
 
-    A database that was never prepared has no such lock, and nothing that writes. The connection of `db` must be in no
-    transaction; it is in autocommit mode during the block. Raises BusyError, which names the writer, and like
-    `check_bookkeeping`, because what others put in place of the claims would run with the rights of this user.
+    A database that was never prepared has no such lock, and nothing that writes; else the connection of `db` must be in
+    no transaction. It is in autocommit mode during the block, unless it is in a transaction. Raises BusyError, which
+    names the writer, and like `check_bookkeeping`, because what others put in place of the claims would run with the
+    rights of this user.
     """
     connection = db.connection
     was_autocommit = connection.autocommit
-    connection.autocommit = True
+    if connection.info.transaction_status == TransactionStatus.IDLE:
+        connection.autocommit = True
     try:
         check_bookkeeping(db)
         if db.missing({CLAIMS: db.ops(CLAIMS)}):
             yield
             return
+        connection.autocommit = True
         with _held_by_init(db, seconds):
             yield
     finally:
-        if not connection.closed:
+        if not connection.closed and connection.autocommit != was_autocommit:
             connection.autocommit = was_autocommit
 
 
