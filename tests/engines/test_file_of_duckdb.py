@@ -182,11 +182,11 @@ def test_the_bookkeeping_has_the_columns_of_postgresql(laptop: Laptop, prepared:
     assert {(table, column) for table, column in of_the_file if table in tables} == of_the_server
 
 
-@pytest.mark.parametrize("option", [["--move-aside"], ["--admin-url", "postgresql://localhost/orgo"]])
+@pytest.mark.parametrize("option", [["--move-aside"], ["--admin-url", "postgresql://localhost/orgo"], ["--plan"]])
 def test_options_of_a_server_are_refused_for_a_file(laptop: Laptop, option: list[str]) -> None:
     done = laptop.run("init", *option)
     assert done.returncode == 2
-    assert "A file of DuckDB has no owner and no foreign relations: leave out" in done.stderr
+    assert "A file of DuckDB has no owner, no foreign relations and no plan: leave out" in done.stderr
 
 
 NEED_POSTGRESQL = (
