@@ -145,7 +145,9 @@ def test_news_of_the_month_that_has_not_ended_recompute_no_subject(reported: War
     _build(reported, "+report_monthly_trends", as_of=date(2026, 1, 3))
     assert reported.rows(RECOMPUTED) == []
     assert reported.rows(kept, [task, new]), "the other reports have not counted them yet"
-    _build(reported, *FOLLOWERS, as_of=date(2026, 1, 3))
+    # A report that does not read the statuses can be counted before they are written: then the next load forgets them.
+    for _ in range(2):
+        _build(reported, *FOLLOWERS, as_of=date(2026, 1, 3))
     _build(reported, "int_monthly_trends", "report_monthly_trends", as_of=date(2026, 1, 3))
     assert reported.rows("select * from insights_ops.former_rows") == []
 
