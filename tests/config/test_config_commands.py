@@ -33,7 +33,7 @@ def test_check_prints_what_it_finds_and_counts() -> None:
     result = insights("check")
     assert result.exit_code == 0
     lines = result.output.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["warning"] * 3 + ["note"] * 12 + [
+    assert [line.split(":")[0] for line in lines] == ["warning"] * 3 + ["note"] * 13 + [
         "0 errors, 3 warnings, 13 notes"
     ]
 

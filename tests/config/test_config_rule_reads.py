@@ -42,6 +42,7 @@ def spoiled(tmp_path: Path) -> ConfigProject:
     insights["warehouse"] |= {
         "type": "bigquery",
         "path": f"{'s' * 60}.duckdb",
+        "serving_url": "postgresql://serving:pw@h/orgo",
         "read_only_user": "pg_one",
         "write_user": "pg_one",
         "export_user": "pg_one",
