@@ -109,7 +109,7 @@ def database(postgres: LocalPostgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def orgo(database: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
+def operational(database: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
     """Return a database with the contract's operational tables, empty and without Insights."""
     warehouse = Warehouse(database.split("@/")[1].split("?", maxsplit=1)[0], postgres, settings)
     with connect(warehouse.admin_url) as connection:

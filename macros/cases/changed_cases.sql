@@ -35,11 +35,15 @@
         select
             task_id,
             case_id
-        from {{ ref('stg_tasks') }}
+        from {{ ref('int_tasks_checked') }}
         where {{ few('updated_at >= ' ~ since) }}
     ) as changed_tasks
+    {%- if stored_or_none('dim_tasks') %}
     left join {{ stored_mart('dim_tasks') }} as former on changed_tasks.task_id = former.task_id
     cross join lateral (values (changed_tasks.case_id), (former.case_id)) as linked (case_id)
+    {%- else %}
+    cross join lateral (values (changed_tasks.case_id)) as linked (case_id)
+    {%- endif %}
     where linked.case_id is not null
     union
     select lost.case_id
@@ -48,7 +52,7 @@
     -- Of a task that was purged it is not known which case it has left.
     where
         exists (
-            select 1 from {{ ref('stg_tasks') }}
+            select 1 from {{ ref('int_tasks_checked') }}
             where updated_at >= {{ since }} and created_at < {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
         )
     {%- endif %}

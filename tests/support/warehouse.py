@@ -21,7 +21,8 @@ from orchestration.dbt import NO_UNIT_TESTS
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
-from orchestration.warehouse.source.guard import Confirmed, check_source_rows
+from orchestration.warehouse.source.fingerprints import Fingerprints
+from orchestration.warehouse.source.rows import source_rows
 from orchestration.warehouse.writer_lock import writer_lock
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
@@ -114,8 +115,8 @@ class Warehouse:
         """Run `insights build` with these arguments as the ETL role, with lock, profiles and variables.
 
         It does so without a process of its own; the tests of processes start theirs. The data tests look at all rows,
-        as they do in a recount, unless `recounts` is false. Rows of the source may vanish; a source that cannot be
-        counted is left to dbt's models.
+        as they do in a recount, unless `recounts` is false. The source gets fingerprints, but is not guarded; one that
+        cannot be counted is left to dbt's models.
         """
         if command == "build":
             arguments = (*NO_UNIT_TESTS, *arguments)
@@ -123,7 +124,9 @@ class Warehouse:
         with dbt.writing(self.settings, self.etl_url) as claim:
             if command in ("build", "run"):
                 with suppress(InsightsError), Database.open(self.settings, self.etl_url) as db:
-                    check_source_rows(db, date.fromisoformat(str(as_of)), Confirmed(vanished=True, cutoff=True), claim)
+                    fingerprints = Fingerprints.of(db, date.fromisoformat(str(as_of)))
+                    found = source_rows(db, "-infinity", "-infinity", fingerprints)
+                    fingerprints.store(db, claim, {rows.table: rows.id_sums for rows in found})
             if recounts and command in ("build", "test"):
                 with connect(self.etl_url) as connection:
                     connection.execute(FORGET_CHECKS)

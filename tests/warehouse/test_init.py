@@ -44,11 +44,11 @@ def _relations(warehouse: Warehouse, *schemas: str) -> list[str]:
 BUILT_SCHEMAS = ("insights", "insights_staging", "insights_snapshots", "insights_personal")
 
 
-def test_a_second_init_changes_nothing(orgo: Warehouse, built: Warehouse) -> None:
-    first = _init(orgo)
-    assert first.profiles_changed == len(orgo.settings.profiles) == 8
+def test_a_second_init_changes_nothing(operational: Warehouse, built: Warehouse) -> None:
+    first = _init(operational)
+    assert first.profiles_changed == len(operational.settings.profiles) == 8
     assert (first.missing_columns, first.moved_aside) == ([], {})
-    for warehouse in (orgo, built):
+    for warehouse in (operational, built):
         before = dump(warehouse)
         second = _init(warehouse)
         assert (second.roles_created, second.moved_aside, second.profiles_changed) == ([], {}, 0)
@@ -68,36 +68,36 @@ def ordinary_user(postgres: LocalPostgres) -> Iterator[str]:
 
 
 def test_an_ordinary_user_is_refused_with_the_role_that_may_prepare_the_database(
-    orgo: Warehouse, ordinary_user: str
+    operational: Warehouse, ordinary_user: str
 ) -> None:
     with pytest.raises(
         InsightsError, match=r"This user may not prepare the database: .*Run insights init as a superuser"
     ):
-        _init(orgo, orgo.postgres.url(orgo.name, ordinary_user))
-    assert orgo.rows("select 1 from pg_namespace where nspname like 'insights%%'") == []
+        _init(operational, operational.postgres.url(operational.name, ordinary_user))
+    assert operational.rows("select 1 from pg_namespace where nspname like 'insights%%'") == []
 
 
-def test_an_owner_with_createrole_may(orgo: Warehouse, ordinary_user: str) -> None:
-    orgo.execute(
-        f"alter role ordinary_user createrole; alter database {orgo.name} owner to ordinary_user;"
+def test_an_owner_with_createrole_may(operational: Warehouse, ordinary_user: str) -> None:
+    operational.execute(
+        f"alter role ordinary_user createrole; alter database {operational.name} owner to ordinary_user;"
         "do $$ declare t regclass; begin for t in select oid from pg_class where relkind = 'r'"
         " and relnamespace = 'public'::regnamespace"
         " loop execute format('alter table %s owner to ordinary_user', t); end loop; end $$"
     )
-    _init(orgo, orgo.postgres.url(orgo.name, ordinary_user))
-    assert orgo.build("--select", "dim_roles", "+dim_roles", *NO_TESTS).succeeded
+    _init(operational, operational.postgres.url(operational.name, ordinary_user))
+    assert operational.build("--select", "dim_roles", "+dim_roles", *NO_TESTS).succeeded
     # Again, over relations that are the ETL role's by now.
-    _init(orgo, orgo.postgres.url(orgo.name, ordinary_user))
+    _init(operational, operational.postgres.url(operational.name, ordinary_user))
 
 
 def test_a_database_that_is_not_orgos_is_refused(
-    orgo: Warehouse, database: str, settings: Settings, postgres: LocalPostgres
+    operational: Warehouse, database: str, settings: Settings, postgres: LocalPostgres
 ) -> None:
-    orgo.execute("drop table learning_group_memberships; drop table task_comments")
+    operational.execute("drop table learning_group_memberships; drop table task_comments")
     with pytest.raises(
         InsightsError, match="schema public lacks operational tables: task_comments, learning_group_memb"
     ):
-        _init(orgo)
+        _init(operational)
     postgres.create_database("empty")
     empty = Warehouse("empty", postgres, settings)
     with pytest.raises(
@@ -106,12 +106,12 @@ def test_a_database_that_is_not_orgos_is_refused(
         _init(empty)
 
 
-def test_a_column_that_nothing_can_stand_in_for_is_named_and_a_nullable_one_reported(orgo: Warehouse) -> None:
-    orgo.execute("alter table tasks drop column subtype; alter table cases drop column location")
-    assert _init(orgo).missing_columns == ["tasks.subtype", "cases.location"]
-    orgo.execute("alter table tasks drop column status; alter table roles drop column code")
+def test_a_column_that_nothing_can_stand_in_for_is_named_and_a_nullable_one_reported(operational: Warehouse) -> None:
+    operational.execute("alter table tasks drop column subtype; alter table cases drop column location")
+    assert _init(operational).missing_columns == ["tasks.subtype", "cases.location"]
+    operational.execute("alter table tasks drop column status; alter table roles drop column code")
     with pytest.raises(InsightsError, match=r"columns without a substitute are missing: roles\.code, tasks\.status\."):
-        _init(orgo)
+        _init(operational)
 
 
 class OldServerInfo(psycopg.ConnectionInfo):
@@ -130,10 +130,10 @@ class OldServer(psycopg.Connection[Any]):
         return OldServerInfo(self.pgconn)
 
 
-def test_an_older_server_is_refused(orgo: Warehouse) -> None:
+def test_an_older_server_is_refused(operational: Warehouse) -> None:
     refused = pytest.raises(InsightsError, match=r"The server is PostgreSQL 14; 15 or later is needed\.")
-    with OldServer.connect(orgo.admin_url) as connection, refused:
-        initialize(connection, orgo.settings)
+    with OldServer.connect(operational.admin_url) as connection, refused:
+        initialize(connection, operational.settings)
 
 
 @pytest.mark.parametrize("name", ["orgo's", 'orgo "new"'])
@@ -165,52 +165,54 @@ REFUSAL = (
 )
 
 
-def test_foreign_relations_are_moved_aside_with_every_row_any_number_of_times(orgo: Warehouse) -> None:
-    orgo.execute(FOREIGN)
+def test_foreign_relations_are_moved_aside_with_every_row_any_number_of_times(operational: Warehouse) -> None:
+    operational.execute(FOREIGN)
     with pytest.raises(InsightsError, match=REFUSAL):
-        _init(orgo)
-    assert orgo.value("select to_regclass('insights_ops.load_log')") is None
+        _init(operational)
+    assert operational.value("select to_regclass('insights_ops.load_log')") is None
 
     names = ["dim_dates", "dim_roles", "fact_tasks"]
-    assert _init(orgo, move_aside=True).moved_aside == {f"insights.{n}": f"insights_aside.{n}" for n in names}
-    assert _relations(orgo, "insights") == ["insights.of_somebody_else"]
-    assert orgo.rows("select note from depends order by 1") == [("a",), ("b",)]
+    assert _init(operational, move_aside=True).moved_aside == {f"insights.{n}": f"insights_aside.{n}" for n in names}
+    assert _relations(operational, "insights") == ["insights.of_somebody_else"]
+    assert operational.rows("select note from depends order by 1") == [("a",), ("b",)]
 
-    orgo.execute("drop view public.depends;" + FOREIGN + "insert into insights.fact_tasks (note) values ('c')")
+    operational.execute("drop view public.depends;" + FOREIGN + "insert into insights.fact_tasks (note) values ('c')")
     for number in (2, 3):
-        moved = _init(orgo, move_aside=True).moved_aside
+        moved = _init(operational, move_aside=True).moved_aside
         assert moved == {f"insights.{n}": f"insights_aside_{number}.{n}" for n in names}
-        assert orgo.rows(f"select notes from insights_aside_{number}.dim_roles") == [(3,)]
-        orgo.execute("drop view public.depends;" + FOREIGN + "insert into insights.fact_tasks (note) values ('c')")
-    assert orgo.rows("select note from insights_aside.fact_tasks order by 1") == [("a",), ("b",)]
-    assert orgo.rows("select note from insights_aside_2.fact_tasks order by 1") == [("a",), ("b",), ("c",)]
-    assert orgo.rows("insert into insights_aside_2.fact_tasks (note) values ('d') returning id") == [(4,)]
+        assert operational.rows(f"select notes from insights_aside_{number}.dim_roles") == [(3,)]
+        operational.execute(
+            "drop view public.depends;" + FOREIGN + "insert into insights.fact_tasks (note) values ('c')"
+        )
+    assert operational.rows("select note from insights_aside.fact_tasks order by 1") == [("a",), ("b",)]
+    assert operational.rows("select note from insights_aside_2.fact_tasks order by 1") == [("a",), ("b",), ("c",)]
+    assert operational.rows("insert into insights_aside_2.fact_tasks (note) values ('d') returning id") == [(4,)]
 
 
-def test_plain_dbt_refuses_foreign_relations_before_anything_is_built(orgo: Warehouse) -> None:
-    _init(orgo)
-    orgo.execute(FOREIGN)
-    result = plain_dbt(libpq_variables(orgo.postgres, orgo.name, "orgo_insights_etl"), "build")
+def test_plain_dbt_refuses_foreign_relations_before_anything_is_built(operational: Warehouse) -> None:
+    _init(operational)
+    operational.execute(FOREIGN)
+    result = plain_dbt(libpq_variables(operational.postgres, operational.name, "orgo_insights_etl"), "build")
     assert not result.succeeded
     assert REFUSAL in result.output
     assert "insights init --move-aside" in result.output
-    assert _relations(orgo, "insights_staging", "insights_snapshots") == []
-    assert orgo.value("select count(*) from insights_ops.load_log") == 0
+    assert _relations(operational, "insights_staging", "insights_snapshots") == []
+    assert operational.value("select count(*) from insights_ops.load_log") == 0
 
 
-def test_an_unprepared_database_is_an_error_that_names_the_command(orgo: Warehouse) -> None:
-    variables = libpq_variables(orgo.postgres, orgo.name, "postgres")
+def test_an_unprepared_database_is_an_error_that_names_the_command(operational: Warehouse) -> None:
+    variables = libpq_variables(operational.postgres, operational.name, "postgres")
     result = plain_dbt(variables, "build")
     assert not result.succeeded
     assert "insights init" in result.output
     # The schemas alone, made by hand, are not enough either.
-    orgo.execute("".join(f"create schema {schema};" for schema in (*BUILT_SCHEMAS, "insights_ops")))
+    operational.execute("".join(f"create schema {schema};" for schema in (*BUILT_SCHEMAS, "insights_ops")))
     result = plain_dbt(variables, "build")
     assert not result.succeeded
     assert "This database is not prepared. Run first: insights init" in result.output
-    assert _relations(orgo, *BUILT_SCHEMAS, "insights_ops") == []
+    assert _relations(operational, *BUILT_SCHEMAS, "insights_ops") == []
     with pytest.raises(InsightsError, match=r"This database is not prepared\. Run first: insights init"):
-        Warehouse(orgo.name, _AsSuperuser(orgo.postgres), orgo.settings).build()  # type: ignore[arg-type]
+        Warehouse(operational.name, _AsSuperuser(operational.postgres), operational.settings).build()  # type: ignore[arg-type]
 
 
 class _AsSuperuser:

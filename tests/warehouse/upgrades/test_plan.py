@@ -102,13 +102,13 @@ def ready(prepared: Warehouse) -> Iterator[Warehouse]:
     _init(prepared)
 
 
-def test_a_first_plan_lists_what_init_then_makes_and_the_next_one_is_empty(orgo: Warehouse) -> None:
-    before, roles_before = schema(orgo), roles(orgo)
-    changes = _planned(orgo)
-    assert (schema(orgo), roles(orgo)) == (before, roles_before)
+def test_a_first_plan_lists_what_init_then_makes_and_the_next_one_is_empty(operational: Warehouse) -> None:
+    before, roles_before = schema(operational), roles(operational)
+    changes = _planned(operational)
+    assert (schema(operational), roles(operational)) == (before, roles_before)
     assert {one.change for one in changes} <= {"create", "analyze"}
-    _init(orgo)
-    after = schema(orgo)
+    _init(operational)
+    after = schema(operational)
     for kind, of_dump in (("table", "TABLE"), ("view", "VIEW"), ("function", "FUNCTION"), ("schema", "SCHEMA")):
         made = {name.replace(", ", ",") for name in names(after, of_dump) - names(before, of_dump)}
         listed = {one.name.replace(", ", ",") for one in changes if (one.change, one.kind) == ("create", kind)}
@@ -122,9 +122,9 @@ def test_a_first_plan_lists_what_init_then_makes_and_the_next_one_is_empty(orgo:
     listed = {one.name.split(" to ")[0].split()[-1] for one in changes if one.kind == "privileges"}
     assert granted == {name for name in listed if f"CREATE TABLE {name} " in after or f"CREATE VIEW {name} " in after}
     assert {one.name for one in changes if one.kind == "row" and "profiles" in one.name} == {
-        f"insights_ops.profiles: {code}" for code in orgo.settings.profiles
+        f"insights_ops.profiles: {code}" for code in operational.settings.profiles
     }
-    assert _planned(orgo) == []
+    assert _planned(operational) == []
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -153,15 +153,17 @@ def test_relations_that_are_moved_aside_are_listed_with_where_they_go(ready: War
     ready.execute("drop table insights.fact_tasks")
 
 
-def test_statistics_that_init_would_collect_are_listed_and_not_collected(orgo: Warehouse) -> None:
-    orgo.execute("insert into roles (id, code, display_name) values (gen_random_uuid(), 'a', 'A')")
-    _init(orgo)
-    orgo.execute("create table copied (like roles); drop table roles cascade; alter table copied rename to roles")
-    changes = [one for one in _planned(orgo) if one.change == "analyze"]
+def test_statistics_that_init_would_collect_are_listed_and_not_collected(operational: Warehouse) -> None:
+    operational.execute("insert into roles (id, code, display_name) values (gen_random_uuid(), 'a', 'A')")
+    _init(operational)
+    operational.execute(
+        "create table copied (like roles); drop table roles cascade; alter table copied rename to roles"
+    )
+    changes = [one for one in _planned(operational) if one.change == "analyze"]
     assert changes == [Change("analyze", "table", '"public"."roles"', "")]
-    assert orgo.value("select reltuples from pg_class where oid = 'public.roles'::regclass") == -1
-    _init(orgo)
-    assert orgo.value("select reltuples from pg_class where oid = 'public.roles'::regclass") == 0
+    assert operational.value("select reltuples from pg_class where oid = 'public.roles'::regclass") == -1
+    _init(operational)
+    assert operational.value("select reltuples from pg_class where oid = 'public.roles'::regclass") == 0
 
 
 def test_a_user_who_may_not_prepare_the_database_learns_what_it_lacks(ready: Warehouse) -> None:
