@@ -65,7 +65,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "int_wellbeing_checkins_checked": {"persons": BY_ID, "tasks": BY_ID, "cases": BY_ID},
     **{
-        f"pattern_{cadence}": {"kinds": SHARED, "large_enough": OWN_ROWS, "details": OWN_ROWS, "sources": OWN_ROWS}
+        f"pattern_{cadence}": {
+            "kinds": SHARED,
+            **dict.fromkeys(("large_enough", "details", "members", "sources"), OWN_ROWS),
+        }
         for cadence in ("weekly", "monthly", "yearly")
     },
     "rejects": {"source_row": BY_ID},
