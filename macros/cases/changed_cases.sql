@@ -29,7 +29,7 @@
     {{ cases_with_other_reviews(stored, since) }}
     union
     -- A task that changed and is rejected or out of retention is in no delta. It may have left another case: dim_tasks, which is built later,
-    -- has the tasks as the previous load stored them.
+    -- has the tasks as the previous load stored them, whatever their organization was.
     select linked.case_id
     from (
         select

@@ -60,10 +60,9 @@ def publish(settings: Settings, progress: Progress | None = None, *, accept_lost
 
     `accept_lost` publishes a file that was built anew although it lacks reviews or months that are served. Raises
     MisconfiguredError without a file or a serving database; RefusedError in `offline` unless it is enabled, and like
-    `check_history`;
-    BusyError while a build writes the file or another process the database; NotBuiltError if the file lacks a relation;
-    NotPreparedError if the database does; ConflictError like `check_origin` and `check_cutoffs`; FailedError if a table
-    would not equal that of the file. Nothing is changed then.
+    `check_history`; BusyError while a build writes the file or another process the database; NotBuiltError if the file
+    lacks a relation; NotPreparedError if the database does; ConflictError like `check_origin` and `check_cutoffs`;
+    FailedError if a table would not equal that of the file. Nothing is changed then.
     """
     settings.check_offline("Publications")
     url = settings.serving_url
