@@ -116,15 +116,15 @@ class Warehouse:
 
         It does so without a process of its own; the tests of processes start theirs. The data tests look at all rows,
         as they do in a recount, unless `recounts` is false. The source gets fingerprints, but is not guarded; one that
-        cannot be counted is left to dbt's models.
+        cannot be counted is left to dbt's models, as is a day that is given as text.
         """
         if command == "build":
             arguments = (*NO_UNIT_TESTS, *arguments)
         given = {"as_of": str(as_of)} | variables
         with dbt.writing(self.settings, self.etl_url) as claim:
-            if command in ("build", "run"):
+            if command in ("build", "run") and isinstance(as_of, date):
                 with suppress(InsightsError), Database.open(self.settings, self.etl_url) as db:
-                    fingerprints = Fingerprints.of(db, date.fromisoformat(str(as_of)))
+                    fingerprints = Fingerprints.of(db, as_of)
                     found = source_rows(db, "-infinity", "-infinity", fingerprints)
                     fingerprints.store(db, claim, {rows.table: rows.id_sums for rows in found})
             if recounts and command in ("build", "test"):
