@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from orchestration.dashboards.bounded import BoundedConnection
 from orchestration.errors import UnavailableError
-from orchestration.warehouse.connection import connection_error, parameters, pin_search_path
+from orchestration.warehouse.connection import connection_error, parameters, pin_session
 
 logger = logging.getLogger(__name__)
 # The pool's own messages repeat what is logged here; without a handler, Python would print them to standard error.
@@ -41,7 +41,7 @@ class _ReportingConnection(BoundedConnection):
         try:
             connection = super().connect(conninfo, **kwargs)
             connection.answer_by = time.monotonic() + CHECK_SECONDS
-            pin_search_path(connection)
+            pin_session(connection)
             return connection
         except psycopg.Error as error:
             report(error)

@@ -72,6 +72,8 @@ NETWORK: dict[str, Any] = {
 # Names that are not qualified mean objects of PostgreSQL, never those that somebody has put into `public` (D150). The
 # roles have the same path; a login that is only a member of one of them, and an administrator, do not get it.
 SEARCH_PATH = "pg_catalog, pg_temp"
+# psycopg reads timestamps in this style only; the roles have it, other logins may have that of an application.
+DATE_STYLE = "ISO, MDY"
 _PIN = f"-c search_path={SEARCH_PATH.replace(' ', '')}"
 
 # Errors that waiting cannot fix. A refused connection has no SQLSTATE, only a message in the server's language; in
@@ -116,13 +118,13 @@ def connect(url: str | None = None, *, autocommit: bool = False) -> psycopg.Conn
 
 
 def open_session(url: str | None = None, *, autocommit: bool = False) -> psycopg.Connection:
-    """Connect as `connect` does, with a search path in which others can create nothing (decision D150).
+    """Connect as `connect` does, with a search path in which others can create nothing (decision D150), and ISO dates.
 
-    A statement sets it, because not every pooler accepts settings at the start of a session. Raises like `connect`.
+    Statements set them, because not every pooler accepts settings at the start of a session. Raises like `connect`.
     """
     connection = connect(url, autocommit=True)
     try:
-        pin_search_path(connection)
+        pin_session(connection)
         connection.autocommit = autocommit
     except psycopg.Error as error:
         connection.close()
@@ -130,9 +132,9 @@ def open_session(url: str | None = None, *, autocommit: bool = False) -> psycopg
     return connection
 
 
-def pin_search_path(connection: psycopg.Connection[Any]) -> None:
-    """Set the search path of a session in autocommit mode; raises psycopg.Error."""
-    connection.execute(f"set search_path to {SEARCH_PATH}")
+def pin_session(connection: psycopg.Connection[Any]) -> None:
+    """Set the search path and the style of dates of a session in autocommit mode; raises psycopg.Error."""
+    connection.execute(f"set search_path to {SEARCH_PATH}; set datestyle to '{DATE_STYLE}'")
 
 
 def parameters(url: str | None) -> dict[str, Any]:

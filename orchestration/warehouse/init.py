@@ -15,7 +15,7 @@ from orchestration.warehouse import foreign, profiles, releases
 from orchestration.warehouse.access import export_role, ownership, row_security
 from orchestration.warehouse.access.privileges import check_privileges, grant_defaults
 from orchestration.warehouse.access.roles import create_roles, limit_reader, spare_connections
-from orchestration.warehouse.connection import SEARCH_PATH
+from orchestration.warehouse.connection import DATE_STYLE, SEARCH_PATH
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import STATUSES
@@ -106,6 +106,7 @@ def transaction(db: Database, lock_timeout: str, patience: float, *, is_kept: bo
         connection.execute("set local statement_timeout to 0; set local idle_in_transaction_session_timeout to 0")
         connection.execute(sql.SQL("set local lock_timeout to {}").format(lock_timeout))
         connection.execute(sql.SQL("set local search_path to {}").format(sql.SQL(SEARCH_PATH)))
+        connection.execute(sql.SQL("set local datestyle to {}").format(DATE_STYLE))
         transaction_lock(connection, LOCK_NAME, "preparing this database", patience)
         yield
 

@@ -15,6 +15,11 @@ from orchestration.warehouse.releases import check_release
 
 CLAIM = "writer"
 DOING = "writing to this warehouse"
+# The database may have defaults that end this session or let it change nothing.
+_OVERRIDES = (
+    "set default_transaction_isolation to 'read committed'; set default_transaction_read_only to off;"
+    " set statement_timeout to 0; set idle_session_timeout to 0"
+)
 
 
 @contextmanager
@@ -41,6 +46,7 @@ def without_writers(db: Database, seconds: float) -> Iterator[None]:
     was_autocommit = connection.autocommit
     if connection.info.transaction_status == TransactionStatus.IDLE:
         connection.autocommit = True
+        connection.execute(_OVERRIDES)
     try:
         check_bookkeeping(db)
         if db.missing({CLAIMS: db.ops(CLAIMS)}):

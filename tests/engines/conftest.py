@@ -19,12 +19,9 @@ from workshop.services import LocalPostgres
 @pytest.fixture(scope="session")
 def warehouse(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Iterator[Warehouse]:
     """Yield the sample in PostgreSQL, from whose source the file is built; it knows the key of the masks. Read it."""
-    with (
-        disposable_copy(built_sample, "published_source", postgres, settings) as warehouse,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("INSIGHTS_EXPORT_KEY", KEY)
-        with connect(warehouse.admin_url) as connection:
+    with disposable_copy(built_sample, "published_source", postgres, settings) as warehouse:
+        with pytest.MonkeyPatch.context() as patch, connect(warehouse.admin_url) as connection:
+            patch.setenv("INSIGHTS_EXPORT_KEY", KEY)
             initialize(connection, settings)
         yield warehouse
 

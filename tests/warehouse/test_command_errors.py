@@ -47,7 +47,7 @@ def test_each_kind_of_error_is_one_message(fails_on: FailsOn, prepared: Warehous
     assert 'database "no_such" does not exist' in fails_on(other_database("no_such"), "status")
     assert "Connection refused" in fails_on("postgresql://etl@127.0.0.1:1/orgo", "reviews", "list")
     assert "This database is not prepared. Run first: insights init" in fails_on(database, "status")
-    assert "This database is not prepared. Run first: insights init" in fails_on(database, "build")
+    assert "This database is not prepared for this release. Run first: insights init" in fails_on(database, "build")
     assert "Run: insights init, then insights build" in fails_on(prepared.etl_url, "status")
     assert "There is no organization" not in fails_on(prepared.etl_url, "patterns", "list", "--org", "x")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from support.contents import contents
 from support.warehouse import Warehouse, connect_as
 
 from orchestration.errors import MisconfiguredError
-from orchestration.warehouse.connection import connect
+from orchestration.warehouse.connection import connect, open_session
 from orchestration.warehouse.init import initialize
 
 pytestmark = pytest.mark.services
@@ -26,6 +28,7 @@ DEFAULTS = {
     "standard_conforming_strings": "off",
     "transform_null_equals": "on",
 }
+LATER = datetime(2026, 12, 1, 10, tzinfo=UTC)
 MARTS = {
     "insights.dim_dates": "date_key",
     "insights.dim_tasks": "task_id",
@@ -45,6 +48,8 @@ def test_defaults_of_the_database_neither_end_a_load_nor_change_it(prepared: War
         initialize(connection, prepared.settings)
     loaded = prepared.build()
     assert loaded.succeeded, loaded.output
+    with open_session(prepared.admin_url) as connection:
+        assert connection.execute("select '2026-12-01 10:00Z'::timestamptz").fetchone() == (LATER,)
     with connect_as(prepared.postgres.url("postgres", "postgres")) as connection:
         connection.execute(f"alter database {prepared.name} reset all")
     for relation, key in MARTS.items():

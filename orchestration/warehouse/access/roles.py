@@ -5,14 +5,14 @@ from __future__ import annotations
 from psycopg import sql
 
 from orchestration.errors import MisconfiguredError
-from orchestration.warehouse.connection import SEARCH_PATH
+from orchestration.warehouse.connection import DATE_STYLE, SEARCH_PATH
 from orchestration.warehouse.database import Database
 
 # Set on the roles, because a database or server that is tuned for an application may set them otherwise. Results depend
 # on the first group. The second would end a load, which has limits of its own.
 ALL_ROLES = {
     "timezone": "UTC",
-    "datestyle": "ISO, MDY",
+    "datestyle": DATE_STYLE,
     "intervalstyle": "postgres",
     "default_transaction_isolation": "read committed",
     "standard_conforming_strings": "on",
