@@ -29,6 +29,7 @@ from orchestration.warehouse.database import Database
 from orchestration.warehouse.duckdb.file import OWNER_ONLY
 from orchestration.warehouse.duckdb.guard import check_snapshot_rows
 from orchestration.warehouse.duckdb.prepare import prepare
+from orchestration.warehouse.loads import refuse_serving
 from orchestration.warehouse.source.guard import Confirmed, check_source_rows
 from orchestration.warehouse.writer_lock import writer_lock
 
@@ -172,7 +173,8 @@ def writing(settings: Settings, url: str | None) -> Iterator[int]:
     holds the lock of the file itself (decision D249); raises like `prepare`.
 
     Raises BusyError if another process writes, NotPreparedError without `insights init`, RefusedError for a role that
-    may not write or in `offline` unless it is enabled, and MisconfiguredError if the address leads to a pooler.
+    may not write or in `offline` unless it is enabled, MisconfiguredError if the address leads to a pooler, and
+    ConflictError for the serving database of `insights publish`.
     """
     settings.check_offline("Loads")
     if settings.is_duckdb:
@@ -183,6 +185,7 @@ def writing(settings: Settings, url: str | None) -> Iterator[int]:
     with open_session(url, autocommit=True) as connection:
         db = Database(settings, connection)
         with writer_lock(db) as claim:
+            refuse_serving(db)
             profiles.synchronize(db)
             yield claim
 

@@ -37,11 +37,36 @@ final as (
 )
 {%- endmacro %}
 
-{#- post-hook: deletes the rows of this review that a rerun did not find again. The rows that it found have loaded_at = now(), because
-    they were written in this transaction. -#}
-{% macro delete_outdated_rows(cadence) %}
-    delete from {{ this }}
-    where review_date = date '{{ review_date(cadence) }}' and loaded_at < now() and not {{ is_settled_review(cadence) }}
+{#- Incremental strategy of the pattern tables: the stored rows of this review become those that the load has found. A rerun writes only
+    what differs. The date of the review is a literal, so that no earlier review is read. -#}
+{% macro get_incremental_review_sql(arguments) %}
+    {%- set stored, found = arguments.target_relation, arguments.temp_relation -%}
+    {%- set cadence = config.get('meta').cadence -%}
+    {%- set columns = arguments.dest_columns | map(attribute='name') | list -%}
+    {%- set compared = columns | reject('equalto', 'loaded_at') | list -%}
+    {%- set is_same_row -%}
+    stored.review_date = date '{{ review_date(cadence) }}'
+        {%- for column in key_columns() %}
+    and stored.{{ column }} = found.{{ column }}
+        {%- endfor %}
+    {%- endset %}
+delete from {{ stored }} as stored
+where
+    stored.review_date = date '{{ review_date(cadence) }}'
+    and not {{ is_settled_review(cadence) }}
+    and not exists (select 1 from {{ found }} as found where {{ is_same_row }});
+
+merge into {{ stored }} as stored
+using {{ found }} as found
+    on {{ is_same_row }}
+when matched and row(stored.{{ compared | join(', stored.') }}) is distinct from row(found.{{ compared | join(', found.') }}) then
+    update set
+        {%- for column in columns %}
+        {{ column }} = found.{{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+when not matched then
+    insert ({{ columns | join(', ') }})
+    values (found.{{ columns | join(', found.') }})
 {% endmacro %}
 
 {#- Whether this review was made earlier and its window is now partly out of retention; its result is then kept. The yearly window is

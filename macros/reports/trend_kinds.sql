@@ -45,6 +45,7 @@
 {% macro former_trends(stored) -%}
     {%- for kind, columns in trend_kinds().items() %}
     select
+        {{ trend_id('stored') }} as trend_id,
         month,
         {{ trend_group() | join(',\n        ') }},
         '{{ kind }}' as kind,

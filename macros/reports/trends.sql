@@ -31,9 +31,11 @@
     {{- return('(select *, cast(null as date) as opened_oldest_date from ' ~ stored ~ ')') -}}
 {%- endmacro %}
 
-{#- The id of a row of the monthly trends: a hash of its grain. -#}
-{% macro trend_id() -%}
-    cast(md5({{ json_array_text(['month'] + trend_group()) }}) as uuid)
+{#- The id of a row of the monthly trends: a hash of its grain, of the columns of `relation`. -#}
+{% macro trend_id(relation) -%}
+    {%- set columns = [] -%}
+    {%- for column in ['month'] + trend_group() %}{% do columns.append(relation ~ '.' ~ column) %}{% endfor -%}
+    cast(md5({{ json_array_text(columns) }}) as uuid)
 {%- endmacro %}
 
 {#- pre-hook: deletes the rows that a recomputed subject no longer has, in the transaction that writes the others. -#}

@@ -123,8 +123,11 @@ former as (
     {{ former_trends('partly_settled') }}
 ),
 {% endif %}
+-- An id stands for the columns of its group, so that rows are sorted by one value and not by eight.
 recounted as (
-    select counted.*
+    select
+        {{ trend_id('counted') }} as trend_id,
+        counted.*
     from counted
     cross join span
     {%- if stored %}
@@ -138,6 +141,7 @@ recounted as (
 
 measured as (
     select
+        trend_id,
         month,
         {{ group }},
         kind,
@@ -147,7 +151,7 @@ measured as (
         cast(sum(missed_count) as integer) as missed_count,
         min(oldest_date) as oldest_date
     from recounted
-    group by month, {{ group }}, kind
+    group by trend_id, kind, month, {{ group }}
     {%- if stored %}
     union all
     select former.*
@@ -159,7 +163,7 @@ measured as (
 -- One decimal is exact: the median of whole seconds lies at halves and their 90th percentile at tenths.
 final as (
     select
-        {{ trend_id() }} as trend_id,
+        trend_id,
         false as is_vanished,
         month,
         {{ group }},
@@ -180,7 +184,7 @@ final as (
         min(oldest_date) filter (where kind = 'backlog') as backlog_oldest_date,
         min(oldest_date) filter (where kind = 'deadline') as deadline_oldest_date
     from measured
-    group by month, {{ group }}
+    group by trend_id, month, {{ group }}
     having sum(task_count) > 0
 )
 
@@ -189,7 +193,7 @@ select * from final
 union all
 -- Rows that no task is in any more.
 select
-    {{ trend_id() }} as trend_id,
+    {{ trend_id('stored') }} as trend_id,
     true as is_vanished,
     month,
     {{ group }},

@@ -19,6 +19,7 @@ from orchestration.retention.lower_bounds import check_lower_bounds
 from orchestration.retention.plan import Retained, RetentionClass
 from orchestration.retention.rows import Batch, count_leaving, delete_batch, halves, identifier, leaving_batches
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.loads import refuse_serving
 from orchestration.warehouse.source.guard import vanished_rows
 from orchestration.warehouse.writer_lock import writer_lock
 
@@ -91,13 +92,15 @@ def purge(
 
     Raises, before any row is deleted, RefusedError if an enabled review needs the rows, and in `offline` unless it is
     enabled; BusyError if another process writes; BadInputError if the date is in the future; and NotPreparedError
-    without `insights init`. Raises BusyError if another session keeps a row locked; earlier batches stay deleted.
+    without `insights init`; ConflictError for the serving database of `insights publish`. Raises BusyError if another
+    session keeps a row locked; earlier batches stay deleted.
     """
     db.settings.check_offline(PURGES)
     warnings = check_lower_bounds(db.settings)
     db = db.saying(MESSAGES)
     connection = db.connection
     with db.errors(), writer_lock(db):
+        refuse_serving(db)
         connection.execute("set timezone to 'UTC'")
         connection.execute(sql.SQL("set lock_timeout to {}").format(LOCK_TIMEOUT))
         clock = read_clock(db, as_of)

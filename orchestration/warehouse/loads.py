@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from psycopg import sql
 
-from orchestration.errors import NotBuiltError, NotPreparedError, RefusedError
+from orchestration.errors import ConflictError, NotBuiltError, NotPreparedError, RefusedError
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 
@@ -37,6 +37,15 @@ def check_source(db: Database) -> None:
             probe.execute(sql.SQL("select from {} limit 1").format(db.source(table.name)))
     except NotBuiltError as error:
         raise NotPreparedError(str(error)) from error
+
+
+def refuse_serving(db: Database) -> None:
+    """Raise ConflictError if this is the serving database of a file of DuckDB, whose rows only publications write."""
+    if db.value(sql.SQL("select exists (select from {})").format(db.ops("publications"))):
+        raise ConflictError(
+            "insights publish writes this database, and what loads and purges change here would be lost or mixed with"
+            " it. Name the warehouse in INSIGHTS_WAREHOUSE_URL; to publish, set insights.warehouse.type to duckdb."
+        )
 
 
 def newest_loads(db: Database, relations: Collection[str]) -> dict[str, Load]:

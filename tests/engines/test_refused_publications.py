@@ -11,8 +11,10 @@ import pytest
 from support.engines.laptop import Laptop
 from support.engines.publications import refusal_of, state_of
 from support.engines.published import Served, take_and_build
+from support.retention.purging import run_purge
 from support.warehouse import Warehouse, disposable_copy
 
+from orchestration import dbt
 from orchestration.config.files import Settings
 from orchestration.errors import (
     ConflictError,
@@ -40,6 +42,15 @@ def test_a_file_of_an_older_snapshot_of_the_same_day_is_refused(
     assert "and the file an older one, of" in refusal_of(own, own.database, ConflictError)
     assert state_of(own.database) == before
     assert newer.publish().number is None
+
+
+def test_loads_and_purges_leave_a_serving_database_alone(served: Served, settings: Settings) -> None:
+    before = state_of(served.database)
+    with pytest.raises(ConflictError, match=r"^insights publish writes this database, "):
+        dbt.build(settings, url=served.database.etl_url)
+    with pytest.raises(ConflictError, match=r"^insights publish writes this database, "):
+        run_purge(served.database, settings, [])
+    assert state_of(served.database) == before
 
 
 def test_what_must_not_be_published_is_refused(

@@ -2,8 +2,9 @@
 
 {% macro postgres__is_json_object(value) -%} jsonb_typeof({{ value }}) = 'object' {%- endmacro %}
 
+{#- Of scalars, json_build_array prints what jsonb_build_array does, and need not parse it first. -#}
 {% macro postgres__json_array_text(values) -%}
-    cast(jsonb_build_array(
+    cast(json_build_array(
             {{ values | join(',\n            ') }}
         ) as text)
 {%- endmacro %}

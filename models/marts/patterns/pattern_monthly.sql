@@ -1,9 +1,9 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='merge',
+    incremental_strategy='review',
     unique_key=['review_date', 'organization_id', 'pattern_id'],
     full_refresh=false,
-    post_hook="{{ delete_outdated_rows('monthly') }}",
+    meta={'cadence': 'monthly'},
     indexes=[{'columns': ['organization_id', 'review_date']}]
 ) }}
 {{- guard_history() }}
