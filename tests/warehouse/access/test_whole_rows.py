@@ -82,7 +82,7 @@ def test_the_view_for_readers_shows_all_rows_to_members_of_the_role_only(warehou
         warehouse.execute(f"create role {name} login; grant usage on schema insights to {name}")
     try:
         warehouse.execute(f"grant orgo_insights_ro to {names[0]}; grant select on {view} to {names[1]}")
-        seen = []
+        seen: list[int] = []
         for name in names:
             with connect_as(warehouse.postgres.url(warehouse.name, name)) as session:
                 seen += session.execute(count).fetchone() or ()
