@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestration.dashboards.definitions import ORGANIZATIONS, Dashboard
 from orchestration.dashboards.panels import CALENDAR, Panel
+from orchestration.dashboards.spans import Span, span_measures, span_metrics, span_times
 from orchestration.manifest import marts, nodes
 
 ENTITY, VISIBILITY, REPORT_DATE = "organization", "visibility", "report_date"
@@ -38,6 +39,7 @@ class _Model:
     name: str
     columns: Mapping[str, Mapping[str, Any]]
     snapshot_by: str | None
+    span: Span | None
     times: dict[str, str] = field(default_factory=dict)
     dimensions: dict[str, str] = field(default_factory=dict)
     measures: dict[Aggregate, str] = field(default_factory=dict)
@@ -64,20 +66,17 @@ def semantic_models(manifest: Mapping[str, Any], dashboards: Mapping[str, Dashbo
         for panel in dashboard.meta.panels.values():
             if panel.model not in marts(manifest) or not _is_of_whole_model(panel):
                 continue
-            node = known[panel.model]
-            model = found.setdefault(
-                panel.model, _Model(panel.model, node["columns"], node["config"]["meta"].get(SNAPSHOT_BY))
-            )
+            model = found.setdefault(panel.model, _model(known[panel.model]))
             _add_dimensions(model, panel)
             for name, expression in panel.measures.items():
-                if "{" not in expression:
+                if "{" not in expression and _has_date(model, expression):
                     _add_metric(model, name, panel.title(name), expression)
     # MetricFlow needs a date for each measure.
     dated = [(model, time) for _, model in sorted(found.items()) if (time := _time(model))]
     return {
         "version": 2,
         "semantic_models": [_organizations(), *(_semantic_model(model, time) for model, time in dated)],
-        "metrics": [metric for model, _ in dated for _, metric in sorted(model.metrics.items())],
+        "metrics": [metric for model, _ in dated for metric in _metrics(model)],
     }
 
 
@@ -109,6 +108,12 @@ def _closing(text: str, position: int) -> int:
     return position
 
 
+def _model(node: Mapping[str, Any]) -> _Model:
+    by = node["config"]["meta"].get(SNAPSHOT_BY)
+    date, span = (None, (by[0], by[1])) if isinstance(by, list) else (by, None)
+    return _Model(node["name"], node["columns"], date, span)
+
+
 def _is_of_whole_model(panel: Panel) -> bool:
     """Return whether each condition of a panel is set by a parameter or the horizon."""
     conditions = re.split(r"\band\b", panel.where)
@@ -124,6 +129,11 @@ def _add_dimensions(model: _Model, panel: Panel) -> None:
             model.dimensions.setdefault(column, panel.title(name))
     if VISIBILITY in model.columns:
         model.dimensions.setdefault(VISIBILITY, "Visibility")
+
+
+def _has_date(model: _Model, expression: str) -> bool:
+    """Return whether a measure can be told for a date: of spans, only sums can."""
+    return model.span is None or all(each.function == "sum" for each in aggregates(expression)[0])
 
 
 def _add_metric(model: _Model, name: str, title: str, expression: str) -> None:
@@ -167,8 +177,8 @@ def _simple_metric(model: _Model, measure: str) -> str:
 
 
 def _time(model: _Model) -> str | None:
-    """Return the column that says which day or month a row belongs to."""
-    return model.snapshot_by or next(iter(model.times), None)
+    """Return the column that says which day or month a row belongs to, or from which day on it counts."""
+    return model.span[0] if model.span else model.snapshot_by or next(iter(model.times), None)
 
 
 def _time_name(column: str) -> str:
@@ -177,6 +187,9 @@ def _time_name(column: str) -> str:
 
 
 def _semantic_model(model: _Model, time: str) -> dict[str, Any]:
+    times = {_time_name(column): (column, unit) for column, unit in {time: "day", **model.times}.items()}
+    if model.span:
+        times |= {name: (expression, "day") for name, expression in span_times(model.span).items()}
     return {
         "name": model.name,
         "description": f"The rows of {model.name} as dashboards count them.",
@@ -186,13 +199,8 @@ def _semantic_model(model: _Model, time: str) -> dict[str, Any]:
         "entities": [{"name": ENTITY, "type": "foreign", "expr": "organization_id"}],
         "dimensions": [
             *(
-                {
-                    "name": _time_name(column),
-                    "type": "time",
-                    "expr": column,
-                    "type_params": {"time_granularity": unit},
-                }
-                for column, unit in {time: "day", **model.times}.items()
+                {"name": name, "type": "time", "expr": expression, "type_params": {"time_granularity": unit}}
+                for name, (expression, unit) in times.items()
             ),
             *({"name": column, "type": "categorical", "label": title} for column, title in model.dimensions.items()),
         ],
@@ -203,11 +211,22 @@ def _semantic_model(model: _Model, time: str) -> dict[str, Any]:
 def _measures(model: _Model) -> Iterator[dict[str, Any]]:
     for aggregate, name in model.measures.items():
         measure: dict[str, Any] = {"name": name, "agg": aggregate.function, "expr": aggregate.expression}
+        if model.span:
+            yield from span_measures(measure, model.span)
+            continue
         columns = [model.columns[word] for word in _COLUMN.findall(aggregate.expression) if word in model.columns]
         by = [column["config"]["meta"].get(SNAPSHOT_BY) for column in columns]
         if over := next(filter(None, [model.snapshot_by, *by]), None):
             measure["non_additive_dimension"] = {"name": _time_name(over), "window_choice": "max"}
         yield measure
+
+
+def _metrics(model: _Model) -> Iterator[dict[str, Any]]:
+    for _, metric in sorted(model.metrics.items()):
+        if model.span and metric["type"] == "simple":
+            yield from span_metrics(metric)
+        else:
+            yield metric
 
 
 def _organizations() -> dict[str, Any]:

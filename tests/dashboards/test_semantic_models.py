@@ -9,21 +9,25 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from support import reports_by_hand as by_hand
 from support.plain_dbt import DBT, libpq_variables
+from support.reports.statuses_by_hand import backlog
 from support.warehouse import Warehouse
 
 from orchestration.cli import commands
 from orchestration.config.files import PROJECT, Settings
-from orchestration.dashboards.definitions import dashboards
+from orchestration.dashboards.definitions import META, Dashboard, dashboards
 from orchestration.dashboards.semantic_models import Aggregate, aggregates, semantic_models
-from orchestration.manifest import FILES, FOLDERS, read_manifest
+from orchestration.manifest import FILES, FOLDERS, PACKAGE, read_manifest
+from orchestration.warehouse.connection import connect
+from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
 pytest_plugins = ["support.api.fixtures"]
@@ -69,6 +73,42 @@ def test_each_measure_of_a_dated_report_is_a_metric_once(settings: Settings) -> 
     named = {measure["name"]: measure for model in made["semantic_models"] for measure in model.get("measures", [])}
     assert named["monthly_trends_backlog"]["non_additive_dimension"]["name"] == "report_date"
     assert "non_additive_dimension" not in named["monthly_trends_opened"]
+
+
+def test_a_measure_of_spans_is_what_began_less_what_ended(settings: Settings) -> None:
+    manifest = read_manifest(settings)
+    made = semantic_models(manifest, dashboards(manifest))
+    (model,) = (model for model in made["semantic_models"] if model["name"] == "report_task_backlog")
+    times = {each["name"]: each["expr"] for each in model["dimensions"] if each["type"] == "time"}
+    assert times == {"first_day": "first_day", "after_last_day": "last_day + 1"}
+    dated = {measure["name"]: measure["agg_time_dimension"] for measure in model["measures"]}
+    assert dated == {"task_backlog_tasks_begun": "first_day", "task_backlog_tasks_ended": "after_last_day"}
+    kinds = {metric["name"]: metric["type"] for metric in made["metrics"] if "backlog_tasks" in metric["name"]}
+    assert kinds == {
+        "task_backlog_tasks": "derived",
+        "task_backlog_tasks_begun": "cumulative",
+        "task_backlog_tasks_ended": "cumulative",
+    }
+
+
+def test_only_sums_are_told_of_spans() -> None:
+    node = {
+        "name": "stock",
+        "package_name": PACKAGE,
+        "resource_type": "model",
+        "original_file_path": "models/marts/stock.sql",
+        "columns": {},
+        "config": {"meta": {"snapshot_by": ["first_day", "last_day"]}},
+    }
+    measures = {"all": "sum(open_count)", "share": "1.0 * sum(a) / sum(b)", "most": "max(open_count)"}
+    panel = {"description": "Open.", "model": "stock", "measures": measures, "order": "most", "limit": 1}
+    meta = META.validate_python({"ttl": "dashboard_default", "panels": {"total": panel}})
+    known = {"stock": Dashboard(name="stock", title="Stock", description="Open.", meta=meta, relations={})}
+    metrics = semantic_models({"nodes": {"stock": node}}, known)["metrics"]
+    parts = {
+        name for each in ("all", "a", "b") for name in (f"stock_{each}", f"stock_{each}_begun", f"stock_{each}_ended")
+    }
+    assert {metric["name"] for metric in metrics} == {"stock_share", *parts}
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +179,31 @@ def test_what_is_counted_at_a_date_is_not_added_up_over_dates(ask: Ask, sample: 
     (total,) = ask("--metrics", "pattern_weekly_patterns")
     newest = Counter(day for (day,) in sample.rows("select review_date from insights.pattern_weekly"))
     assert int(total["pattern_weekly_patterns"]) == newest[max(newest)]
+
+
+@pytest.mark.services
+def test_the_backlog_of_a_day_is_what_was_open_at_its_end(ask: Ask, sample: Warehouse) -> None:
+    cutoff, first = SAMPLE_AS_OF - timedelta(days=730), SAMPLE_AS_OF - timedelta(days=62)
+    with connect(sample.admin_url) as connection:
+        tasks = by_hand.read_tasks(connection, sample.settings, SAMPLE_AS_OF, cutoff)
+    counts = backlog(tasks, cutoff, SAMPLE_AS_OF)
+    by_day, by_month = Counter[tuple[str, str]](), Counter[str]()
+    for (_, day, _, severity, _, _), open_tasks in counts.items():
+        if day >= first:
+            by_day[str(day), severity] += open_tasks
+        if day >= first and (day + timedelta(days=1)).day == 1:
+            by_month[str(day.replace(day=1))] += open_tasks
+    period = ("--start-time", str(first), "--end-time", str(SAMPLE_AS_OF - timedelta(days=1)))
+    severity = "report_task_backlog_row__severity"
+    got = ask("--metrics", "task_backlog_tasks", "--group-by", f"metric_time__day,{severity}", *period)
+    answered = {(row["metric_time__day"][:10], row[severity]): int(row["task_backlog_tasks"]) for row in got}
+    assert len(by_day) > 62
+    assert {key: number for key, number in answered.items() if number} == dict(by_day)
+    got = ask("--metrics", "task_backlog_tasks", "--group-by", "metric_time__month", *period)
+    assert {row["metric_time__month"][:10]: int(row["task_backlog_tasks"]) for row in got} == dict(by_month)
+    (now,) = ask("--metrics", "task_backlog_tasks")
+    last = SAMPLE_AS_OF - timedelta(days=1)
+    assert int(now["task_backlog_tasks"]) == sum(count for key, count in counts.items() if key[1] == last)
 
 
 @pytest.mark.services

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.operational_rows import Row
+from support.readers import add_reader, largest_organizations, reader_of, remove_reader
 from support.reports.statuses_by_hand import CLOSED, OPEN
 from support.reports_by_hand import Task, read_tasks
 from support.warehouse import Warehouse, connect_as
@@ -209,6 +210,25 @@ def test_an_answer_equals_a_count_of_the_operational_tables(warehouse: Warehouse
     expected = COUNTED[number](world)
     assert len(expected) > (2 if number == "12" else 5)
     assert sorted(map(_plain, found), key=str) == sorted(map(_plain, expected), key=str)
+
+
+def test_a_reader_of_one_organization_asks_the_same_and_gives_the_day_of_the_fifth(
+    warehouse: Warehouse, world: World
+) -> None:
+    ((organization, slug), _) = largest_organizations(warehouse)
+    add_reader(warehouse, slug)
+    try:
+        with connect_as(warehouse.postgres.url(warehouse.name, reader_of(warehouse, organization))) as reader:
+            given = f"with counted as (select date '{SAMPLE_AS_OF - timedelta(days=1)}' as last_day)"
+            questions = {**QUESTIONS, "5": re.sub(r"with counted as \(.*?\n\)", given, QUESTIONS["5"], flags=re.S)}
+            assert [number for number, text in questions.items() if text != QUESTIONS[number]] == ["5"]
+            answers = {number: reader.execute(text).fetchall() for number, text in questions.items()}
+    finally:
+        remove_reader(warehouse, organization)
+    assert {row[0] for rows in answers.values() for row in rows} == {slug}
+    for number in ("1", "5"):
+        expected = [row for row in COUNTED[number](world) if row[0] == slug]
+        assert sorted(map(_plain, answers[number]), key=str) == sorted(map(_plain, expected), key=str)
 
 
 def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -64,6 +64,22 @@ def test_the_index_of_decisions_lists_each_with_its_title(pages: dict[str, str])
     assert Counter(listed) == Counter(titles)
 
 
+def test_each_subject_is_listed_once_with_its_ids(pages: dict[str, str]) -> None:
+    listed = Counter(
+        (page, name)
+        for page, ids in re.findall(r"^\| \[[^\]]+\]\((\S+)\) \| .* \| (.*) \|$", pages["DECISIONS.md"], re.M)
+        for first, last in re.findall(r"([DR]\d+)(?: to [DR](\d+))?", ids)
+        for name in (f"{first[0]}{n}" for n in range(int(first[1:]), int(last or first[1:]) + 1))
+    )
+    written = Counter(
+        (page, name)
+        for page, text in pages.items()
+        if page.startswith(DECISIONS)
+        for name in re.findall(r"^## ([DR]\d+)\. ", text, re.M)
+    )
+    assert listed == written
+
+
 def test_the_table_of_dags_agrees_with_the_inventory_and_the_flows(pages: dict[str, str]) -> None:
     rows = re.findall(r"^\| `(insights_\w+)` \| `(.*?)` \| (.*?) \| (.*) \|$", pages["docs/airflow.md"], re.M)
     known = {

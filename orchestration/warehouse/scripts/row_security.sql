@@ -133,7 +133,13 @@ begin
     if is_right and has_organization and is_table then
         is_right := {ops}.restrict_table(relation, condition, concat_ws('_', 'insights_readers', shared));
     elsif is_right and has_organization then
-        shown := {ops}.restricted_view(relation, condition, columns);
+        -- The read-only role sees all rows of it: a BI tool offers the view to everybody who connects (decision D152).
+        shown := {ops}.restricted_view(
+            relation, format('%s or (select pg_has_role(current_user, %L, ''usage''))', condition, {ro_name}), columns
+        );
+        if {ops}.selectable_columns(shown, {ro_name}) is distinct from columns then
+            execute format('grant select (%s) on %s to %I', columns, shown, {ro_name});
+        end if;
     end if;
     if not is_right then
         execute format('revoke all on %s from {readers}', relation);

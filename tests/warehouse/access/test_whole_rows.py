@@ -62,14 +62,34 @@ def test_the_role_of_dashboards_selects_whole_rows_of_every_relation(warehouse: 
     kinds = dict(warehouse.rows(RELATIONS))
     assert {"dim_cases", "dim_persons", "fact_tasks", "report_profile_scores", "tokens"} <= set(kinds)
     assert set(kinds.values()) == {"r", "v", "m"}
-    ours = [name for name in kinds if not name.startswith("reader_")]  # those are for logins of one organization
     with connect_as(warehouse.reader_url) as session:
-        found = _selected(session, ours)
-        assert found == {name: warehouse.value(f"select count(*) from insights.{name}") for name in ours}
-        assert min(found[name] for name in ("dim_cases", "dim_persons", "report_profile_scores")) > 0
+        found = _selected(session, list(kinds))
+        # The view for logins of one organization shows the role all rows of what it stands for.
+        counted = {name: name.removeprefix("reader_") for name in kinds}
+        assert found == {name: warehouse.value(f"select count(*) from insights.{of}") for name, of in counted.items()}
+        assert min(found[name] for name in ("dim_cases", "dim_persons", "reader_report_profile_scores")) > 0
         listed: dict[str, str | None] = dict(session.execute(LISTED).fetchall())
-        assert {name for name, kind in kinds.items() if kind != "m"} & set(ours) <= set(listed)
-        assert {name for name in ours if name in listed and not (listed[name] or "").startswith("Grain: ")} == set()
+        assert {name for name, kind in kinds.items() if kind != "m"} == set(listed)
+        assert {name for name, comment in listed.items() if not (comment or "").startswith("Grain: ")} == set()
+
+
+def test_the_view_for_readers_shows_all_rows_to_members_of_the_role_only(warehouse: Warehouse) -> None:
+    """A login that is a member of the read-only role sees what the role sees; a stranger with a grant sees nothing."""
+    view = "insights.reader_report_profile_scores"
+    count = f"select count(*) from {view}"
+    names = ("whole_rows_member", "whole_rows_stranger")
+    for name in names:
+        warehouse.execute(f"create role {name} login; grant usage on schema insights to {name}")
+    try:
+        warehouse.execute(f"grant orgo_insights_ro to {names[0]}; grant select on {view} to {names[1]}")
+        seen: list[int] = []
+        for name in names:
+            with connect_as(warehouse.postgres.url(warehouse.name, name)) as session:
+                seen += session.execute(count).fetchone() or ()
+        assert seen == [warehouse.value("select count(*) from insights.report_profile_scores"), 0]
+    finally:
+        for name in names:
+            warehouse.execute(f"drop owned by {name}; drop role {name}")
 
 
 def test_the_reader_of_an_organization_selects_whole_rows_of_every_relation(warehouse: Warehouse) -> None:
