@@ -53,7 +53,7 @@ def test_a_step_that_fails_keeps_why(error: BaseException, reason: str | None) -
 def test_a_gate_that_looks_again_later_has_not_ended() -> None:
     task = Task("gate")
     with pytest.raises(AirflowRescheduleException), keeping_outcome(task.context()):
-        raise AirflowRescheduleException(TWO)
+        raise AirflowRescheduleException(TWO)  # type: ignore[no-untyped-call]
     assert task.kept == {}
 
 
