@@ -16,6 +16,7 @@ from workshop import demo
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalAirflow, LocalRedis, state_root
 from workshop.services.airflow_api import AirflowApi, Run
+from workshop.services.airflow_releases import installed_release
 
 DATABASE = "demo_airflow"
 DAGS = PROJECT / "dags"
@@ -41,7 +42,7 @@ def private_airflow(job: demo.Demo) -> LocalAirflow:
 
 def dbt_folders(job: demo.Demo) -> dict[str, str]:
     """Return the environment variables for the folders of dbt's artifacts and log in this Airflow."""
-    folder = job.state / "airflow"
+    folder = job.state / f"airflow{installed_release().suffix}"
     return {"DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs" / "dbt")}
 
 

@@ -27,7 +27,7 @@ from orchestration.errors import FailedError, InsightsError, MisconfiguredError,
 from workshop import airflow_demo
 from workshop.services import LocalAirflow
 from workshop.services.airflow_api import AirflowApi
-from workshop.services.airflow_settings import USER
+from workshop.services.airflow_secrets import USER
 
 IMAGES = PROJECT / "docs/images"
 GRAPH_DAG = "insights_daily_events_load"

@@ -2,5 +2,5 @@
 
 `factory` makes the DAGs of config/insights/dags.yaml, `steps` the tasks of their flows (orchestration/flows.py);
 `rendering` turns dbt's models into tasks with Cosmos; `operators` and `gate` are the operators; `clock` is the `as_of`
-of a run.
+of a run, `outcomes` its end; `airflow_versions` has what Airflow 2.8 and 3 call differently.
 """

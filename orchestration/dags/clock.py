@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
-from airflow.models.param import Param
-from airflow.utils.context import Context
-
+from orchestration.config.cron import latest_time
+from orchestration.config.files import load_settings
+from orchestration.dags.airflow_versions import Context, Param
 from orchestration.errors import BadInputError
 
 
@@ -30,9 +31,23 @@ def run_as_of(context: Context) -> date:
     """
     given = context["params"].get("as_of")
     if given is None:
-        end: datetime = context["data_interval_end"]
-        return end.astimezone(UTC).date()
+        return interval_end(context).date()
     try:
         return datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except (TypeError, ValueError) as error:
         raise BadInputError(f"The parameter as_of is {given!r}; it must be a date like 2026-01-31.") from error
+
+
+def interval_end(context: Context) -> datetime:
+    """Return the end of a run's data interval (UTC).
+
+    In Airflow 3, a run that was triggered without a logical date has no interval: then it is that of the last interval
+    that had ended, as for a run with one.
+    """
+    end: datetime | None = context.get("data_interval_end")
+    if end is None:
+        run: Any = context["dag_run"]
+        made = run.run_after.astimezone(UTC)
+        schedule = next(dag.schedule for dag in load_settings().dags.values() if dag.id == run.dag_id)
+        end = latest_time(schedule, made) or made
+    return end.astimezone(UTC)

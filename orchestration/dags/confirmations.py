@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.models.param import Param
-from airflow.utils.context import Context
-
+from orchestration.dags.airflow_versions import Context, Param
 from orchestration.warehouse.source.guard import Confirmed
 
 _DESCRIPTIONS = {

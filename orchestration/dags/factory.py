@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.models.dag import DAG
-from airflow.models.param import Param
-from airflow.timetables.interval import CronDataIntervalTimetable
-
 from orchestration.config.files import Settings
+from orchestration.dags.airflow_versions import DAG, CronDataIntervalTimetable, Param
 from orchestration.dags.clock import as_of_param
 from orchestration.dags.confirmations import confirmation_params
 from orchestration.dags.operators import WriterOperator
-from orchestration.dags.outcomes import keep_reason, run_failed, run_succeeded
+from orchestration.dags.outcomes import run_failed, run_succeeded
 from orchestration.dags.steps import make_steps
 from orchestration.flows import FLOWS, LONGEST_PAUSE, RETRIES, RETRY_PAUSE, step_timeout
 from orchestration.manifest import current_manifest
@@ -79,7 +76,6 @@ def _build(settings: Settings, key: str, manifest: Mapping[str, Any]) -> DAG:
             "retry_exponential_backoff": True,
             "max_retry_delay": LONGEST_PAUSE,
             "execution_timeout": step_timeout(flow),
-            "on_failure_callback": keep_reason,
         },
     )
     with dag:

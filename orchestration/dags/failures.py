@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow.exceptions import AirflowFailException
-
+from orchestration.dags.airflow_versions import AirflowFailException
 from orchestration.errors import InsightsError
 
 

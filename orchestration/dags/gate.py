@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
-from airflow.models.pool import Pool
-from airflow.sensors.base import BaseSensorOperator
-from airflow.utils.context import Context
-
 from orchestration.config.files import load_settings
+from orchestration.dags.airflow_versions import (
+    IS_AIRFLOW_2,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    Context,
+)
 from orchestration.dags.clock import run_as_of
 from orchestration.dags.confirmations import run_confirmed
+from orchestration.dags.outcomes import keeping_outcome
+from orchestration.dags.pool import pool_problem
 from orchestration.errors import InsightsError
 from orchestration.runs.readiness import Needs, lacking, notices, skip_reason
-
-WRITER_POOL = "insights_writer"
 
 
 class Gate(BaseSensorOperator):
@@ -36,11 +39,15 @@ class Gate(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Check, and reschedule while something is missing; the error after the timeout names what is missing."""
+        with keeping_outcome(context):
+            return self._check(context)
+
+    def _check(self, context: Context) -> Any:
         try:
             settings = load_settings()
             if reason := skip_reason(settings, self.dag_key):
                 raise AirflowSkipException(reason)
-            if problem := pool_problem():
+            if IS_AIRFLOW_2 and (problem := pool_problem()):  # in Airflow 3, no task may ask (decision D273)
                 raise AirflowFailException(problem)
             self.log.info("as_of is %s", run_as_of(context))
             return super().execute(context)
@@ -58,13 +65,3 @@ class Gate(BaseSensorOperator):
         for notice in notices(load_settings(), self.needs):
             self.log.warning("%s", notice)
         return True
-
-
-def pool_problem() -> str | None:
-    """Return what is wrong with the writer pool, None if nothing: tasks of a missing pool would be queued forever."""
-    pool = Pool.get_pool(WRITER_POOL)
-    if pool is not None and pool.slots == 1:
-        return None
-    found = f"has {pool.slots} slots" if pool else "does not exist"
-    command = f"airflow pools set {WRITER_POOL} 1 'One writer'"
-    return f"Airflow's pool {WRITER_POOL} {found}; it must have one slot. Run: {command}"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.models.baseoperator import BaseOperator
-from airflow.utils.context import Context
-
 from orchestration.config.files import load_settings
+from orchestration.dags.airflow_versions import BaseOperator, Context
 from orchestration.dags.clock import run_as_of
 from orchestration.dags.confirmations import run_confirmed
 from orchestration.dags.failures import failing_at_once
-from orchestration.dags.gate import WRITER_POOL
+from orchestration.dags.outcomes import keeping_outcome
+from orchestration.dags.pool import WRITER_POOL
 from orchestration.runs.work import WORK, Run, check_load_log, run_dbt
 
 
@@ -27,7 +26,8 @@ class StepOperator(BaseOperator):
     @failing_at_once()
     def execute(self, context: Context) -> Any:
         """Do the work; returns its numbers, such as the rows of each relation."""
-        return self.work(self._run(context))
+        with keeping_outcome(context):
+            return self.work(self._run(context))
 
     def work(self, run: Run) -> Any:
         """Do the work of a run."""

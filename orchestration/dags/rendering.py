@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.models.baseoperator import BaseOperator
 from cosmos.airflow.task_group import DbtTaskGroup
 from cosmos.config import ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import DbtResourceType, LoadMode, TestBehavior
@@ -18,9 +17,13 @@ from cosmos.dbt.graph import DbtNode
 from cosmos.dbt.selector import YamlSelectors
 
 from orchestration.config.files import PROJECT
+from orchestration.dags.airflow_versions import IS_AIRFLOW_2, BaseOperator
 from orchestration.dags.operators import DbtOperator
 from orchestration.manifest import PACKAGE, manifest_file
 from orchestration.runs.work import BUILD_MODELS, dbt_command
+
+# Cosmos for Airflow 3 has to be told that a selector it cannot parse is an error; for Airflow 2.8 it always is.
+STRICTLY: Mapping[str, Any] = {} if IS_AIRFLOW_2 else {"lax_parsing_enabled": False}
 
 
 def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> DbtTaskGroup:
@@ -28,7 +31,7 @@ def model_tasks(group_id: str, selector: str, manifest: Mapping[str, Any]) -> Db
 
     It must be called inside a DAG.
     """
-    selection = YamlSelectors.parse(manifest["selectors"]).get_parsed(selector)
+    selection = YamlSelectors.parse(manifest["selectors"], **STRICTLY).get_parsed(selector)
 
     def task(*, dag: Any, task_group: Any, node: DbtNode, **_: Any) -> BaseOperator:
         name = node.unique_id.split(".")[-1]

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow.models.baseoperator import BaseOperator, chain
-from airflow.utils.trigger_rule import TriggerRule
 from cosmos.airflow.task_group import DbtTaskGroup
 
 from orchestration import flows
+from orchestration.dags.airflow_versions import BaseOperator, TriggerRule, chain
 from orchestration.dags.gate import Gate
 from orchestration.dags.operators import LoadLogOperator, StepOperator, WriterOperator
 from orchestration.dags.rendering import dbt_task, model_tasks

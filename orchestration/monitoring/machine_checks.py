@@ -76,7 +76,7 @@ def _pool(settings: Settings) -> Iterator[Finding]:
         yield Finding("Airflow's pool", "ok", f"not looked at: {AIRFLOW_DATABASE} is not set here")
         return
     try:
-        problem = import_module("orchestration.dags.gate").pool_problem()  # Airflow is not installed everywhere
+        problem = import_module("orchestration.dags.pool").pool_problem()  # Airflow is not installed everywhere
     except Exception as error:
         problem = f"Airflow does not answer: {type(error).__name__}"
     yield judged(

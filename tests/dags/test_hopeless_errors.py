@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from airflow.exceptions import AirflowFailException
+from support.airflow.task import Task
 from support.warehouse import Warehouse, connect_as
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
+from orchestration.dags.airflow_versions import AirflowFailException
 from orchestration.dags.operators import DbtOperator, LoadLogOperator, WriterOperator
 from orchestration.dbt_failures import failures
 from orchestration.errors import BusyError, UnavailableError
 
 pytestmark = [pytest.mark.services, pytest.mark.usefixtures("airflow")]
 
-CONTEXT: Any = {"params": {}, "data_interval_end": datetime(2026, 1, 1, tzinfo=UTC)}
 PROJECT_FILE = "name: orgo_insights\nprofile: orgo_insights\nversion: 1.0.0\nmodels: {+materialized: table}\n"
 TESTS = "models: [{name: fine, columns: [{name: n, data_tests: [not_null]}]}]\n"
 # Each is a model; the second part is a piece of its message.
@@ -75,23 +73,25 @@ def _step(*command: str) -> DbtOperator:
 def test_what_a_retry_cannot_fix_fails_at_once_and_is_named(project: Path) -> None:
     _write(project, LASTING)
     (project / "tests.yml").write_text(TESTS)
+    task = Task()
     with pytest.raises(AirflowFailException) as failed:
-        _step("run").execute(CONTEXT)
+        _step("run").execute(task.context())
+    assert task.kept["outcome"]["reason"] == str(failed.value)
     for name, (_, says) in LASTING.items():
         assert any(f"model {name}: " in line and says in line for line in str(failed.value).splitlines()), says
     with pytest.raises(AirflowFailException, match=r"test not_null_fine_n: Got 1 result, configured to fail if != 0"):
-        _step("test").execute(CONTEXT)
+        _step("test").execute(Task().context())
 
 
 def test_a_project_that_cannot_be_parsed_fails_at_once(project: Path) -> None:
     _write(project, {"lost": ("select * from {{ ref('nowhere') }}", "")})
     with pytest.raises(AirflowFailException, match=r"'model.orgo_insights.lost' .*'nowhere' which was not found"):
-        _step("run").execute(CONTEXT)
+        _step("run").execute(Task().context())
 
 
 def test_what_passes_by_itself_is_retried(project: Path, prepared: Warehouse, settings: Settings) -> None:
     prepared.execute(RAISE_IT)
-    _step("run").execute(CONTEXT)
+    _step("run").execute(Task().context())
     _write(project, PASSING)
     command = ("run", "--exclude", "fine")
     with connect_as(prepared.admin_url) as holder, holder.transaction():
@@ -106,7 +106,7 @@ def test_what_passes_by_itself_is_retried(project: Path, prepared: Warehouse, se
     # A lasting failure beside one that passes: the retry does the rest, and the last attempt names both.
     _write(project, LASTING)
     with pytest.raises(UnavailableError) as failed:
-        _step("run", "--select", "by_zero", "dead").execute(CONTEXT)
+        _step("run", "--select", "by_zero", "dead").execute(Task().context())
     assert "model by_zero: " in str(failed.value) and "model dead: " in str(failed.value)
 
 
@@ -114,13 +114,13 @@ def test_other_steps_follow_the_kind_of_the_error_too(
     project: Path, prepared: Warehouse, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with prepared.locked(), pytest.raises(BusyError, match="Another process is writing to this warehouse"):
-        _step("run").execute(CONTEXT)
+        _step("run").execute(Task().context())
     with pytest.raises(AirflowFailException, match=r"fact_tasks \(never loaded\)"):
-        LoadLogOperator(task_id="load_log", relations=["fact_tasks"]).execute(CONTEXT)
+        LoadLogOperator(task_id="load_log", relations=["fact_tasks"]).execute(Task().context())
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", database)
     for step in (_step("run"), WriterOperator(task_id="purge")):
         with pytest.raises(AirflowFailException, match="insights init"):
-            step.execute(CONTEXT)
+            step.execute(Task().context())
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/orgo")
     with pytest.raises(UnavailableError, match="Cannot connect"):
-        WriterOperator(task_id="purge").execute(CONTEXT)
+        WriterOperator(task_id="purge").execute(Task().context())

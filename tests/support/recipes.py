@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestration.config.files import PROJECT
 
-NOT_COPIED = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "target", "logs", "build")
+NOT_COPIED = (".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "target", "logs", "build")
 BLOCK = re.compile(
     r'^```\w+ file=(?P<file>\S+)(?: after="(?P<after>[^"]*)")?(?: table="(?P<table>[^"]*)")?\n(?P<text>.*?)^```$',
     re.M | re.S,

@@ -34,8 +34,7 @@ def airflow(context: click.Context) -> None:
 def start() -> None:
     """Start Airflow on a separate, built warehouse.
 
-    Builds the warehouse first if needed. Restarts a webserver or scheduler that was killed, and leaves running
-    programs alone.
+    Builds the warehouse first if needed. Restarts programs that were killed, and leaves running ones alone.
 
     Example: workshop airflow start
     """
@@ -64,7 +63,7 @@ def start() -> None:
 
 @airflow.command()
 def stop() -> None:
-    """Stop the webserver and the scheduler.
+    """Stop Airflow.
 
     Keeps users, keys and the history of the runs.
 
@@ -84,8 +83,8 @@ def status() -> None:
     programs = private.programs().items()
     states = ((name, f"running, process {pid}" if pid else "stopped") for name, pid in programs)
     show_table(states, header=("program", "state"))
-    for part in ("metadatabase", "scheduler") if health else ():
-        click.echo(f"  the webserver says of the {part}: {health[part]['status']}")
+    for part in private.release.healthy_parts if health else ():
+        click.echo(f"  the {private.release.server} says of the {part}: {health[part]['status']}")
     if private.folder.exists():
         _describe(private)
 
@@ -137,7 +136,7 @@ def _build(job: Demo) -> None:
 
 
 def _describe(private: LocalAirflow) -> None:
-    from workshop.services.airflow_settings import USER
+    from workshop.services.airflow_secrets import USER
 
     click.echo(f"\n  {private.url}   user {USER}, password {private.secrets.password}")
     click.echo(f"  logs of the runs: {private.folder / 'logs'}; of the programs: {private.folder}/*.log\n")

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from orchestration.errors import InsightsError
 from workshop.services import LocalAirflow, LocalPostgres, LocalRedis, remove_state, state_root
+from workshop.services.airflow_releases import RELEASES
 from workshop.services.binaries import installed_postgres, installed_redis
 from workshop.services.chromium import installed_chromium
 from workshop.services.pgbackrest import installed_pgbackrest
@@ -67,9 +68,11 @@ def is_installed(what: str) -> bool:
 def control(command: str) -> list[str]:
     """Run start, stop, status or clean and return the lines to print."""
     state = state_root(PROJECT)
-    postgres, redis, airflow = LocalPostgres(state), LocalRedis(state), LocalAirflow(state, PROJECT / "dags")
+    postgres, redis = LocalPostgres(state), LocalRedis(state)
+    airflows = [LocalAirflow(state, PROJECT / "dags", release=release) for release in RELEASES]
     if command in ("stop", "clean"):
-        airflow.stop()
+        for airflow in airflows:
+            airflow.stop()
     for service in (postgres, redis):
         if command == "start":
             service.start()
@@ -81,7 +84,7 @@ def control(command: str) -> list[str]:
     shown = [
         ("PostgreSQL", _running_word(postgres), postgres.url("postgres", SUPERUSER)),
         ("Redis", _running_word(redis), redis.url()),
-        ("Airflow", _running_word(airflow), airflow.url),
+        *((f"Airflow {one.release.major}", _running_word(one), one.url) for one in airflows if one.folder.exists()),
     ]
     # By hand: the table helper needs click, and `./dev` runs this before anything is installed.
     return [f"  {name:<12}{word:<9}{url}" for name, word, url in shown]

@@ -1,7 +1,8 @@
-"""A private Airflow: a local webserver and scheduler with a separate PostgreSQL server for their metadata.
+"""A private Airflow: its programs on this machine, with a separate PostgreSQL server for their metadata.
 
 AIRFLOW_HOME is `<state>/airflow`, which holds logs, secrets and the port. The metadata server's folder is
-`<state>/metadata`, so that Airflow survives a killed warehouse server. This module does not import Airflow.
+`<state>/metadata`, so that Airflow survives a killed warehouse server. Airflow 3 has `airflow3` and `metadata3`. This
+module does not import Airflow.
 """
 
 import json
@@ -12,7 +13,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,9 @@ from typing import Any
 
 from orchestration.errors import FailedError, MisconfiguredError
 from workshop.services import processes
-from workshop.services.airflow_settings import USER, Secrets, choose_port, environment, kept_port, kept_secrets
+from workshop.services.airflow_releases import AIRFLOW_2, Component, Release, installed_release
+from workshop.services.airflow_secrets import USER, Secrets, kept_secrets
+from workshop.services.airflow_settings import choose_port, environment, kept_port
 from workshop.services.postgres import SUPERUSER, LocalPostgres
 from workshop.services.state import last_lines, locked
 from workshop.services.state import marker as service_marker
@@ -37,31 +39,24 @@ NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 LAUNCH = 'log=$1 pid=$2; shift 2; "$@" >>"$log" 2>&1 </dev/null & echo $! >"$pid"'
 
 
-@dataclass(frozen=True)
-class Component:
-    """One program of Airflow: its name, and the arguments of `airflow NAME`."""
-
-    name: str
-    arguments: tuple[str, ...] = ()
-
-
-COMPONENTS = (Component("webserver"), Component("scheduler", ("--skip-serve-logs",)))
-
-
 class LocalAirflow:
     """One private Airflow and its metadata server."""
 
-    def __init__(self, state: Path, dags: Path, variables: Mapping[str, str] = NO_VARIABLES) -> None:
+    def __init__(
+        self, state: Path, dags: Path, variables: Mapping[str, str] = NO_VARIABLES, release: Release | None = None
+    ) -> None:
         """Describe the Airflow in the folder `state`, which must exist; starts nothing.
 
         `dags` is the folder of the DAG files; `variables` are environment variables for them. Both apply to programs
-        that this object starts; running programs keep their own.
+        that this object starts; running programs keep their own. `release` is by default the installed one.
         """
+        self.release = release or installed_release()
         self._state = state
         self._dags = dags
         self._variables = dict(variables)
-        self._folder = state / "airflow"
-        self._metadata = LocalPostgres(state / "metadata", {"shared_buffers": "64MB"})
+        self._folder = state / f"airflow{self.release.suffix}"
+        self._metadata_folder = state / f"metadata{self.release.suffix}"
+        self._metadata = LocalPostgres(self._metadata_folder, {"shared_buffers": "64MB"})
 
     @property
     def folder(self) -> Path:
@@ -70,7 +65,7 @@ class LocalAirflow:
 
     @property
     def url(self) -> str:
-        """URL of the webserver, whether or not it runs; the first start chooses the port."""
+        """URL of the server, whether or not it runs; the first start chooses the port."""
         port = kept_port(self._folder)
         return f"http://127.0.0.1:{port}" if port else "(no port yet)"
 
@@ -85,23 +80,23 @@ class LocalAirflow:
         return kept_secrets(self._folder)
 
     def is_running(self) -> bool:
-        """Tell whether both programs and the metadata server run; orphaned child processes do not count."""
+        """Tell whether all programs and the metadata server run; orphaned child processes do not count."""
         return all(self.programs().values()) and self._metadata.is_running()
 
     def programs(self) -> dict[str, int | None]:
         """Return the process id of each program, None for one that does not run."""
-        return {component.name: self.pid(component.name) for component in COMPONENTS}
+        return {component.name: self.pid(component.name) for component in self.release.components}
 
     def pid(self, name: str) -> int | None:
-        """Return the process id of `webserver` or `scheduler`, None when it does not run."""
+        """Return the process id of a program, None when it does not run."""
         kept = self._kept_pid(name)
         found = processes.find_by_environment(self._marker(name))
         return kept if any(process.pid == kept for process in found) else None
 
     def health(self) -> dict[str, dict[str, Any]]:
-        """Return the response of the webserver's health endpoint, empty when it does not answer."""
+        """Return the response of the server's health endpoint, empty when it does not answer."""
         try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as response:  # noqa: S310 - http, see url
+            with urllib.request.urlopen(f"{self.url}{self.release.health_path}", timeout=5) as response:  # noqa: S310 - http, see url
                 parts: dict[str, dict[str, Any]] = json.load(response)
                 return parts
         except (OSError, ValueError):
@@ -114,7 +109,7 @@ class LocalAirflow:
         are removed. Raises MisconfiguredError when Airflow is not installed, and FailedError when a
         program does not start.
         """
-        with locked(self._state, "airflow"):
+        with locked(self._state, self.release.name):
             if self.is_running():
                 return
             program = _program()
@@ -122,7 +117,7 @@ class LocalAirflow:
             self._make_metadata_folder()
             self._metadata.start()
             self._metadata.create_database(DATABASE)
-            missing = [component for component in COMPONENTS if self.pid(component.name) is None]
+            missing = [component for component in self.release.components if self.pid(component.name) is None]
             for component in missing:
                 self._clear(component)
             variables = self._environment()
@@ -137,22 +132,23 @@ class LocalAirflow:
 
         Does nothing when they do not run. Raises FailedError when a program does not end.
         """
-        with locked(self._state, "airflow"):
+        with locked(self._state, self.release.name):
             processes.end(self._marker(), STOP_ATTEMPTS, processes.find_by_environment)
-            if (self._state / "metadata").exists():
+            if self._metadata_folder.exists():
                 self._metadata.stop()
 
     def _make_metadata_folder(self) -> None:
         """Create the metadata server's folder; under root, let the user who runs PostgreSQL enter it."""
-        folder = self._state / "metadata"
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        self._metadata_folder.mkdir(exist_ok=True)
+        self._metadata_folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
 
     def _environment(self) -> dict[str, str]:
-        port = kept_port(self._folder) if self.pid("webserver") else None
+        port = kept_port(self._folder) if self.pid(self.release.server) else None
         database_url = self.metadata_url.replace("postgresql://", "postgresql+psycopg2://")
         port = port or choose_port(self._folder)
-        return environment(self._folder, self._dags, database_url, port, self._variables)
+        return environment(
+            self.release, self._folder, self._dags, database_url=database_url, port=port, variables=self._variables
+        )
 
     def _prepare(self, program: Path, variables: Mapping[str, str]) -> None:
         """Create tables, user and pool, once for each Airflow version and metadata server."""
@@ -162,9 +158,10 @@ class LocalAirflow:
         if stamp.exists() and stamp.read_text() == state:
             return
         _run([program, "db", "migrate"], variables)
-        user: list[str | Path] = [program, "users", "create", "--username", USER, "--role", "Admin"]
-        user += ["--firstname", "Local", "--lastname", "Admin", "--email", "admin@localhost.invalid"]
-        _run(user, variables, f"{self.secrets.password}\n" * 2)  # prompted twice; arguments are public
+        if self.release is AIRFLOW_2:  # Airflow 3's own login has its users in the settings
+            user: list[str | Path] = [program, "users", "create", "--username", USER, "--role", "Admin"]
+            user += ["--firstname", "Local", "--lastname", "Admin", "--email", "admin@localhost.invalid"]
+            _run(user, variables, f"{self.secrets.password}\n" * 2)  # prompted twice; arguments are public
         _run([program, "pools", "set", POOL, "1", "One writer of the warehouse at a time"], variables)
         stamp.write_text(state)
 
@@ -192,7 +189,7 @@ class LocalAirflow:
     def _wait(self, started: datetime) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self._is_healthy(started):
-            for name in (component.name for component in COMPONENTS):
+            for name in self.release.program_names:
                 kept = self._kept_pid(name)
                 if kept is None or processes.has_ended(kept) or time.monotonic() > deadline:
                     log = self._log(name)
@@ -203,7 +200,7 @@ class LocalAirflow:
         """Tell whether all parts are healthy and the scheduler's heartbeat is not older than this start."""
         parts = self.health()
         heartbeat = parts.get("scheduler", {}).get("latest_scheduler_heartbeat")
-        is_healthy = all(parts.get(part, {}).get("status") == "healthy" for part in ("metadatabase", "scheduler"))
+        is_healthy = all(parts.get(part, {}).get("status") == "healthy" for part in self.release.healthy_parts)
         return is_healthy and heartbeat is not None and datetime.fromisoformat(heartbeat) >= started
 
     def _kept_pid(self, name: str) -> int | None:
@@ -215,7 +212,7 @@ class LocalAirflow:
 
     def _marker(self, name: str = "") -> str:
         """Return the text in the environment of a program's processes, or of all programs' when no name is given."""
-        return f"ORGO_SERVICE={service_marker('airflow', self._state)}-{name}"
+        return f"ORGO_SERVICE={service_marker(self.release.name, self._state)}-{name}"
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"

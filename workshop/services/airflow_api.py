@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from orchestration.errors import (
@@ -21,7 +22,8 @@ from orchestration.errors import (
     UnavailableError,
 )
 from workshop.services.airflow import LocalAirflow
-from workshop.services.airflow_settings import USER
+from workshop.services.airflow_releases import AIRFLOW_2
+from workshop.services.airflow_secrets import USER
 
 POLL_SECONDS = 0.5
 REQUEST_SECONDS = 120  # a webserver with one worker may be busy
@@ -55,9 +57,9 @@ class AirflowApi:
 
     def __init__(self, airflow: LocalAirflow) -> None:
         """Prepare requests to `airflow`, which must be running."""
-        self._url = f"{airflow.url}/api/v1"
-        token = base64.b64encode(f"{USER}:{airflow.secrets.password}".encode()).decode()
-        self._headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+        self._airflow = airflow
+        self._url = f"{airflow.url}{airflow.release.api_path}"
+        self._authorization: str | None = None
 
     def dags(self) -> list[str]:
         """Return the ids of the DAGs that the scheduler has parsed, in alphabetical order."""
@@ -83,7 +85,10 @@ class AirflowApi:
 
     def trigger(self, dag: str, params: Mapping[str, Any]) -> Run:
         """Queue a run of `dag` with these parameters and return it."""
-        created = self._request(f"/dags/{dag}/dagRuns", {"conf": dict(params)})
+        body: dict[str, Any] = {"conf": dict(params)}
+        if self._airflow.release is not AIRFLOW_2:
+            body["logical_date"] = datetime.now(UTC).isoformat()  # as its page does; without one a run has no interval
+        created = self._request(f"/dags/{dag}/dagRuns", body)
         return Run(dag, created["dag_run_id"], created["state"])
 
     def wait(self, run: Run, seconds: float, progress: Callable[[int, int], None] | None = None) -> Run:
@@ -113,14 +118,28 @@ class AirflowApi:
         return [Run(dag, run["dag_run_id"], run["state"]) for run in found]
 
     def _request(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        self._authorization = self._authorization or self._log_in()
+        return self._send(self._url + path, body, {"Authorization": self._authorization})
+
+    def _log_in(self) -> str:
+        """Return what authorizes a request: in Airflow 3, a token that lasts a day."""
+        password = self._airflow.secrets.password
+        if self._airflow.release is AIRFLOW_2:
+            return f"Basic {base64.b64encode(f'{USER}:{password}'.encode()).decode()}"
+        answer = self._send(f"{self._airflow.url}/auth/token", {"username": USER, "password": password}, {})
+        return f"Bearer {answer['access_token']}"
+
+    def _send(self, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._url + path, data, self._headers)  # noqa: S310 - http, see LocalAirflow
+        request = urllib.request.Request(  # noqa: S310 - http, see LocalAirflow
+            url, data, {**headers, "Content-Type": "application/json"}
+        )
         try:
             with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as response:  # noqa: S310
                 content: dict[str, Any] = json.load(response)
                 return content
         except urllib.error.HTTPError as error:
             kind = _KINDS.get(error.code, FailedError)
-            raise kind(f"Airflow refuses {path}: {error.code} {error.read().decode(errors='replace')}") from error
+            raise kind(f"Airflow refuses {url}: {error.code} {error.read().decode(errors='replace')}") from error
         except OSError as error:
             raise UnavailableError(f"Airflow does not answer at {self._url}: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,11 @@ DAG_FILE = '''\
 from datetime import datetime
 
 from airflow import DAG
-from airflow.operators.bash import BashOperator
+
+try:
+    from airflow.providers.standard.operators.bash import BashOperator
+except ImportError:  # Airflow 2.8
+    from airflow.operators.bash import BashOperator
 
 ARGUMENTS = {{"start_date": datetime(2026, 1, 1), "schedule": "* * * * *", "catchup": False}}
 with DAG("quick", **ARGUMENTS):
@@ -47,8 +51,11 @@ class Place:
     tries: Path
 
     @classmethod
-    def of(cls, top: Path, state: Path, warehouse: Warehouse) -> Place:
-        """Write the DAG files below `top` and link the product's file, as in docs/airflow.md; starts nothing."""
+    def of(cls, top: Path, state: Path, warehouse: Warehouse, more: Mapping[str, str] | None = None) -> Place:
+        """Write the DAG files below `top` and link the product's file, as in docs/airflow.md; starts nothing.
+
+        `more` are further environment variables for the DAGs.
+        """
         dags, tries = top / "dags", top / "tries"
         dags.mkdir()
         (dags / "good.py").write_text(DAG_FILE.format(tries=tries))
@@ -62,6 +69,7 @@ class Place:
             "DBT_LOG_LEVEL_FILE": "none",
             # Limits the delays between tries, which are minutes in the DAGs.
             "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": str(RETRY_SECONDS),
+            **(more or {}),
         }
         return cls(LocalAirflow(state, dags, variables), state, warehouse, tries)
 
@@ -84,9 +92,12 @@ class Place:
             return dict(metadata.execute(query, [run.dag, run.run_id]).fetchall())
 
     def has_failed(self, run: Run, task: str) -> bool:
-        """Tell whether a task of a run failed at least once, even if a later try succeeded."""
+        """Tell whether a task of a run failed at least once and is tried again."""
         with connect(self.airflow.metadata_url) as metadata:
-            query = "select from task_fail where dag_id = %s and run_id = %s and task_id = %s"
+            query = """
+                select from task_instance
+                where dag_id = %s and run_id = %s and task_id = %s and (state = 'up_for_retry' or try_number > 1)
+            """
             return bool(metadata.execute(query, [run.dag, run.run_id, task]).fetchall())
 
     def start_and_end(self, run: Run) -> tuple[datetime, datetime]:

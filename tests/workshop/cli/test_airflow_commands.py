@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import stat
 import sys
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from orchestration.errors import InsightsError
 from workshop import airflow_demo
 from workshop.cli import commands
 from workshop.services import airflow
-from workshop.services.airflow_settings import choose_port, kept_secrets
+from workshop.services.airflow_releases import AIRFLOW_3, RELEASES
+from workshop.services.airflow_secrets import kept_secrets
+from workshop.services.airflow_settings import choose_port, environment
 
 
 def test_the_commands_work_when_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +55,23 @@ def test_a_missing_airflow_is_reported_with_a_remedy(tmp_path: Path, monkeypatch
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(InsightsError, match=r"setup --dev.*requirements/airflow\.txt"):
         airflow.LocalAirflow(tmp_path, tmp_path).start()
+
+
+def test_airflow_3_has_its_user_and_keys_from_its_own_folder(tmp_path: Path) -> None:
+    made = environment(AIRFLOW_3, tmp_path, tmp_path, database_url="postgresql://", port=8081, variables={"A": "b"})
+    passwords = Path(made["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    assert passwords.parent == tmp_path
+    assert stat.S_IMODE(passwords.stat().st_mode) == 0o600
+    assert json.loads(passwords.read_text()) == {"admin": kept_secrets(tmp_path).password}
+    assert made["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:8081/execution/"
+    assert made["AIRFLOW__API_AUTH__JWT_SECRET"] == kept_secrets(tmp_path).secret_key
+    assert (made["AIRFLOW__API__HOST"], made["A"]) == ("127.0.0.1", "b")
+    assert not any(name.startswith("AIRFLOW__WEBSERVER") for name in made)
+
+
+def test_two_releases_share_no_folder_and_no_process(tmp_path: Path) -> None:
+    two, three = (airflow.LocalAirflow(tmp_path, tmp_path, release=release) for release in RELEASES)
+    assert {two.folder.name, three.folder.name} == {"airflow", "airflow3"}
+    assert two.metadata_url != three.metadata_url
+    assert [*two.programs()] == ["webserver", "scheduler"]
+    assert [*three.programs()] == ["api-server", "scheduler", "dag-processor"]

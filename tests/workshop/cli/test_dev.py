@@ -113,7 +113,7 @@ def test_the_services_need_no_installed_package(checkout: Path, command: str) ->
 
 def test_every_command_of_the_script_is_in_its_help() -> None:
     script = (PROJECT / "dev").read_text(encoding="utf-8")
-    cases = re.findall(r"^    ([a-z| -]+)\)", script.split("case $command in\n", 1)[1], re.M)
+    cases = re.findall(r"^    ([a-z0-9| -]+)\)", script.split("case $command in\n", 1)[1], re.M)
     known = {name for case in cases for name in case.split(" | ")} - {"-h", "--help", "help"}
-    shown = set(re.findall(r"^  ([a-z][a-z-]+) ", script.split("cat <<'END'\n")[1].split("\nEND")[0], re.M))
+    shown = set(re.findall(r"^  ([a-z][a-z0-9-]+) ", script.split("cat <<'END'\n")[1].split("\nEND")[0], re.M))
     assert known == shown

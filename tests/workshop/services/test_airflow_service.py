@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -80,13 +81,13 @@ def api(running: LocalAirflow) -> AirflowApi:
 @needs_services
 def test_airflow_starts_healthy_and_private(running: LocalAirflow) -> None:
     assert running.is_running()
-    parts = ("metadatabase", "scheduler")  # a late heartbeat makes them unhealthy for a moment
-    wait_until(lambda: [running.health().get(part, {}).get("status") for part in parts] == ["healthy", "healthy"])
+    parts = running.release.healthy_parts  # a late heartbeat makes them unhealthy for a moment
+    wait_until(lambda: {running.health().get(part, {}).get("status") for part in parts} == {"healthy"})
     assert urlsplit(running.url).hostname == "127.0.0.1"
     assert stat.S_IMODE(running.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((running.folder / "secrets.json").stat().st_mode) == 0o600
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(f"{running.url}/api/v1/dags", timeout=120)  # noqa: S310 - http, see url
+        urllib.request.urlopen(f"{running.url}{running.release.api_path}/dags", timeout=120)  # noqa: S310 - http, see url
 
 
 @needs_services
@@ -118,7 +119,8 @@ def test_queued_and_running_tasks_of_a_killed_scheduler_succeed_after_restart(pl
     api.wait_for_dag("patient", WAIT_SECONDS)
     interrupted = api.trigger("patient", {})
     wait_until(place.tries.exists)
-    scheduler, webserver = place.airflow.pid("scheduler"), place.airflow.pid("webserver")
+    others = {name: pid for name, pid in place.airflow.programs().items() if name != "scheduler"}
+    scheduler = place.airflow.pid("scheduler")
     assert scheduler
     before = place.pids()
     os.kill(scheduler, signal.SIGKILL)
@@ -127,15 +129,16 @@ def test_queued_and_running_tasks_of_a_killed_scheduler_succeed_after_restart(pl
     queued = api.trigger("quick", {})
     assert queued.state == "queued"
     place.airflow.start()
-    assert place.airflow.pid("webserver") == webserver
+    assert {name: place.airflow.pid(name) for name in others} == others
     assert api.wait(queued, WAIT_SECONDS).state == "success"
     assert api.wait(interrupted, WAIT_SECONDS).state == "success"
     assert place.tries.read_text() == "try\n" * 2
-    # No worker of the killed scheduler is alive: the remaining processes belong to the webserver.
+    # No worker of the killed scheduler is alive: the remaining processes belong to the other programs.
     alive = place.pids()
     assert scheduler not in alive
     for pid in before & alive:
-        assert b"webserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        started = Path(f"/proc/{pid}/environ").read_bytes()
+        assert any(f"-{name}\0".encode() in started for name in others), pid
 
 
 def _contents(warehouse: Warehouse, names: list[str]) -> dict[str, list[tuple[str]]]:
@@ -149,7 +152,8 @@ def _contents(warehouse: Warehouse, names: list[str]) -> dict[str, list[tuple[st
 def test_a_load_survives_a_concurrent_writer_and_a_crash_and_a_replay_of_last_week_follows(
     place: Place, api: AirflowApi, built: Warehouse, postgres: LocalPostgres
 ) -> None:
-    loaded, metadata = place.warehouse, server_pid(place.state / "metadata" / "postgres")
+    metadata_folder = place.state / f"metadata{place.airflow.release.suffix}" / "postgres"
+    loaded, metadata = place.warehouse, server_pid(metadata_folder)
     api.wait_for_dag(EVENTS, WAIT_SECONDS)
     loaded.execute(GATE)
     with loaded.locked():  # like `insights build`
@@ -181,7 +185,7 @@ def test_a_load_survives_a_concurrent_writer_and_a_crash_and_a_replay_of_last_we
     assert set(place.tries_of(sync).values()) == {1}
     began, (_, ended) = place.start_and_end(replay)[0], place.start_and_end(load)
     assert ended <= began
-    assert server_pid(place.state / "metadata" / "postgres") == metadata, "Airflow's metadata server was restarted"
+    assert server_pid(metadata_folder) == metadata, "Airflow's metadata server was restarted"
 
     event_marts, report_marts = (marts(manifest(), dag=EVENTS_KEY, folder=folder) for folder in ("core", "reports"))
     dimension_marts = marts(manifest(), dag=DIMENSIONS_KEY, folder="core")
@@ -213,9 +217,9 @@ def test_status_shows_running_programs_and_url(
     def status() -> str:
         return CliRunner().invoke(commands, ["airflow", "status"], catch_exceptions=False).output
 
-    wait_until(lambda: "the webserver says of the metadatabase: healthy" in status())
-    for program in ("webserver", "scheduler"):
-        assert f"  {program}  running, process {running.pid(program)}\n" in status()
+    wait_until(lambda: f"the {running.release.server} says of the metadatabase: healthy" in status())
+    for program in running.release.program_names:
+        assert re.search(rf"^  {program} +running, process {running.pid(program)}$", status(), re.M)
     assert f"{running.url}   user admin, password {running.secrets.password}" in status()
     unknown = CliRunner().invoke(commands, ["airflow", "run", "insights_hourly"])
     assert "There is no DAG insights_hourly; config/insights/dags.yaml has insights_daily" in str(unknown.exception)
@@ -229,13 +233,14 @@ def test_airflow_stops_completely_and_restarts_with_users_keys_and_history(place
     place.airflow.stop()
     place.airflow.stop()
     assert place.pids() == set()
-    assert not (place.state / "metadata/postgres/data/postmaster.pid").exists()
+    assert not (place.state / f"metadata{place.airflow.release.suffix}/postgres/data/postmaster.pid").exists()
     assert not is_listening(url)
     assert place.airflow.health() == {}
     with pytest.raises(InsightsError, match="does not answer"):
         api.dags()
     # Stale pid files with the id of an unrelated process and a port in use must not prevent the start.
-    for name in ("scheduler.pid", "webserver.pid", "airflow-webserver.pid", "airflow-webserver-monitor.pid"):
+    server = place.airflow.release.server
+    for name in ("scheduler.pid", f"{server}.pid", f"airflow-{server}.pid", f"airflow-{server}-monitor.pid"):
         (place.airflow.folder / name).write_text(f"{os.getpid()}\n")
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections to it may be in TIME_WAIT
@@ -249,16 +254,17 @@ def test_airflow_stops_completely_and_restarts_with_users_keys_and_history(place
 
 
 @needs_services
-def test_a_killed_webserver_is_replaced_and_clean_removes_all(
+def test_a_killed_server_is_replaced_and_clean_removes_all(
     place: Place, running: LocalAirflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(__main__, "state_root", lambda project: place.state)
-    url, webserver = running.url, running.pid("webserver")
-    assert webserver
-    os.kill(webserver, signal.SIGKILL)
-    wait_until(lambda: running.pid("webserver") is None)
+    url, name = running.url, running.release.server
+    server = running.pid(name)
+    assert server
+    os.kill(server, signal.SIGKILL)
+    wait_until(lambda: running.pid(name) is None)
     running.start()
-    assert running.url == url  # the workers of the killed webserver held the port
+    assert running.url == url  # the workers of the killed server held the port
     assert is_listening(url)
     assert __main__.main(["clean"]) == 0
     assert place.pids() == set()
