@@ -27,9 +27,14 @@
     {% endif %}
     {% set found = run_query(
         "select date '" ~ as_of() ~ "' > " ~ ops ~ ".latest_as_of() as is_future,"
-        ~ " (select r.version from " ~ ops ~ ".releases as r order by r.release_number desc limit 1) as version"
+        ~ " (select r.version from " ~ ops ~ ".releases as r order by r.release_number desc limit 1) as version,"
+        ~ " " ~ is_serving() ~ " as is_serving"
     ).rows[0] %}
     {% do assert_release(found['version']) %}
+    {% if found['is_serving'] and flags.WHICH in ('build', 'run', 'retry', 'seed', 'snapshot') %}
+        {{ exceptions.raise_compiler_error("insights publish writes this database; what dbt changes here would be lost or mixed with it."
+            ~ " Run dbt on the warehouse.") }}
+    {% endif %}
     {% if found['is_future'] %}
         {{ exceptions.raise_compiler_error("as_of " ~ as_of() ~ " is in the future; the latest that can be is tomorrow (UTC).") }}
     {% endif %}

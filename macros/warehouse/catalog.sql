@@ -15,6 +15,9 @@
 {#- Whether this database has what `insights init` of this release makes. -#}
 {% macro is_prepared() %}{{ return(adapter.dispatch('is_prepared', 'orgo_insights')()) }}{% endmacro %}
 
+{#- An expression: whether this is the serving database of `insights publish`, whose rows loads must not change. -#}
+{% macro is_serving() %}{{ return(adapter.dispatch('is_serving', 'orgo_insights')()) }}{% endmacro %}
+
 {#- The relations of the schema with one of these names that this project did not build, joined by commas; none if there are none. -#}
 {% macro foreign_relations(names) %}{{ return(adapter.dispatch('foreign_relations', 'orgo_insights')(names)) }}{% endmacro %}
 

@@ -5,6 +5,8 @@ The installed version decides. In Airflow 3, neither a task nor a callback may a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__
@@ -54,18 +56,33 @@ __all__ = [
     "BaseSensorOperator",
     "Context",
     "CronDataIntervalTimetable",
+    "EndedTask",
     "Param",
     "TriggerRule",
     "chain",
-    "task_states",
+    "ended_tasks",
 ]
 
 
-def task_states(context: Context) -> dict[str, str | None]:
-    """Return the state of each task of a run by task id, in a task or callback of this run."""
+@dataclass(frozen=True)
+class EndedTask:
+    """A task of a run that has ended, its state, and the address of its log, which only Airflow 2.8 tells of others."""
+
+    task_id: str
+    state: str | None
+    log_url: str | None
+
+
+def ended_tasks(context: Context) -> list[EndedTask]:
+    """Return the tasks of a run, in a task or callback of this run; in Airflow 2.8, the first to end first."""
     if IS_AIRFLOW_2:
-        return {task.task_id: task.state for task in context["dag_run"].get_task_instances()}
+        found = context["dag_run"].get_task_instances()
+        now = datetime.now(UTC)
+        return [
+            EndedTask(task.task_id, task.state, task.log_url)
+            for task in sorted(found, key=lambda task: task.end_date or now)
+        ]
     task: Any = context["ti"]
     run_id = context["run_id"]
-    found = task.get_task_states(dag_id=context["dag"].dag_id, run_ids=[run_id])
-    return {task_id: state and str(state) for task_id, state in found.get(run_id, {}).items()}
+    states = task.get_task_states(dag_id=context["dag"].dag_id, run_ids=[run_id])
+    return [EndedTask(task_id, state and str(state), None) for task_id, state in states.get(run_id, {}).items()]

@@ -18,7 +18,8 @@ from orchestration.dags.airflow_versions import (
     AirflowRescheduleException,
     AirflowSkipException,
     Context,
-    task_states,
+    EndedTask,
+    ended_tasks,
 )
 from orchestration.dags.clock import interval_end
 from orchestration.dags.pool import MAKE_POOL, WRITER_POOL
@@ -29,7 +30,7 @@ Kept = Mapping[str, Any]
 LONGEST_REASON = 2000  # characters
 TIMED_OUT = "timed_out"  # what Airflow says of a run that took too long
 NEVER_BEGAN = f" If a step never began, look at Airflow's pool {WRITER_POOL}: {MAKE_POOL}"
-NO_END = "its process ended without an error"
+NO_END = "it ended without a reason, as when its process is killed; its log may say more"
 
 
 @contextmanager
@@ -51,14 +52,14 @@ def keeping_outcome(context: Context) -> Iterator[None]:
 
 
 def _keep(task: Any, began: datetime, reason: str | None) -> None:
-    kept = {
-        "task_id": task.task_id,
-        "began_at": began.isoformat(),
-        "ended_at": datetime.now(UTC).isoformat(),
-        "reason": reason and reason[:LONGEST_REASON],
-        "log_url": task.log_url,
-    }
     try:
+        kept = {
+            "task_id": task.task_id,
+            "began_at": began.isoformat(),
+            "ended_at": datetime.now(UTC).isoformat(),
+            "reason": reason and reason[:LONGEST_REASON],
+            "log_url": task.log_url,
+        }
         task.xcom_push(key=OUTCOME, value=kept)
     except Exception:  # the step has ended as it has
         LOG.exception("How %s ended could not be kept for the message about its run", task.task_id)
@@ -74,14 +75,30 @@ def run_failed(context: Context) -> None:
     _ended(context, is_failed=True)
 
 
-def why(failed: Sequence[str], kept: Sequence[Kept], reason: str) -> str:
-    """Return the first failed task, why it failed, and where its log is."""
+def why(failed: Sequence[EndedTask], kept: Sequence[Kept], reason: str) -> str:
+    """Return the first failed task, why it failed, and where its log is; and one which says why, if that does not.
+
+    A task that was killed has kept nothing. Where none has failed, one may have waited for its next attempt.
+    """
+    told = [outcome for outcome in kept if outcome["reason"]]
     if not failed:
-        return f"No task failed; Airflow says: {reason or 'nothing'}.{NEVER_BEGAN if reason == TIMED_OUT else ''}"
-    first = next((outcome for outcome in kept if outcome["task_id"] in failed), {"task_id": failed[0]})
-    others = f" (and {len(failed) - 1} more)" if failed[1:] else ""
-    says = f"Step {first['task_id']}{others}: {first.get('reason') or NO_END}"
-    return f"{says}\nLog: {first['log_url']}" if "log_url" in first else says
+        says = f"No task failed; Airflow says: {reason or 'nothing'}."
+        if told:
+            return f"{says} {_step(told[-1])}"
+        has_only_gate = len(kept) < 2  # noqa: PLR2004 - no other step has begun
+        return f"{says}{NEVER_BEGAN}" if reason == TIMED_OUT and has_only_gate else says
+    names = {task.task_id for task in failed}
+    told = [outcome for outcome in told if outcome["task_id"] in names]
+    silent = [task for task in failed if task.task_id not in {outcome["task_id"] for outcome in told}]
+    first = [{"task_id": task.task_id, "reason": NO_END, "log_url": task.log_url} for task in silent[:1]]
+    shown = [*first, *told[:1]]
+    return "\n".join(_step(outcome, len(failed) - len(shown) if outcome is shown[0] else 0) for outcome in shown)
+
+
+def _step(outcome: Kept, others: int = 0) -> str:
+    more = f" (and {others} more)" if others else ""
+    says = f"Step {outcome['task_id']}{more}: {outcome['reason']}"
+    return f"{says}\nLog: {outcome['log_url']}" if outcome["log_url"] else says
 
 
 def _ended(context: Context, *, is_failed: bool) -> None:
@@ -91,18 +108,20 @@ def _ended(context: Context, *, is_failed: bool) -> None:
 
     try:
         settings = load_settings()
-        run: Any = context["dag_run"]
+        dag_id = context["dag"].dag_id
         enabled = {dag.id for key, dag in settings.dags.items() if settings.is_enabled(key)}
-        if run.dag_id not in enabled:  # the gate has skipped everything
+        if dag_id not in enabled:  # the gate has skipped everything
             return
-        states = task_states(context)
-        kept = _outcomes(context, [*states])
-        failed = [task for task, state in states.items() if state == "failed"]
+        run: Any = context.get("dag_run")  # Airflow 3 gives neither run nor tasks where a task has left the DAG since
+        tasks = ended_tasks(context) if run else []
+        kept = _outcomes(context, [task.task_id for task in tasks]) if run else []
+        failed = [task for task in tasks if task.state == "failed"]
+        ended_at = (run and run.end_date) or datetime.now(UTC)
         ended = Ended(
-            dag_id=run.dag_id,
-            run_id=run.run_id,
-            ended_at=run.end_date or datetime.now(UTC),
-            interval_end=interval_end(context),
+            dag_id=dag_id,
+            run_id=context["run_id"],
+            ended_at=ended_at,
+            interval_end=interval_end(context) if run else ended_at,
             message=why(failed, kept, str(context.get("reason") or "")) if is_failed else None,
             step_seconds=step_seconds(kept),
         )

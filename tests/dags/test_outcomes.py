@@ -13,6 +13,7 @@ from orchestration.dags.airflow_versions import (
     AirflowFailException,
     AirflowRescheduleException,
     AirflowSkipException,
+    EndedTask,
 )
 from orchestration.dags.outcomes import LONGEST_REASON, keeping_outcome, step_seconds, why
 
@@ -67,22 +68,42 @@ def test_an_end_that_cannot_be_kept_changes_no_step(caplog: pytest.LogCaptureFix
     assert "How facts ended could not be kept" in caplog.text
 
 
+def _failed(*names: str) -> list[EndedTask]:
+    return [EndedTask(name, "failed", f"http://airflow/{name}") for name in names]
+
+
 def test_the_message_names_the_first_step_that_failed() -> None:
     kept = [
         _kept("gate", "00:00", "01:00"),
         _kept("facts", "01:00", "02:00", "a"),
         _kept("recount", "01:00", "03:00", "b"),
     ]
-    says = why(["recount", "facts"], kept, "")
-    assert says == "Step facts (and 1 more): a\nLog: http://airflow/facts"
-    assert why(["reports"], kept, "") == "Step reports: its process ended without an error"
+    assert why(_failed("recount", "facts"), kept, "") == "Step facts (and 1 more): a\nLog: http://airflow/facts"
+
+
+def test_a_step_that_was_killed_is_named_before_one_that_says_why() -> None:
+    kept = [_kept("tests", "00:00", "01:00"), _kept("purge", "01:00", "02:00", "another process writes")]
+    killed = "Step tests{}: it ended without a reason, as when its process is killed; its log may say more"
+    told = "Step purge: another process writes\nLog: http://airflow/purge"
+    assert why(_failed("tests"), kept, "") == f"{killed.format('')}\nLog: http://airflow/tests"
+    assert why(_failed("tests", "purge"), kept, "") == f"{killed.format('')}\nLog: http://airflow/tests\n{told}"
+    in_airflow_3 = [EndedTask(name, "failed", None) for name in ("purge", "recount", "tests")]
+    without_address = killed.replace("tests", "recount").format(" (and 1 more)")
+    assert why(in_airflow_3, kept, "") == f"{without_address}\n{told}"
 
 
 def test_a_run_that_takes_too_long_is_told_with_the_command_for_the_pool() -> None:
     command = "airflow pools set insights_writer 1 'One writer'"
-    assert why([], [], "timed_out").startswith("No task failed; Airflow says: timed_out. If a step never began")
+    gate = [_kept("gate", "00:00", "01:00")]
+    assert why([], gate, "timed_out").startswith("No task failed; Airflow says: timed_out. If a step never began")
     assert command in why([], [], "timed_out")
     assert why([], [], "all_tasks_deadlocked") == "No task failed; Airflow says: all_tasks_deadlocked."
+
+
+def test_a_run_that_ends_between_two_attempts_is_told_with_the_error_of_the_first() -> None:
+    kept = [_kept("gate", "00:00", "01:00"), _kept("facts", "01:00", "02:00", "no answer")]
+    says = "No task failed; Airflow says: timed_out. Step facts: no answer\nLog: http://airflow/facts"
+    assert why([], kept, "timed_out") == says
 
 
 def test_a_step_lasts_from_its_first_task_to_its_last() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
+from support import in_process
 from support.engines.laptop import Laptop
 from support.engines.publications import refusal_of, state_of
 from support.engines.published import Served, take_and_build
@@ -50,6 +51,9 @@ def test_loads_and_purges_leave_a_serving_database_alone(served: Served, setting
         dbt.build(settings, url=served.database.etl_url)
     with pytest.raises(ConflictError, match=r"^insights publish writes this database, "):
         run_purge(served.database, settings, [])
+    done = in_process.run(settings, ["run", "--select", "dim_dates"], served.database.etl_url, {})
+    assert done[0] is False
+    assert "insights publish writes this database; what dbt changes here would be lost" in done[1]
     assert state_of(served.database) == before
 
 

@@ -54,6 +54,27 @@ def test_no_export_changes_with_the_stricter_tasks_of_a_case(
             assert after[name] == rows, name
 
 
+@pytest.mark.parametrize("name", ["cases", "patterns_yearly", "tasks"])
+def test_a_row_whose_hidden_columns_are_written_again_does_not_move(
+    built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    session = ExportSession.at(built, tmp_path / "exports", monkeypatch)
+    mart, hidden = {
+        "cases": ("fact_cases", "review_count = review_count + 1"),
+        "patterns_yearly": ("pattern_yearly", "distinct_sources = distinct_sources + 1"),
+        "tasks": ("fact_tasks", "event_count = event_count"),
+    }[name]
+    before = Path(session.export(name).location).read_bytes()
+    built.execute(
+        f"update insights.{mart} set {hidden}"
+        f" where ctid in (select ctid from insights.{mart} where organization_id = '{session.organization_id()}'"
+        " and visibility in ('PUBLIC', 'INTERNAL') order by ctid limit 2)"
+    )
+    after = Path(session.export(name).location).read_bytes()
+    assert before == after
+    assert len(before.splitlines()) > 3
+
+
 # All PUBLIC and INTERNAL cases with tasks become cases of a domain that only a RESTRICTED task of theirs has.
 TELLING = """
     update cases set metadata = jsonb_build_object('visibility', 'INTERNAL'), updated_at = '2025-12-31 23:59:00+00'

@@ -60,6 +60,8 @@
     {{ return(adapter.get_relation(target.database, target.schema ~ '_ops', 'releases') is not none) }}
 {% endmacro %}
 
+{% macro duckdb__is_serving() %}{{ return('false') }}{% endmacro %}
+
 {#- `insights init` makes the file, and nothing else has one with the schemas of this project. -#}
 {% macro duckdb__foreign_relations(names) %}{{ return(none) }}{% endmacro %}
 

@@ -35,6 +35,7 @@
             to_regclass('{{ ops }}.load_log') is not null
             and to_regclass('{{ ops }}.releases') is not null
             and to_regclass('{{ ops }}.former_rows') is not null
+            and to_regclass('{{ ops }}.publications') is not null
             and to_regprocedure('{{ ops }}.try_cast(text, anyelement)') is not null
             and to_regprocedure('{{ ops }}.purge_cutoff(text)') is not null
             and to_regprocedure('{{ ops }}.latest_as_of()') is not null
@@ -46,6 +47,8 @@
     {% endset %}
     {{ return(run_query(query).rows[0]['is_prepared']) }}
 {% endmacro %}
+
+{% macro postgres__is_serving() %}{{ return('exists (select 1 from ' ~ target.schema ~ '_ops.publications)') }}{% endmacro %}
 
 {#- A relation that this project built has a comment that begins with its grain. -#}
 {% macro postgres__foreign_relations(names) %}

@@ -135,7 +135,9 @@ begin
     elsif is_right and has_organization then
         -- The read-only role sees all rows of it: a BI tool offers the view to everybody who connects (decision D152).
         shown := {ops}.restricted_view(
-            relation, format('%s or (select pg_has_role(current_user, %L, ''usage''))', condition, {ro_name}), columns
+            relation,
+            format('%s or (select pg_has_role(current_user, to_regrole(%L)::oid, ''usage''))', condition, quote_ident({ro_name})),
+            columns
         );
         if {ops}.selectable_columns(shown, {ro_name}) is distinct from columns then
             execute format('grant select (%s) on %s to %I', columns, shown, {ro_name});
