@@ -54,14 +54,14 @@ def test_no_export_changes_with_the_stricter_tasks_of_a_case(
             assert after[name] == rows, name
 
 
-@pytest.mark.parametrize("name", ["cases", "patterns_yearly", "tasks"])
+@pytest.mark.parametrize("name", ["cases", "patterns_weekly", "tasks"])
 def test_a_row_whose_hidden_columns_are_written_again_does_not_move(
     built: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     session = ExportSession.at(built, tmp_path / "exports", monkeypatch)
     mart, hidden = {
         "cases": ("fact_cases", "review_count = review_count + 1"),
-        "patterns_yearly": ("pattern_yearly", "distinct_sources = distinct_sources + 1"),
+        "patterns_weekly": ("pattern_weekly", "distinct_sources = distinct_sources + 1"),
         "tasks": ("fact_tasks", "event_count = event_count"),
     }[name]
     before = Path(session.export(name).location).read_bytes()
