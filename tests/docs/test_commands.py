@@ -37,6 +37,7 @@ NOT_RUN = {
     r"\./dev (?!insights )": "changes the checkout or its services; tests/workshop runs the subcommands of ./dev",
     r"\. \.venv/bin/activate": "changes the shell",
     r"pip install ": "loads packages from the network",
+    r"export SUPERSET_": "of a server that is loaded from the network",
     r"psql ": "asks for a password on a terminal",
     r"pre-commit install": "changes the hooks of the checkout",
     r"insights api$": "runs until it is ended; tests/api starts it in a process of its own",
@@ -58,7 +59,13 @@ ADDED = {
 WRITTEN = ("trends.svg", "limits.png")  # files that commands write
 CHANGES_NOTHING = "values, messages, keys and pieces of files, no commands"
 OTHERS = {"docs/configuration.md", "docs/dashboards.md", "docs/incident-import.md", "docs/meta-keys.md"}
-OTHERS |= {"docs/business-time.md", "docs/monitoring.md", "docs/reports-api.md", "docs/source-contract.md"}
+OTHERS |= {
+    "docs/bi-tools.md",
+    "docs/business-time.md",
+    "docs/monitoring.md",
+    "docs/reports-api.md",
+    "docs/source-contract.md",
+}
 KEY = "a key for tests, which is long enough: 0123456789"
 WITH_COMMANDS = sorted({block.page for block in BLOCKS if block.kind == "shell"})
 

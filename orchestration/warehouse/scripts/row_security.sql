@@ -133,10 +133,19 @@ begin
     if is_right and has_organization and is_table then
         is_right := {ops}.restrict_table(relation, condition, concat_ws('_', 'insights_readers', shared));
     elsif is_right and has_organization then
-        -- The read-only role sees all rows of it: a BI tool offers the view to everybody who connects (decision D152).
+        -- The read-only role sees all rows of it: a BI tool offers the view to everybody who connects (decision D152). Its organizations
+        -- join those of readers, since an OR would keep readers from their index.
         shown := {ops}.restricted_view(
             relation,
-            format('%s or (select pg_has_role(current_user, to_regrole(%L)::oid, ''usage''))', condition, quote_ident({ro_name})),
+            replace(
+                condition,
+                'reader_organizations as o',
+                format(
+                    'reader_organizations as o union select r.organization_id from %s as r'
+                    ' where pg_has_role(current_user, to_regrole(%L)::oid, ''usage'')',
+                    relation, quote_ident({ro_name})
+                )
+            ),
             columns
         );
         if {ops}.selectable_columns(shown, {ro_name}) is distinct from columns then

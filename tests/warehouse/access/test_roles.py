@@ -153,6 +153,12 @@ def _mart_columns(kind: str = "model", schema: str = "insights") -> dict[tuple[s
     }
 
 
+def _of_reader_views() -> set[tuple[str, str]]:
+    """Return the columns of the view that stands for the materialized view."""
+    name = "report_profile_scores"
+    return {(f"reader_{name}", column) for relation, column in _mart_columns() if relation == name}
+
+
 def _readable_marts(warehouse: Warehouse) -> set[tuple[str, str]]:
     statements = {
         f"select {column} from {relation} limit 1": (relation.removeprefix("insights."), column)
@@ -170,7 +176,7 @@ def test_reader_selects_every_column_of_every_mart_and_none_that_is_personal(war
     assert {column for column, is_pii in personal.items() if is_pii} == PII
     stored = {f"insights.{table}" for table, _ in columns} | {f"insights_personal.{table}" for table, _ in personal}
     assert stored == {*incremental(), *rebuilt(), *reports(), *reviews()} - {"insights_ops.rejects"}
-    assert _readable_marts(warehouse) == {*columns, *_mart_columns("seed")}
+    assert _readable_marts(warehouse) == {*columns, *_mart_columns("seed"), *_of_reader_views()}
 
 
 def test_reader_sees_nothing_outside_the_marts_and_writes_nothing(warehouse: Warehouse) -> None:
@@ -236,7 +242,7 @@ def test_reader_keeps_its_rights_while_a_build_swaps_the_tables_and_after_it(bui
     assert result.succeeded, result.output[-2000:]
     assert failures == []
     assert min(reads.values()) > 10
-    assert _readable_marts(built) == {*_mart_columns(), *_mart_columns("seed")}
+    assert _readable_marts(built) == {*_mart_columns(), *_mart_columns("seed"), *_of_reader_views()}
 
 
 def _rows_with(warehouse: Warehouse, relation: str, pattern: str, without: tuple[str, ...] = ()) -> int:
