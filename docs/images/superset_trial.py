@@ -1,8 +1,8 @@
 """Preview and chart every relation of the demo's marts in a running Apache Superset, as the read-only role.
 
-Run `./dev demo` and Superset (docs/bi-tools.md), then `SUPERSET_PASSWORD=... python docs/superset_trial.py URL`. The
-script needs the development tools (`./dev setup --dev`). It prints the table of docs/bi-tools.md, and leaves a chart of
-each relation in Superset. A second argument is the URL of another login of the demo's database.
+Run `./dev demo` and Superset (docs/bi-tools.md), then `SUPERSET_PASSWORD=... python docs/images/superset_trial.py
+URL`. The script needs the development tools (`./dev setup --dev`). It prints the table of docs/bi-tools.md, and
+leaves a chart of each relation in Superset. A second argument is the URL of another login of the demo's database.
 """
 
 from __future__ import annotations
