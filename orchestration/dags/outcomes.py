@@ -1,8 +1,8 @@
 """Records how each run of a DAG ends, and tells people of a failure and of the end of it (specification, section 6.3).
 
 Each step keeps how it ended in an XCom, which its run's callback reads. Airflow calls the callbacks after a run has
-ended; what they need is imported then. They never fail a run: what goes wrong in them is in the log, and a message that
-reached nobody is counted.
+ended; what they need is imported then. They never fail a run: their errors go to the log, and messages that nobody
+received are counted.
 """
 
 from __future__ import annotations

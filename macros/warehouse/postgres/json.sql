@@ -2,7 +2,7 @@
 
 {% macro postgres__is_json_object(value) -%} jsonb_typeof({{ value }}) = 'object' {%- endmacro %}
 
-{#- Of scalars, json_build_array prints what jsonb_build_array does, and need not parse it first. -#}
+{#- Of scalars other than floats, json_build_array prints what jsonb_build_array does, and does not build a tree of it first. -#}
 {% macro postgres__json_array_text(values) -%}
     cast(json_build_array(
             {{ values | join(',\n            ') }}
