@@ -44,6 +44,7 @@ def main() -> None:
     from dbt.cli.main import cli  # noqa: PLC0415 - takes a second, in which a signal may arrive
 
     share_types()
+    look_up_relations()
     keep_sessions()
     name_macros_at_once()
     gc.freeze()
@@ -133,7 +134,7 @@ def leave_out_debugging() -> None:
 
 
 def share_types() -> None:
-    """Make the types by which dbt reads the columns of a result once for each set of columns.
+    """Make the empty result once, and the types by which dbt reads a result's columns once for each set of columns.
 
     dbt makes them again for each statement, with a parser of dates in all words of a language, which it never asks.
     """
@@ -145,6 +146,22 @@ def share_types() -> None:
         return make(frozenset(text_columns), string_null_values)
 
     agate_helper.build_type_tester = remembered  # type: ignore[assignment]
+    agate_helper.empty_table = cache(agate_helper.empty_table)
+
+
+def look_up_relations() -> None:
+    """Find the known relations of a schema by their keys, which have lower case (decision D276).
+
+    dbt converts schema and database of every known relation, four or five times a node.
+    """
+    from dbt.adapters.cache import RelationsCache  # noqa: PLC0415 - dbt has imported it
+
+    def find(known: Any, database: str | None, schema: str | None) -> list[Any]:
+        place = (database and database.lower(), schema and schema.lower())
+        with known.lock:
+            return [relation.inner for key, relation in known.relations.items() if key[:2] == place]
+
+    RelationsCache.get_relations = find  # type: ignore[assignment, method-assign]
 
 
 def keep_sessions() -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from orchestration.config.files import PROJECT
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SOURCES_FILE = Path("models/staging/_staging__sources.yml")
 
 
@@ -39,7 +40,7 @@ class ContractTable:
 
 def contract_tables() -> list[ContractTable]:
     """Return the tables of the source `orgo` (source contract, section 1)."""
-    document = yaml.safe_load((PROJECT / SOURCES_FILE).read_text(encoding="utf-8"))
+    document = yaml.load((PROJECT / SOURCES_FILE).read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe
     (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
     return [
         ContractTable(

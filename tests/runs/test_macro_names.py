@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from dbt.clients.jinja import MacroGenerator, MacroStack
 from dbt.context import macros
-from support.in_process import parsed
+from support.in_process import parsed, read_again
 
 INTERNAL = ["dbt_postgres", "dbt"]  # as the adapter for PostgreSQL orders them: its own macros win
 PROJECT_NAME = "orgo_insights"
-
-
-def dbts_own() -> Any:
-    """Return dbt's module, read again, so that nothing in it is replaced."""
-    spec = importlib.util.spec_from_file_location("macros_of_dbt", macros.__file__)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def found(value: object) -> object:
@@ -47,7 +37,7 @@ def test_each_name_means_what_it_means_in_dbt(package: str) -> None:
     stack = MacroStack()  # type: ignore[no-untyped-call]
     ours, theirs = (
         module.MacroNamespaceBuilder(PROJECT_NAME, package, stack, INTERNAL).build_namespace(given, context)
-        for module in (macros, dbts_own())
+        for module in (macros, read_again(macros))
     )
     assert found(dict(ours)) == found(dict(theirs))
     assert len(ours) > 800

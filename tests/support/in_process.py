@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from functools import cache
 from io import TextIOBase
 from itertools import chain, pairwise
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any, TextIO, cast
 
 import jinja2
@@ -23,6 +24,7 @@ from dbt.constants import PARTIAL_PARSE_FILE_NAME
 from dbt.contracts.graph.manifest import Manifest
 from dbt.graph.graph import Graph
 from dbt.parser.manifest import extended_mashumuro_decoder, write_manifest
+from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.events.base_types import EventLevel
 from sqlparse.engine import FilterStack
 
@@ -33,6 +35,7 @@ from orchestration.dbt_process import (
     NEW_OBJECTS,
     keep_sessions,
     leave_out_debugging,
+    look_up_relations,
     name_macros_at_once,
     share_types,
 )
@@ -43,6 +46,7 @@ SAID = (EventLevel.INFO.value, EventLevel.WARN.value, EventLevel.ERROR.value)
 NO_LOGGERS = ("--log-level", "none", "--log-level-file", "none")
 
 share_types()
+look_up_relations()
 keep_sessions()
 name_macros_at_once()
 leave_out_debugging()
@@ -126,6 +130,8 @@ def _variables(environment: Mapping[str, str]) -> Iterator[None]:
         patch.setattr(jinja2.Environment, "compile", _compile_once)
         patch.setattr(Compiler, "compile", _link_once)
         patch.setattr(sqlparse, "parse", _parse_flat)
+        # Each run looks through the whole stack, which is deep in tests, for the name of the adapter's module.
+        patch.setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "dbt.adapters.postgres.impl"))
         yield
 
 
@@ -197,3 +203,12 @@ def bind(manifest: Manifest, database: str) -> None:
         if node.relation_name:
             node.relation_name = node.relation_name.replace(f'"{node.database}".', f'"{database}".', 1)
         node.database = database
+
+
+def read_again(module: ModuleType) -> ModuleType:
+    """Return a module of dbt, read again, so that nothing in it is replaced."""
+    spec = importlib.util.spec_from_file_location(f"{module.__name__}_of_dbt", str(module.__file__))
+    assert spec and spec.loader
+    own = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(own)
+    return own
