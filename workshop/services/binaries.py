@@ -5,6 +5,7 @@ Redis 7.
 """
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -13,14 +14,23 @@ from pathlib import Path
 from orchestration.errors import MisconfiguredError
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql/15/bin")
+PROGRAMS = ("initdb", "pg_ctl", "postgres", "psql")
+CHOSEN = "LOCAL_POSTGRES"  # an environment variable: the folder of another PostgreSQL's programs
 INSTALL_WHEELS = "or run `./dev setup`, which installs requirements/local.txt if needed"
 
 
 def postgres_programs() -> Path:
-    """Return the folder with initdb, pg_ctl, postgres and psql of PostgreSQL 15.
+    """Return the folder with initdb, pg_ctl, postgres and psql of PostgreSQL 15, or the one that LOCAL_POSTGRES names.
 
-    Raises MisconfiguredError when neither the package nor the wheel is installed.
+    Raises MisconfiguredError when neither the package nor the wheel is installed, or a program is not in that folder.
     """
+    if chosen := os.environ.get(CHOSEN):
+        if not _is_complete(Path(chosen)):
+            raise MisconfiguredError(
+                f"{CHOSEN} names {chosen}, which lacks one of {', '.join(PROGRAMS)}: name the folder of the programs of"
+                " PostgreSQL 15 or later, or unset it."
+            )
+        return Path(chosen)
     found = installed_postgres() or _in_wheel("pgserver", "pginstall/bin")
     if found is None:
         raise MisconfiguredError(
@@ -50,8 +60,7 @@ def installed_postgres() -> Path | None:
     if shutil.which("pg_config"):
         places.insert(0, Path(_output("pg_config", "--bindir").strip()))
     for place in places:
-        complete = all((place / program).is_file() for program in ("initdb", "pg_ctl", "postgres", "psql"))
-        if complete and re.search(r"\(PostgreSQL\) 15\b", _output(place / "postgres", "--version")):
+        if _is_complete(place) and re.search(r"\(PostgreSQL\) 15\b", _output(place / "postgres", "--version")):
             return place
     return None
 
@@ -75,10 +84,16 @@ def copy_of_wheel(programs: Path, target: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     skipped = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "*.a")
     shutil.copytree(install, target / install.relative_to(packages), ignore=skipped)
-    shutil.copytree(packages / "pgserver.libs", target / "pgserver.libs")
+    libraries = packages / f"{install.parent.name}.libs"
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name)
     for path in [target, *target.rglob("*")]:
         path.chmod(0o755)
     return target / programs.relative_to(packages)
+
+
+def _is_complete(place: Path) -> bool:
+    return all((place / program).is_file() for program in PROGRAMS)
 
 
 def _in_wheel(module: str, inside: str) -> Path | None:

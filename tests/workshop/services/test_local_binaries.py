@@ -34,6 +34,18 @@ def test_programs_of_another_major_version_are_ignored(tmp_path: Path, monkeypat
     assert binaries.installed_redis() == tmp_path / "redis-server"
 
 
+def test_a_named_folder_takes_the_place_of_postgresql_15(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_POSTGRES", str(tmp_path))
+    for name in ("initdb", "pg_ctl", "postgres"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        InsightsError, match=f"LOCAL_POSTGRES names {tmp_path}, which lacks one of .*psql: name the folder"
+    ):
+        binaries.postgres_programs()
+    (tmp_path / "psql").touch()
+    assert binaries.postgres_programs() == tmp_path
+
+
 def test_the_copy_of_the_wheel_is_readable_by_all_users(tmp_path: Path) -> None:
     packages = tmp_path / "site-packages"
     for file in (
@@ -49,6 +61,7 @@ def test_the_copy_of_the_wheel_is_readable_by_all_users(tmp_path: Path) -> None:
         path.chmod(0o600)
     (packages / "pgserver.libs").mkdir(mode=0o700)
     (packages / "pgserver.libs/libpq.so").write_text("")
+    (packages / "numpy.libs").mkdir()
     programs = binaries.copy_of_wheel(packages / "pgserver/pginstall/bin", tmp_path / "wheel")
     assert programs == tmp_path / "wheel/pgserver/pginstall/bin"
     copied = [path for path in (tmp_path / "wheel").rglob("*") if path.is_file()]
