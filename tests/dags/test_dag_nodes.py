@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from orchestration.dags.operators import DbtOperator, LoadLogOperator
 REVIEWS = ["insights_weekly_pattern_review", "insights_monthly_trend_report", "insights_yearly_systemic_review"]
 
 
+@cache
 def _ls(*arguments: str) -> list[dict[str, Any]]:
     """Return the result of `dbt ls --output json`, run in this process on the parsed project."""
     command = ["ls", "--output", "json", "--output-keys", "unique_id", "name", "resource_type", "tags"]

@@ -50,6 +50,8 @@ look_up_relations()
 keep_sessions()
 name_macros_at_once()
 leave_out_debugging()
+# In each run dbt asks thirteen times which module made a flag, and reads the source of each caller for that.
+BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt.adapters.base.impl")  # type: ignore[method-assign]
 _compile = jinja2.Environment.compile
 _link, _parse = Compiler.compile, sqlparse.parse
 _compiled: dict[tuple[type[jinja2.Environment], str], CodeType] = {}
