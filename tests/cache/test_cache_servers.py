@@ -8,14 +8,25 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
 from redis.exceptions import NoPermissionError
-from support.cache.redis_servers import Node, Servers, certificate, cluster, servers, wait_until, watched
+from support.cache.redis_servers import (
+    Node,
+    Servers,
+    certificate,
+    cluster,
+    expect_failures,
+    hand_over,
+    servers,
+    take_over,
+    wait_until,
+    watched,
+)
 from support.dashboards.cached_answers import OVERVIEW, ROLES, outcome
-from support.dashboards.dashboard_scenario import open_reader
+from support.dashboards.dashboard_scenario import PATIENT, open_reader
+from support.dashboards.dashboard_settings import changed
 from support.warehouse import Warehouse
 
 from orchestration.cache.keys import Group
@@ -34,7 +45,6 @@ USER = (
     "user insights on >of-insights resetchannels ~insights:* -@all +@read +@write +@connection -@dangerous +eval +info"
 )
 OF_CLUSTERS = "+cluster|slots +command"
-IMPATIENT: dict[str, Any] = {"cache__timeout_ms": 1000, "cache__pause_seconds": 0.2}
 
 
 @pytest.fixture
@@ -47,15 +57,15 @@ def _days(number: int) -> object:
     return dataclasses.replace(OVERVIEW, parameters={"days": number})
 
 
-def _fail_over(warehouse: Warehouse, url: str, fail: Callable[[], None], is_over: Callable[[], bool]) -> Counter[str]:
-    """Ask with three threads while a server fails, until there are hits again; returns the outcomes.
+def _fail_over(warehouse: Warehouse, url: str, fail: Callable[[], None], replica: Node) -> Counter[str]:
+    """Ask with three threads while a server fails, until its replica has hits; returns the outcomes.
 
     Fails if an answer has another body than one that was computed without a cache.
     """
     alone = open_reader(warehouse)
     questions = [dataclasses.replace(OVERVIEW, parameters={"days": days}) for days in (3, 7, 14)]
     right = {q.parameters["days"]: alone.ask(q, ROLES).entry.body for q in questions}
-    reader = open_reader(warehouse, cache__url=url, **IMPATIENT)
+    reader = open_reader(warehouse, cache__url=url, cache__pause_seconds=0.2)
     for question in questions:
         assert [reader.ask(question, ROLES).outcome for _ in range(2)] == ["misses", "hits"]
     is_ended, outcomes, wrong = threading.Event(), Counter[str](), list[object]()
@@ -73,7 +83,7 @@ def _fail_over(warehouse: Warehouse, url: str, fail: Callable[[], None], is_over
     try:
         wait_until(lambda: outcomes["hits"] > 20)
         fail()
-        wait_until(is_over, lambda: outcomes)
+        wait_until(lambda: bool(replica.client().info()["role"] == "master"), lambda: outcomes)
         before = outcomes["hits"]
         wait_until(lambda: outcomes["hits"] > before + 60, lambda: outcomes)
     finally:
@@ -88,35 +98,41 @@ def _fail_over(warehouse: Warehouse, url: str, fail: Callable[[], None], is_over
 def test_a_fail_over_of_sentinels_costs_no_answer(
     warehouse: Warehouse, place: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    primary, replica, url = watched(place)
+    primary, replica, sentinels, url = watched(place)
     with closing(open_reader(warehouse, cache__url=url)) as reader:
         outcome(reader)
         reader.answers.counters.send()
     _seen_by_operators(warehouse, url, monkeypatch, {"cache": "Redis", "cache replicas": "each primary has one"})
     primary.client().flushall()
-
-    def has_taken_over() -> bool:
-        return bool(replica.client().info()["role"] == "master")
-
-    outcomes = _fail_over(warehouse, url, primary.kill, has_taken_over)
-    assert outcomes["bypassed"] > 0
     group = Group("dev", "overview")
-    assert replica.client().exists(group.index) == 0, "the entries are in database 1"
     with closing(redis.Redis(port=replica.port, db=1)) as new:
+
+        def fail() -> None:
+            wait_until(lambda: new.zcard(group.index) == 3)
+            primary.kill()
+            expect_failures(sentinels)
+
+        outcomes = _fail_over(warehouse, url, fail, replica)
+        assert outcomes["bypassed"] > 0
+        assert replica.client().exists(group.index) == 0, "the entries are in database 1"
         assert new.zcard(group.index) == 3
 
 
 def test_a_fail_over_of_a_cluster_costs_no_answer(warehouse: Warehouse, place: Servers) -> None:
     nodes, url = cluster(place)
-    owner = _owner(nodes[:3], Group("dev", "overview").index)
+    index = Group("dev", "overview").index
+    owner = _owner(nodes[:3], index)
     replica = nodes[3 + nodes.index(owner)]
 
-    def has_taken_over() -> bool:
-        return bool(replica.client().info()["role"] == "master")
+    def fail() -> None:
+        # A replica shows its entries only to a client that says that it only reads.
+        wait_until(lambda: replica.client().dbsize() == owner.client().dbsize() and owner.client().zcard(index) == 3)
+        owner.kill()
+        take_over([node for node in nodes if node is not owner])
 
-    outcomes = _fail_over(warehouse, url, owner.kill, has_taken_over)
+    outcomes = _fail_over(warehouse, url, fail, replica)
     assert outcomes["bypassed"] > 0
-    assert replica.client().zcard(Group("dev", "overview").index) == 3
+    assert replica.client().zcard(index) == 3
 
 
 def test_a_cluster_holds_all_that_one_server_holds(
@@ -142,9 +158,7 @@ def test_a_cluster_holds_all_that_one_server_holds(
     moved = _owner(nodes[:3], Group("dev", "overview").index)
     with closing(open_reader(warehouse, cache__url=url)) as reader:
         assert outcome(reader) == "hits"
-        replica = nodes[3 + nodes.index(moved)]
-        replica.client().execute_command("CLUSTER", "FAILOVER")
-        wait_until(lambda: replica.client().info()["role"] == "master" and moved.client().info()["role"] == "slave")
+        hand_over(moved, nodes[3 + nodes.index(moved)])
         assert outcome(reader) == "hits", "the answer of a node that has lost its keys says where they are"
 
 
@@ -221,7 +235,7 @@ def _seen_by_operators(
     with monkeypatch.context() as patch:
         patch.setenv("INSIGHTS_WAREHOUSE_URL", warehouse.etl_url)
         patch.setenv("INSIGHTS_REDIS_URL", url)
-        settings = load_settings()
+        settings = changed(load_settings(), PATIENT)
         findings = {finding.check: finding for finding in examine(settings)}
         up = [s.value for m in Metrics(settings, {}).collect() if m.name == "insights_redis_up" for s in m.samples]
     for check, says in expected.items():

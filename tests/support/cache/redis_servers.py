@@ -20,8 +20,10 @@ from support.api.server import free_port
 from workshop.services import binaries
 
 SERVICE = "insights"
-SECONDS = 60
+SECONDS = 300
 SLOTS = 16384
+# A server that does not answer for this long has failed. On a busy machine one that is well is silent for seconds.
+SOON, LATE = 1000, 600_000
 
 
 @dataclass
@@ -51,29 +53,46 @@ class Servers:
     nodes: list[Node] = field(default_factory=list)
 
     def start(self, *lines: str, sentinel: bool = False, secrets: Mapping[str, Any] | None = None) -> Node:
-        """Start a server, or a Sentinel, with these lines of configuration, and wait until it answers."""
-        port = free_port()
-        place = self.folder / str(port)
-        place.mkdir()
-        config = place / "redis.conf"
-        base = [f"dir {place}", "bind 127.0.0.1", f"logfile {place / 'log'}"]
-        base += [] if any(line.startswith("tls-port") for line in lines) else [f"port {port}"]
-        base += [] if sentinel else ['save ""', "appendonly no", "maxmemory 64mb", "maxmemory-policy allkeys-lru"]
-        config.write_text("\n".join([*base, *(line.replace("PORT", str(port)) for line in lines)]) + "\n")
-        command: list[str | Path] = [binaries.redis_program(), config, *["--sentinel"][:sentinel]]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        node = Node(port, process, secrets or {})
-        self.nodes.append(node)
-        log = place / "log"
-        wait_until(lambda: _lacks_tls(log) or _answers(node), lambda: log.read_text()[-2000:])
-        if _lacks_tls(log):
-            pytest.skip("the Redis here is built without TLS, as that of the wheels is")
-        return node
+        """Start a server, or a Sentinel, with these lines of configuration, and wait until it answers.
+
+        Another process may take its port before it does; it then gets another one.
+        """
+        while True:
+            port = free_port()
+            place = self.folder / str(port)
+            place.mkdir()
+            log = place / "log"
+            process = subprocess.Popen(
+                [binaries.redis_program(), _config(place, port, lines, sentinel), *["--sentinel"][:sentinel]],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+            node = Node(port, process, secrets or {})
+            self.nodes.append(node)
+            wait_until(lambda: process.poll() is not None or _answers(node), lambda: log.read_text()[-2000:])  # noqa: B023
+            if process.poll() is None:
+                return node
+            said = log.read_text()
+            if "Failed finding TLS support" in said:
+                pytest.skip("the Redis here is built without TLS, as that of the wheels is")
+            assert "Address already in use" in said, said[-2000:]
 
     def stop(self) -> None:
         """End all processes."""
         for node in self.nodes:
             node.kill()
+
+
+def _config(place: Path, port: int, lines: tuple[str, ...], sentinel: bool) -> Path:
+    """Write the configuration of a server; returns the file."""
+    config = place / "redis.conf"
+    base = [f"dir {place}", "bind 127.0.0.1", f"logfile {place / 'log'}"]
+    base += [] if any(line.startswith("tls-port") for line in lines) else [f"port {port}"]
+    base += [] if sentinel else ['save ""', "appendonly no", "maxmemory 64mb", "maxmemory-policy allkeys-lru"]
+    # By default 10,000 more than the port, which may be more than there are.
+    base += [f"cluster-port {free_port()}"] if "cluster-enabled yes" in lines else []
+    config.write_text("\n".join([*base, *(line.replace("PORT", str(port)) for line in lines)]) + "\n")
+    return config
 
 
 @contextmanager
@@ -87,28 +106,37 @@ def servers(folder: Path) -> Iterator[Servers]:
 
 
 def wait_until(is_so: Callable[[], bool], says: Callable[[], object] = lambda: "") -> None:
-    """Wait until a condition holds; fails after a minute."""
+    """Wait until a condition holds; fails after five minutes."""
     deadline = time.monotonic() + SECONDS
     while not is_so():
         assert time.monotonic() < deadline, says()
         time.sleep(0.05)
 
 
-def watched(started: Servers) -> tuple[Node, Node, str]:
-    """Start a primary, its replica and three Sentinels; returns the first two, and the address of the cache."""
+def watched(started: Servers) -> tuple[Node, Node, list[Node], str]:
+    """Start a primary, its replica and three Sentinels; returns them and the address of the cache.
+
+    The Sentinels replace a server that has failed after `expect_failures`.
+    """
     primary = started.start()
     replica = started.start(f"replicaof 127.0.0.1 {primary.port}", "repl-diskless-sync-delay 0")
     wait_until(lambda: replica.client().info()["master_link_status"] == "up")
     rules = (
         f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 2",
-        f"sentinel down-after-milliseconds {SERVICE} 1000",
+        f"sentinel down-after-milliseconds {SERVICE} {LATE}",
         f"sentinel failover-timeout {SERVICE} 5000",
     )
     sentinels = [started.start(*rules, sentinel=True) for _ in range(3)]
     for one in sentinels:
         wait_until(lambda one=one: _knows_all(one.client()))  # type: ignore[misc]
     hosts = ",".join(f"127.0.0.1:{one.port}" for one in sentinels)
-    return primary, replica, f"redis+sentinel://{hosts}/{SERVICE}/1"
+    return primary, replica, sentinels, f"redis+sentinel://{hosts}/{SERVICE}/1"
+
+
+def expect_failures(sentinels: list[Node]) -> None:
+    """Let Sentinels replace a primary that does not answer, as they do in production."""
+    for one in sentinels:
+        one.client().execute_command("SENTINEL", "SET", SERVICE, "down-after-milliseconds", SOON)
 
 
 def _knows_all(sentinel: Any) -> bool:
@@ -117,9 +145,13 @@ def _knows_all(sentinel: Any) -> bool:
 
 
 def cluster(started: Servers, *lines: str) -> tuple[list[Node], str]:
-    """Start three primaries with a third of the slots each, and a replica of each; returns them and the address."""
-    common = ("cluster-enabled yes", "cluster-node-timeout 1000", "repl-diskless-sync-delay 0", *lines)
-    nodes = [started.start(*common, f"cluster-port {free_port()}") for _ in range(6)]
+    """Start three primaries with a third of the slots each, and a replica of each; returns them and the address.
+
+    They keep their roles until `take_over` or `hand_over`: no replica replaces a primary that is only slow.
+    """
+    common = ("cluster-enabled yes", f"cluster-node-timeout {SOON}", "repl-diskless-sync-delay 0")
+    steady = ("cluster-replica-no-failover yes", "cluster-replica-validity-factor 0")
+    nodes = [started.start(*common, *steady, *lines) for _ in range(6)]
     primaries, replicas = nodes[:3], nodes[3:]
     for number, node in enumerate(primaries):
         first, last = SLOTS * number // 3, SLOTS * (number + 1) // 3 - 1
@@ -135,8 +167,33 @@ def cluster(started: Servers, *lines: str) -> tuple[list[Node], str]:
         wait_until(lambda i=identity, r=replica: _replicates(r, i))  # type: ignore[misc]
     for node in nodes:
         wait_until(lambda node=node: _is_whole(node))  # type: ignore[misc]
+    for node in nodes:  # which have exchanged all that they need to know
+        node.client().config_set("cluster-node-timeout", LATE)
     hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes[:2])
     return nodes, f"redis+cluster://{hosts}"
+
+
+def take_over(nodes: list[Node]) -> None:
+    """Let the replicas of a Cluster replace a primary that does not answer, as they do in production."""
+    for node in nodes:
+        node.client().config_set("cluster-replica-no-failover", "no")
+        node.client().config_set("cluster-node-timeout", SOON)
+
+
+def hand_over(primary: Node, replica: Node) -> None:
+    """Let a replica and its primary change places; a Cluster gives that up after five seconds."""
+    asked = 0.0
+
+    def is_done() -> bool:
+        nonlocal asked
+        if replica.client().info()["role"] == "master":
+            return bool(primary.client().info()["role"] == "slave")
+        if time.monotonic() > asked + 10:
+            asked = time.monotonic()
+            replica.client().execute_command("CLUSTER", "FAILOVER")
+        return False
+
+    wait_until(is_done)
 
 
 def _known(node: Node) -> dict[str, Any]:
@@ -177,12 +234,7 @@ def certificate(folder: Path) -> tuple[Path, tuple[str, ...]]:
     return made, ("port 0", "tls-port PORT", *files)
 
 
-def _lacks_tls(log: Path) -> bool:
-    return log.exists() and "Failed finding TLS support" in log.read_text()
-
-
 def _answers(node: Node) -> bool:
-    assert node.process.poll() is None, "the server has ended"
     try:
         return bool(node.client().ping())
     except redis.ResponseError as error:
