@@ -66,5 +66,5 @@ def test_what_was_added_is_found_and_built_and_answers(run: Run) -> None:
         group by d.severity
     """
     with psycopg.connect(url) as connection:
-        counted = dict(connection.execute(query, [HOSPITAL]).fetchall())
+        counted: dict[str, int] = dict(connection.execute(query, [HOSPITAL]).fetchall())
     assert {row["severity"]: row["cases"] for row in answer["by_severity"]["rows"]} == counted != {}
