@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import in_process
 from support.config_project import ConfigProject
-from support.plain_dbt import libpq_variables, plain_dbt
+from support.plain_dbt import libpq_variables
 from support.warehouse import Warehouse
 
 from orchestration.config.files import load_settings
@@ -19,18 +20,16 @@ pytestmark = pytest.mark.services
 def test_plain_dbt_refuses_what_it_would_get_wrong(prepared: Warehouse, tmp_path: Path) -> None:
     variables = libpq_variables(prepared.postgres, prepared.name, prepared.settings.insights.warehouse.write_user)
     command = ("run", "--select", "dim_dates", "--target", "prod")
-    other = plain_dbt(variables | {"INSIGHTS_ENV": "dev"}, *command)
-    assert not other.succeeded
-    assert "The dbt target is prod, and INSIGHTS_ENV is dev; they must agree" in " ".join(other.output.split())
+    succeeded, said = in_process.run_plain(variables | {"INSIGHTS_ENV": "dev"}, *command)
+    assert not succeeded
+    assert "The dbt target is prod, and INSIGHTS_ENV is dev; they must agree" in " ".join(said.split())
     patterns = {"INSIGHTS_ENV": "prod", "INSIGHTS_PATTERN_CONFIG_PATH": str(tmp_path / "patterns.yaml")}
-    unread = plain_dbt(variables | patterns, *command)
-    assert not unread.succeeded
-    assert "INSIGHTS_PATTERN_CONFIG_PATH is set, and plain dbt does not read that file" in " ".join(
-        unread.output.split()
-    )
-    offline = plain_dbt(variables | {"INSIGHTS_ENV": "offline"}, *command[:-2])
-    assert not offline.succeeded
-    assert "Loads are disabled in offline. Set INSIGHTS_ENV to another environment" in " ".join(offline.output.split())
+    succeeded, said = in_process.run_plain(variables | patterns, *command)
+    assert not succeeded
+    assert "INSIGHTS_PATTERN_CONFIG_PATH is set, and plain dbt does not read that file" in " ".join(said.split())
+    succeeded, said = in_process.run_plain(variables | {"INSIGHTS_ENV": "offline"}, *command[:-2])
+    assert not succeeded
+    assert "Loads are disabled in offline. Set INSIGHTS_ENV to another environment" in " ".join(said.split())
     assert prepared.value("select to_regclass('insights.dim_dates') is null")
 
 

@@ -40,17 +40,19 @@ OTHERS = {
     "insights_yearly_systemic_review": "send_reviews",
     "insights_cache_warmup_dashboards": "warm",
 }
-# Makes a run of each DAG and sends one of its steps to the executor that Airflow is configured with.
+# Makes the metadata, and a run of each DAG; sends one of its steps to the executor that Airflow is configured with.
 SEND = """
 import json, sys
 import pendulum
 from airflow.executors.executor_loader import ExecutorLoader
 from airflow.models.dagbag import DagBag
 from airflow.models.pool import Pool
+from airflow.utils import db
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunType
 
 steps, at = json.loads(sys.argv[1]), pendulum.parse(sys.argv[2])
+db.initdb(load_connections=False)
 Pool.create_or_update_pool("insights_writer", 1, "One writer", include_deferred=False)
 bag = DagBag(include_examples=False)
 assert not bag.import_errors, bag.import_errors
@@ -115,7 +117,6 @@ def test_a_step_of_each_dag_runs_in_the_worker_of_its_queue(
         "INSIGHTS_WAREHOUSE_URL": built.etl_url,
         "INSIGHTS_REDIS_URL": redis_server.url(),
     }
-    _run(environment, "-m", "airflow", "db", "migrate")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSIGHTS_ENV", "prod")
         save_for_insights(load_settings(), built.etl_url, as_of=str(SAMPLE_AS_OF))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support import saved_parse
 from support.dashboards.dashboard_scenario import patient_commands
 from support.documentation import read
 from support.documented_commands import Block, blocks
@@ -165,6 +166,8 @@ def _succeed(line: str, arguments: list[str]) -> str:
 def _dbt(line: str, words: list[str]) -> None:
     """Run plain dbt with the variables that `insights env` prints."""
     exports = _succeed(line, ["env"])
+    given = [word.partition("=") for word in shlex.split(exports) if "=" in word]
+    saved_parse.save({name: value for name, _, value in given})
     program = str(Path(sys.executable).with_name("dbt"))
     script = f'{exports}\nexec "$0" "$@"'
     done = subprocess.run(

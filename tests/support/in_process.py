@@ -64,18 +64,32 @@ def run(
 
     Its artifacts are written only with `--write-json`.
     """
+    environment = dbt.process_environment(settings, url, claim, variables)
+    with _variables(environment):
+        return _invoke(_bound(environment), dbt.complete(settings, command, variables))
+
+
+def run_plain(variables: Mapping[str, str], *arguments: str) -> tuple[bool, str]:
+    """Run `dbt ARGUMENTS` in this process with these environment variables, which name the database for libpq.
+
+    The project is that of dev: what `--target` changes in the project, rather than in the run, is not seen.
+    """
+    with _variables(os.environ | dict(variables)):
+        manifest = _bound({**variables, "INSIGHTS_ENV": "dev", "INSIGHTS_SCHEMA": "insights"})
+        return _invoke(manifest, [*arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)])
+
+
+def _invoke(manifest: Manifest, arguments: Sequence[str]) -> tuple[bool, str]:
+    """Run dbt on a parsed project; returns whether it succeeded, and its output."""
     lines: list[str] = []
 
     def listen(event: Any) -> None:  # dbt's own type does not know the text of a message
         if event.info.level in SAID:
             lines.append(f"{event.info.msg}\n")
 
-    arguments = dbt.complete(settings, command, variables)
-    environment = dbt.process_environment(settings, url, claim, variables)
-    with _variables(environment):
-        runner = dbtRunner(manifest=_bound(environment), callbacks=[listen])
-        artifacts = () if "--write-json" in arguments else ("--no-write-json",)
-        done = runner.invoke([*arguments, *artifacts, "--quiet", "--no-use-colors", *NO_LOGGERS])
+    artifacts = () if "--write-json" in arguments else ("--no-write-json",)
+    runner = dbtRunner(manifest=manifest, callbacks=[listen])
+    done = runner.invoke([*arguments, *artifacts, "--quiet", "--no-use-colors", *NO_LOGGERS])
     return done.success, "".join([*lines, str(done.exception or "")])
 
 
