@@ -31,7 +31,7 @@ POLICIES = (
     "tests/project/test_sizes.py",
     "tests/project/test_unit_tests.py",
 )
-ADDED = "tests/docs/added_by_recipes.py"
+ADDED = "tests/support/workshop/added_by_recipes.py"
 
 
 @pytest.mark.parametrize("title", FILES)
@@ -48,4 +48,7 @@ def test_what_was_added_works_and_the_policies_accept_it(tmp_path: Path, built: 
     copy.run("ruff", "format", "--check", "orchestration")
     urls = {"BUILT_URL": built.etl_url, "BUILT_READER_URL": built.reader_url}
     # First what was added, which makes the manifest, then the policies: those that need no database.
-    copy.run("pytest", "-m", "not services", "-p", "no:cacheprovider", ADDED, *POLICIES, **urls)
+    ran = copy.run("pytest", "-rp", "-m", "not services", "-p", "no:cacheprovider", ADDED, *POLICIES, **urls)
+    passed = {line.partition("::")[0].removeprefix("PASSED ") for line in ran.splitlines() if "::" in line}
+    given = [name.partition("::")[0] for name in (ADDED, *POLICIES)]
+    assert [name for name in given if not any(file.startswith(name) for file in passed)] == []
