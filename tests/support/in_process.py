@@ -146,8 +146,6 @@ def _variables(environment: Mapping[str, str]) -> Iterator[None]:
         patch.setattr(jinja2.Environment, "compile", _compile_once)
         patch.setattr(Compiler, "compile", _link_once)
         patch.setattr(sqlparse, "parse", _parse_flat)
-        # Each run looks through the whole stack, which is deep in tests, for the name of the adapter's module.
-        patch.setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "dbt.adapters.postgres.impl"))
         yield
 
 
