@@ -30,6 +30,7 @@ from sqlparse.engine import FilterStack
 
 from orchestration import dbt, dbt_process, supervision
 from orchestration.config.files import PROJECT, Settings
+from orchestration.config.variables import DUCKDB_PATH
 from orchestration.dbt_options import RUNNING
 from orchestration.dbt_process import (
     NEW_OBJECTS,
@@ -64,9 +65,13 @@ def run(
 
     Its artifacts are written only with `--write-json`.
     """
-    environment = dbt.process_environment(settings, url, claim, variables)
+    return invoke(dbt.complete(settings, command, variables), dbt.process_environment(settings, url, claim, variables))
+
+
+def invoke(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[bool, str]:
+    """Run dbt with these arguments and environment variables; returns whether it succeeded, and its output."""
     with _variables(environment):
-        return _invoke(_bound(environment), dbt.complete(settings, command, variables))
+        return _invoke(_bound(environment, _profile(arguments)), arguments)
 
 
 def run_plain(variables: Mapping[str, str], *arguments: str) -> tuple[bool, str]:
@@ -75,7 +80,7 @@ def run_plain(variables: Mapping[str, str], *arguments: str) -> tuple[bool, str]
     The project is that of dev: what `--target` changes in the project, rather than in the run, is not seen.
     """
     with _variables(os.environ | dict(variables)):
-        manifest = _bound({**variables, "INSIGHTS_ENV": "dev", "INSIGHTS_SCHEMA": "insights"})
+        manifest = _bound({**variables, "INSIGHTS_ENV": "dev", "INSIGHTS_SCHEMA": "insights"}, _profile(arguments))
         return _invoke(manifest, [*arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)])
 
 
@@ -99,20 +104,21 @@ def run_dbt(
     on_line: Callable[[str], None] | None = None,
     umask: int = supervision.AS_IT_IS,
 ) -> int:
-    """Do what `supervision.run_dbt` does, in this process, but for `dbt docs` and for another engine.
+    """Do what `supervision.run_dbt` does, in this process, but for `dbt docs`.
 
     A process of dbt takes seconds to import dbt and to read the project. The tests of processes start theirs, by
     `supervision` or by the command `insights`.
     """
     commands = dbt_process.split(arguments)
-    if "--profile" in arguments or any(command[0] not in (*RUNNING, "compile", "parse") for command in commands):
+    if any(command[0] not in (*RUNNING, "compile", "parse") for command in commands):
         return supervision.run_dbt(arguments, environment, on_line, umask)
     # What no reader is given goes where the output of a process would go.
     stream = cast(TextIO, _Lines(on_line) if on_line else sys.__stdout__)
     is_ours = ("--project-dir", str(PROJECT)) in pairwise(arguments)
-    with _variables(environment), redirect_stdout(stream), redirect_stderr(stream):
+    with _variables(environment), _masked(umask), redirect_stdout(stream), redirect_stderr(stream):
         for command in commands:
-            known: dict[str, Any] = {"callbacks": [], "manifest": _bound(environment) if is_ours else None}
+            manifest = _bound(environment, _profile(command)) if is_ours else None
+            known: dict[str, Any] = {"callbacks": [], "manifest": manifest}
             code = dbt_process.run(cli, command, known)
             if code == 0 and is_ours and command[0] == "parse":  # which dbt writes only where it has parsed itself
                 write_manifest(known["manifest"], known["runtime_config"].project_target_path)
@@ -137,7 +143,7 @@ class _Lines(TextIOBase):
 
 @contextmanager
 def _variables(environment: Mapping[str, str]) -> Iterator[None]:
-    """Give this process the environment variables of a dbt for a block, and no other."""
+    """Give this process the environment variables of a dbt for a block, and no other, and close what dbt has opened."""
     with pytest.MonkeyPatch.context() as patch:
         for name in {*os.environ} - {*environment}:
             patch.delenv(name)
@@ -146,32 +152,62 @@ def _variables(environment: Mapping[str, str]) -> Iterator[None]:
         patch.setattr(jinja2.Environment, "compile", _compile_once)
         patch.setattr(Compiler, "compile", _link_once)
         patch.setattr(sqlparse, "parse", _parse_flat)
+        try:
+            yield
+        finally:
+            _close_file()
+
+
+def _close_file() -> None:
+    """Close the file of DuckDB that dbt keeps open until its process ends, so that others can open it."""
+    if adapter := sys.modules.get("dbt.adapters.duckdb.connections"):  # imported when dbt first has such a file
+        if opened := adapter.DuckDBConnectionManager._ENV:
+            opened.close()
+        adapter.DuckDBConnectionManager.close_all_connections()
+
+
+@contextmanager
+def _masked(umask: int) -> Iterator[None]:
+    """Create files with this mask for a block."""
+    before = os.umask(0)
+    os.umask(before if umask == supervision.AS_IT_IS else umask)
+    try:
         yield
+    finally:
+        os.umask(before)
 
 
-def _bound(environment: Mapping[str, str]) -> Manifest:
+def _profile(arguments: Sequence[str]) -> str | None:
+    """Return the profile that dbt's arguments name; None is that of the project, PostgreSQL."""
+    return arguments[arguments.index("--profile") + 1] if "--profile" in arguments else None
+
+
+def _bound(environment: Mapping[str, str], profile: str | None) -> Manifest:
     """Return the project of a dbt with these environment variables, bound to its database."""
-    manifest = parsed(environment["INSIGHTS_ENV"], environment["INSIGHTS_SCHEMA"])
+    manifest = parsed(environment["INSIGHTS_ENV"], environment.get("INSIGHTS_SCHEMA", "insights"), profile)
     for name in [name for name in manifest.nodes if name.startswith("sql_operation.")]:
         del manifest.nodes[name]  # of an inline query that failed
-    bind(manifest, environment.get("PGDATABASE", "orgo"))  # the default of profiles.yml
+    # DuckDB names a database after its file; the other is the default of profiles.yml.
+    is_file = profile == dbt.DUCKDB_PROFILE
+    bind(manifest, Path(environment[DUCKDB_PATH]).stem if is_file else environment.get("PGDATABASE", "orgo"))
     return manifest
 
 
-def parsed(environment: str, schema: str) -> Manifest:
+def parsed(environment: str, schema: str, profile: str | None = None) -> Manifest:
     """Return the project, parsed under the present environment variables; it holds no value of a dbt variable."""
-    return _parsed(environment, schema)[0]
+    return _parsed(environment, schema, profile)[0]
 
 
 def as_parsed(environment: str, schema: str) -> Manifest:
     """Return the project like `parsed`, as it was before anything was compiled."""
-    return Manifest.from_msgpack(_parsed(environment, schema)[1], decoder=extended_mashumuro_decoder)
+    return Manifest.from_msgpack(_parsed(environment, schema, None)[1], decoder=extended_mashumuro_decoder)
 
 
 @cache
-def _parsed(environment: str, schema: str) -> tuple[Manifest, bytes]:
+def _parsed(environment: str, schema: str, profile: str | None) -> tuple[Manifest, bytes]:
     """Return the project, and what dbt has saved of it."""
     places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), "--target", environment]
+    places += ["--profile", profile] if profile else []
     done = dbtRunner().invoke(["parse", *places, "--quiet"])
     assert isinstance(done.result, Manifest), (schema, done.exception)
     saved = (Path(os.environ["DBT_TARGET_PATH"]) / PARTIAL_PARSE_FILE_NAME).read_bytes()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,6 +13,7 @@ from uuid import UUID
 
 import duckdb
 import pytest
+from support import in_process
 from support.policy import nodes
 from support.warehouse import Warehouse
 
@@ -59,7 +58,7 @@ class DuckdbFile:
             prepare(self.path, self.folder / name, settings)
 
     def dbt(self, *arguments: str, as_of: date) -> str:
-        """Run dbt on the file and return what it says; the run must succeed."""
+        """Run dbt on the file, in this process, and return what it says; the run must succeed."""
         environment = os.environ | {
             "INSIGHTS_AS_OF": str(as_of),
             "INSIGHTS_DUCKDB_PATH": str(self.path),
@@ -68,10 +67,9 @@ class DuckdbFile:
             "DBT_TARGET_PATH": str(self.folder / "target"),
         }
         places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), "--profile", "orgo_insights_duckdb"]
-        command = [sys.executable, "-m", "dbt.cli.main", *arguments, *places]
-        done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-6000:]
-        return done.stdout
+        is_done, said = in_process.invoke([*arguments, *places], environment)
+        assert is_done, said[-6000:]
+        return said
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -98,16 +96,27 @@ def differences(postgres: Warehouse, file: DuckdbFile) -> dict[str, tuple[list[A
     found = {}
     for relation, columns in relations().items():
         query = f"select {', '.join(columns)} from {relation}"  # noqa: S608 - named by the project
-        payload = columns.index(REQUESTS["payload"]) if REQUESTS["payload"] in columns else None
-        here, there = (
-            Counter(compared(row, payload) for row in rows) for rows in (postgres.rows(query), file.rows(query))
-        )
-        if here != there:
-            found[relation] = (
-                sorted((here - there).elements(), key=str)[:3],
-                sorted((there - here).elements(), key=str)[:3],
-            )
+        rows = postgres.rows(query), file.rows(query)
+        if not are_equal(*rows):
+            payload = columns.index(REQUESTS["payload"]) if REQUESTS["payload"] in columns else None
+            here, there = (Counter(compared(row, payload) for row in some) for some in rows)
+            if here != there:
+                found[relation] = (
+                    sorted((here - there).elements(), key=str)[:3],
+                    sorted((there - here).elements(), key=str)[:3],
+                )
     return found
+
+
+def are_equal(here: list[tuple[Any, ...]], there: list[tuple[Any, ...]]) -> bool:
+    """Return whether rows are equal as both drivers give them, which takes a tenth of the time of `compared`.
+
+    False may mean that one driver gives a value in another form, or in one that has no hash.
+    """
+    try:
+        return Counter(here) == Counter(there)
+    except TypeError:
+        return False
 
 
 def compared(row: tuple[Any, ...], payload: int | None) -> tuple[Any, ...]:
