@@ -12,10 +12,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from support import saved_parse
 from support.command import Fails
 from support.engines.laptop import Laptop
-from support.warehouse import Warehouse, disposable_copy
+from support.warehouse import NO_TESTS, Warehouse, disposable_copy
 
+from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings, load_settings
 from orchestration.errors import RefusedError
 from orchestration.source_snapshot.take import Wanted, take_snapshot
@@ -45,11 +47,16 @@ def laptop(
 
 @pytest.fixture(scope="module")
 def built(laptop: Laptop) -> Laptop:
-    """Return the place with its file, prepared and built by the commands."""
-    prepared = laptop.run("init")
+    """Return the place with its file, prepared and built by the commands, each in a process of its own."""
+    prepared = laptop.start("init")
     assert prepared.returncode == 0, prepared.stderr
     assert prepared.stdout.startswith(f"{laptop.file} reads {laptop.snapshot}: 140,283 rows of all organizations, ")
-    done = laptop.run("build")
+    settings = laptop.settings()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_TARGET_PATH", laptop.variables["DBT_TARGET_PATH"])
+        environment = dbt.process_environment(settings, None)
+    saved_parse.save(environment, *dbt.complete(settings, [], {}))
+    done = laptop.start("build")
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
     return laptop
 
@@ -66,7 +73,7 @@ def test_a_file_is_built_and_tested_without_a_server(built: Laptop) -> None:
 def test_the_next_build_keeps_what_the_first_has_made(built: Laptop) -> None:
     counts = [f"select count(*) from insights.{mart}" for mart in ("fact_tasks", "pattern_weekly", "pattern_yearly")]  # noqa: S608
     before = [built.value(query) for query in counts]
-    done = built.run("build")
+    done = built.run("build", *NO_TESTS)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
     assert [built.value(query) for query in counts] == before
     assert 0 not in before
@@ -74,7 +81,7 @@ def test_the_next_build_keeps_what_the_first_has_made(built: Laptop) -> None:
 
 def test_a_file_that_is_open_elsewhere_is_left_alone(built: Laptop) -> None:
     with duckdb.connect(str(built.file)):
-        done = built.run("build", "--select", "dim_dates")
+        done = built.start("build", "--select", "dim_dates")
     assert done.returncode == 1
     assert f"The warehouse {built.file} is in use by process {os.getpid()} (python" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -10,7 +10,7 @@ from datetime import timedelta
 import duckdb
 import pytest
 from support.engines.laptop import INSIGHTS
-from support.engines.publications import change_file, copied_of, refusal_of, state_of
+from support.engines.publications import change_file, copied_of, publishing_variables, refusal_of, state_of
 from support.engines.published import Served, contents, declared, take_and_build
 from support.warehouse import Warehouse, disposable_copy
 
@@ -83,9 +83,7 @@ def test_the_next_load_writes_what_changed(
 def test_an_interrupted_publication_leaves_the_former_one(own: Served) -> None:
     change_file(own, "delete from insights.dim_roles where role_id = (select max(role_id) from insights.dim_roles)")
     before = state_of(own.database)
-    environment = {n: v for n, v in os.environ.items() if not n.startswith(("INSIGHTS_WAREHOUSE", "PG"))}
-    given = environment | own.laptop.variables | {"INSIGHTS_SERVING_URL": own.database.etl_url}
-    given["DBT_TARGET_PATH"] = os.environ["DBT_TARGET_PATH"]  # with what this process has parsed
+    given = own.laptop.environment(**publishing_variables(own))
     waits = (
         "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
     )
@@ -107,7 +105,7 @@ def test_two_do_not_publish_at_once(own: Served) -> None:
     with own.database.locked(), pytest.raises(BusyError, match="Another process is writing to this warehouse: process"):
         own.publish()
     with duckdb.connect(str(own.laptop.file)):
-        done = own.laptop.run("publish", INSIGHTS_SERVING_URL=own.database.etl_url)
+        done = own.laptop.start("publish", **publishing_variables(own))
     assert f"The warehouse {own.laptop.file} is in use by process {os.getpid()} (python" in done.stderr
 
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from support import in_process
 from support.engines.laptop import Laptop
-from support.engines.publications import refusal_of, state_of
+from support.engines.publications import publishing_variables, refusal_of, state_of
 from support.engines.published import Served, take_and_build
 from support.retention.purging import run_purge
 from support.warehouse import Warehouse, disposable_copy
@@ -37,7 +37,7 @@ def test_a_file_of_an_older_snapshot_of_the_same_day_is_refused(
 ) -> None:
     shutil.copytree(own.laptop.place, tmp_path / "newer")
     newer = Served(Laptop(tmp_path / "newer"), own.database)
-    take_and_build(newer.laptop, warehouse)
+    take_and_build(newer.laptop, warehouse, "--select", "dim_roles")
     assert newer.publish().number == 2
     before = state_of(own.database)
     assert "and the file an older one, of" in refusal_of(own, own.database, ConflictError)
@@ -149,7 +149,8 @@ def test_the_commands_prepare_publish_and_answer(served: Served, postgres: Local
     own = Served(served.laptop, Warehouse("serving_by_commands", postgres, served.database.settings))
     said = own.run("init", INSIGHTS_ADMIN_URL=own.database.admin_url)
     assert f"{own.laptop.file} reads" in said and "The database is prepared (" in said
-    assert '"name": "fact_tasks"' in own.run("publish", "--format", "json")
+    done = own.laptop.start("publish", "--format", "json", **publishing_variables(own))
+    assert '"name": "fact_tasks"' in done.stdout, done.stderr
     assert "sample-hospital" in own.run("organizations")
     dashboard = ["dashboard", "overview", "--org", "sample-hospital", "--as", "manager"]
     assert "COMPLETED" in own.run(*dashboard, "--visibility", "PUBLIC", "--visibility", "INTERNAL")

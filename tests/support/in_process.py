@@ -198,9 +198,9 @@ def parsed(environment: str, schema: str, profile: str | None = None) -> Manifes
     return _parsed(environment, schema, profile)[0]
 
 
-def as_parsed(environment: str, schema: str) -> Manifest:
+def as_parsed(environment: str, schema: str, profile: str | None = None) -> Manifest:
     """Return the project like `parsed`, as it was before anything was compiled."""
-    return Manifest.from_msgpack(_parsed(environment, schema, None)[1], decoder=extended_mashumuro_decoder)
+    return Manifest.from_msgpack(_parsed(environment, schema, profile)[1], decoder=extended_mashumuro_decoder)
 
 
 @cache

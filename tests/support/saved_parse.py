@@ -17,8 +17,9 @@ from support import in_process
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
 
-# The parsed project by what it depends on besides the files: target and schema. `bind` changes the database.
-_parsed: dict[tuple[str, str], Manifest] = {}
+# What a parsed project depends on besides the files: target, schema, and profile (None is that of PostgreSQL).
+Key = tuple[str, str, str | None]
+_parsed: dict[Key, Manifest] = {}  # `bind` changes the database
 
 
 class _SavedError(Exception):
@@ -45,17 +46,19 @@ def save(environment: Mapping[str, str], *options: str, project: Path = PROJECT)
             _save(project, options)
 
 
-def _save(folder: Path, options: Sequence[str]) -> tuple[str, str] | None:
-    """Save the parsed project for a dbt with these options; returns its target and schema if it is not parsed yet."""
-    missing: list[tuple[str, str]] = []
+def _save(folder: Path, options: Sequence[str]) -> Key | None:
+    """Save the parsed project for a dbt with these options; returns its key if it is not parsed yet."""
+    missing: list[Key] = []
 
     def adopt(loader: ManifestLoader) -> Manifest | None:
         project = loader.root_project
-        key = (project.target_name, project.credentials.schema)
+        profile = dbt.DUCKDB_PROFILE if project.profile_name == dbt.DUCKDB_PROFILE else None
+        key = (project.target_name, project.credentials.schema, profile)
         if key in _parsed:
             manifest = _parsed[key]
             in_process.bind(manifest, project.credentials.database)
             manifest.state_check = loader.manifest.state_check
+            _file().parent.mkdir(parents=True, exist_ok=True)
             _file().write_bytes(manifest.to_msgpack(extended_mashumaro_encoder))
         else:
             missing.append(key)

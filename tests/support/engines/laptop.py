@@ -5,17 +5,38 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import duckdb
 import pytest
+from support import in_process
 from support.config_project import CONFIG
 
+from orchestration import dbt
+from orchestration.cli import main
 from orchestration.config.files import PROJECT, Settings, load_settings
+from orchestration.supervision import AS_IT_IS
 from workshop.sample.load import SAMPLE_AS_OF
 
 INSIGHTS = str(Path(sys.executable).with_name("insights"))
+
+
+def _collecting(lines: list[str]) -> Callable[..., int]:
+    """Return dbt in this process, which adds its output to `lines` where nothing else reads it."""
+
+    def run_dbt(
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        on_line: Callable[[str], None] | None = None,
+        umask: int = AS_IT_IS,
+    ) -> int:
+        return in_process.run_dbt(arguments, environment, on_line or lines.append, umask)
+
+    return run_dbt
 
 
 @dataclass(frozen=True)
@@ -47,11 +68,35 @@ class Laptop:
         """Return the folder of the snapshot."""
         return self.place / "snapshot"
 
-    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run `insights ARGUMENTS` with more environment variables."""
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment variables of a command there, with more of them."""
         environment = {n: v for n, v in os.environ.items() if not n.startswith(("INSIGHTS_WAREHOUSE", "PG"))}
-        given = environment | self.variables | more
-        return subprocess.run([INSIGHTS, *arguments], env=given, capture_output=True, text=True, check=False)
+        return environment | self.variables | more
+
+    def start(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run `insights ARGUMENTS` in a process of its own, with more environment variables."""
+        command, environment = [INSIGHTS, *arguments], self.environment(**more)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Do what `start` does in the process of the test, dbt included: each process would take seconds to start."""
+        lines, buffers = list[str](), (BytesIO(), BytesIO())
+        out, err = (TextIOWrapper(buffer, "utf-8", write_through=True) for buffer in buffers)  # as a process has them
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(dbt, "run_dbt", _collecting(lines))
+            patch.setattr(sys, "argv", [INSIGHTS, *arguments])
+            environment = self.environment(**more)
+            for name in os.environ.keys() - environment.keys():
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            try:
+                main()
+                code = 0
+            except SystemExit as end:
+                code = int(end.code or 0)
+        said, complained = (buffer.getvalue().decode() for buffer in buffers)
+        return subprocess.CompletedProcess(arguments, code, "".join([*lines, said]), complained)
 
     def value(self, query: str) -> object:
         """Return the one value of a query on the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from itertools import count
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from support import saved_parse
 from support.engines.laptop import Laptop
 from support.engines.published import Served
 from support.warehouse import Warehouse, disposable_copy
 
+from orchestration import dbt
 from orchestration.errors import InsightsError
 from orchestration.publishing.publish import PublishReport, publish
 from workshop.services import LocalPostgres
@@ -61,3 +64,10 @@ def refusal_of(served: Served, database: Warehouse, kind: type[InsightsError]) -
     with pytest.raises(kind) as caught:
         publish(served.settings_of(database))
     return str(caught.value)
+
+
+def publishing_variables(served: Served) -> dict[str, str]:
+    """Return the variables of a process of `insights publish`; its dbt finds the project as this one has parsed it."""
+    settings, url = served.settings.of_postgres(), served.database.etl_url
+    saved_parse.save(dbt.process_environment(settings, url), *dbt.complete(settings, [], {}))
+    return {"INSIGHTS_SERVING_URL": url, "DBT_TARGET_PATH": os.environ["DBT_TARGET_PATH"]}

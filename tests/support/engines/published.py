@@ -13,7 +13,7 @@ import pytest
 from support.dashboards.dashboard_scenario import ALL, OPEN, open_reader
 from support.engines.duckdb_file import OF_A_LOAD
 from support.engines.laptop import Laptop
-from support.warehouse import Warehouse, create_database, drop_database
+from support.warehouse import NO_TESTS, Warehouse, create_database, drop_database
 
 from orchestration.config.files import Settings, load_settings
 from orchestration.dashboards.question import Asked
@@ -51,18 +51,20 @@ class Served:
         return publish(self.settings)
 
     def run(self, *arguments: str, **more: str) -> str:
-        """Run `insights ARGUMENTS`, which must succeed, and return what it prints."""
+        """Run `insights ARGUMENTS` in this process, which must succeed, and return what it prints."""
         done = self.laptop.run(*arguments, INSIGHTS_SERVING_URL=self.database.etl_url, **more)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
         return done.stdout
 
 
-def take_and_build(laptop: Laptop, source: Warehouse, *, organization: str | None = None, **variables: str) -> None:
+def take_and_build(
+    laptop: Laptop, source: Warehouse, *selection: str, organization: str | None = None, **variables: str
+) -> None:
     """Take a snapshot of a database, which replaces the former one, and build the file from it, without data tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSIGHTS_WAREHOUSE_URL", source.etl_url)
         take_snapshot(load_settings(), laptop.snapshot, Wanted(organization, replace=True))
-    done = laptop.run("build", "--exclude-resource-type", "test", "unit_test", **variables)
+    done = laptop.run("build", *selection, *NO_TESTS, **variables)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
 
 
