@@ -28,7 +28,7 @@ LONGEST_FIRST = (
     *("test_recoveries.py", "test_drill.py", "test_engines_agree.py", "test_file_of_duckdb.py"),
     *("test_quarter.py", "test_backlog.py", "test_dependants.py", "test_source_in_use.py", "test_changed_trends.py"),
     *("test_search_path.py", "test_claims.py", "test_newcomer.py", "test_other_packages.py", "test_killed_loads.py"),
-    *("test_incident_warehouse.py", "test_incremental.py", "test_readers.py", "test_patterns.py", "test_tenants.py"),
+    *("test_incident_log.py", "test_incremental.py", "test_readers.py", "test_patterns.py", "test_tenants.py"),
     *(
         "test_cleared_references.py",
         "test_upgrade.py",

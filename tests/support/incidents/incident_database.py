@@ -8,9 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
-from support.warehouse import Warehouse
 
-from orchestration.warehouse.init import initialize
 from workshop.incidents import ImportResult, import_incidents
 from workshop.incidents.columns import DateFormat
 from workshop.operational import create_operational_schema
@@ -35,15 +33,6 @@ def operational_database(url: str) -> Iterator[Database]:
         create_operational_schema(connection)
         connection.commit()
         yield connection
-
-
-def imported(warehouse: Warehouse, log: Path, report: Path) -> Warehouse:
-    """Create the warehouse's database, import the log and prepare a build; returns the warehouse."""
-    warehouse.postgres.create_database(warehouse.name)
-    with operational_database(warehouse.admin_url) as connection:
-        load(connection, log, report)
-        initialize(connection, warehouse.settings)
-    return warehouse
 
 
 def load(

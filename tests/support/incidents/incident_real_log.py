@@ -73,3 +73,17 @@ def _event_type(before: Row, row: Row) -> str:
     if any(before[column] != row[column] for column in ("assignment_group", "assigned_to")):
         return "ownership_changed"
     return "priority_changed" if before["priority"] != row["priority"] else "metadata_updated"
+
+
+def first_response(history: list[Row]) -> float | None:
+    """Return the seconds until the first later row that leaves the state New or changes group or assignee."""
+    opened = moment(history[0]["opened_at"])
+    for before, row in pairwise(history):
+        was, now = STATUS[before["incident_state"]], STATUS[row["incident_state"]]
+        is_reassigned = was == now and any(
+            before[column] != row[column] for column in ("assignment_group", "assigned_to")
+        )
+        responds = (was == "PENDING" and now != "PENDING") or is_reassigned
+        if responds and moment(row["sys_updated_at"]) > opened:
+            return (moment(row["sys_updated_at"]) - opened).total_seconds()
+    return None

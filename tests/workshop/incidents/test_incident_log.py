@@ -1,19 +1,30 @@
-"""Test the import of the published incident log against counts computed from the file without the importer."""
+"""The published incident log, imported once: its rows, its star schema, its reviews, counted without the importer."""
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
+import psycopg
 import pytest
 from support.incidents.incident_database import Database, counts, load, operational_database, rows, versions, work
 from support.incidents.incident_files import report_rows, write_csv
-from support.incidents.incident_real_log import PATH, STATUS, RealLog, moment
+from support.incidents.incident_real_log import PATH, STATUS, RealLog, first_response, moment
+from support.operational_rows import read_operational
+from support.pattern_rows import differences, stored_patterns
+from support.reviews_by_hand import CADENCES, expected_patterns, read_rules, review_date
+from support.warehouse import NO_TESTS, Warehouse
 
+from orchestration.config.files import PROJECT, Settings
+from orchestration.warehouse.connection import connect
+from orchestration.warehouse.init import initialize
+from workshop.demo_variables import INCIDENTS_AS_OF
 from workshop.incidents import ImportResult
 from workshop.incidents.merge import TableCount
 from workshop.services import LocalPostgres
 
 pytestmark = [
+    pytest.mark.services,
     pytest.mark.incident_log,
     pytest.mark.skipif(
         not PATH.exists(), reason="needs the published incident log; set INSIGHTS_INCIDENT_LOG to its path"
@@ -27,20 +38,50 @@ def log() -> RealLog:
 
 
 @pytest.fixture(scope="module")
-def orgo(postgres: LocalPostgres) -> Iterator[Database]:
-    postgres.create_database("incident_log")
-    with operational_database(postgres.url("incident_log", "postgres")) as connection:
-        yield connection
-
-
-@pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("incident_log") / "rejected.csv"
 
 
 @pytest.fixture(scope="module")
-def result(orgo: Database, report: Path) -> ImportResult:
-    return load(orgo, PATH, report)
+def result(postgres: LocalPostgres, report: Path) -> ImportResult:
+    """Import the log into a database of which others are copies, and in which nothing else is written."""
+    postgres.create_database("incident_log")
+    with operational_database(postgres.url("incident_log", "postgres")) as connection:
+        return load(connection, PATH, report)
+
+
+@pytest.fixture
+def orgo(postgres: LocalPostgres, result: ImportResult) -> Iterator[Database]:
+    """Yield a session of the database with the imported log."""
+    with psycopg.connect(postgres.url("incident_log", "postgres")) as connection:
+        yield connection
+
+
+def _prepared(name: str, postgres: LocalPostgres, settings: Settings) -> Warehouse:
+    """Return a copy of the database with the imported log, prepared for a first build."""
+    warehouse = Warehouse.copy_of("incident_log", name, postgres, settings)
+    with connect(warehouse.admin_url) as connection:
+        initialize(connection, settings)
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def incidents(postgres: LocalPostgres, settings: Settings, result: ImportResult) -> Warehouse:
+    """Return the warehouse as of the day after the log's last event; all data tests have passed."""
+    warehouse = _prepared("incident_warehouse", postgres, settings)
+    built = warehouse.build(as_of=INCIDENTS_AS_OF)
+    assert built.succeeded, built.output
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def early(postgres: LocalPostgres, settings: Settings, result: ImportResult) -> Warehouse:
+    """Return the facts of tasks as of 1 April 2016, built by `dbt run`, which builds no seeds."""
+    warehouse = _prepared("incident_warehouse_early", postgres, settings)
+    assert warehouse.build(command="seed").succeeded
+    built = warehouse.build("--select", "+fact_tasks", as_of=date(2016, 4, 1), command="run")
+    assert built.succeeded, built.output
+    return warehouse
 
 
 @pytest.mark.usefixtures("result")
@@ -143,3 +184,85 @@ def test_importing_an_early_snapshot_first_gives_the_same_result(
         before = versions(in_two)
         load(in_two, tmp_path / "early.csv")
         assert versions(in_two) == before
+
+
+def by_number(warehouse: Warehouse, column: str) -> dict[str, object]:
+    """Return one column of fact_tasks by incident number."""
+    return dict(
+        warehouse.rows(
+            f"select tasks.metadata ->> 'number', facts.{column}"  # noqa: S608 - a literal of this file
+            " from insights.fact_tasks as facts inner join public.tasks on facts.task_id = tasks.id"
+        )
+    )
+
+
+def test_every_incident_is_one_task(incidents: Warehouse, log: RealLog) -> None:
+    assert incidents.value("select count(*) from insights.fact_tasks") == 24_918
+    assert incidents.value("select count(*) from insights.dim_tasks") == 24_918
+    assert by_number(incidents, "current_status") == dict.fromkeys(log.histories, "COMPLETED")
+
+
+def test_tasks_of_the_facts_per_month(incidents: Warehouse) -> None:
+    months = dict(
+        incidents.rows("select to_char(created_date_key, 'YYYY-MM'), count(*) from insights.fact_tasks group by 1")
+    )
+    assert (months["2016-03"], months["2016-04"], months["2016-05"]) == (8_995, 7_934, 7_508)
+
+
+def test_closing_dates_match_the_file(incidents: Warehouse, log: RealLog) -> None:
+    expected = {number: moment(history[-1]["closed_at"]).date() for number, history in log.histories.items()}
+    assert by_number(incidents, "closed_date_key") == expected
+
+
+def test_completion_times_match_the_file(incidents: Warehouse, log: RealLog) -> None:
+    expected = {
+        number: (moment(history[-1]["closed_at"]) - moment(history[-1]["opened_at"])).total_seconds()
+        for number, history in log.histories.items()
+    }
+    assert by_number(incidents, "time_to_completion_seconds") == expected
+
+
+def test_first_response_times_match_the_file(incidents: Warehouse, log: RealLog) -> None:
+    expected = {number: first_response(history) for number, history in log.histories.items()}
+    assert by_number(incidents, "time_to_first_response_seconds") == expected
+
+
+def test_every_event_is_counted_or_rejected(incidents: Warehouse, log: RealLog) -> None:
+    unknown_state = sum(row["incident_state"] not in STATUS for row in log.rows)
+    assert incidents.value("select sum(event_count) from insights.fact_tasks") + unknown_state == 141_712
+    assert by_number(incidents, "event_count") == {number: len(history) for number, history in log.histories.items()}
+    assert incidents.value("select count(*) from insights_ops.rejects") == 0
+
+
+def test_cases_are_the_reopened_and_reassigned_incidents(incidents: Warehouse, log: RealLog) -> None:
+    opened = Counter(moment(log.histories[number][0]["opened_at"]).date() for number in log.cases)
+    found = incidents.rows("select opened_date_key, count(*) from insights.fact_cases group by 1")
+    assert dict(found) == opened
+    assert incidents.value("select count(*) from insights.fact_cases where linked_task_count <> 1") == 0
+
+
+def test_an_earlier_as_of_counts_only_earlier_events(early: Warehouse, log: RealLog) -> None:
+    before = moment("1/4/2016 00:00")
+    known = {n: h for n, h in log.histories.items() if moment(h[0]["opened_at"]) < before}
+    assert early.value("select count(*) from insights.fact_tasks") == len(known)
+    expected = {n: sum(moment(row["sys_updated_at"]) < before for row in h) for n, h in known.items()}
+    assert by_number(early, "event_count") == expected
+
+
+def test_the_reviews_of_the_log_agree(postgres: LocalPostgres, settings: Settings, early: Warehouse) -> None:
+    """The reviews of 1 June against a plain Python implementation of the same rules, on the same tables."""
+    as_of = date(2016, 6, 1)
+    later = Warehouse.copy_of(early.name, "incident_patterns", postgres, settings)
+    built = later.build("--select", "+path:models/marts/patterns", *NO_TESTS, as_of=as_of)
+    assert built.succeeded, built.output
+    with connect(later.admin_url) as connection:
+        operational = read_operational(connection)
+    found = {}
+    for cadence in CADENCES:
+        found[cadence] = stored_patterns(later, cadence, review_date(as_of, cadence))
+        expected = expected_patterns(operational, read_rules(PROJECT), as_of, cadence, held_since=date(2016, 1, 1))
+        assert not differences(found[cadence], expected)
+    kinds = {pattern.kind for pattern in found["monthly"]}
+    assert kinds == {"incident_frequency", "high_risk_indicator", "cross_department_trend"}
+    assert found["weekly"]
+    assert not found["yearly"], "the log begins after 1 January"
