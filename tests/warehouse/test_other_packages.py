@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import yaml
 from support.neighbor import RELATIONS, write_package
 from support.plain_dbt import libpq_variables
 from support.recipes import Copy
-from support.warehouse import Warehouse
+from support.warehouse import Warehouse, disposable_copy
+
+from orchestration.config.files import Settings
+from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
 SELECTED = ("--select", "package:neighbor", "stg_roles", "dim_dates", "--indirect-selection", "cautious")
-# Prints what `dbt ls` finds for each selector; the project is read once.
-LIST = """
-import json, sys
-from dbt.cli.main import dbtRunner
-run = dbtRunner(dbtRunner().invoke(["parse", "--quiet"]).result)
-print(json.dumps({name: run.invoke(["ls", "--log-level", "none", "--selector", name]).result for name in sys.argv[1:]}))
-"""
+AS_OF = "2026-01-01"
 PLACES = """
     select n.nspname, c.relname
     from pg_class as c inner join pg_namespace as n on n.oid = c.relnamespace
@@ -29,21 +30,42 @@ PLACES = """
 """
 
 
+@dataclass(frozen=True)
+class Neighbored:
+    """A copy of the project with another package installed, the database that it builds, and what was read of it."""
+
+    copy: Copy
+    warehouse: Warehouse
+    plain: dict[str, str]  # the variables of a plain dbt
+    listed: dict[str, list[str]]  # by selector
+    seen: dict[str, Any]  # by Python
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    """Return a copy of the project with the other package installed."""
+def neighbored(
+    tmp_path_factory: pytest.TempPathFactory, postgres: LocalPostgres, settings: Settings, prepared_sample: str
+) -> Iterator[Neighbored]:
     copy = Copy.make(tmp_path_factory.mktemp("packages"))
     write_package(copy.work / "neighbor")
     (copy.project / "packages.yml").write_text(f"packages: [{{ local: {copy.work / 'neighbor'} }}]\n", "utf-8")
     assert "WARNING" not in copy.run("dbt", "deps", "--no-use-colors")
-    return copy
+    names = [selector["name"] for selector in yaml.safe_load((copy.project / "selectors.yml").read_text())["selectors"]]
+    with disposable_copy(prepared_sample, "neighbored", postgres, settings) as warehouse:
+        plain = libpq_variables(postgres, warehouse.name, "orgo_insights_etl")
+        plain |= {"DBT_TARGET_PATH": str(copy.work / "plain")}
+        path = f"{copy.project}{os.pathsep}{copy.project / 'tests'}"
+        program = ("python", "-m", "support.neighbor_read")
+        read = copy.run(*program, warehouse.etl_url, json.dumps(plain), AS_OF, *names, PYTHONPATH=path)
+        found = json.loads(read.splitlines()[-1])
+        yield Neighbored(copy, warehouse, plain, found.pop("listed"), found)
 
 
-def test_another_package_is_built_beside_the_marts(copy: Copy, prepared: Warehouse) -> None:
+def test_another_package_is_built_beside_the_marts(neighbored: Neighbored) -> None:
+    copy, prepared = neighbored.copy, neighbored.warehouse
     before = set(prepared.rows(PLACES))
 
     def build() -> str:
-        arguments = ("build", "--as-of", "2026-01-01", *SELECTED)
+        arguments = ("build", "--as-of", AS_OF, *SELECTED)
         return copy.run("insights", *arguments, INSIGHTS_WAREHOUSE_URL=prepared.etl_url)
 
     # The role that builds may create no schemas. The refusal names the statement that helps; a grant helps too.
@@ -57,8 +79,7 @@ def test_another_package_is_built_beside_the_marts(copy: Copy, prepared: Warehou
     assert set(prepared.rows(PLACES)) - before >= RELATIONS | ours
     assert {name for schema, name in set(prepared.rows(PLACES)) - before if schema == "insights"} == {"dim_dates"}
     # Plain dbt, and the second run of each: neither the check of foreign relations nor the rules of marts stop it.
-    variables = libpq_variables(prepared.postgres, prepared.name, "orgo_insights_etl")
-    copy.run("dbt", "build", "--vars", "{as_of: 2026-01-01}", *SELECTED, **variables)
+    copy.run("dbt", "build", "--vars", f"{{as_of: {AS_OF}}}", *SELECTED, **neighbored.plain)
     build()
     assert prepared.value("select count(*) from insights_elementary.watched_runs where run_id is null") == 3
     assert prepared.value("select count(*) from insights_elementary.watched_runs where added = 1") == 2
@@ -75,23 +96,13 @@ def test_another_package_is_built_beside_the_marts(copy: Copy, prepared: Warehou
     )
 
 
-def test_no_step_of_a_dag_builds_or_tests_another_package(copy: Copy) -> None:
-    selectors = [
-        selector["name"] for selector in yaml.safe_load((copy.project / "selectors.yml").read_text())["selectors"]
-    ]
-    assert len(selectors) > 8
-    listed = json.loads(copy.run("python", "-c", LIST, *selectors))
-    for selector in selectors:
-        assert listed[selector]
-        assert [name for name in listed[selector] if "neighbor." in name] == [], selector
+def test_no_step_of_a_dag_builds_or_tests_another_package(neighbored: Neighbored) -> None:
+    assert len(neighbored.listed) > 8
+    for selector, listed in neighbored.listed.items():
+        assert listed
+        assert [name for name in listed if "neighbor." in name] == [], selector
 
 
-def test_python_sees_the_nodes_of_this_project_only(copy: Copy) -> None:
-    copy.run("insights", "manifest")
-    script = (
-        "from orchestration.config.files import load_settings; from orchestration import manifest;"
-        " m = manifest.read_manifest(load_settings()); r = manifest.relations(m);"
-        " assert 'model.neighbor.fct_models' in m['nodes'];"
-        " print('rejects:', r['rejects'].schema); print('fct_models' in r, 'fct_models' in manifest.marts(m))"
-    )
-    assert copy.run("python", "-c", script).split() == ["rejects:", "insights_ops", "False", "False"]
+def test_python_sees_the_nodes_of_this_project_only(neighbored: Neighbored) -> None:
+    expected = {"is_in_manifest": True, "schema": "insights_ops", "is_relation": False, "is_mart": False}
+    assert neighbored.seen == expected
