@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
+from support import in_process
 from support.contents import contents
+from support.forked import ForkedBuild
 from support.pooler import Pooler
-from support.saved_parse import save_for_insights
 from support.small_scenario import NEXT_DAY
-from support.warehouse import Warehouse, connect_as
+from support.warehouse import NO_TESTS, Warehouse, connect_as
 
 from orchestration.errors import BusyError, MisconfiguredError
+from orchestration.warehouse import claims
 from orchestration.warehouse.claims import held
 from orchestration.warehouse.database import Database
 
 pytestmark = pytest.mark.services
 
-INSIGHTS = str(Path(sys.executable).with_name("insights"))
-NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
-SELECTED = ("--select", "+fact_tasks", *NO_TESTS)
+SELECTED = ("--select", "int_task_statuses", "int_task_lifecycle", "fact_tasks", *NO_TESTS)
 DIMENSIONS = ("dim_dates", "dim_organizations", "dim_roles", "dim_labels", "dim_persons", "int_person_needs")
 WAITING = "select exists (select from pg_locks where relation = 'insights.fact_tasks'::regclass and not granted)"
 # A moment after the transactions of its load have begun to write.
@@ -45,18 +41,11 @@ HOLDER = "select backend_pid from insights_ops.claims where claim_name = 'writer
 
 
 @contextmanager
-def _held_up_build(warehouse: Warehouse) -> Iterator[subprocess.Popen[str]]:
+def _held_up_build(warehouse: Warehouse) -> Iterator[ForkedBuild]:
     """Start a build that waits in the transaction that writes fact_tasks, and end the session that holds its lock."""
-    save_for_insights(warehouse.settings, warehouse.etl_url, as_of=NEXT_DAY.isoformat())
     with connect_as(warehouse.admin_url) as other, other.transaction():
         other.execute("lock table insights.fact_tasks in share row exclusive mode")
-        build = subprocess.Popen(
-            [INSIGHTS, "build", "--as-of", NEXT_DAY.isoformat(), *SELECTED],
-            env=os.environ | {"INSIGHTS_WAREHOUSE_URL": warehouse.etl_url},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        build = ForkedBuild(warehouse, *SELECTED, as_of=NEXT_DAY)
         warehouse.wait_for(WAITING)
         assert warehouse.value("select pg_terminate_backend(%s, 180000)", warehouse.value(HOLDER))
         yield build
@@ -68,13 +57,14 @@ def _claims(warehouse: Warehouse) -> list[int]:
     return [number for (number,) in warehouse.rows(query)]
 
 
-def test_a_build_whose_lock_has_lost_its_session_goes_on(built: Warehouse) -> None:
+def test_a_build_whose_lock_has_lost_its_session_goes_on(built: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "PATIENCE", "100ms")
     # A second writer cannot start while a transaction of the first one writes.
     refused = pytest.raises(BusyError, match=r"still has a statement running in the database: process \d+ \(")
     with _held_up_build(built) as build, refused:
         built.build(*SELECTED, as_of=NEXT_DAY)
-    output, _ = build.communicate(timeout=300)
-    assert build.returncode == 0, output
+    exit_code, output = build.wait()
+    assert exit_code == 0, output
     written = contents(built, "insights.fact_tasks")
     assert built.build(*SELECTED, as_of=NEXT_DAY).succeeded
     assert contents(built, "insights.fact_tasks") == written
@@ -86,59 +76,36 @@ def test_a_build_whose_lock_another_has_taken_writes_no_more(built: Warehouse) -
         built.rows("select pg_terminate_backend(%s, 180000)", first.connection.info.backend_pid)
         with built.locked() as second:
             pid = second.connection.info.backend_pid
-            stale = _build_with(built, number)
-    assert stale.returncode == 1
-    assert 'This process has lost the claim "writer", because the session that held it has ended.' in stale.stdout
-    assert f"It has passed to process {pid} (orgo_insights_etl, orgo-insights, since " in stale.stdout
-    assert "then run the same command again" in stale.stdout
+            # dbt as the process runs it whose claim has this number.
+            variables = {"as_of": NEXT_DAY.isoformat()}
+            succeeded, said = in_process.run(built.settings, ["build", *SELECTED], built.etl_url, variables, number)
+    assert not succeeded
+    assert 'This process has lost the claim "writer", because the session that held it has ended.' in said
+    assert f"It has passed to process {pid} (orgo_insights_etl, orgo-insights, since " in said
+    assert "then run the same command again" in said
     assert number not in _claims(built)
     assert built.build(*SELECTED, as_of=NEXT_DAY).succeeded
 
 
-def _build_with(warehouse: Warehouse, number: int) -> subprocess.CompletedProcess[str]:
-    """Run dbt as the process would whose claim has this number."""
-    save_for_insights(warehouse.settings, warehouse.etl_url, as_of=NEXT_DAY.isoformat())
-    script = (
-        "import sys; from orchestration import dbt; from orchestration.config.files import load_settings;"
-        "from orchestration.supervision import run_dbt; settings = load_settings();"
-        f"variables = {{'as_of': '{NEXT_DAY}'}};"
-        f"environment = dbt.process_environment(settings, settings.warehouse_url, {number}, variables);"
-        f"arguments = dbt.complete(settings, ['build', *{SELECTED!r}], variables);"
-        "sys.exit(run_dbt(arguments, environment))"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", script],
-        env=os.environ | {"INSIGHTS_WAREHOUSE_URL": warehouse.etl_url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
 def test_builds_whose_sessions_end_never_write_at_the_same_time(built: Warehouse) -> None:
     """Two builds run at any time, while the sessions that hold the lock end."""
-    save_for_insights(built.settings, built.etl_url, as_of=NEXT_DAY.isoformat())
-    command = [INSIGHTS, "build", "--as-of", NEXT_DAY.isoformat(), "--select", *DIMENSIONS, *NO_TESTS]
-    environment = os.environ | {"INSIGHTS_WAREHOUSE_URL": built.etl_url}
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[ForkedBuild] = []
     has_succeeded, ended, next_start = False, set[int](), 0.0
     deadline = time.monotonic() + 500
     while not has_succeeded:
         assert time.monotonic() < deadline
         # A build that another refuses ends soon: one more starts when its turn comes, not in a loop.
         if len(running) < 2 and time.monotonic() >= next_start:
-            running.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
-            next_start = time.monotonic() + 1
-        time.sleep(0.1)
+            running.append(ForkedBuild(built, "--select", *DIMENSIONS, *NO_TESTS, as_of=NEXT_DAY))
+            next_start = time.monotonic() + 0.5
+        time.sleep(0.05)
         if len(ended) < 3:
             ended.update(pid for (pid,) in built.rows(END_A_HOLDER))
-        for build in [build for build in running if build.poll() is not None]:
+        for build in [build for build in running if build.exit_code is not None]:
             running.remove(build)
-            has_succeeded |= build.returncode == 0 and len(ended) == 3
+            has_succeeded |= build.exit_code == 0 and len(ended) == 3
     for build in running:
-        build.terminate()
-        build.wait()
+        build.kill()
     written = _claims(built)
     assert len(set(written)) > 1
     assert written == sorted(written)

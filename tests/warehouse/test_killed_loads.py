@@ -6,23 +6,26 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.contents import contents
 from support.saved_parse import save_for_insights
 from support.small_scenario import NEXT_DAY
-from support.warehouse import Warehouse, connect_as
+from support.warehouse import NO_TESTS, Warehouse, connect_as, disposable_copy
 
+from orchestration.config.files import Settings
 from orchestration.dbt import LOADING
 from orchestration.errors import BusyError
 from orchestration.warehouse import claims
 from orchestration.warehouse.connection import connect
+from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
 INSIGHTS = str(Path(sys.executable).with_name("insights"))
-SELECTED = ("--as-of", NEXT_DAY.isoformat(), "--select", "+fact_tasks", "--exclude-resource-type", "test", "unit_test")
+SELECTED = ("--as-of", NEXT_DAY.isoformat(), "--select", "dim_learning_groups", *NO_TESTS)
 # What a shell does to a command in the background: dbt must still take the interrupt that is passed on to it.
 IN_BACKGROUND = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
 # A run of the tests that was itself started with nohup or in the background must not pass on that it ignores signals.
@@ -32,8 +35,23 @@ IN_FOREGROUND = (
     "import os, signal, sys; [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT)];"
     " os.execv(sys.argv[1], sys.argv[1:])",
 )
-WAITING = "select exists (select from pg_locks where relation = 'insights.fact_tasks'::regclass and not granted)"
+# What a load that went on would write.
+RENAMED = """
+    update learning_groups set name = 'renamed', updated_at = '2026-01-01 12:00+00'
+    where id = (select min(id::text)::uuid from learning_groups)
+"""
+TABLE = "insights.dim_learning_groups"
+WAITING = f"select exists (select from pg_locks where relation = '{TABLE}'::regclass and not granted)"  # noqa: S608
 SESSIONS = f"select not exists (select from pg_stat_activity where application_name = '{LOADING}')"  # noqa: S608
+
+
+@pytest.fixture(scope="module")
+def stoppable(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Iterator[Warehouse]:
+    """Yield a warehouse with a row to load, which each load fails to write; the project is parsed for them."""
+    with disposable_copy(built_sample, "stopped_loads", postgres, settings) as warehouse:
+        warehouse.execute(RENAMED)
+        save_for_insights(settings, warehouse.etl_url, as_of=NEXT_DAY.isoformat())
+        yield warehouse
 
 
 @pytest.mark.parametrize(
@@ -46,25 +64,24 @@ SESSIONS = f"select not exists (select from pg_stat_activity where application_n
     ],
 )
 def test_dbt_ends_with_the_command_that_started_it(
-    built: Warehouse, number: signal.Signals, shell: tuple[str, ...], exit_code: int
+    stoppable: Warehouse, number: signal.Signals, shell: tuple[str, ...], exit_code: int
 ) -> None:
-    save_for_insights(built.settings, built.etl_url, as_of=NEXT_DAY.isoformat())
-    before = contents(built, "insights.fact_tasks")
-    with connect_as(built.admin_url) as other, other.transaction():
-        other.execute("lock table insights.fact_tasks in share row exclusive mode")
+    before = contents(stoppable, TABLE)
+    with connect_as(stoppable.admin_url) as other, other.transaction():
+        other.execute(f"lock table {TABLE} in share row exclusive mode")
         process = subprocess.Popen(
             [*shell, INSIGHTS, "build", *SELECTED],
-            env=os.environ | {"INSIGHTS_WAREHOUSE_URL": built.etl_url},
+            env=os.environ | {"INSIGHTS_WAREHOUSE_URL": stoppable.etl_url},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        built.wait_for(WAITING)
+        stoppable.wait_for(WAITING)
         process.send_signal(number)  # to this process alone, as `kill PID` does
         assert process.wait() == exit_code
         # The waiting statement ends while its lock is still out of reach.
-        with built.locked():
-            built.wait_for(SESSIONS)
-    assert contents(built, "insights.fact_tasks") == before
+        with stoppable.locked():
+            stoppable.wait_for(SESSIONS)
+    assert contents(stoppable, TABLE) == before
 
 
 def test_a_second_writer_waits_for_transactions_of_a_killed_load(

@@ -5,25 +5,22 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from support.contents import contents, incremental, row_changes
-from support.saved_parse import save_for_insights
+from support.contents import contents, incremental, row_changes, row_of
+from support.forked import ForkedBuild
 from support.small_scenario import NEXT_DAY, event_of_sample
-from support.warehouse import Warehouse, connect_as
+from support.warehouse import NO_TESTS, Warehouse, connect_as
 
 from orchestration import dbt
 from orchestration.errors import InsightsError
 
 pytestmark = pytest.mark.services
 
-NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+# The tables of changes between the views of the source and the facts of tasks, and those facts.
+CHANGES = ("int_task_statuses", "int_task_lifecycle")
 PLAIN_TASK = "select task_id from insights.dim_tasks where quality_flags = '{}' and created_at > '2025-06-01' limit 1"
 WATERMARK = "select max(load_log_id) from insights_ops.load_log where relation_name = %s"
 
@@ -32,34 +29,21 @@ def _everything(warehouse: Warehouse) -> dict[str, dict[UUID, str]]:
     return {relation: contents(warehouse, relation) for relation in incremental()}
 
 
-def _start(warehouse: Warehouse, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start `insights build` in its own process group, which the test can kill."""
-    return subprocess.Popen(
-        [Path(sys.executable).with_name("insights"), "build", *arguments],
-        env=os.environ | {"INSIGHTS_WAREHOUSE_URL": warehouse.etl_url},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
 def test_a_killed_run_loses_and_doubles_nothing(built: Warehouse) -> None:
     before = contents(built, "insights.fact_tasks")
     marks = {name: built.value(WATERMARK, name) for name in ("dim_tasks", "fact_tasks")}
-    selected = ("--select", "+fact_tasks", "dim_tasks", *NO_TESTS)
+    selected = ("--select", *CHANGES, "int_case_lifecycle", "dim_tasks", "fact_tasks", *NO_TESTS)
     with connect_as(built.admin_url) as other, other.transaction():
         # Readers pass, writers wait: the run gets as far as writing fact_tasks, with dim_tasks loaded.
         other.execute("lock table insights.fact_tasks in share row exclusive mode")
-        save_for_insights(built.settings, built.etl_url, as_of=NEXT_DAY.isoformat())
-        process = _start(built, "--as-of", NEXT_DAY.isoformat(), *selected)
+        load = ForkedBuild(built, *selected, as_of=NEXT_DAY)
         waits = "select exists (select from pg_locks where relation = 'insights.fact_tasks'::regclass and not granted)"
         built.wait_for(waits)
         built.wait_for(
             f"select max(load_log_id) > {marks['dim_tasks']} from insights_ops.load_log"
             " where relation_name = 'dim_tasks'",
         )
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        load.kill()
     row_changes(built)  # waits until the orphaned sessions have ended
     assert contents(built, "insights.fact_tasks") == before
     assert built.value(WATERMARK, "fact_tasks") == marks["fact_tasks"]
@@ -77,7 +61,7 @@ def test_a_crash_of_the_server_between_two_steps_loses_nothing(built: Warehouse)
     count = "select event_count from insights.fact_tasks where task_id = %s"
     before = built.value(count, task)
     built.execute(event_of_sample(task, "metadata_updated", "2026-01-01 12:00"))
-    assert built.build("--select", "+int_task_lifecycle", *NO_TESTS, as_of=NEXT_DAY).succeeded
+    assert built.build("--select", *CHANGES, *NO_TESTS, as_of=NEXT_DAY).succeeded
     # What a crash does: it empties the unlogged tables.
     for (table,) in built.rows("select oid::regclass::text from pg_class where relkind = 'r' and relpersistence = 'u'"):
         built.execute(f"truncate {table}")
@@ -103,29 +87,31 @@ def test_a_clock_that_went_back_hides_no_change(built: Warehouse) -> None:
         " order by relation_name, load_log_id desc"
     )
     # Everything that int_task_lifecycle feeds: its window starts at the oldest watermark of them all.
-    fed = ("+fact_tasks", "+dim_tasks", "+fact_task_statuses", "+fact_cases", "+dim_cases")
-    run = ("--select", *fed, *NO_TESTS)
+    fed = ("fact_tasks", "dim_tasks", "fact_task_statuses", "fact_cases", "dim_cases")
+    run = ("--select", *CHANGES, "int_case_lifecycle", "personal_cases", *fed, *NO_TESTS)
     assert built.build(*run).succeeded
     assert built.value(count, task) == before + 1
     # The next load has its watermark back.
-    assert built.build("--select", "+int_task_lifecycle", *NO_TESTS).succeeded
+    assert built.build("--select", *CHANGES, *NO_TESTS).succeeded
     assert built.value(
         "select isfinite(loaded_from) and loaded_through <= now() from insights_ops.load_log"
         " where relation_name = 'int_task_lifecycle' order by load_log_id desc limit 1"
     )
 
 
-@pytest.mark.parametrize("as_of", ["the day after tomorrow", "2026-02-30", "31.01.2026"])
-def test_an_as_of_that_cannot_be_is_refused_before_anything_is_built(prepared: Warehouse, as_of: str) -> None:
-    if as_of == "the day after tomorrow":
-        given = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
-        sentence = f"as_of {given} is in the future; the latest that can be is tomorrow (UTC)."
-    else:
-        given, sentence = as_of, f"as_of is '{as_of}'; it must be a date like 2026-01-31."
-    result = prepared.build(as_of=given)
-    assert not result.succeeded
-    assert sentence in result.output
-    assert _relations(prepared) == []
+def test_an_as_of_that_cannot_be_is_refused_before_anything_is_built(prepared: Warehouse) -> None:
+    in_two_days = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
+    refusals = {
+        in_two_days: f"as_of {in_two_days} is in the future; the latest that can be is tomorrow (UTC).",
+        "2026-02-30": "as_of is '2026-02-30'; it must be a date like 2026-01-31.",
+        "31.01.2026": "as_of is '31.01.2026'; it must be a date like 2026-01-31.",
+    }
+    for as_of, sentence in refusals.items():
+        # A seed and a view, which could be built without a day.
+        result = prepared.build("--select", "tokens", "stg_roles", as_of=as_of)
+        assert not result.succeeded
+        assert sentence in result.output
+        assert _relations(prepared) == []
 
 
 def _relations(warehouse: Warehouse) -> list[str]:
@@ -136,7 +122,8 @@ def _relations(warehouse: Warehouse) -> list[str]:
     return [name for (name,) in rows]
 
 
-RESOLVED = "select count(*) from insights_ops.rejects where resolved_at is not null"
+# The incremental relations of the star schema and the rejects, with the tables between them.
+FACTS = ("marts.core", "marts.personal", "rejects", *CHANGES, "int_case_lifecycle", "int_business_intervals")
 
 
 def test_a_full_refresh_is_refused_and_a_rebuild_is_what_it_says(built: Warehouse) -> None:
@@ -152,7 +139,7 @@ def test_a_full_refresh_is_refused_and_a_rebuild_is_what_it_says(built: Warehous
     )
     before = _everything(built)
 
-    refused = built.build("--full-refresh", *NO_TESTS)
+    refused = built.build("--full-refresh", "--select", *FACTS, *NO_TESTS)
     assert not refused.succeeded
     # These wait in vain for refused tables: for the facts, for personal_cases, and for dim_tasks.
     waiting = {"insights.dim_persons", "insights.dim_cases", "insights.fact_task_statuses"}
@@ -165,7 +152,8 @@ def test_a_full_refresh_is_refused_and_a_rebuild_is_what_it_says(built: Warehous
     assert "If that is meant: insights rebuild --yes" in refused.output
     assert _everything(built) == before
 
-    assert built.build("--full-refresh", *NO_TESTS, rebuild=True).succeeded
+    rebuilt = ("int_case_lifecycle", "dim_tasks", "fact_tasks", "report_task_volume")
+    assert built.build("--full-refresh", "--select", *CHANGES, *rebuilt, *NO_TESTS, rebuild=True).succeeded
     for relation in ("insights.dim_tasks", "insights.fact_tasks"):
         assert set(before[relation]) - set(contents(built, relation)) == {task}
     with connect_as(built.reader_url) as reader:
@@ -175,16 +163,17 @@ def test_a_full_refresh_is_refused_and_a_rebuild_is_what_it_says(built: Warehous
 
 
 def test_a_mart_is_not_rebuilt_from_a_delta_table_that_holds_only_changes(built: Warehouse) -> None:
-    before = contents(built, "insights.fact_tasks")
-    assert built.build("--select", "+int_task_lifecycle", *NO_TESTS).succeeded
+    rebuilt = ("insights.fact_tasks", "insights.report_task_volume")
+    before = [contents(built, relation, row_of(relation)) for relation in rebuilt]
+    assert built.build("--select", *CHANGES, *NO_TESTS).succeeded
     built.execute("drop table insights.fact_tasks cascade")
     refused = built.build("--select", "fact_tasks", *NO_TESTS)
     assert not refused.succeeded
     sentence = "does not exist, and int_task_lifecycle holds only the latest changes."
     assert f"{sentence} Build both: dbt build --select +fact_tasks" in refused.output
-    repaired = built.build("--select", "+fact_tasks", "report_task_volume", "--exclude-resource-type", "unit_test")
-    assert contents(built, "insights.fact_tasks") == before
+    repaired = built.build("--select", "+fact_tasks", "report_task_volume", *NO_TESTS)
     assert repaired.succeeded, repaired.output[-2000:]
+    assert [contents(built, relation, row_of(relation)) for relation in rebuilt] == before
 
 
 def test_one_writer_at_a_time_and_its_lock_dies_with_its_session(prepared: Warehouse) -> None:
