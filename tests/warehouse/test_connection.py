@@ -12,18 +12,23 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from support import saved_parse
+from support.command import Fails
 from support.plain_dbt import plain_dbt
 from support.saved_parse import save_for_insights
 from support.tls_server import ADMIN_PASSWORD, TlsServer
 from support.warehouse import NO_TESTS, Warehouse
 
+from orchestration.cli import commands
 from orchestration.config.files import PROJECT, Settings, load_settings
 from orchestration.config.variables import VARIABLES
 from orchestration.dbt import process_environment
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import child_environment, libpq_environment
 from workshop.operational import create_operational_schema
+
+pytest_plugins = ["support.command"]
 
 # Whatever a shell, a URL, Jinja or YAML might take for its own.
 PASSWORD = """p@ss:w/rd? 100%25 #[x]&a=b'"\\$HOME `id` {{ 1 }} äß€"""  # noqa: S105
@@ -131,14 +136,13 @@ def test_dbt_connects_to_the_server_that_libpq_chooses(
                 "PGDATABASE": name,
                 "PGUSER": "orgo_insights_etl",
             }, url
-            shown = subprocess.run([*map(str, _insights("env"))], capture_output=True, text=True, check=True).stdout
-            exported = dict(shlex.split(line)[1].split("=", 1) for line in shown.splitlines())
+            shown = CliRunner().invoke(commands, ["env"], catch_exceptions=False)
+            exported = dict(shlex.split(line)[1].split("=", 1) for line in shown.stdout.splitlines())
             assert exported.items() <= process_environment(settings, url).items(), url
             assert {"PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "INSIGHTS_SCHEMA", "INSIGHTS_THREADS"} <= set(exported)
-            save_for_insights(settings, url, as_of="2026-01-01")
-            command = _insights("build", "--as-of", "2026-01-01", "--select", "stg_roles", *NO_TESTS)
-            done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+            command = ["build", "--as-of", "2026-01-01", "--select", "stg_roles", *NO_TESTS]
+            done = CliRunner().invoke(commands, command)
+            assert done.exit_code == 0, done.output[-2000:]
             assert prepared.value("select to_regclass('insights_staging.stg_roles') is not null") is True
             prepared.execute("drop view insights_staging.stg_roles")
 
@@ -154,7 +158,7 @@ def _insights(*arguments: str) -> list[object]:
 
 
 @pytest.mark.services
-def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer, tmp_path: Path) -> None:
+def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer, tmp_path: Path, fails: Fails) -> None:
     with psycopg.connect(tls_server.admin_url("orgo")) as connection:
         create_operational_schema(connection)
     programs = Path(sys.executable).parent
@@ -175,20 +179,22 @@ def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer, t
         (tmp_path / name).chmod(0o600)
         return str(tmp_path / name)
 
-    prepared = run(_insights("init"), INSIGHTS_ADMIN_URL_FILE=in_file("admin", tls_server.admin_url("orgo")))
-    assert prepared.returncode == 0, prepared.stderr
+    administrator = {"INSIGHTS_ADMIN_URL_FILE": in_file("admin", tls_server.admin_url("orgo"))}
+    prepared = CliRunner().invoke(commands, ["init"], env=administrator)
+    assert prepared.exit_code == 0, prepared.output
     tls_server.set_password("orgo_insights_etl", PASSWORD)
     url = tls_server.url("orgo", "orgo_insights_etl", PASSWORD)
     assert "sslmode=require" in url
 
     save_for_insights(load_settings(), url, as_of="2026-01-01")
     wrapped = run(
-        _insights("build", "--as-of", "2026-01-01", "--select", "stg_roles"),
+        _insights("build", "--as-of", "2026-01-01", "--select", "stg_roles", *NO_TESTS),
         INSIGHTS_WAREHOUSE_URL_FILE=in_file("warehouse", url),
     )
     assert wrapped.returncode == 0, wrapped.stdout[-2000:]
 
-    script = 'eval "$(insights env)" && exec dbt build --select stg_label_definitions'
+    saved_parse.save(process_environment(load_settings(), url))
+    script = 'eval "$(insights env)" && exec dbt run --select stg_label_definitions'
     plain = run(["bash", "-euc", script], INSIGHTS_WAREHOUSE_URL=url)
     assert plain.returncode == 0, plain.stdout[-2000:]
 
@@ -215,9 +221,8 @@ def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer, t
         assert connection.execute(query, [shown]).fetchall() == [("3",), ("30",), ("10",), ("60000",)]
     # The server takes neither another password nor a connection without TLS.
     for refused in (tls_server.url("orgo", "orgo_insights_etl", "x"), url.replace("require", "disable")):
-        failed = run(_insights("build", "--select", "stg_roles"), INSIGHTS_WAREHOUSE_URL=refused)
-        assert failed.returncode == 1
-        assert "Cannot connect to PostgreSQL" in failed.stderr
+        said = fails("build", "--select", "stg_roles", INSIGHTS_WAREHOUSE_URL=refused)
+        assert "Cannot connect to PostgreSQL" in said
 
 
 @pytest.mark.services

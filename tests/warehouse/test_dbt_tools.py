@@ -6,45 +6,44 @@ import json
 from pathlib import Path
 
 import pytest
+from support import in_process
 from support.plain_dbt import libpq_variables, plain_dbt
 from support.small_scenario import NEXT_DAY
-from support.warehouse import Warehouse
+from support.warehouse import NO_TESTS, Warehouse
 
 from orchestration import dbt
 from workshop.sample.load import SAMPLE_AS_OF
 
 pytestmark = pytest.mark.services
 
-AS_OF = ("--vars", "{as_of: 2026-01-01}")
-
-
-def _variables(warehouse: Warehouse) -> dict[str, str]:
-    return libpq_variables(warehouse.postgres, warehouse.name, "orgo_insights_etl")
+DAY = {"as_of": str(SAMPLE_AS_OF)}
 
 
 def test_an_empty_build_is_a_dry_run_of_every_model(prepared: Warehouse) -> None:
-    done = plain_dbt(_variables(prepared), "build", "--empty", "--exclude-resource-type", "unit_test", *AS_OF)
-    assert done.succeeded, done.output[-3000:]
+    command = ["build", "--empty", "--exclude-resource-type", "unit_test"]
+    succeeded, output = in_process.run(prepared.settings, command, prepared.etl_url, DAY)
+    assert succeeded, output[-3000:]
     assert prepared.value("select count(*) from public.tasks") > 0
     assert prepared.rows("select count(*), (select count(*) from insights.dim_persons) from insights.fact_tasks") == [
         (0, 0)
     ]
     # It is no load: the next one reads everything.
     assert prepared.value("select count(*) from insights_ops.load_log") == 0
-    assert prepared.build("--select", "+fact_tasks", "--exclude-resource-type", "test").succeeded
+    assert prepared.build("--select", "+fact_tasks", *NO_TESTS).succeeded
     assert prepared.value("select count(*) from insights.fact_tasks") > 0
     # Where something is loaded, rows would be lost.
-    refused = plain_dbt(_variables(prepared), "build", "--empty", "--select", "dim_persons", *AS_OF)
-    assert not refused.succeeded
-    assert "--empty would remove the rows of this warehouse" in refused.output
+    command = ["build", "--empty", "--select", "dim_persons"]
+    succeeded, output = in_process.run(prepared.settings, command, prepared.etl_url, DAY)
+    assert not succeeded
+    assert "--empty would remove the rows of this warehouse" in output
 
 
 def test_show_prints_the_rows_of_a_mart(built: Warehouse) -> None:
-    for mart in ("fact_tasks", "pattern_weekly"):
-        options = ("--select", mart, "--limit", "-1", "--output", "json", "--quiet", *AS_OF)
-        done = plain_dbt(_variables(built), "show", *options)
-        assert done.succeeded, done.output
-        shown = json.loads(done.output[done.output.index("{") :])["show"]
+    for mart in ("fact_cases", "pattern_weekly"):
+        command = ["show", "--select", mart, "--limit", "-1", "--output", "json"]
+        succeeded, output = in_process.run(built.settings, command, built.etl_url, DAY)
+        assert succeeded, output
+        shown = json.loads(output[output.index('{\n  "node"') :])["show"]
         assert len(shown) == built.value(f"select count(*) from insights.{mart}") > 0  # noqa: S608 - literals
 
 
@@ -52,10 +51,11 @@ def test_freshness_warns_of_a_source_at_rest(prepared: Warehouse, tmp_path: Path
     found = tmp_path / "sources.json"
 
     def state() -> dict[str, str]:
-        done = plain_dbt(_variables(prepared), "source", "freshness", "--output", str(found))
+        command = ["source", "freshness", "--output", str(found), "--write-json"]
+        succeeded, output = in_process.run(prepared.settings, command, prepared.etl_url, {})
         results = json.loads(found.read_text("utf-8"))["results"]
         states = {result["unique_id"].rpartition(".")[2]: result["status"] for result in results}
-        assert done.succeeded == ("error" not in states.values()), done.output
+        assert succeeded == ("error" not in states.values()), output
         return states
 
     def change(table: str, column: str, hours: int) -> None:
@@ -73,7 +73,7 @@ def test_freshness_warns_of_a_source_at_rest(prepared: Warehouse, tmp_path: Path
 
 
 def test_deps_warns_of_nothing(prepared: Warehouse) -> None:
-    done = plain_dbt(_variables(prepared), "deps")
+    done = plain_dbt(libpq_variables(prepared.postgres, prepared.name, "orgo_insights_etl"), "deps")
     assert done.succeeded, done.output
     assert "Deprecat" not in done.output
 
@@ -83,7 +83,7 @@ def test_another_day_is_loaded_without_parsing_again(
     built: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
-    command = ("build", "--select", "dim_dates", "--exclude-resource-type", "test", "unit_test")
+    command = ("build", "--select", "dim_dates", *NO_TESTS)
     for as_of, parses in ((SAMPLE_AS_OF, True), (NEXT_DAY, False)):
         lines: list[str] = []
         run = dbt.write(
