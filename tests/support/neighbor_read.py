@@ -6,6 +6,7 @@ import json
 import sys
 from typing import Any
 
+import pytest
 from dbt.cli.main import dbtRunner
 from support import in_process, saved_parse
 
@@ -20,8 +21,9 @@ def read(url: str, plain: dict[str, str], as_of: str, selectors: list[str]) -> d
     Python sees of the manifest.
     """
     settings = load_settings()
-    dbt.run_dbt = in_process.run_dbt
-    manifest.write_manifest(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt, "run_dbt", in_process.run_dbt)
+        manifest.write_manifest(settings)
     saved_parse.save_for_insights(settings, url, as_of=as_of)
     saved_parse.save(plain, "--vars", f"{{as_of: {as_of}}}")
     runner = dbtRunner(in_process.parsed(settings.environment, settings.insights.warehouse.schema_name))
