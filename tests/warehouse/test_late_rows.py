@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner, Result
 from support import small_scenario
 from support.contents import incremental, snapshots
+from support.policy import nodes
 from support.small_scenario import event_of_sample, uid
-from support.warehouse import DbtResult, Warehouse
+from support.warehouse import NO_TESTS, Warehouse, disposable_copy
 
+from orchestration.cli import commands
 from orchestration.config.files import Settings
 from orchestration.reconcile import Written, reconcile
 from workshop.sample.load import SAMPLE_AS_OF
@@ -43,17 +48,26 @@ COMMENTS = """
 """
 
 
+# What a reconciliation leaves to the next loads.
+NOT_RECONCILED = (
+    *("tag:daily_dimensions_sync", "tag:monthly_trend_report", "tag:weekly_pattern_review"),
+    *("tag:yearly_systemic_review", "marts.reports", "int_daily_counts"),
+)
+
+
 @dataclass(frozen=True)
 class Reconciled:
-    """Two reconciliations in a row of a warehouse with late rows, and a build with every data test after them."""
+    """Two reconciliations of a warehouse with late rows: the function, then the command, which recounts."""
 
     warehouse: Warehouse
     # task and case: escalated in the overlap, at its very start, behind it; commented and changed behind it
     tasks: list[tuple[UUID, UUID]]
     before: list[tuple[int, int]]  # their escalations: of the task, of the case
     relations: list[list[str]]  # what the database held before and after the first reconciliation
-    reports: list[dict[str, Written]]
-    build: DbtResult
+    report: dict[str, Written]
+    began: datetime  # the command, by the clock of the database
+    command: Result
+    status: Result
 
 
 def _relations(warehouse: Warehouse) -> list[str]:
@@ -64,21 +78,28 @@ def _relations(warehouse: Warehouse) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def reconciled(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Reconciled:
-    warehouse = Warehouse.copy_of(built_sample, "late_rows", postgres, settings)
-    tasks = warehouse.rows(CHOSEN)
-    before = [warehouse.rows(FACTS, case, task)[0] for task, case in tasks]
-    moments = ("2025-12-31 23:59:59", "2025-12-31 18:00", "2025-12-31 17:59:59")
-    for (task, _), moment in zip(tasks, moments, strict=False):
-        warehouse.execute(event_of_sample(task, "escalated", moment))
-    warehouse.execute(LATE_CHANGES.format(commented=tasks[1][0], changed=tasks[3][0]))
-    warehouse.execute(small_scenario.ARRIVAL)  # rows of 2025-12-01
-    relations = [_relations(warehouse)]
-    reports = [reconcile(settings, warehouse.etl_url, SAMPLE_AS_OF)]
-    relations.append(_relations(warehouse))
-    reports.append(reconcile(settings, warehouse.etl_url, SAMPLE_AS_OF))
-    build = warehouse.build("--exclude-resource-type", "unit_test")
-    return Reconciled(warehouse, tasks, before, relations, reports, build)
+def reconciled(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Iterator[Reconciled]:
+    with (
+        disposable_copy(built_sample, "late_rows", postgres, settings) as warehouse,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        tasks = warehouse.rows(CHOSEN)
+        before = [warehouse.rows(FACTS, case, task)[0] for task, case in tasks]
+        moments = ("2025-12-31 23:59:59", "2025-12-31 18:00", "2025-12-31 17:59:59")
+        for (task, _), moment in zip(tasks, moments, strict=False):
+            warehouse.execute(event_of_sample(task, "escalated", moment))
+        warehouse.execute(LATE_CHANGES.format(commented=tasks[1][0], changed=tasks[3][0]))
+        warehouse.execute(small_scenario.ARRIVAL)  # rows of 2025-12-01
+        relations = [_relations(warehouse)]
+        report = reconcile(settings, warehouse.etl_url, SAMPLE_AS_OF)
+        relations.append(_relations(warehouse))
+        rest = warehouse.build("--select", *NOT_RECONCILED, *NO_TESTS)
+        assert rest.succeeded, rest.output[-2000:]
+        began = warehouse.value("select now()")
+        patch.setenv("INSIGHTS_WAREHOUSE_URL", warehouse.etl_url)
+        command = CliRunner().invoke(commands, ["reconcile", "--as-of", str(SAMPLE_AS_OF)])
+        status = CliRunner().invoke(commands, ["status"])
+        yield Reconciled(warehouse, tasks, before, relations, report, began, command, status)
 
 
 def test_a_load_counts_late_events_and_comments(reconciled: Reconciled) -> None:
@@ -103,14 +124,15 @@ def test_a_load_takes_in_late_rows(reconciled: Reconciled) -> None:
 def test_reconciliation_reports_exactly_what_the_loads_missed(reconciled: Reconciled) -> None:
     task, _ = reconciled.tasks[3]
     organization = reconciled.warehouse.value("select organization_id from tasks where id = %s", task)
-    assert reconciled.reports[0] == {"dim_tasks": Written(1, [f"{organization}, {task}"])}
+    assert reconciled.report == {"dim_tasks": Written(1, [f"{organization}, {task}"])}
     # What cannot be loaded is rejected all the same.
     rejects = "select reject_reason from insights_ops.rejects where source_id = %s"
     assert reconciled.warehouse.rows(rejects, uid("repaired")) == [("unknown_status",)]
 
 
 def test_reconciliation_reports_nothing_when_nothing_was_missed(reconciled: Reconciled) -> None:
-    assert reconciled.reports[1] == {}
+    assert reconciled.command.exit_code == 0, reconciled.command.output
+    assert reconciled.command.output.startswith("No row was missed.\n")
 
 
 def test_reconciliation_leaves_every_relation_in_its_place(reconciled: Reconciled) -> None:
@@ -119,8 +141,14 @@ def test_reconciliation_leaves_every_relation_in_its_place(reconciled: Reconcile
     assert {*incremental(), *snapshots()} <= set(after)
 
 
-def test_after_a_reconciliation_every_data_test_passes(reconciled: Reconciled) -> None:
-    assert reconciled.build.succeeded, reconciled.build.output[-2000:]
+def test_the_command_then_passes_every_data_test_and_says_how_long_it_took_and_status_when(
+    reconciled: Reconciled,
+) -> None:
+    tests = len(nodes("test"))
+    assert f"{tests} data tests passed over all rows, in " in reconciled.command.output
+    query = "select count(*), min(recounted_at) > %s from insights_ops.test_results"
+    assert reconciled.warehouse.rows(query, reconciled.began) == [(tests, True)]
+    assert "each passed over all rows since 20" in reconciled.status.output
 
 
 def test_the_key_of_facts_and_dimensions_begins_with_the_id(reconciled: Reconciled) -> None:
