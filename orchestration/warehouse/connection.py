@@ -169,7 +169,8 @@ def child_environment(url: str | None, extra: Mapping[str, str]) -> dict[str, st
     if url:
         inherited = {k: v for k, v in inherited.items() if k not in VARIABLES.values()}
         inherited |= connection_variables(url)
-    return _pinned(inherited) | {"DO_NOT_TRACK": "1"} | dict(extra)
+    # psycopg2 reads dates of this style only, and sets it only at the start of a session, which dbt's nodes share.
+    return _pinned(inherited) | {"DO_NOT_TRACK": "1", "PGDATESTYLE": DATE_STYLE} | dict(extra)
 
 
 def connection_variables(url: str) -> dict[str, str]:

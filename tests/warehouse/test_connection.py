@@ -93,7 +93,7 @@ def test_a_child_gets_the_variables_that_libpq_used_for_the_url_and_no_others(
 ) -> None:
     elsewhere = {"PGUSER": "of another server", "PGDATABASE": "of another server", "PGHOST": "/of/another/server"}
     used = {"PGPASSWORD": "for this server", "PGSSLMODE": "disable"}
-    for name, value in (elsewhere | used).items():
+    for name, value in (elsewhere | used | {"PGDATESTYLE": "SQL, DMY"}).items():
         monkeypatch.setenv(name, value)
     secret = [variable.name for variable in VARIABLES if variable.is_secret]
     assert {"INSIGHTS_EXPORT_KEY", "INSIGHTS_BACKUP_KEY", "AIRFLOW__CORE__FERNET_KEY"} <= set(secret)
@@ -105,6 +105,8 @@ def test_a_child_gets_the_variables_that_libpq_used_for_the_url_and_no_others(
     assert not {environment[name] for name in elsewhere} & set(elsewhere.values())
     assert {name: environment[name] for name in used} == used
     assert (environment["PGUSER"], environment["INSIGHTS_ENV"]) == ("postgres", "dev")
+    # A session that dbt's nodes share would go back to the style of the variable, in which dbt misreads dates.
+    assert environment["PGDATESTYLE"] == "ISO, MDY"
     # A value of the URL takes precedence over the variable.
     separator = "&" if "?" in database else "?"
     assert child_environment(f"{database}{separator}sslmode=allow", {})["PGSSLMODE"] == "allow"
