@@ -9,11 +9,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from support import in_process
 from support.contents import contents, incremental, rebuilt, reports, reviews, row_of
 from support.plain_dbt import libpq_variables, plain_dbt
 from support.policy import manifest, nodes
 from support.upgrades.dumps import dump
-from support.warehouse import Warehouse, disposable_copy
+from support.warehouse import NO_TESTS, Warehouse, disposable_copy
 
 from orchestration.config.files import Settings
 from orchestration.errors import InsightsError, MisconfiguredError
@@ -23,8 +24,6 @@ from orchestration.warehouse.init import InitReport, initialize
 from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
-
-NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 
 
 def _init(warehouse: Warehouse, url: str | None = None, *, move_aside: bool = False) -> InitReport:
@@ -85,7 +84,7 @@ def test_an_owner_with_createrole_may(operational: Warehouse, ordinary_user: str
         " loop execute format('alter table %s owner to ordinary_user', t); end loop; end $$"
     )
     _init(operational, operational.postgres.url(operational.name, ordinary_user))
-    assert operational.build("--select", "dim_roles", "+dim_roles", *NO_TESTS).succeeded
+    assert operational.build("--select", "+dim_roles", *NO_TESTS).succeeded
     # Again, over relations that are the ETL role's by now.
     _init(operational, operational.postgres.url(operational.name, ordinary_user))
 
@@ -192,24 +191,23 @@ def test_foreign_relations_are_moved_aside_with_every_row_any_number_of_times(op
 def test_plain_dbt_refuses_foreign_relations_before_anything_is_built(operational: Warehouse) -> None:
     _init(operational)
     operational.execute(FOREIGN)
-    result = plain_dbt(libpq_variables(operational.postgres, operational.name, "orgo_insights_etl"), "build")
-    assert not result.succeeded
-    assert REFUSAL in result.output
-    assert "insights init --move-aside" in result.output
+    succeeded, output = in_process.run(operational.settings, ["build"], operational.etl_url, {})
+    assert not succeeded
+    assert REFUSAL in output
+    assert "insights init --move-aside" in output
     assert _relations(operational, "insights_staging", "insights_snapshots") == []
     assert operational.value("select count(*) from insights_ops.load_log") == 0
 
 
 def test_an_unprepared_database_is_an_error_that_names_the_command(operational: Warehouse) -> None:
-    variables = libpq_variables(operational.postgres, operational.name, "postgres")
-    result = plain_dbt(variables, "build")
-    assert not result.succeeded
-    assert "insights init" in result.output
+    succeeded, output = in_process.run(operational.settings, ["build"], operational.admin_url, {})
+    assert not succeeded
+    assert "insights init" in output
     # The schemas alone, made by hand, are not enough either.
     operational.execute("".join(f"create schema {schema};" for schema in (*BUILT_SCHEMAS, "insights_ops")))
-    result = plain_dbt(variables, "build")
-    assert not result.succeeded
-    assert "This database is not prepared. Run first: insights init" in result.output
+    succeeded, output = in_process.run(operational.settings, ["build"], operational.admin_url, {})
+    assert not succeeded
+    assert "This database is not prepared. Run first: insights init" in output
     assert _relations(operational, *BUILT_SCHEMAS, "insights_ops") == []
     with pytest.raises(InsightsError, match=r"This database is not prepared.*\. Run first: insights init"):
         Warehouse(operational.name, _AsSuperuser(operational.postgres), operational.settings).build()  # type: ignore[arg-type]
@@ -225,13 +223,16 @@ class _AsSuperuser:
         return self._postgres.url(database, "postgres")
 
 
-def test_plain_dbt_builds_the_same_rows_as_insights_build(prepared: Warehouse, built: Warehouse) -> None:
-    variables = libpq_variables(prepared.postgres, prepared.name, "orgo_insights_etl")
-    # A user whose time zone and date style differ from the warehouse's.
-    variables |= {"PGTZ": "Pacific/Auckland", "PGDATESTYLE": "SQL, DMY"}
-    result = plain_dbt(variables, "build", "--exclude-resource-type", "test", "--vars", "{as_of: 2026-01-01}")
+# A user whose time zone and date style differ from the warehouse's.
+ELSEWHERE = {"PGTZ": "Pacific/Auckland", "PGDATESTYLE": "SQL, DMY"}
+
+
+def test_plain_dbt_builds_the_same_rows_as_insights_build(
+    prepared: Warehouse, built: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = libpq_variables(prepared.postgres, prepared.name, "orgo_insights_etl") | ELSEWHERE
+    result = plain_dbt(variables, "build", *NO_TESTS, "--vars", "{as_of: 2026-01-01}")
     assert result.succeeded, result.output[-2000:]
-    assert f" {len(manifest()['unit_tests'])} unit tests" in result.output
     relations = (*incremental(), *rebuilt(), *reviews())
     seeds = {f"{node['schema']}.{node['name']}" for node in nodes("seed")}
     stored = {name for name in (*relations, *reports(), *seeds) if name.startswith("insights.")}
@@ -240,19 +241,27 @@ def test_plain_dbt_builds_the_same_rows_as_insights_build(prepared: Warehouse, b
         by_plain_dbt = contents(prepared, relation, row_of(relation))
         assert by_plain_dbt == contents(built, relation, row_of(relation))
         assert by_plain_dbt
+    # A plain `dbt build` runs the unit tests too, as these do: with libpq's variables and without the writer lock.
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    command = ["test", "--select", "test_type:unit"]
+    succeeded, output = in_process.run(prepared.settings, command, prepared.etl_url, {"as_of": "2026-01-01"})
+    assert succeeded, output[-2000:]
+    assert f" {len(manifest()['unit_tests'])} unit tests" in output, output[-2000:]
+    assert " ERROR=0 SKIP=0 " in output, output[-2000:]
 
 
 def test_init_lets_the_etl_role_replace_what_a_superuser_built(prepared: Warehouse) -> None:
-    built = plain_dbt(libpq_variables(prepared.postgres, prepared.name, "postgres"), "run", "--select", "stg_roles")
-    assert built.succeeded, built.output[-2000:]
+    succeeded, output = in_process.run(prepared.settings, ["run", "--select", "stg_roles"], prepared.admin_url, {})
+    assert succeeded, output[-2000:]
     owners = (
         "select distinct proowner::regrole::text from pg_proc"
         " where pronamespace = 'insights_staging'::regnamespace and proname like 'read\\_%%'"
     )
     assert prepared.rows(owners) == [("postgres",)]
-    refused = prepared.build("--select", "stg_roles")
+    refused = prepared.build("--select", "stg_roles", *NO_TESTS)
     assert "must be owner of function" in refused.output
     _init(prepared)
     assert prepared.rows(owners) == [("orgo_insights_etl",)]
-    load = prepared.build("--select", "stg_roles")
+    load = prepared.build("--select", "stg_roles", *NO_TESTS)
     assert load.succeeded, load.output

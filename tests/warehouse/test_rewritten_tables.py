@@ -13,6 +13,8 @@ CHANGES = """
     where id = (select min(role_id::text)::uuid from insights.dim_roles);
     delete from entity_labels where id = (select min(id::text)::uuid from entity_labels);
 """
+# The histories between the source and dimensions.
+HISTORIES = ("roles_history", "labels_history", "organizations_history")
 
 
 def _tables() -> list[str]:
@@ -33,13 +35,14 @@ def _versions(warehouse: Warehouse, table: str) -> dict[str, tuple[str, str]]:
 def test_a_build_writes_the_rows_that_differ(built: Warehouse) -> None:
     tables = _tables()
     assert {"insights.dim_dates", "insights.dim_roles", "insights.bridge_entity_labels"} <= set(tables)
-    assert built.build(*NO_TESTS).succeeded  # some findings of the first build are of the first build only
+    selected = ("--select", *(table.split(".")[1] for table in tables), *HISTORIES, *NO_TESTS)
+    assert built.build(*selected).succeeded  # some findings of the first build are of the first build only
     first = {table: _versions(built, table) for table in tables}
-    assert built.build(*NO_TESTS).succeeded
+    assert built.build(*selected).succeeded
     second = {table: _versions(built, table) for table in tables}
     assert second == first
     built.execute(CHANGES)
-    assert built.build(*NO_TESTS).succeeded
+    assert built.build(*selected).succeeded
     third = {table: _versions(built, table) for table in tables}
     changed = {
         table: (first[table].keys() - third[table].keys(), third[table].keys() - first[table].keys())

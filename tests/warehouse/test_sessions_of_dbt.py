@@ -29,6 +29,8 @@ FIND = """
 """
 
 SCHEMAS = 5  # of the warehouse
+# Many more models than threads, and some of each schema.
+MANY = ["staging", "labels_history", "personal_persons", "rejects", "dim_dates", "dim_roles", "dim_organizations"]
 SESSIONS = """
     select (select count(*) from pg_stat_activity where datname = current_database()), sessions
     from pg_stat_database where datname = current_database()
@@ -99,9 +101,9 @@ def test_the_sessions_of_a_load_do_not_grow_with_its_nodes(built: Warehouse) -> 
                 time.sleep(0.05)
 
         found = [ended()]
-        for selected in (("--select", "stg_roles"), ()):
-            assert built.build(*selected, *NO_TESTS).succeeded
+        for selected in (["stg_roles"], MANY):
+            assert built.build("--select", *selected, *NO_TESTS).succeeded
             found.append(ended())
-    one_model, all_models = (after - before for before, after in pairwise(found))
+    one_model, many_models = (after - before for before, after in pairwise(found))
     # A session for each further thread, and for the relations of each further schema.
-    assert all_models - one_model <= built.settings.insights.etl.concurrency + SCHEMAS, found
+    assert many_models - one_model <= built.settings.insights.etl.concurrency + SCHEMAS, found
