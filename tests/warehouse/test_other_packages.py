@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.neighbor import RELATIONS, write_package
+from support.packages.neighbor import RELATIONS, write_package
 from support.plain_dbt import libpq_variables
 from support.recipes import Copy
 from support.warehouse import Warehouse, disposable_copy
@@ -54,7 +54,7 @@ def neighbored(
         plain = libpq_variables(postgres, warehouse.name, "orgo_insights_etl")
         plain |= {"DBT_TARGET_PATH": str(copy.work / "plain")}
         path = f"{copy.project}{os.pathsep}{copy.project / 'tests'}"
-        program = ("python", "-m", "support.neighbor_read")
+        program = ("python", "-m", "support.packages.neighbor_read")
         read = copy.run(*program, warehouse.etl_url, json.dumps(plain), AS_OF, *names, PYTHONPATH=path)
         found = json.loads(read.splitlines()[-1])
         yield Neighbored(copy, warehouse, plain, found.pop("listed"), found)

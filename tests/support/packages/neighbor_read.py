@@ -1,4 +1,4 @@
-"""Reads a copy of the project with another package once for a whole test: `python -m support.neighbor_read`."""
+"""Reads a copy of the project with another package once: `python -m support.packages.neighbor_read`."""
 
 from __future__ import annotations
 
