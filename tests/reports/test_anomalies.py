@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from support.warehouse import Warehouse
@@ -15,64 +18,68 @@ pytestmark = pytest.mark.services
 
 COUNTS = "insights_staging.int_daily_counts"
 LAST = SAMPLE_AS_OF - timedelta(days=1)
-# One organization of nine weeks: 40 tasks on weekdays, 25 at weekends. A fifth has no deadline, all have a domain.
+# An organization of nine weeks: 40 tasks on weekdays, 25 at weekends. A fifth has no deadline, all have a domain.
 USUAL = f"""
-    delete from {COUNTS};
     insert into {COUNTS} (organization_id, day, is_judged, task_count, without_domain_count, without_deadline_count)
-    select '00000000-0000-0000-0000-0000000000aa', day, day > date '{LAST}' - 7, usual, 0, usual / 5
+    select '{{organization}}', day, day > date '{LAST}' - 7, usual, 0, usual / 5
     from (
         select day::date, case when extract(isodow from day) > 5 then 25 else 40 end as usual
         from generate_series(date '{LAST}' - 62, date '{LAST}', interval '1 day') as series (day)
-    ) as days
+    ) as days;
+    update {COUNTS} set {{change}} and organization_id = '{{organization}}'
 """
 VOLUME, MISSING = "assert_volume_is_usual", "assert_missing_values_are_usual"
+ON_LAST = f"where day = '{LAST}'"
+# Each is the change of an organization of its own. December 31, 2025 is a Wednesday.
+UNUSUAL = {
+    f"task_count = 19, without_deadline_count = 4 {ON_LAST}": {VOLUME},
+    f"task_count = 81, without_deadline_count = 16 {ON_LAST}": {VOLUME},
+    f"task_count = 0, without_deadline_count = 0 {ON_LAST}": {VOLUME},
+    f"without_deadline_count = 17 {ON_LAST}": {MISSING},
+    f"without_domain_count = 9 {ON_LAST}": {MISSING},
+    # 51 tasks are usual on a Wednesday and more than twice 25 on the Sunday before.
+    f"task_count = 51, without_deadline_count = 10 where day = '{LAST - timedelta(days=3)}'": {VOLUME},
+}
+OTHERS = (
+    f"task_count = task_count {ON_LAST}",
+    # Half of 40 and twice 40 are still usual.
+    f"task_count = 20, without_deadline_count = 4 {ON_LAST}",
+    f"task_count = 80, without_deadline_count = 16 {ON_LAST}",
+    # A fifth lacks a deadline: 16 of 40 is a fifth more, 17 is beyond.
+    f"without_deadline_count = 16 {ON_LAST}",
+    f"task_count = 51, without_deadline_count = 10 {ON_LAST}",
+    # Days that are older than a week were judged before; an organization with few tasks is not judged.
+    f"task_count = 0, without_deadline_count = 0 where day = '{LAST - timedelta(days=8)}'",
+    f"task_count = case when day = '{LAST}' then 0 else 19 end, without_deadline_count = 0 where true",
+)
+ORGANIZATIONS = {change: UUID(int=number) for number, change in enumerate((*UNUSUAL, *OTHERS), 1)}
 
 
-def _warned(warehouse: Warehouse) -> set[str]:
-    result = warehouse.build("--select", VOLUME, MISSING, "--write-json", command="test")
+def _warned(warehouse: Warehouse) -> dict[UUID, set[str]]:
+    """Return the tests that warn, by organization; a test's status says whether it names any."""
+    result = warehouse.build("--select", VOLUME, MISSING, command="test")
     assert result.succeeded, result.output  # an anomaly is a warning
-    found = warehouse.rows(
-        "select test_name, status from insights_ops.test_results where test_name = any(%s)", [VOLUME, MISSING]
+    statuses = dict(
+        warehouse.rows(
+            "select test_name, status from insights_ops.test_results where test_name = any(%s)", [VOLUME, MISSING]
+        )
     )
-    assert len(found) == 2 and {status for _name, status in found} <= {"pass", "warn"}
-    return {name for name, status in found if status == "warn"}
+    found: dict[UUID, set[str]] = {}
+    for name in (VOLUME, MISSING):
+        (compiled,) = Path(os.environ["DBT_TARGET_PATH"]).glob(f"compiled/**/{name}.sql")
+        rows = warehouse.rows(f"select organization_id from ({compiled.read_text('utf-8')}) as found")
+        assert statuses[name] == ("warn" if rows else "pass")
+        for (organization,) in rows:
+            found.setdefault(organization, set()).add(name)
+    return found
 
 
-@pytest.mark.parametrize(
-    ("change", "warned"),
-    [
-        ("task_count = task_count", set()),
-        # December 31, 2025 is a Wednesday. Half of 40 and twice 40 are still usual.
-        ("task_count = 20, without_deadline_count = 4", set()),
-        ("task_count = 80, without_deadline_count = 16", set()),
-        ("task_count = 19, without_deadline_count = 4", {VOLUME}),
-        ("task_count = 81, without_deadline_count = 16", {VOLUME}),
-        ("task_count = 0, without_deadline_count = 0", {VOLUME}),
-        # A fifth lacks a deadline: 16 of 40 is a fifth more, 17 is beyond.
-        ("without_deadline_count = 16", set()),
-        ("without_deadline_count = 17", {MISSING}),
-        ("without_domain_count = 9", {MISSING}),
-    ],
-)
-def test_a_day_beyond_the_band_of_its_weekday_is_a_warning(built: Warehouse, change: str, warned: set[str]) -> None:
-    built.execute(f"{USUAL}; update {COUNTS} set {change} where day = '{LAST}'")
-    assert _warned(built) == warned
-
-
-@pytest.mark.parametrize(
-    ("change", "warned"),
-    [
-        # 51 tasks are usual on a Wednesday and more than twice 25 on the Sunday before.
-        (f"task_count = 51, without_deadline_count = 10 where day = '{LAST - timedelta(days=3)}'", {VOLUME}),
-        (f"task_count = 51, without_deadline_count = 10 where day = '{LAST}'", set()),
-        # Days that are older than a week were judged before; an organization with few tasks is not judged.
-        (f"task_count = 0, without_deadline_count = 0 where day = '{LAST - timedelta(days=8)}'", set()),
-        (f"task_count = case when day = '{LAST}' then 0 else 19 end, without_deadline_count = 0", set()),
-    ],
-)
-def test_weekday_age_and_size_decide_what_is_judged(built: Warehouse, change: str, warned: set[str]) -> None:
-    built.execute(f"{USUAL}; update {COUNTS} set {change}")
-    assert _warned(built) == warned
+def test_days_beyond_the_band_of_their_weekday_are_warnings(built: Warehouse) -> None:
+    built.execute(f"delete from {COUNTS}")
+    for changes, warned in ((OTHERS, {}), (UNUSUAL, UNUSUAL)):
+        for change in changes:
+            built.execute(USUAL.format(organization=ORGANIZATIONS[change], change=change))
+        assert _warned(built) == {ORGANIZATIONS[change]: tests for change, tests in warned.items()}
 
 
 def test_the_daily_counts_are_those_of_the_tasks(built: Warehouse) -> None:
