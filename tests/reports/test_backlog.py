@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support import reports_by_hand as by_hand
+from support.operational_rows import Row
 from support.reports.statuses_by_hand import backlog
 from support.warehouse import DbtResult, Warehouse
 
@@ -22,6 +23,7 @@ from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
+Source = dict[str, list[Row]]  # the rows of the operational tables
 CUTOFF = date(2024, 1, 2)  # 730 days before 2026-01-01
 DAYS = 730
 SUBJECT = "organization_id, domain, severity, visibility"
@@ -79,10 +81,15 @@ def warehouse(postgres: LocalPostgres, settings: Settings, built_sample: str) ->
     return warehouse
 
 
-def _tasks(warehouse: Warehouse, horizon: date, cutoff: date | None = None) -> list[by_hand.Task]:
+def _source(warehouse: Warehouse) -> Source:
     with connect(warehouse.admin_url) as connection:
-        first = cutoff or horizon - timedelta(days=DAYS)
-        return by_hand.read_tasks(connection, warehouse.settings, horizon, first)
+        return by_hand.read_rows(connection)
+
+
+@pytest.fixture(scope="module")
+def sample(warehouse: Warehouse) -> Source:
+    """Return the operational rows of the sample, before any test changes them."""
+    return _source(warehouse)
 
 
 def _stored(warehouse: Warehouse, horizon: date) -> dict[tuple[Any, ...], int]:
@@ -92,9 +99,9 @@ def _stored(warehouse: Warehouse, horizon: date) -> dict[tuple[Any, ...], int]:
     return {row[:6]: row[6] for row in warehouse.rows(DAYS_OF_SPANS.format(last=last))}
 
 
-def _check(warehouse: Warehouse, horizon: date) -> list[by_hand.Task]:
+def _check(warehouse: Warehouse, source: Source, horizon: date) -> list[by_hand.Task]:
     """Compare statuses, reopenings and the backlog with plain Python; returns the tasks."""
-    tasks = _tasks(warehouse, horizon)
+    tasks = by_hand.tasks_of(source, warehouse.settings, horizon, horizon - timedelta(days=DAYS))
     statuses = warehouse.rows(
         "select task_id, status, started_at, ended_at, is_reopening from insights.fact_task_statuses"
         " order by task_id, status_number"
@@ -119,13 +126,16 @@ def _test(warehouse: Warehouse, as_of: date, *, recounts: bool = True) -> DbtRes
     return warehouse.build("--select", *TESTS, command="test", as_of=as_of, recounts=recounts)
 
 
-def _load(warehouse: Warehouse, as_of: date) -> set[tuple[Any, ...]]:
-    """Load, run the tests of these models, and return the subjects with spans that differ from those before."""
+def _counted_by_a_build(warehouse: Warehouse, as_of: date) -> set[tuple[Any, ...]]:
+    """Build, and return the subjects with spans that differ from those before."""
     former = set(warehouse.rows(SPANS))
     _build(warehouse, as_of)
-    checked = _test(warehouse, as_of)
-    assert checked.succeeded, checked.output[-3000:]
     return {row[:4] for row in former ^ set(warehouse.rows(SPANS))}
+
+
+def _passes(warehouse: Warehouse, as_of: date) -> None:
+    done = _test(warehouse, as_of)
+    assert done.succeeded, done.output[-3000:]
 
 
 def _subjects(warehouse: Warehouse, tasks: str) -> set[tuple[Any, ...]]:
@@ -137,8 +147,8 @@ def _subjects(warehouse: Warehouse, tasks: str) -> set[tuple[Any, ...]]:
     )
 
 
-def test_the_sample_agrees(warehouse: Warehouse) -> None:
-    tasks = _check(warehouse, SAMPLE_AS_OF)
+def test_the_sample_agrees(warehouse: Warehouse, sample: Source) -> None:
+    tasks = _check(warehouse, sample, SAMPLE_AS_OF)
     assert sum(len(task.statuses) for task in tasks) > 2 * len(tasks)
     bands = dict(warehouse.rows("select age_band, sum(open_count) from insights.report_task_backlog group by 1"))
     is_open = "closed_at is null or closed_at >= '2026-01-01 00:00+00'"
@@ -152,7 +162,8 @@ def test_each_change_is_counted_and_costs_its_subjects(warehouse: Warehouse) -> 
     versions = "select ctid::text, xmin::text from insights.{} order by 1"
     day = SAMPLE_AS_OF
     before = [warehouse.rows(versions.format(name)) for name in ("report_task_backlog", "fact_task_statuses")]
-    assert _load(warehouse, day) == set()
+    assert _counted_by_a_build(warehouse, day) == set()
+    _passes(warehouse, day)
     assert [warehouse.rows(versions.format(n)) for n in ("report_task_backlog", "fact_task_statuses")] == before
 
     # Late events: one reopens a task and arrives twice; two reopened another task and closed it again.
@@ -163,28 +174,23 @@ def test_each_change_is_counted_and_costs_its_subjects(warehouse: Warehouse) -> 
         (2, "COMPLETED", "IN_PROGRESS", "2025-12-21 10:00+00"),
     ):
         warehouse.execute(EVENT.format(n=n, old=old, new=new, at=at))
-    warehouse.execute(
-        "update tasks set status = 'IN_PROGRESS', closed_at = null, updated_at = '2025-12-31 20:00+00'"
-        " where id = (select task_id from public.chosen where n = 1)"
-    )
-    changed = _subjects(warehouse, "select task_id from public.chosen where n <= 2")
-    assert _load(warehouse, day) == changed
-    reopened = "select reopened_count from insights.fact_tasks inner join public.chosen using (task_id) where n = {}"
-    assert warehouse.value(reopened.format(1)) >= 1
-    assert warehouse.value(reopened.format(2)) >= 1
-    _check(warehouse, day)
-
     # A severity that changes: the subject that the task leaves is counted again, and the one that it comes to.
     left = _subjects(warehouse, "select task_id from public.chosen where n = 3")
     warehouse.execute(
+        "update tasks set status = 'IN_PROGRESS', closed_at = null, updated_at = '2025-12-31 20:00+00'"
+        " where id = (select task_id from public.chosen where n = 1);"
         "update tasks set severity = 'CRITICAL', updated_at = '2025-12-31 20:00+00'"
         " where id = (select task_id from public.chosen where n = 3)"
     )
-    former = set(warehouse.rows(SPANS))
-    _build(warehouse, day)
-    counted = {row[:4] for row in former ^ set(warehouse.rows(SPANS))}
-    assert counted == left | _subjects(warehouse, "select task_id from public.chosen where n = 3")
-    _check(warehouse, day)
+    counted = _counted_by_a_build(warehouse, day)
+    came_to = _subjects(warehouse, "select task_id from public.chosen where n = 3")
+    assert not left & came_to
+    assert counted == left | came_to | _subjects(warehouse, "select task_id from public.chosen where n <= 2")
+    reopened = "select reopened_count from insights.fact_tasks inner join public.chosen using (task_id) where n = {}"
+    assert warehouse.value(reopened.format(1)) >= 1
+    assert warehouse.value(reopened.format(2)) >= 1
+    source = _source(warehouse)
+    _check(warehouse, source, day)
 
     # The nightly test looks at the days on which the statuses of written tasks begin, in the subjects of these tasks.
     warehouse.execute(MISCOUNT.format("+"))
@@ -195,15 +201,15 @@ def test_each_change_is_counted_and_costs_its_subjects(warehouse: Warehouse) -> 
     # Days pass: new days are added to every subject, and tasks leave at the cutoff, in each of their days.
     for days in (1, 4):
         day = SAMPLE_AS_OF + timedelta(days=days)
-        _load(warehouse, day)
-        _check(warehouse, day)
+        _build(warehouse, day)
+        _check(warehouse, source, day)
+    _passes(warehouse, day)
 
 
 def test_tasks_that_a_purge_took_before_they_were_counted_out_leave_every_day(
-    postgres: LocalPostgres, settings: Settings, built_sample: str
+    postgres: LocalPostgres, settings: Settings, built_sample: str, sample: Source
 ) -> None:
     warehouse = Warehouse.copy_of(built_sample, "purged_backlog", postgres, settings)
-    _load(warehouse, SAMPLE_AS_OF)
     # The purge of a later day takes tasks that the report counts as open; then loads of earlier days follow.
     cutoff = CUTOFF + timedelta(days=300)
     waiting = "select count(*) from insights.dim_tasks where created_at < %s and closed_at is null"
@@ -211,10 +217,11 @@ def test_tasks_that_a_purge_took_before_they_were_counted_out_leave_every_day(
     with connect(warehouse.etl_url, autocommit=True) as connection:
         purge(Database(settings, connection), load_plan(settings), cutoff + timedelta(days=DAYS))
     assert warehouse.value(waiting, cutoff) == 0
+    expected = backlog(by_hand.tasks_of(sample, settings, SAMPLE_AS_OF, cutoff), cutoff, SAMPLE_AS_OF)
     for as_of in (SAMPLE_AS_OF, SAMPLE_AS_OF - timedelta(days=3)):
-        _load(warehouse, as_of)
-        tasks = _tasks(warehouse, SAMPLE_AS_OF, cutoff)
-        assert _stored(warehouse, SAMPLE_AS_OF) == backlog(tasks, cutoff, SAMPLE_AS_OF)
+        _build(warehouse, as_of)
+        assert _stored(warehouse, SAMPLE_AS_OF) == expected
+    _passes(warehouse, as_of)
 
 
 def test_a_stored_task_that_the_source_lost_has_its_statuses_in_a_first_build(

@@ -56,10 +56,19 @@ class Task:
 
 def read_tasks(connection: psycopg.Connection, settings: Settings, horizon: date, cutoff: date) -> list[Task]:
     """Return the tasks of fact_tasks as of `horizon`, created on `cutoff` or later."""
-    rows = {
+    return tasks_of(read_rows(connection), settings, horizon, cutoff)
+
+
+def read_rows(connection: psycopg.Connection) -> dict[str, list[Row]]:
+    """Return the rows of the operational tables that decide what tasks are; reading them is half of the work."""
+    return {
         name: connection.cursor(row_factory=dict_row).execute(f"select * from {name}").fetchall()  # noqa: S608
         for name in TABLES
     }
+
+
+def tasks_of(rows: dict[str, list[Row]], settings: Settings, horizon: date, cutoff: date) -> list[Task]:
+    """Return the tasks of fact_tasks as of `horizon`, created on `cutoff` or later, from the rows of the tables."""
     persons = {p["id"]: p for p in rows["person_profiles"]}
     profiles = {p["organization_id"]: p["profile_code"] for p in rows["organization_profiles"]}
     end, start = _midnight(horizon), _midnight(cutoff)
