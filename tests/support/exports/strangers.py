@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from support.dashboards.dashboard_scenario import open_reader
 from support.exports.exporting import CLUB, HOSPITAL, STORES, ExportSession
-from support.warehouse import Warehouse
+from support.warehouse import NO_TESTS, Warehouse
 
 from orchestration.config.tokens import Visibility
 from orchestration.dashboards.question import Asked
@@ -18,12 +19,20 @@ PATTERNS = ("patterns_weekly", "patterns_monthly", "patterns_yearly")
 CELLS = ("monthly_task_totals", "monthly_case_totals", "monthly_checkin_totals")
 EXPORTS = (*PATTERNS, "tasks", "cases", "trends_monthly", *CELLS)
 
+# What exports and dashboards read, with all that it is made of.
+READ = ("--select", "+exposure:*", *NO_TESTS)
+# The visibilities that a reader of each organization may see.
+Seen = Mapping[str, tuple[Visibility, ...]]
+
 # The rows of the marts that are stricter, deleted from the operational tables with what belongs to them.
 _STRICTER = {
-    "tasks": "select array_agg(task_id) from insights.fact_tasks where visibility <> all(%s)",
-    "cases": "select array_agg(case_id) from insights.fact_cases where visibility <> all(%s)",
-    "checkins": "select array_agg(checkin_id) from insights.fact_wellbeing_checkins where visibility <> all(%s)",
+    "tasks": "select task_id from insights.fact_tasks",
+    "cases": "select case_id from insights.fact_cases",
+    "checkins": "select checkin_id from insights.fact_wellbeing_checkins",
 }
+_OF_AN_ORGANIZATION = (
+    " where organization_id = (select id from organizations where slug = %s) and visibility <> all(%s)"
+)
 _REMOVE = (
     "delete from public.wellbeing_checkins where id = any(%(checkins)s)",
     "update public.wellbeing_checkins set related_task_id = null where related_task_id = any(%(tasks)s)",
@@ -37,19 +46,31 @@ _REMOVE = (
 )
 
 
-def remove_stricter(source: Warehouse, built: Warehouse, visible: tuple[Visibility, ...]) -> int:
+def everywhere(visible: tuple[Visibility, ...]) -> Seen:
+    """Return the same visibilities for every organization."""
+    return dict.fromkeys(ORGANIZATIONS, visible)
+
+
+def remove_stricter(source: Warehouse, built: Warehouse, seen: Seen) -> int:
     """Delete from `source` the rows that are stricter in the marts of `built`; return how many of them are tasks."""
-    stricter = {name: built.value(query, list(visible)) or [] for name, query in _STRICTER.items()}
+    stricter = {
+        name: [
+            key
+            for slug, visible in seen.items()
+            for (key,) in built.rows(query + _OF_AN_ORGANIZATION, slug, [*visible])
+        ]
+        for name, query in _STRICTER.items()
+    }
     with connect(source.admin_url) as connection:
         for statement in _REMOVE:
             connection.execute(statement, stricter)
     return len(stricter["tasks"])
 
 
-def exported(session: ExportSession, visible: tuple[Visibility, ...]) -> dict[str, list[str]]:
-    """Return the rows of every export of all organizations with these visibilities, without the moments of loads."""
+def exported(session: ExportSession, seen: Seen) -> dict[str, list[str]]:
+    """Return the rows of every export of these organizations with their visibilities, without the moments of loads."""
     found: dict[str, list[str]] = {}
-    for organization in ORGANIZATIONS:
+    for organization, visible in seen.items():
         given: dict[str, Any] = {"organization": organization, "user": session.user(organization)}
         for name in EXPORTS:
             rows = session.rows(name, file_format="jsonl", **given)
@@ -61,11 +82,11 @@ def exported(session: ExportSession, visible: tuple[Visibility, ...]) -> dict[st
     return found
 
 
-def shown(warehouse: Warehouse, visible: tuple[Visibility, ...]) -> dict[str, list[str]]:
-    """Return the rows of every panel of every dashboard of all organizations, to a reader of these visibilities."""
+def shown(warehouse: Warehouse, seen: Seen) -> dict[str, list[str]]:
+    """Return the rows of every panel of every dashboard of each organization, to a reader of its visibilities."""
     reader = open_reader(warehouse)
     found: dict[str, list[str]] = {}
-    for organization in ORGANIZATIONS:
+    for organization, visible in seen.items():
         for name in reader.dashboards:
             answer = reader.ask(Asked(name, organization, visible), ["nurse", "auditor"])
             for panel, content in json.loads(answer.entry.body).items():
