@@ -38,6 +38,7 @@ class ExportRole:
 
     session: ExportSession
     url: str
+    connection: psycopg.Connection
 
     @property
     def warehouse(self) -> Warehouse:
@@ -47,8 +48,8 @@ class ExportRole:
     def refuses(self, statement: str, parameters: Any = None) -> bool:
         """Return whether the database refuses a statement for lack of a privilege; it is rolled back."""
         try:
-            with connect_as(self.url) as connection, connection.transaction(force_rollback=True):
-                connection.execute(statement, parameters)
+            with self.connection.transaction(force_rollback=True):
+                self.connection.execute(statement, parameters)
         except psycopg.errors.InsufficientPrivilege:
             return True
         return False
@@ -74,7 +75,8 @@ def role(known_key: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     url = known_key.postgres.url(known_key.name, "orgo_insights_export")
     monkeypatch.delenv("INSIGHTS_WAREHOUSE_URL")
     monkeypatch.setenv("INSIGHTS_EXPORT_WAREHOUSE_URL", url)
-    yield ExportRole(session, url)
+    with connect_as(url) as connection:
+        yield ExportRole(session, url, connection)
 
 
 def _catalog(warehouse: Warehouse, schemas: tuple[str, ...]) -> list[tuple[str, str]]:
