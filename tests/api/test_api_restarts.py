@@ -26,6 +26,11 @@ pytestmark = pytest.mark.services
 
 CLIENTS = 16
 OF_ONE_MART = ("task_volume", "sla_breaches")
+# The marts of these dashboards with what they need, but for the views, which the built sample has.
+LOAD = (
+    *("--select", "+report_task_volume", "+report_sla_breaches", "--exclude", "config.materialized:view"),
+    *NO_TESTS,
+)
 LIMITS: dict[str, Any] = {
     "reports_api__timeout_ms": 1300,
     "reports_api__busy_ms": 250,
@@ -102,7 +107,7 @@ def test_a_load_that_swaps_the_tables(uncached: Api) -> None:
     with ThreadPoolExecutor(CLIENTS) as clients:
         running_clients = [clients.submit(client, number) for number in range(CLIENTS)]
         try:
-            loaded = warehouse.build(*NO_TESTS, as_of=NEXT_DAY)
+            loaded = warehouse.build(*LOAD, as_of=NEXT_DAY)
         finally:
             is_loaded.set()
         for done in running_clients:

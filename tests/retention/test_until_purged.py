@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.retention.purging import run_purge
 from support.small_scenario import NEXT_DAY, TODAY
-from support.warehouse import Warehouse
+from support.warehouse import NO_TESTS, Warehouse
 
 from orchestration.config.files import Settings
 from orchestration.retention.plan import Retained
@@ -41,6 +41,7 @@ CHANGES = f"""
     update cases set severity = 'CRITICAL', updated_at = '{TODAY}+00' from chosen where id = case_id;
     update wellbeing_checkins set score = 1, updated_at = '{TODAY}+00' from chosen where id = checkin_id;
 """  # noqa: S608
+LOADED = ("--select", "+fact_tasks", "+fact_cases", "+fact_wellbeing_checkins", "+dim_tasks", "+dim_cases")
 STORED = """
     select
         (select visibility from insights.dim_tasks join chosen using (task_id)),
@@ -59,5 +60,5 @@ def test_a_row_out_of_retention_is_updated_until_it_is_purged(
     assert built.rows(STORED) == [("RESTRICTED", "RESTRICTED", "CRITICAL", "CRITICAL", 1)]
 
     run_purge(built, settings, plan, NEXT_DAY)
-    assert built.build("--exclude-resource-type", "test", "unit_test", as_of=NEXT_DAY, scan_all=True).succeeded
+    assert built.build(*LOADED, *NO_TESTS, as_of=NEXT_DAY, scan_all=True).succeeded
     assert built.rows(STORED) == [(None,) * 5]

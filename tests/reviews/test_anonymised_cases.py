@@ -34,7 +34,7 @@ def warehouse(postgres: LocalPostgres, settings: Settings, prepared_sample: str)
         "update public.cases set metadata = coalesce(metadata, '{}') || '{\"visibility\": \"ANONYMISED\"}'"
         " where organization_id in (select id from public.organizations order by id limit 2)"
     )
-    done = warehouse.build("--exclude-resource-type", "test", "unit_test")
+    done = warehouse.build(*REVIEWS)
     assert done.succeeded, done.output[-2000:]
     return warehouse
 
@@ -108,7 +108,7 @@ def test_no_case_is_requested_twice_after_an_upgrade_a_second_init_or_a_rebuild(
     with connect(warehouse.admin_url) as connection:
         initialize(connection, warehouse.settings)
     assert warehouse.build(*REVIEWS).succeeded
-    rebuilt = warehouse.build("--full-refresh", "--exclude-resource-type", "test", "unit_test", rebuild=True)
+    rebuilt = warehouse.build("--full-refresh", *REVIEWS, rebuild=True)
     assert rebuilt.succeeded, rebuilt.output[-2000:]
     assert warehouse.rows("select * from insights_ops.secret_keys") == key
     assert sorted(warehouse.rows("select * from insights_ops.review_requests")) == sorted(requests)
