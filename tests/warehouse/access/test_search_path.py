@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from support.hostile.planted import CASTS, TRAPS
 from support.plain_dbt import libpq_variables, plain_dbt
 from support.small_scenario import NEXT_DAY
-from support.warehouse import Warehouse, connect_as
+from support.source.fewer_rows import fewer_rows
+from support.warehouse import NO_TESTS, Warehouse, connect_as
 
 from orchestration.cli import commands
 from orchestration.errors import ConflictError
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.services
 @pytest.fixture
 def trapped(prepared: Warehouse) -> Iterator[Warehouse]:
     """Yield a prepared database in whose `public` an ordinary role has planted functions and operators."""
+    prepared.execute(fewer_rows(8))
     prepared.execute("create role planter login; grant create, usage on schema public to planter")
     # The source has enums, and columns of other types of its owner.
     prepared.execute(
@@ -78,7 +80,7 @@ def test_no_session_calls_what_others_have_planted(
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", trapped.etl_url)
     prepared = CliRunner().invoke(commands, ["init"])
     assert prepared.exit_code == 0, prepared.output
-    for as_of, excluded in ((SAMPLE_AS_OF, ()), (NEXT_DAY, ("--exclude-resource-type", "test", "unit_test"))):
+    for as_of, excluded in ((SAMPLE_AS_OF, ()), (NEXT_DAY, NO_TESTS)):
         load = trapped.build(*excluded, as_of=as_of)
         assert load.succeeded, load.output
     with connect(trapped.etl_url, autocommit=True) as connection:

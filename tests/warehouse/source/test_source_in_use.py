@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from support.contents import contents, difference, from_scratch, incremental, rebuilt, reports, reviews, row_of
-from support.warehouse import Warehouse, connect_as
+from support.warehouse import NO_TESTS, Warehouse, connect_as
 
 from workshop.sample.load import SAMPLE_AS_OF
 
@@ -100,10 +100,10 @@ def test_loads_of_a_source_in_use_end_with_the_numbers_of_a_quiet_one(built: War
     with _writing(built) as writers:
         for _ in range(2):
             before = writers.written
-            load = built.build("--exclude-resource-type", "test")
+            load = built.build(*NO_TESTS)
             assert load.succeeded, load.output[-2000:]
             assert writers.written > before
-    last = built.build()
+    last = built.build(*NO_TESTS)
     assert last.succeeded, last.output[-2000:]
 
     fresh = from_scratch(built, SAMPLE_AS_OF)
