@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
+from functools import cache
 from html.entities import html5
 
 MASK = "***"
@@ -38,6 +39,7 @@ def _without(text: str, secret: str) -> str:
     return "".join(parts) + text[place:]
 
 
+@cache
 def _character(character: str) -> re.Pattern[str]:
     """Return a pattern of one ASCII character in each form in which it may be written; UTF-16 adds a zero byte."""
     code, digits = ord(character), f"{ord(character):02x}"
