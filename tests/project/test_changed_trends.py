@@ -4,18 +4,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
+from itertools import count
 from typing import Any
 
 import pytest
 from support import reports_by_hand as by_hand
-from support.warehouse import Warehouse
+from support.warehouse import Warehouse, disposable_copy
 
+from orchestration.config.files import Settings
 from orchestration.warehouse.connection import connect
 from workshop.sample.load import SAMPLE_AS_OF
+from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
 
+_numbers = count()
 CUTOFF = date(2024, 1, 2)  # 730 days before 2026-01-01
 MONTHS = [date(2024 + n // 12, n % 12 + 1, 1) for n in range(1, 24)]  # begin after the cutoff, ended by 2026-01-01
 GROUP = "month, organization_id, label_base, label_category, domain, location, severity, visibility"
@@ -24,6 +29,8 @@ MEASURES = """
     p90_completion_seconds, deadline_count, missed_count, missed_share
 """
 KEEP_MONTHS: dict[str, Any] = {"aggregated_retention_days": dict.fromkeys(("dev", "staging", "prod", "offline"), 3650)}
+TRENDS = ("int_monthly_trends", "report_monthly_trends")
+FACTS = ("+fact_tasks", "+dim_tasks")
 # Reports that need former rows too.
 FOLLOWERS = ("+report_task_backlog", "report_task_volume", "report_sla_breaches")
 SUBJECT = "organization_id, label_base, label_category, domain"
@@ -36,13 +43,14 @@ OF_TASKS = """
 CHOSEN = """
     select min(task_id::text)::uuid from insights.dim_tasks
     where created_at between '2025-03-01' and '2025-10-31' and case_id is null and label_base is not null
-    group by organization_id, label_base, label_category, type order by count(*) desc, 1 limit 6
+    group by organization_id, label_base, label_category, type order by count(*) desc, 1 limit 7
 """
 CASE = """
     select case_id from insights.dim_tasks
     inner join insights.dim_cases using (organization_id, case_id)
     where dim_tasks.created_at between '2025-03-01' and '2025-10-31' and location is not null order by 1 limit 1
 """
+TYPE = "update tasks set type = '{0}', updated_at = '2025-12-31 20:00+00' where id = '{1}'"
 # Open tasks of earlier months, without a case.
 OPEN = """
     select task_id from insights.dim_tasks
@@ -79,26 +87,40 @@ def _subjects(warehouse: Warehouse, tasks: list[Any], case: Any) -> set[tuple[An
         return set(connection.execute(OF_TASKS, {"tasks": tasks, "case": case}).fetchall())
 
 
+@pytest.fixture(scope="module")
+def trends_of_all_months(postgres: LocalPostgres, settings: Settings, built_sample: str) -> str:
+    """Return the name of a database: the sample with trends of all months, loaded twice. Copy it, never use it."""
+    warehouse = Warehouse.copy_of(built_sample, "trends_of_all_months", postgres, settings)
+    _build(warehouse, *TRENDS)
+    _build(warehouse, "+report_monthly_trends")
+    return warehouse.name
+
+
 @pytest.fixture
-def reported(built: Warehouse) -> Warehouse:
-    """Return the sample with trends of all months."""
-    _build(built, "int_monthly_trends", "report_monthly_trends")
-    return built
+def reported(trends_of_all_months: str, postgres: LocalPostgres, settings: Settings) -> Iterator[Warehouse]:
+    """Yield a copy of the sample with trends of all months, for one test."""
+    name = f"trends_{next(_numbers)}"
+    with disposable_copy(trends_of_all_months, name, postgres, settings) as warehouse:
+        yield warehouse
 
 
 def test_each_kind_of_change_reaches_the_subjects_that_it_left_and_entered(reported: Warehouse) -> None:
-    _build(reported, "+report_monthly_trends")
-    assert reported.rows(RECOMPUTED) == [], "nothing has changed"
-    chosen = [task for (task,) in reported.rows(CHOSEN)]
+    assert reported.rows(RECOMPUTED) == [], "nothing has changed before the second load"
+    *chosen, twice = [task for (task,) in reported.rows(CHOSEN)]
     case = reported.value(CASE)
-    before = _subjects(reported, chosen, case)
+    before, before_twice = _subjects(reported, chosen, case), _subjects(reported, [twice], None)
+    # A task that changed twice is compared with what was counted, not with what was loaded between.
+    reported.execute(TYPE.format("one", twice))
+    _build(reported, *FACTS)
     for statement in CHANGES:
         named = statement.format(*(f"'{entity}'" for entity in (*chosen, case)), at="'2025-12-31 20:00+00'")
         reported.execute(named)
+    reported.execute(TYPE.format("two", twice))
     _build(reported, "+report_monthly_trends")
-    after = _subjects(reported, chosen, case)
+    after, after_twice = _subjects(reported, chosen, case), _subjects(reported, [twice], None)
     assert len(after - before) >= 2  # another type or label, and another organization
-    assert set(reported.rows(RECOMPUTED)) == before | after
+    assert len(before_twice | after_twice) == 2
+    assert set(reported.rows(RECOMPUTED)) == before | after | before_twice | after_twice
     _check_against_a_recount(reported)
 
 
@@ -111,14 +133,20 @@ def test_a_month_that_ends_recomputes_every_subject(reported: Warehouse) -> None
     assert set(reported.rows(RECOMPUTED)) == set(reported.rows(every))
 
 
-def test_what_a_stopped_load_recomputed_is_recomputed_again(reported: Warehouse) -> None:
+def test_what_a_stopped_load_recomputed_and_trends_of_an_unknown_time_are_recomputed(reported: Warehouse) -> None:
     task, other = (task for (task,) in reported.rows(CHOSEN)[:2])
-    reported.execute(f"update tasks set type = 'another', updated_at = '2025-12-31 20:00+00' where id = '{task}'")
+    reported.execute(TYPE.format("another", task))
     _build(reported, "+int_monthly_trends")  # and the report is not built
     reported.execute(f"update tasks set type = 'other', updated_at = '2025-12-31 20:30+00' where id = '{other}'")
-    _build(reported, "+fact_tasks", "+dim_tasks")
+    _build(reported, *FACTS)
     _build(reported, "report_monthly_trends")  # from trends without the second change
-    _build(reported, "+report_monthly_trends")
+    _build(reported, *TRENDS)
+    _check_against_a_recount(reported)
+
+    reported.execute("delete from insights_ops.counted_reports")
+    _build(reported, *TRENDS)
+    every = f"select distinct {SUBJECT} from insights.report_monthly_trends where month >= '2024-02-01'"
+    assert set(reported.rows(RECOMPUTED)) == set(reported.rows(every))
     _check_against_a_recount(reported)
 
 
@@ -134,7 +162,7 @@ def test_news_of_the_month_that_has_not_ended_recompute_no_subject(reported: War
         " 'reactivity_deadline_at', '2026-01-05 21:00+00'::timestamptz))).*"
         f" from tasks where id = '{other}'"
     )
-    _build(reported, "+fact_tasks", "+dim_tasks", as_of=date(2026, 1, 3))
+    _build(reported, *FACTS, as_of=date(2026, 1, 3))
     assert (
         reported.value("select count(*) from insights.fact_tasks where closed_date_key >= '2026-01-01'") == closed + 1
     )
@@ -142,32 +170,11 @@ def test_news_of_the_month_that_has_not_ended_recompute_no_subject(reported: War
     new = reported.value("select md5('new')::uuid")
     assert reported.rows(kept, [task]) == [("dim_tasks", False), ("fact_tasks", False)]
     assert reported.rows(kept, [new]) == [("dim_tasks", True), ("fact_tasks", True)]
-    _build(reported, "+report_monthly_trends", as_of=date(2026, 1, 3))
+    _build(reported, *TRENDS, as_of=date(2026, 1, 3))
     assert reported.rows(RECOMPUTED) == []
     assert reported.rows(kept, [task, new]), "the other reports have not counted them yet"
     # A report that does not read the statuses can be counted before they are written: then the next load forgets them.
-    for _ in range(2):
-        _build(reported, *FOLLOWERS, as_of=date(2026, 1, 3))
-    _build(reported, "int_monthly_trends", "report_monthly_trends", as_of=date(2026, 1, 3))
+    _build(reported, *FOLLOWERS, as_of=date(2026, 1, 3))
+    _build(reported, *(name.strip("+") for name in FOLLOWERS), as_of=date(2026, 1, 3))
+    _build(reported, *TRENDS, as_of=date(2026, 1, 3))
     assert reported.rows("select * from insights_ops.former_rows") == []
-
-
-def test_a_task_that_changed_twice_is_compared_with_what_was_counted(reported: Warehouse) -> None:
-    task = reported.rows(CHOSEN)[0][0]
-    before = _subjects(reported, [task], None)
-    for kind in ("one", "two"):
-        reported.execute(f"update tasks set type = '{kind}', updated_at = '2025-12-31 20:00+00' where id = '{task}'")
-        _build(reported, "+fact_tasks", "+dim_tasks")
-    _build(reported, "+report_monthly_trends")
-    assert set(reported.rows(RECOMPUTED)) == before | _subjects(reported, [task], None)
-    assert len(before | _subjects(reported, [task], None)) == 2
-    _check_against_a_recount(reported)
-
-
-def test_trends_whose_time_is_unknown_are_recomputed(reported: Warehouse) -> None:
-    _build(reported, "+report_monthly_trends")
-    reported.execute("delete from insights_ops.counted_reports")
-    _build(reported, "+report_monthly_trends")
-    every = f"select distinct {SUBJECT} from insights.report_monthly_trends where month >= '2024-02-01'"
-    assert set(reported.rows(RECOMPUTED)) == set(reported.rows(every))
-    _check_against_a_recount(reported)
