@@ -8,31 +8,32 @@ from typing import Any
 import pytest
 from support.contents import contents, row_of
 from support.small_scenario import NEXT_DAY
-from support.warehouse import Warehouse
+from support.warehouse import NO_TESTS, Warehouse
 
-from orchestration.config.files import Settings
 from orchestration.retention.plan import load_plan
 from orchestration.retention.purge import purge
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
+from workshop.sample.load import SAMPLE_AS_OF
 
 pytestmark = pytest.mark.services
 
 BY_DAY = ("report_task_volume", "report_sla_breaches")
 REPORTS = (*BY_DAY, "report_profile_scores")
-NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+WITH_PARENTS = tuple(f"+{name}" for name in REPORTS)
 DAYS = "select organization_id, created_date_key from insights.fact_tasks where task_id = any(%s)"
 WRITTEN_DAYS = """
     select organization_id, created_date_key from insights.fact_tasks where loaded_at >= %s
     union
     select organization_id, (created_at at time zone 'UTC')::date from insights.dim_tasks where loaded_at >= %s
 """
-# Tasks of days that have other tasks too, one for each kind of change; nobody changes them on that day otherwise.
+# Tasks of days that have other tasks too, one for each kind of change and one to delete; nobody changes them on that
+# day otherwise.
 CHOSEN = """
     select task_id from (
         select task_id, row_number() over (partition by organization_id, created_date_key order by task_id) as number
         from insights.fact_tasks where created_date_key between '2025-03-01' and '2025-10-31'
-    ) as numbered where number = 2 order by task_id limit 5
+    ) as numbered where number = 2 order by task_id limit 6
 """
 CHANGES = (
     "update tasks set severity = 'CRITICAL', updated_at = {at} where id = {0}",
@@ -66,59 +67,64 @@ def _rewritten(before: dict[Any, set[str]], after: dict[Any, set[str]]) -> set[A
     return {day for day in before.keys() | after.keys() if before.get(day) != after.get(day)}
 
 
+def _load(warehouse: Warehouse, *selected: str, as_of: date = SAMPLE_AS_OF, **variables: Any) -> None:
+    load = warehouse.build("--select", *selected, *NO_TESTS, as_of=as_of, **variables)
+    assert load.succeeded, load.output[-2000:]
+
+
 def _check_against_a_full_refresh(warehouse: Warehouse, as_of: date, **variables: Any) -> None:
     grown = {name: contents(warehouse, f"insights.{name}", row_of(f"insights.{name}")) for name in REPORTS}
-    built = warehouse.build("--full-refresh", "--select", *REPORTS, *NO_TESTS, as_of=as_of, **variables)
-    assert built.succeeded, built.output[-2000:]
+    _load(warehouse, *REPORTS, "--full-refresh", as_of=as_of, **variables)
     for name in REPORTS:
         assert contents(warehouse, f"insights.{name}", row_of(f"insights.{name}")) == grown[name], name
 
 
-def test_each_kind_of_change_reaches_the_days_that_it_left_and_entered(built: Warehouse) -> None:
-    chosen = [task for (task,) in built.rows(CHOSEN)]
+def test_each_kind_of_change_a_purge_and_a_deletion_by_hand_reach_their_days(built: Warehouse) -> None:
+    *chosen, deleted = [task for (task,) in built.rows(CHOSEN)]
     days = _days(built, chosen)
     assert len(days) == len(chosen) == len(CHANGES)
     before = {name: _versions(built, name) for name in BY_DAY}
     given = {"at": "timestamptz '2025-12-31 20:00+00'"}
     for statement in CHANGES:
         built.execute(statement.format(*(f"'{task}'" for task in chosen), **given))
-    load = built.build(*NO_TESTS)
-    assert load.succeeded, load.output[-2000:]
+    _load(built, *WITH_PARENTS)
     days |= _days(built, chosen)
     assert len(days) == len(chosen) + 2  # the day before another creation, and the other organization
     for name in BY_DAY:
         assert _rewritten(before[name], _versions(built, name)) == days, name
-    _check_against_a_full_refresh(built, date(2026, 1, 1))
+
+    _purge_ten_days(built)
+    _delete_by_hand(built, deleted)
+    _check_against_a_full_refresh(built, SAMPLE_AS_OF)
 
 
-def test_a_deletion_by_hand_reaches_its_day_after_a_reconciliation(built: Warehouse) -> None:
-    assert built.build(*NO_TESTS).succeeded
-    task = built.rows(CHOSEN)[0][0]
-    (day,) = _days(built, [task])
-    before = {name: _versions(built, name) for name in BY_DAY}
-    built.execute(DELETION.format(f"'{task}'"))
-    for counted_at, rewritten in ((None, set()), ("-infinity", {day})):
-        if counted_at:
-            built.execute(f"update insights_ops.counted_reports set counted_at = '{counted_at}'")  # noqa: S608
-        assert built.build("--select", *(f"+{name}" for name in REPORTS), *NO_TESTS).succeeded
-        for name in BY_DAY:
-            assert _rewritten(before[name], _versions(built, name)) == rewritten, name
-    _check_against_a_full_refresh(built, date(2026, 1, 1))
-
-
-def test_a_purge_reaches_the_days_that_it_emptied(built: Warehouse, settings: Settings) -> None:
-    assert built.build(*NO_TESTS).succeeded
-    before = {name: _versions(built, name) for name in BY_DAY}
-    oldest = built.value("select min(created_date_key) from insights.fact_tasks")
-    purged = date.fromordinal(oldest.toordinal() + 10)
-    with connect(built.etl_url, autocommit=True) as connection:
-        purge(Database(settings, connection), load_plan(settings), purged + timedelta(days=730))
-    assert built.value("select min(created_date_key) from insights.fact_tasks") >= purged
-    assert built.build(*NO_TESTS).succeeded
+def _purge_ten_days(warehouse: Warehouse) -> None:
+    """Purge the oldest days; check that their rows leave the reports, and that no other day is written."""
+    before = {name: _versions(warehouse, name) for name in BY_DAY}
+    oldest = warehouse.value("select min(created_date_key) from insights.fact_tasks")
+    purged = oldest + timedelta(days=10)
+    with connect(warehouse.etl_url, autocommit=True) as connection:
+        db = Database(warehouse.settings, connection)
+        purge(db, load_plan(warehouse.settings), purged + timedelta(days=730))
+    assert warehouse.value("select min(created_date_key) from insights.fact_tasks") >= purged
+    _load(warehouse, *WITH_PARENTS)
     for name in BY_DAY:
-        rewritten = _rewritten(before[name], _versions(built, name))
-        assert rewritten == {(organization, day) for organization, day in before[name] if day < purged}, name
-    _check_against_a_full_refresh(built, date(2026, 1, 1))
+        rewritten = _rewritten(before[name], _versions(warehouse, name))
+        assert rewritten == {(organization, day) for organization, day in before[name] if day < purged} != set(), name
+
+
+def _delete_by_hand(warehouse: Warehouse, task: Any) -> None:
+    """Delete a task from all tables; check that its day is written by a recount of everything, as the only one."""
+    (day,) = _days(warehouse, [task])
+    before = {name: _versions(warehouse, name) for name in BY_DAY}
+    warehouse.execute(DELETION.format(f"'{task}'"))
+    _load(warehouse, *WITH_PARENTS)
+    for name in BY_DAY:
+        assert _rewritten(before[name], _versions(warehouse, name)) == set(), name
+    warehouse.execute("update insights_ops.counted_reports set counted_at = '-infinity'")
+    _load(warehouse, *REPORTS)
+    for name in BY_DAY:
+        assert _rewritten(before[name], _versions(warehouse, name)) == {day}, name
 
 
 def test_a_limit_or_deadline_that_passes_reaches_its_day(built: Warehouse) -> None:
@@ -130,8 +136,7 @@ def test_a_limit_or_deadline_that_passes_reaches_its_day(built: Warehouse) -> No
     for as_of in (NEXT_DAY, date(2026, 3, 1)):
         judged, before = set(built.rows(outcomes)), {name: _versions(built, name) for name in BY_DAY}
         started = built.value("select clock_timestamp()")
-        load = built.build(*NO_TESTS, as_of=as_of)
-        assert load.succeeded, load.output[-2000:]
+        _load(built, *WITH_PARENTS, as_of=as_of)
         changed = {row[:2] for row in judged ^ set(built.rows(outcomes))}
         rewritten = _rewritten(before["report_sla_breaches"], _versions(built, "report_sla_breaches"))
         assert changed and changed <= rewritten
@@ -157,8 +162,7 @@ def test_another_profile_reaches_every_day_of_its_organization(built: Warehouse)
     override: dict[str, Any] = {
         "overrides_by_domain": built.settings.insights.patterns.overrides_by_domain | {domain: "advocacy_group"}
     }
-    load = built.build("--select", "+report_profile_scores", *NO_TESTS, **override)
-    assert load.succeeded, load.output[-2000:]
+    _load(built, "+report_profile_scores", **override)
     assert _rewritten(before, _versions(built, "report_sla_breaches")) == of_the_domain
     assert built.value(
         "select bool_and(profile_code = 'advocacy_group') from insights.report_sla_breaches"
@@ -166,7 +170,7 @@ def test_another_profile_reaches_every_day_of_its_organization(built: Warehouse)
         organization,
         domain,
     )
-    _check_against_a_full_refresh(built, date(2026, 1, 1), **override)
+    _check_against_a_full_refresh(built, SAMPLE_AS_OF, **override)
 
 
 def test_a_new_column_of_a_report_is_filled_on_every_day(built: Warehouse) -> None:
@@ -174,8 +178,7 @@ def test_a_new_column_of_a_report_is_filled_on_every_day(built: Warehouse) -> No
     built.execute("drop materialized view insights.report_profile_scores cascade")
     built.execute("drop view insights_staging.int_profile_scores")
     built.execute("alter table insights.report_sla_breaches drop column kept_count")
-    load = built.build("--select", "report_sla_breaches", "int_profile_scores", "report_profile_scores", *NO_TESTS)
-    assert load.succeeded, load.output[-2000:]
+    _load(built, "report_sla_breaches", "int_profile_scores", "report_profile_scores")
     assert contents(built, "insights.report_sla_breaches", row_of("insights.report_sla_breaches")) == before
 
 
@@ -192,5 +195,5 @@ def test_an_index_that_a_model_gained_is_made_on_the_table_that_exists(built: Wa
         built.execute(f'drop index insights."{name}"')
     assert built.rows(indexes) != before
     for _ in range(2):  # and only once
-        assert built.build("--select", "+fact_tasks", *NO_TESTS).succeeded
+        _load(built, "int_task_lifecycle", "fact_tasks")
         assert built.rows(indexes) == before
