@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from support.policy import models
-from support.warehouse import Warehouse
+from support.warehouse import NO_TESTS, Warehouse
 
 from workshop.sample.load import SAMPLE_AS_OF
 
@@ -139,18 +140,18 @@ def test_an_intruder_changes_no_row_of_another_organization(built: Warehouse) ->
     }
 
 
-def test_a_row_that_moves_to_another_organization_leaves_no_twin(built: Warehouse) -> None:
-    moved: dict[str, UUID] = {}
-    for table, relations in MOVING.items():
-        moved[table] = built.value(
-            f"select {KEYS[table]} from insights.{relations[0]} where organization_id = {OF_OWNER}"
-            f" order by {KEYS[table]} limit 1"
-        )
-        built.execute(
-            f"update {table} set organization_id = (select id from organizations where slug = '{INTRUDER}'),"
-            f" updated_at = '2025-12-31 21:00+00' where id = '{moved[table]}'"
-        )
-    _build(built)
+def test_rows_that_move_to_another_organization_leave_no_twin_and_tasks_follow_a_case_that_returns(
+    built: Warehouse,
+) -> None:
+    # Of the cases, the first with a task goes and returns, the next stays away.
+    (case, task, flags), (moved_case, *_) = built.rows(
+        "select distinct on (case_id) case_id, task_id, quality_flags from insights.dim_tasks"
+        f" where case_id is not null and organization_id = {OF_OWNER} order by 1, 2 limit 2"
+    )
+    moved = {"cases": moved_case} | {table: _first_of_owner(built, table) for table in MOVING if table != "cases"}
+    for table, id_ in (*moved.items(), ("cases", case)):
+        _move(built, table, id_, INTRUDER, day=1)
+    _build(built, "--select", "+path:models/marts/core", *NO_TESTS, days=1)
     for table, relations in MOVING.items():
         for relation in relations:
             slugs = built.rows(
@@ -159,28 +160,41 @@ def test_a_row_that_moves_to_another_organization_leaves_no_twin(built: Warehous
                 moved[table],
             )
             assert slugs == [(INTRUDER,)], relation
+    assert _case_of(built, task) == (None, [*flags, *FOREIGN])
+    assert not _has_tasks(built, case)
+
+    _move(built, "cases", case, OWNER, day=2)
+    _build(built, days=2)  # with all data tests
+    assert _case_of(built, task) == (case, flags)
+    assert _has_tasks(built, case)
 
 
-def test_a_task_follows_its_case_when_the_case_returns(built: Warehouse) -> None:
-    case, task, flags = built.rows(
-        "select case_id, task_id, quality_flags from insights.dim_tasks where case_id is not null"
-        f" and organization_id = {OF_OWNER} order by 1, 2 limit 1"
-    )[0]
-    stored = "select case_id, quality_flags from insights.dim_tasks where task_id = %s"
-    for day, (slug, expected) in enumerate(((INTRUDER, (None, [*flags, *FOREIGN])), (OWNER, (case, flags))), start=1):
-        built.execute(
-            f"update cases set organization_id = (select id from organizations where slug = '{slug}'),"
-            f" updated_at = '2026-01-0{day} 12:00+00' where id = '{case}'"
-        )
-        _build(built, days=day)
-        assert built.rows(stored, task) == [expected], slug
-        assert built.value("select linked_task_count > 0 from insights.fact_cases where case_id = %s", case) is (
-            slug == OWNER
-        )
+def _first_of_owner(built: Warehouse, table: str) -> UUID:
+    key, relation = KEYS[table], MOVING[table][0]
+    id_: UUID = built.value(
+        f"select {key} from insights.{relation} where organization_id = {OF_OWNER} order by {key} limit 1"
+    )
+    return id_
 
 
-def _build(built: Warehouse, days: int = 0) -> None:
-    result = built.build(as_of=SAMPLE_AS_OF + timedelta(days=days))
+def _move(built: Warehouse, table: str, id_: UUID, slug: str, day: int) -> None:
+    built.execute(
+        f"update {table} set organization_id = (select id from organizations where slug = '{slug}'),"
+        f" updated_at = '2026-01-0{day} 12:00+00' where id = '{id_}'"
+    )
+
+
+def _case_of(built: Warehouse, task: UUID) -> tuple[Any, ...]:
+    return built.rows("select case_id, quality_flags from insights.dim_tasks where task_id = %s", task)[0]
+
+
+def _has_tasks(built: Warehouse, case: UUID) -> bool:
+    found: bool = built.value("select linked_task_count > 0 from insights.fact_cases where case_id = %s", case)
+    return found
+
+
+def _build(built: Warehouse, *arguments: str, days: int = 0) -> None:
+    result = built.build(*arguments, as_of=SAMPLE_AS_OF + timedelta(days=days))
     assert result.succeeded, result.output[-3000:]
 
 
