@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support import in_process, saved_parse
-from support.warehouse import Warehouse
+from support.warehouse import NO_TESTS, Warehouse
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT
@@ -98,7 +98,7 @@ def test_a_build_leaves_a_seed_alone_that_says_the_same(built: Warehouse) -> Non
     built.execute("create view public.words as select name from insights.label_bases")
 
     for arguments in ([], ["--full-refresh"]):
-        assert built.build("--select", "resource_type:seed", *arguments).succeeded
+        assert built.build("--select", "resource_type:seed", *NO_TESTS, *arguments).succeeded
 
     assert sorted(built.rows(VERSIONS)) == before
     assert built.value("select count(*) from public.words") == 8
