@@ -46,7 +46,7 @@ READ = """
 
 @pytest.fixture(scope="module")
 def many(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
-    """Return a built warehouse of 200 organizations with about 100,000 rows in each relation that is asked."""
+    """Return a built warehouse of 100 organizations with about 50,000 rows in each relation that is asked."""
     warehouse = Warehouse.copy_of(built_sample, "many_organizations", postgres, settings)
     known = relations(project())
     asked = {panel.model for dashboard in found().values() for panel in dashboard.meta.panels.values()}

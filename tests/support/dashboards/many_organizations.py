@@ -12,7 +12,7 @@ from support.warehouse import Warehouse
 from orchestration.manifest import Relation
 from orchestration.warehouse.connection import connect
 
-ORGANIZATIONS = 200
+ORGANIZATIONS = 100
 ROWS = 500  # of each organization in each relation
 LOADS = 100_000  # in the load log: five years of about fifty relations a day
 USERS = 50_000
