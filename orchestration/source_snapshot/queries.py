@@ -7,6 +7,7 @@ database differs, and each row once (macros/source). dbt writes these queries, s
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -60,7 +61,7 @@ class TableQuery:
 
 
 def table_queries(
-    settings: Settings, url: str, tables: list[ContractTable], organization_id: str | None
+    settings: Settings, url: str, tables: Sequence[ContractTable], organization_id: str | None
 ) -> list[TableQuery]:
     """Return the queries of the tables, restricted to the rows of an organization and those of all, if one is given.
 
@@ -71,7 +72,7 @@ def table_queries(
     return [TableQuery(table, _statement(table, selects, organization_id)) for table in tables]
 
 
-def _selects(settings: Settings, url: str, tables: list[ContractTable]) -> dict[str, str]:
+def _selects(settings: Settings, url: str, tables: Sequence[ContractTable]) -> dict[str, str]:
     """Return the select of each table as the staging layer writes it."""
     lines: list[str] = []
     template = "".join(_QUERY.format(mark=MARK, table=table.name) for table in tables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +39,19 @@ class ContractTable:
     changed_at: str | None = None
 
 
-def contract_tables() -> list[ContractTable]:
+@cache
+def contract_tables() -> tuple[ContractTable, ...]:
     """Return the tables of the source `orgo` (source contract, section 1)."""
     document = yaml.load((PROJECT / SOURCES_FILE).read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe
     (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
-    return [
+    return tuple(
         ContractTable(
             table["name"],
             {column["name"]: _column(column) for column in table["columns"]},
             table.get("config", {}).get("loaded_at_field"),
         )
         for table in orgo["tables"]
-    ]
+    )
 
 
 def mart_names() -> list[str]:
