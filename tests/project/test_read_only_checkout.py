@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from support import saved_parse
 from support.recipes import Copy
 from support.warehouse import Warehouse
 
@@ -52,6 +54,10 @@ def test_a_read_only_checkout_is_built_from(
     checkout = Copy.make(tmp_path).project
     beginning = mounted(checkout) if way == "mount" else without_permissions(checkout, request)
     before = sorted(checkout.rglob("*"))
+    # What dbt would parse for each way again. What the commands write is in the same folder.
+    of_checkout = hashlib.sha256(os.fsencode(checkout)).hexdigest()[:12]
+    target = tmp_path / "t" if named else tmp_path / "cache/orgo-insights" / of_checkout / "target"
+    saved_parse.save_for_copy(prepared.settings, prepared.etl_url, checkout, target)
     home = tmp_path / "home"
     home.mkdir()
     places = {"DBT_TARGET_PATH": str(tmp_path / "t"), "DBT_LOG_PATH": str(tmp_path / "l")} if named else {}
@@ -81,4 +87,7 @@ def test_a_read_only_checkout_is_built_from(
     assert sorted(checkout.rglob("*")) == before
     written = {path.name for path in tmp_path.iterdir()} - {"project", "work", "home"}
     assert written == ({"t", "l"} if named else {"cache"})
+    assert {"parsed", "run_results.json"} <= {path.name for path in target.iterdir()}
+    logs = tmp_path / "l" if named else target.with_name("logs")
+    assert list(logs.iterdir()) != []
     assert list(home.iterdir()) == []

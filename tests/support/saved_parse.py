@@ -31,6 +31,13 @@ def save_for_insights(settings: Settings, url: str, **variables: Any) -> None:
     save(dbt.process_environment(settings, url, claim=1), *dbt.complete(settings, [], variables))
 
 
+def save_for_copy(settings: Settings, url: str, project: Path, target: Path) -> None:
+    """Save the parsed project for loads by an `insights` that runs a copy of it, and whose dbt writes into `target`."""
+    environment = dbt.process_environment(settings, url, claim=1) | {"DBT_TARGET_PATH": str(target)}
+    target.mkdir(parents=True)
+    save(environment, *dbt.complete(settings, [], {}), project=project)
+
+
 def save(environment: Mapping[str, str], *options: str, project: Path = PROJECT) -> None:
     """Save the parsed project for a dbt with these environment variables and options (vars, target, profile).
 
