@@ -52,7 +52,7 @@ def run(bench: Bench) -> Iterator[Comparison]:
         bench.vacuum(WHOLE)
         bench.touch(WHOLE, day)
         _take(bench, WHOLE)
-        once(daily, partial(_load, settings, day, ()), partial(_everything, bench, day))
+        once(daily, partial(_load, settings, day, bench.size.loaded), partial(_everything, bench, day))
     yield daily
     bench.drop(NAME)
     bench.drop(WHOLE)
@@ -113,7 +113,7 @@ def _load(settings: Settings, day: date, arguments: tuple[str, ...]) -> Measurem
 
 def _everything(bench: Bench, day: date) -> Measurement:
     with bench.measured(WHOLE) as found:
-        bench.load(WHOLE, day)
+        bench.load(WHOLE, day, bench.size.loaded)
     return _with_rows(found, _postgres_rows(bench, WHOLE))
 
 

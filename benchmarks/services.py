@@ -158,10 +158,13 @@ class Bench:
         done = dbt.write(self.settings, command, url=url, variables=variables, on_line=ignored, confirmed=confirmed)
         return succeeded(done)
 
-    def load(self, database: str, as_of: date) -> DbtRun:
-        """Build everything and test it, with `insights build`; raises like `dbt`. The last command is the tests."""
-        variables = dbt.as_of_variable(as_of)
-        return succeeded(dbt.build(self.settings, url=self.etl_url(database), variables=variables, on_line=ignored))
+    def load(self, database: str, as_of: date, selected: Sequence[str] = ()) -> DbtRun:
+        """Build everything or what is `selected`, and test it, with `insights build`; raises like `dbt`.
+
+        The last command is the tests.
+        """
+        url, variables = self.etl_url(database), dbt.as_of_variable(as_of)
+        return succeeded(dbt.build(self.settings, selected, url=url, variables=variables, on_line=ignored))
 
     @contextmanager
     def measured(self, database: str, *, has_sessions: bool = False) -> Iterator[Measurement]:

@@ -29,6 +29,12 @@ class Size:
         """Whether this is the size of `./dev test`, where nothing is concluded from a duration."""
         return self.name == "XS"
 
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """What the daily loads of `contention` and `engines` select: everything, at the smallest size two facts."""
+        two_facts = ("--select", "+fact_tasks", "+fact_cases", "--indirect-selection", "buildable")
+        return two_facts if self.is_smallest else ()
+
 
 SIZES = {
     size.name: size
