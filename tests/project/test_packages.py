@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support import saved_parse
 from support.warehouse import Warehouse
 
 from orchestration import supervision
@@ -78,12 +80,20 @@ class Installed:
         return {path: path.read_bytes() for path in found}
 
 
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of a new environment with the wheel."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder / "venv", with_pip=False)
+    made = folder / "venv/bin/python"
+    _pip("--python", str(made), "install", "--no-deps", "--no-index", str(wheel))
+    return made
+
+
 @pytest.fixture
-def installed(wheel: Path, tmp_path: Path) -> Installed:
-    venv.create(tmp_path / "venv", with_pip=False)
-    made = Installed(tmp_path / "venv/bin/python", tmp_path / "elsewhere")
+def installed(python: Path, tmp_path: Path) -> Installed:
+    made = Installed(python, tmp_path / "elsewhere")
     made.folder.mkdir()
-    _pip("--python", str(made.python), "install", "--no-deps", "--no-index", str(wheel))
     # The libraries of this environment, without its editable installs: a .pth file is not read in a folder of another.
     (made.package.parent / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n", "utf-8")
     return made
@@ -138,6 +148,9 @@ def test_every_package_is_in_the_wheel() -> None:
 @pytest.mark.services
 def test_the_installed_wheel_builds_in_another_folder(installed: Installed, prepared: Warehouse) -> None:
     before = installed.files()
+    cache = installed.folder.parent / "cache"
+    project = installed.package / "project"
+    saved_parse.save_for_copy(prepared.settings, prepared.etl_url, project, _target(cache, project))
     checked = installed.insights("config", "check")
     assert checked.returncode == 0, checked.stdout
     variables = {"INSIGHTS_WAREHOUSE_URL": prepared.etl_url, "INSIGHTS_AS_OF": "2026-01-01"}
@@ -150,8 +163,14 @@ def test_the_installed_wheel_builds_in_another_folder(installed: Installed, prep
     assert (listed.returncode, "overview" in listed.stdout) == (0, True), listed.stderr
     assert installed.files() == before
     assert list(installed.folder.iterdir()) == []
-    (generated,) = (installed.folder.parent / "cache/orgo-insights").iterdir()
+    (generated,) = (cache / "orgo-insights").iterdir()
     assert {path.name for path in generated.iterdir()} == {"target", "logs"}
+    assert (generated / "target/run_results.json").exists()
+
+
+def _target(cache: Path, project: Path) -> Path:
+    """Return the folder of dbt's artifacts in a user's cache."""
+    return cache / "orgo-insights" / hashlib.sha256(os.fsencode(project)).hexdigest()[:12] / "target"
 
 
 def test_another_configuration_and_project_are_used_or_it_is_said_what_is_wrong(installed: Installed) -> None:
@@ -234,6 +253,8 @@ def test_an_installation_by_pip_user_is_not_lost_in_child_processes(
     (packages / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n", "utf-8")
     # Without the packages of the user there is none.
     assert run(python, "-s", "-c", "from importlib.util import find_spec; print(find_spec('dbt'))") == "None\n"
+    project = packages / "orchestration/project"
+    saved_parse.save_for_copy(prepared.settings, prepared.etl_url, project, _target(home / ".cache", project))
     run("insights", "manifest")
     run("insights", "build", "--select", "tokens", "stg_roles", "--exclude-resource-type", "test")
     assert prepared.value("select count(*) from insights_staging.stg_roles") > 0
