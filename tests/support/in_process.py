@@ -129,15 +129,16 @@ def run_dbt(
 
 
 class _Lines(TextIOBase):
-    """Passes what is written to it on, line by line."""
+    """Passes what is written to it on, line by line; what the reader writes goes where its output went before."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
-        self._pass_on, self._begun = on_line, ""
+        self._pass_on, self._begun, self._before = on_line, "", sys.stdout
 
     def write(self, text: str) -> int:
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
-            self._pass_on(f"{line}\n")
+            with redirect_stdout(self._before):
+                self._pass_on(f"{line}\n")
         return len(text)
 
 
