@@ -89,7 +89,10 @@ def _alone(bench: Bench, reader: Reader, day: date) -> Measurement:
 
 
 def _load(bench: Bench, day: date) -> Measurement:
-    """Build everything as of a day; the parties' processor time, which is in the same processes, is part of it."""
+    """Build everything, or some marts at the smallest size, as of a day.
+
+    The parties' processor time, which is in the same processes, is part of it.
+    """
     with bench.measured(NAME, has_sessions=True) as found:
         done = bench.dbt(NAME, ["build", *dbt.NO_TESTS, *bench.size.loaded], day)
     found.rows = sum(done.rows_written().values())

@@ -46,7 +46,9 @@ def run(bench: Bench) -> Iterator[Comparison]:
         first.floor.append(_with_rows(bench.build(), _postgres_rows(bench, BUILT)))
     yield _checked(first)
     bench.copy(BUILT, WHOLE)
-    daily = compare("daily load, everything with its tests, DuckDB", floor_name="PostgreSQL", is_same=True)
+    daily = compare(
+        f"daily load, {bench.size.what_is_loaded} with its tests, DuckDB", floor_name="PostgreSQL", is_same=True
+    )
     for number in range(1, bench.size.repeats + 1):
         day = FIRST_DAY + timedelta(days=number)
         bench.vacuum(WHOLE)

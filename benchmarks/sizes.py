@@ -31,9 +31,14 @@ class Size:
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """What the daily loads of `contention` and `engines` select: everything, at the smallest size two facts."""
-        two_facts = ("--select", "+fact_tasks", "+fact_cases", "--indirect-selection", "buildable")
-        return two_facts if self.is_smallest else ()
+        """What the daily loads of `contention` and `engines` select: everything, at the smallest size some marts."""
+        marts = ("+fact_tasks", "+fact_cases", "+report_task_volume", "dim_organizations")
+        return ("--select", *marts, "--indirect-selection", "buildable") if self.is_smallest else ()
+
+    @property
+    def what_is_loaded(self) -> str:
+        """The same in words."""
+        return "some marts" if self.is_smallest else "everything"
 
 
 SIZES = {

@@ -136,7 +136,8 @@ def leave_out_debugging() -> None:
 def share_types() -> None:
     """Make the empty result once, and the types by which dbt reads a result's columns once for each set of columns.
 
-    dbt makes them again for each statement, with a parser of dates in all words of a language, which it never asks.
+    dbt makes them again for each statement, with a parser of dates in all words of a language, which it never asks. A
+    table cannot be changed, so all statements share the empty one.
     """
     from dbt_common.clients import agate_helper  # noqa: PLC0415 - dbt has imported it
 

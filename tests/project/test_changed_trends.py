@@ -120,6 +120,7 @@ def test_each_kind_of_change_reaches_the_subjects_that_it_left_and_entered(repor
     after, after_twice = _subjects(reported, chosen, case), _subjects(reported, [twice], None)
     assert len(after - before) >= 2  # another type or label, and another organization
     assert len(before_twice | after_twice) == 2
+    assert not (before_twice | after_twice) & (before | after)
     assert set(reported.rows(RECOMPUTED)) == before | after | before_twice | after_twice
     _check_against_a_recount(reported)
 
@@ -133,7 +134,7 @@ def test_a_month_that_ends_recomputes_every_subject(reported: Warehouse) -> None
     assert set(reported.rows(RECOMPUTED)) == set(reported.rows(every))
 
 
-def test_what_a_stopped_load_recomputed_and_trends_of_an_unknown_time_are_recomputed(reported: Warehouse) -> None:
+def test_trends_of_a_stopped_load_and_of_an_unknown_time_are_recomputed(reported: Warehouse) -> None:
     task, other = (task for (task,) in reported.rows(CHOSEN)[:2])
     reported.execute(TYPE.format("another", task))
     _build(reported, "+int_monthly_trends")  # and the report is not built

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from datetime import date
 from multiprocessing import get_context
@@ -23,7 +24,7 @@ _FORK = get_context("fork")
 
 
 class ForkedBuild:
-    """An `insights build` that runs while the test goes on. dbt is in its process, and ends with it."""
+    """What `insights build` does, while the test goes on. dbt is in its process, and ends with it."""
 
     def __init__(self, warehouse: Warehouse, *arguments: str, as_of: date) -> None:
         """Start it. The project is parsed before, so that no build parses it again."""
@@ -61,5 +62,8 @@ def _build(warehouse: Warehouse, arguments: Sequence[str], as_of: date, output: 
     except InsightsError as error:
         lines.append(str(error))
         code = 1
+    except Exception:
+        lines.append(traceback.format_exc())
+        code = 2
     output.write_text("".join(lines), "utf-8")
     sys.exit(code)

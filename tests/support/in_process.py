@@ -257,7 +257,7 @@ def bind(manifest: Manifest, database: str) -> None:
 
 
 def read_again(module: ModuleType) -> ModuleType:
-    """Return a module of dbt, read again, so that nothing in it is replaced."""
+    """Return a fresh copy of a module of dbt, without our replacements."""
     spec = importlib.util.spec_from_file_location(f"{module.__name__}_of_dbt", str(module.__file__))
     assert spec and spec.loader
     own = importlib.util.module_from_spec(spec)

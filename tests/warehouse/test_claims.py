@@ -106,6 +106,10 @@ def test_builds_whose_sessions_end_never_write_at_the_same_time(built: Warehouse
             has_succeeded |= build.exit_code == 0 and len(ended) == 3
     for build in running:
         build.kill()
+    built.wait_for(
+        "select not exists (select from pg_stat_activity"
+        " where datname = current_database() and usename = 'orgo_insights_etl')"
+    )
     written = _claims(built)
     assert len(set(written)) > 1
     assert written == sorted(written)

@@ -16,12 +16,16 @@ from workshop.sample.load import SAMPLE_AS_OF
 
 pytestmark = pytest.mark.services
 
-DAY = {"as_of": str(SAMPLE_AS_OF)}
+DAY = ("--vars", f"{{as_of: {SAMPLE_AS_OF}}}")
+
+
+def tool(warehouse: Warehouse, *arguments: str) -> tuple[bool, str]:
+    """Run `dbt ARGUMENTS` as the ETL role; returns whether it succeeded, and its output."""
+    return in_process.run_plain(libpq_variables(warehouse.postgres, warehouse.name, "orgo_insights_etl"), *arguments)
 
 
 def test_an_empty_build_is_a_dry_run_of_every_model(prepared: Warehouse) -> None:
-    command = ["build", "--empty", "--exclude-resource-type", "unit_test"]
-    succeeded, output = in_process.run(prepared.settings, command, prepared.etl_url, DAY)
+    succeeded, output = tool(prepared, "build", "--empty", "--exclude-resource-type", "unit_test", *DAY)
     assert succeeded, output[-3000:]
     assert prepared.value("select count(*) from public.tasks") > 0
     assert prepared.rows("select count(*), (select count(*) from insights.dim_persons) from insights.fact_tasks") == [
@@ -32,16 +36,14 @@ def test_an_empty_build_is_a_dry_run_of_every_model(prepared: Warehouse) -> None
     assert prepared.build("--select", "+fact_tasks", *NO_TESTS).succeeded
     assert prepared.value("select count(*) from insights.fact_tasks") > 0
     # Where something is loaded, rows would be lost.
-    command = ["build", "--empty", "--select", "dim_persons"]
-    succeeded, output = in_process.run(prepared.settings, command, prepared.etl_url, DAY)
+    succeeded, output = tool(prepared, "build", "--empty", "--select", "dim_persons", *DAY)
     assert not succeeded
     assert "--empty would remove the rows of this warehouse" in output
 
 
 def test_show_prints_the_rows_of_a_mart(built: Warehouse) -> None:
     for mart in ("fact_cases", "pattern_weekly"):
-        command = ["show", "--select", mart, "--limit", "-1", "--output", "json"]
-        succeeded, output = in_process.run(built.settings, command, built.etl_url, DAY)
+        succeeded, output = tool(built, "show", "--select", mart, "--limit", "-1", "--output", "json", *DAY)
         assert succeeded, output
         shown = json.loads(output[output.index('{\n  "node"') :])["show"]
         assert len(shown) == built.value(f"select count(*) from insights.{mart}") > 0  # noqa: S608 - literals
@@ -51,8 +53,7 @@ def test_freshness_warns_of_a_source_at_rest(prepared: Warehouse, tmp_path: Path
     found = tmp_path / "sources.json"
 
     def state() -> dict[str, str]:
-        command = ["source", "freshness", "--output", str(found), "--write-json"]
-        succeeded, output = in_process.run(prepared.settings, command, prepared.etl_url, {})
+        succeeded, output = tool(prepared, "source", "freshness", "--output", str(found), "--write-json")
         results = json.loads(found.read_text("utf-8"))["results"]
         states = {result["unique_id"].rpartition(".")[2]: result["status"] for result in results}
         assert succeeded == ("error" not in states.values()), output

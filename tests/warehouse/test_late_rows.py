@@ -141,7 +141,7 @@ def test_reconciliation_leaves_every_relation_in_its_place(reconciled: Reconcile
     assert {*incremental(), *snapshots()} <= set(after)
 
 
-def test_the_command_then_passes_every_data_test_and_says_how_long_it_took_and_status_when(
+def test_the_command_passes_every_data_test_and_status_says_since_when(
     reconciled: Reconciled,
 ) -> None:
     tests = len(nodes("test"))

@@ -74,7 +74,7 @@ def loaded_as_of(demo: job.Demo) -> set[date]:
 
 @pytest.mark.services
 def test_every_command_of_the_summary_works_and_keeps_the_day(demo: job.Demo) -> None:
-    # Its `build` is the first here; test_newcomer.py has the demo's own.
+    # The first load here is the summary's `build`; tests/workshop/test_newcomer.py tests the demo's own.
     save_for_insights(demo.settings, demo.warehouse_url, as_of=demo.as_of.isoformat())
     results = {BUILD: run(demo, BUILD)}
     assert results[BUILD].returncode == 0, results[BUILD].stderr[-2000:]

@@ -67,7 +67,7 @@ def refusal_of(served: Served, database: Warehouse, kind: type[InsightsError]) -
 
 
 def publishing_variables(served: Served) -> dict[str, str]:
-    """Return the variables of a process of `insights publish`; its dbt finds the project as this one has parsed it."""
+    """Return the variables of a process of `insights publish`; its dbt finds the project parsed."""
     settings, url = served.settings.of_postgres(), served.database.etl_url
     saved_parse.save(dbt.process_environment(settings, url), *dbt.complete(settings, [], {}))
     return {"INSIGHTS_SERVING_URL": url, "DBT_TARGET_PATH": os.environ["DBT_TARGET_PATH"]}

@@ -1,4 +1,4 @@
-"""A smaller sample, for what the number of rows does not matter to."""
+"""A smaller sample, for tests that do not depend on the number of rows."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 from click.testing import CliRunner
+from support.contents import incremental, rebuilt, reports, reviews
 from support.hostile.planted import CASTS, TRAPS
 from support.plain_dbt import libpq_variables, plain_dbt
 from support.small_scenario import NEXT_DAY
@@ -85,6 +86,9 @@ def test_no_session_calls_what_others_have_planted(
         assert load.succeeded, load.output
     with connect(trapped.etl_url, autocommit=True) as connection:
         purge(Database(trapped.settings, connection), load_plan(trapped.settings), SAMPLE_AS_OF)
+    # A trap is sprung only where a row reaches it.
+    for relation in (*incremental(), *rebuilt(), *reports(), *reviews(), "insights_ops.review_requests"):
+        assert trapped.value(f"select exists (select from {relation})"), relation  # noqa: S608
     for arguments in (["status"], ["patterns", "list"], ["reviews", "list"]):
         done = CliRunner().invoke(commands, arguments)
         assert done.exit_code == 0, done.output

@@ -60,7 +60,7 @@ def test_repeated_rows_and_rows_without_identity_are_left_out_and_counted(
         repeat_rows(prepared)
         result = prepared.build(*NO_TESTS)
         assert result.succeeded, result.output[-3000:]
-        tests = prepared.build("--select", "path:models/staging", command="test")  # all data tests that read the source
+        tests = prepared.build("--select", "test_type:data", command="test")
         assert tests.succeeded, tests.output[-3000:]
         for relation in incremental():
             assert contents(prepared, relation) == contents(plain, relation) != {}, relation

@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 from support.command import Fails
-from support.contents import contents, difference, incremental, reviews
+from support.contents import contents, difference, incremental, rebuilt, reports, reviews, row_of
 from support.small_scenario import NEXT_DAY
 from support.warehouse import NO_TESTS, Warehouse
 
@@ -203,8 +203,9 @@ def test_a_load_with_the_wrong_day_has_a_way_back(
     for relation in (*incremental(), *reviews()):
         found = difference(built, prepared, relation)
         assert not (found.only_first or found.only_second or found.unequal), (relation, found)
-    trends = "insights.report_monthly_trends"
-    assert contents(built, trends, "trend_id") == contents(prepared, trends, "trend_id")
+    for relation in (*rebuilt(), *reports()):
+        key = row_of(relation)
+        assert contents(built, relation, key) == contents(prepared, relation, key), relation
 
 
 def test_status_says_why_the_source_cannot_be_read_and_shows_the_rest(
