@@ -16,7 +16,9 @@ from support.dashboards.dashboard_scenario import patient_commands
 from support.reviews.core_services import CoreServices
 from support.warehouse import Warehouse
 
+from orchestration.config.files import load_settings
 from orchestration.dags.gate import Gate
+from orchestration.monitoring.machine_checks import machine_checks
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalRedis
 
@@ -167,6 +169,9 @@ def test_without_the_pool_of_one_slot_the_gate_says_so(
     said = caplog.text
     assert f"pool insights_writer {'has 2 slots' if slots else 'does not exist'}; it must have one slot" in said
     assert "airflow pools set insights_writer 1" in said
+    found = {finding.check: finding for check in machine_checks() for finding in check(load_settings())}
+    assert found["Airflow's pool"].state == "broken"
+    assert "airflow pools set insights_writer 1" in found["Airflow's pool"].says
 
 
 def test_a_configuration_that_was_broken_since_the_parsing_stops_the_run(
