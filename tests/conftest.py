@@ -21,21 +21,17 @@ from workshop.services import LocalPostgres, LocalRedis, remove_state, state_roo
 
 _numbers = count()
 
-# The files of at least a minute, the longest first. Each runs in one process, so a long one at the end would run alone.
+# The files of at least half a minute, the longest first. Each runs in one process, so a long one at the end would run
+# alone.
 LONGEST_FIRST = (
-    *("test_benchmarks.py", "test_deployed_schema.py", "test_airflow_service.py", "test_dag_runs.py"),
-    *("test_unchecked_rows.py", "test_dbt_tools.py", "test_source_guard.py", "test_export_stricter_rows.py"),
-    *("test_recoveries.py", "test_drill.py", "test_engines_agree.py", "test_file_of_duckdb.py"),
-    *("test_quarter.py", "test_backlog.py", "test_dependants.py", "test_source_in_use.py", "test_changed_trends.py"),
-    *("test_search_path.py", "test_claims.py", "test_newcomer.py", "test_other_packages.py", "test_killed_loads.py"),
-    *("test_incident_log.py", "test_incremental.py", "test_readers.py", "test_patterns.py", "test_tenants.py"),
-    *(
-        "test_cleared_references.py",
-        "test_upgrade.py",
-        "test_source_kinds.py",
-        "test_late_rows.py",
-        "test_connection.py",
-    ),
+    *("test_airflow_service.py", "test_engines_agree.py", "test_deployed_schema.py", "test_benchmarks.py"),
+    *("test_export_stricter_rows.py", "test_incident_log.py", "test_newcomer.py", "test_dag_runs.py"),
+    *("test_read_only_checkout.py", "test_publications.py", "test_source_guard.py", "test_policy_models.py"),
+    *("test_file_of_duckdb.py", "test_recoveries.py", "test_init.py", "test_page_views.py"),
+    *("test_other_packages.py", "test_snapshot.py", "test_changed_trends.py", "test_packages.py"),
+    *("test_semantic_models.py", "test_drill.py", "test_demo.py", "test_check.py", "test_incremental.py"),
+    *("test_celery.py", "test_page_states.py", "test_source_in_use.py", "test_connection.py"),
+    *("test_backlog.py", "test_readers.py", "test_publish.py", "test_quarter.py"),
 )
 
 

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.services
 @pytest.fixture
 def trapped(prepared: Warehouse) -> Iterator[Warehouse]:
     """Yield a prepared database in whose `public` an ordinary role has planted functions and operators."""
-    prepared.execute(fewer_rows(8))
+    prepared.execute(fewer_rows(4))
     prepared.execute("create role planter login; grant create, usage on schema public to planter")
     # The source has enums, and columns of other types of its owner.
     prepared.execute(
