@@ -54,7 +54,7 @@ def run(bench: Bench) -> Iterator[Comparison]:
         bench.vacuum(WHOLE)
         bench.touch(WHOLE, day)
         _take(bench, WHOLE)
-        once(daily, partial(_load, settings, day, bench.size.loaded), partial(_everything, bench, day))
+        once(daily, partial(_load, settings, day, bench.size.loaded), partial(_load_postgres, bench, day))
     yield daily
     bench.drop(NAME)
     bench.drop(WHOLE)
@@ -113,7 +113,7 @@ def _load(settings: Settings, day: date, arguments: tuple[str, ...]) -> Measurem
     return found
 
 
-def _everything(bench: Bench, day: date) -> Measurement:
+def _load_postgres(bench: Bench, day: date) -> Measurement:
     with bench.measured(WHOLE) as found:
         bench.load(WHOLE, day, bench.size.loaded)
     return _with_rows(found, _postgres_rows(bench, WHOLE))

@@ -1,5 +1,5 @@
-{#- Of the intervals of a calendar, the last with a column that is `compared` (< or <=) to a value: an expression of `intervals`, NULL
-    without one. -#}
+{#- An expression of `intervals`, for the last interval of a calendar whose column is less than (<) or at most (<=) a value; NULL if
+    there is none. -#}
 {% macro of_last_interval(calendar, column, compared, value, expression) -%}
     {{ return(adapter.dispatch('of_last_interval', 'orgo_insights')(calendar, column, compared, value, expression)) }}
 {%- endmacro %}

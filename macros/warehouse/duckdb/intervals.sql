@@ -1,4 +1,4 @@
-{#- Sorted rows beside sorted rows. The form of PostgreSQL would compare each value with each interval (decision D278). -#}
+{#- Sorts both sides once. The form of PostgreSQL would compare each value with each interval (decision D278). -#}
 {% macro duckdb__of_last_interval(calendar, column, compared, value, expression) -%}
     (
         select {{ expression }}

@@ -1,4 +1,4 @@
-{#- One look into the key's index. -#}
+{#- One look into an index. -#}
 {% macro postgres__of_last_interval(calendar, column, compared, value, expression) -%}
     (
         select {{ expression }}

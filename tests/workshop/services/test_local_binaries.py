@@ -10,6 +10,7 @@ from workshop.services import binaries
 
 
 def test_missing_programs_are_reported_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_POSTGRES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(binaries, "DEBIAN_POSTGRES", tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -43,6 +44,9 @@ def test_a_named_folder_takes_the_place_of_postgresql_15(tmp_path: Path, monkeyp
     ):
         binaries.postgres_programs()
     (tmp_path / "psql").touch()
+    assert binaries.postgres_programs() == tmp_path
+    monkeypatch.chdir(tmp_path.parent)
+    monkeypatch.setenv("LOCAL_POSTGRES", tmp_path.name)
     assert binaries.postgres_programs() == tmp_path
 
 
