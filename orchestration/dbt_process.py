@@ -156,9 +156,10 @@ def look_up_relations() -> None:
     dbt converts schema and database of every known relation, four or five times a node.
     """
     from dbt.adapters.cache import RelationsCache  # noqa: PLC0415 - dbt has imported it
+    from dbt_common.utils.formatting import lowercase  # noqa: PLC0415 - dbt has imported it
 
     def find(known: Any, database: str | None, schema: str | None) -> list[Any]:
-        place = (database and database.lower(), schema and schema.lower())
+        place = (lowercase(database), lowercase(schema))
         with known.lock:
             return [relation.inner for key, relation in known.relations.items() if key[:2] == place]
 

@@ -18,7 +18,7 @@ from yaml.reader import Reader
 from orchestration.config.masking import as_written
 from orchestration.config.problems import KeyPath, Problem, dotted
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null", "timestamp")}
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _KINDS = {"int": "a number", "float": "a number", "bool": "a boolean", "null": "nothing", "timestamp": "a date"}
@@ -97,7 +97,7 @@ def _decoded(path: Path) -> str:
 
 def _composed(text: str) -> yaml.MappingNode:
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        root = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         context = f", {error.context}" if error.context else ""

@@ -1,8 +1,8 @@
 """Records how each run of a DAG ends, and tells people of a failure and of the end of it (specification, section 6.3).
 
-Each step keeps how it ended in an XCom, which its run's callback reads. Airflow calls the callbacks after a run has
-ended; what they need is imported then. They never fail a run: their errors go to the log, and messages that nobody
-received are counted.
+Each step stores its outcome in an XCom, which the callback of its run reads. Airflow calls the callbacks when a run has
+ended, and only then do they import what they need. A callback never fails a run: its errors go to the log, and messages
+that nobody received are counted.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from orchestration.config.files import PROJECT
+from orchestration.config.yaml_reader import LOADER
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SOURCES_FILE = Path("models/staging/_staging__sources.yml")
 
 
@@ -42,7 +42,7 @@ class ContractTable:
 @cache
 def contract_tables() -> tuple[ContractTable, ...]:
     """Return the tables of the source `orgo` (source contract, section 1)."""
-    document = yaml.load((PROJECT / SOURCES_FILE).read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - both are safe
+    document = yaml.load((PROJECT / SOURCES_FILE).read_text(encoding="utf-8"), LOADER)  # noqa: S506 - a safe one
     (orgo,) = (source for source in document["sources"] if source["name"] == "orgo")
     return tuple(
         ContractTable(

@@ -174,10 +174,10 @@ def pattern_ids(warehouse: Warehouse, condition: str, *parameters: Any) -> set[s
 
 
 def compare(full: Warehouse, stripped: Warehouse, folder: Path, seen: Seen) -> Counter[str]:
-    """Compare what both tell, but for what docs/security.md names; return how many patterns of whom tell the same.
+    """Compare what both warehouses tell; return, by organization, how many patterns are the same.
 
-    That is: patterns that are stricter in `full`, and those that would count a case there whose domain its stricter
-    tasks decide.
+    What docs/security.md names may differ: patterns that are stricter in `full`, and those that would count a case
+    there whose domain its stricter tasks decide.
     """
     result = stripped.build(*READ)
     assert result.succeeded, result.output

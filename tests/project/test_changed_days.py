@@ -27,8 +27,7 @@ WRITTEN_DAYS = """
     union
     select organization_id, (created_at at time zone 'UTC')::date from insights.dim_tasks where loaded_at >= %s
 """
-# Tasks of days that have other tasks too, one for each kind of change and one to delete; nobody changes them on that
-# day otherwise.
+# One task for each kind of change, and one to delete. Each was created on a day with other tasks, which do not change.
 CHOSEN = """
     select task_id from (
         select task_id, row_number() over (partition by organization_id, created_date_key order by task_id) as number

@@ -80,7 +80,7 @@ def run_plain(variables: Mapping[str, str], *arguments: str) -> tuple[bool, str]
     The project is that of dev: what `--target` changes in the project, rather than in the run, is not seen.
     """
     with _variables(os.environ | dict(variables)):
-        manifest = _bound({**variables, "INSIGHTS_ENV": "dev", "INSIGHTS_SCHEMA": "insights"}, _profile(arguments))
+        manifest = _bound({**variables, "INSIGHTS_ENV": "dev"}, _profile(arguments))
         return _invoke(manifest, [*arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)])
 
 

@@ -34,7 +34,6 @@ def save_for_insights(settings: Settings, url: str, **variables: Any) -> None:
 def save_for_copy(settings: Settings, url: str, project: Path, target: Path) -> None:
     """Save the parsed project for loads by an `insights` that runs a copy of it, and whose dbt writes into `target`."""
     environment = dbt.process_environment(settings, url, claim=1) | {"DBT_TARGET_PATH": str(target)}
-    target.mkdir(parents=True)
     save(environment, *dbt.complete(settings, [], {}), project=project)
 
 

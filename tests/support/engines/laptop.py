@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -19,24 +19,9 @@ from support.config_project import CONFIG
 from orchestration import dbt
 from orchestration.cli import main
 from orchestration.config.files import PROJECT, Settings, load_settings
-from orchestration.supervision import AS_IT_IS
 from workshop.sample.load import SAMPLE_AS_OF
 
 INSIGHTS = str(Path(sys.executable).with_name("insights"))
-
-
-def _collecting(lines: list[str]) -> Callable[..., int]:
-    """Return dbt in this process, which adds its output to `lines` where nothing else reads it."""
-
-    def run_dbt(
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
-        on_line: Callable[[str], None] | None = None,
-        umask: int = AS_IT_IS,
-    ) -> int:
-        return in_process.run_dbt(arguments, environment, on_line or lines.append, umask)
-
-    return run_dbt
 
 
 @dataclass(frozen=True)
@@ -81,9 +66,13 @@ class Laptop:
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Do what `start` does in the process of the test, dbt included: each process would take seconds to start."""
         lines, buffers = list[str](), (BytesIO(), BytesIO())
+
+        def run_dbt(arguments: Any, environment: Any, on_line: Any = None, *others: Any) -> int:
+            return in_process.run_dbt(arguments, environment, on_line or lines.append, *others)
+
         out, err = (TextIOWrapper(buffer, "utf-8", write_through=True) for buffer in buffers)  # as a process has them
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            patch.setattr(dbt, "run_dbt", _collecting(lines))
+            patch.setattr(dbt, "run_dbt", run_dbt)
             patch.setattr(sys, "argv", [INSIGHTS, *arguments])
             environment = self.environment(**more)
             for name in os.environ.keys() - environment.keys():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def fewer_rows(divisor: int) -> str:
-    """Return SQL that leaves one in `divisor` cases, tasks without a case and check-ins, with what belongs to them."""
+    """Return SQL that keeps one in `divisor` cases, tasks without a case and check-ins, with the history of the tasks."""
     return f"""
         set local session_replication_role = replica;
         delete from cases where hashtext(id::text) % {divisor} <> 0;
@@ -12,5 +12,6 @@ def fewer_rows(divisor: int) -> str:
         where case_id not in (select id from cases) or case_id is null and hashtext(id::text) % {divisor} <> 0;
         delete from task_events where task_id not in (select id from tasks);
         delete from task_comments where task_id not in (select id from tasks);
+        delete from task_assignments where task_id not in (select id from tasks);
         delete from wellbeing_checkins where hashtext(id::text) % {divisor} <> 0;
     """  # noqa: S608

@@ -33,12 +33,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
+            code: object = 0
             try:
                 main()
             except SystemExit as end:
-                out, err = capfd.readouterr()
-                assert not end.code, out + err
-        return capfd.readouterr().out
+                code = end.code
+        out, err = capfd.readouterr()
+        assert not code, out + err
+        return out
 
     return insights
 
