@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def fewer_rows(divisor: int) -> str:
-    """Return SQL that keeps one in `divisor` cases, tasks without a case and check-ins, with the history of the tasks."""
+    """Return SQL that keeps one in `divisor` cases, tasks without a case and check-ins, with the tasks' history."""
     return f"""
         set local session_replication_role = replica;
         delete from cases where hashtext(id::text) % {divisor} <> 0;
