@@ -1,7 +1,8 @@
 {#- A query of the days on which outcomes of tasks have changed since this report was loaded, though no task was written: a time limit or a
-    deadline has passed, or another profile applies. -#}
+    deadline has passed, or another profile applies. A report whose load is not in the log counts all days anyway, and no time is known since
+    which a limit may have passed. -#}
 {% macro days_of_changed_outcomes() %}
-    {%- if execute and (not is_incremental() or not follows_changes()) %}{{ return('') }}{% endif -%}
+    {%- if execute and (not is_incremental() or not follows_changes() or former_load().logged_at == '-infinity') %}{{ return('') }}{% endif -%}
     {%- set profiles = ref('int_applicable_profiles') -%}
     {%- set former = "timestamptz '" ~ former_load().horizon ~ "'" -%}
     {#- Tasks of an age between the two horizons, less the limit: they are of a few days, so they need not be looked at. -#}
