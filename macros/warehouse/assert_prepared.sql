@@ -52,11 +52,14 @@
     {% endif %}
 {% endmacro %}
 
-{#- Stops a run in a database that another release has prepared, as `check_release` does for the commands (decision D260). -#}
+{#- Stops a run in a database that another release has prepared, as `check_release` does for the commands (decision D260). Of a release that
+    was not final, such as 3.1.0rc1, only the numbers are compared. -#}
 {% macro assert_release(prepared) %}
     {% if prepared == var('release') %}{{ return('') }}{% endif %}
     {% set numbers = [] %}
-    {% for version in [prepared or '0', var('release')] %}{% do numbers.append(version.split('.') | map('int') | list) %}{% endfor %}
+    {% for version in [prepared or '0', var('release')] %}
+        {% do numbers.append(modules.re.match('[0-9.]*[0-9]', version).group().split('.') | map('int') | list) %}
+    {% endfor %}
     {% if numbers[0] > numbers[1] %}
         {{ exceptions.raise_compiler_error("Release " ~ prepared ~ " has prepared this database, and this is release " ~ var('release')
             ~ ": what it writes could undo what the newer one has written. Install release " ~ prepared ~ " or later.") }}

@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
 
+from packaging.version import Version
 from psycopg import sql
 
 from orchestration.errors import ConflictError, MisconfiguredError, NotPreparedError
@@ -95,8 +96,4 @@ def check_release(db: Database) -> None:
 
 
 def _is_newer(one: str, other: str) -> bool:
-    return _numbers(one) > _numbers(other)
-
-
-def _numbers(release: str) -> list[int]:
-    return [int(part) for part in release.split(".")]
+    return Version(one) > Version(other)

@@ -30,6 +30,7 @@ from orchestration.warehouse.script import other_functions
 from workshop.sample.load import SAMPLE_AS_OF
 
 NEWER, OLDER = "10.0.0", "2.11.3"  # as text, both would be on the other side of 3.0.0
+CANDIDATE, BEFORE = "3.1.0rc1", "2.11.3.dev4"  # as someone may have installed who tries the next release
 GOING_BACK = rf"Release {NEWER} has prepared this warehouse, and this is release .*\. Nothing was changed\. Install"
 UNDO = rf"Release {NEWER} has prepared this database, and this is release .* undo .* Install release {NEWER} or later\."
 BEHIND = rf"Release {OLDER} has prepared this database, and this is release .*\. Run first: insights init"
@@ -58,7 +59,13 @@ def test_an_older_release_prepares_no_database_of_a_newer_one(prepared: Warehous
 
 @pytest.mark.services
 @pytest.mark.parametrize(
-    ("version", "kind", "says"), [(NEWER, MisconfiguredError, UNDO), (OLDER, NotPreparedError, BEHIND)]
+    ("version", "kind", "says"),
+    [
+        (NEWER, MisconfiguredError, UNDO),
+        (OLDER, NotPreparedError, BEHIND),
+        (CANDIDATE, MisconfiguredError, UNDO.replace(NEWER, CANDIDATE)),
+        (BEFORE, NotPreparedError, BEHIND.replace(OLDER, BEFORE)),
+    ],
 )
 def test_what_writes_stops_in_a_database_of_another_release(
     prepared: Warehouse, monkeypatch: pytest.MonkeyPatch, version: str, kind: type[InsightsError], says: str
