@@ -96,17 +96,21 @@ def write(  # noqa: PLR0913 - all but two are optional, and given by name
     variables: Mapping[str, Any] | None = None,
     on_line: Callable[[str], None] | None = None,
     confirmed: Confirmed | None = None,
+    before: Callable[[int], None] | None = None,
 ) -> DbtRun:
     """Run a dbt command that writes, like `run`, with the writer lock and an up-to-date table of profiles.
 
-    If `confirmed` is given, the command loads the source, whose rows are checked first. Raises like `writing` and, if
-    so, like `check_source_rows`.
+    If `confirmed` is given, the command loads the source, whose rows are checked first. `before` is called with the
+    number of the lock when nothing refuses the command any more. Raises like `writing` and, if rows are checked, like
+    `check_source_rows`.
     """
     with writing(settings, url) as claim:
         given = _dated(settings, variables)
         if confirmed is not None:
             _check_rows(settings, url, given, confirmed, claim)
         environment = process_environment(settings, url, claim, given)
+        if before is not None:
+            before(claim)
         return _run(settings, [command], given, environment, on_line)
 
 

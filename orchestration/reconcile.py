@@ -21,6 +21,7 @@ from orchestration.manifest import KINDS, PACKAGE, Relation, marts, nodes, read_
 from orchestration.warehouse.connection import open_session
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.source.guard import Confirmed
+from orchestration.warehouse.writer_lock import CLAIM
 from orchestration.warehouse.written import Written, database_time, written_since
 
 __all__ = ["Recount", "Written", "reconcile", "recount"]
@@ -91,16 +92,22 @@ def recount(
     """Run every data test over all rows, not only those that were written since it last passed (decision D173).
 
     Tests of relations that are not built yet are left out. If it fails or ends early, the next run of each test that
-    has not passed looks at all rows again. Raises FailedError with the tests that failed, and like `dbt.write`.
+    has not passed looks at all rows again; if it is refused, nothing has changed. Raises FailedError with the tests
+    that failed, and like `dbt.write`.
     """
     manifest = read_manifest(settings)
     with open_session(url, autocommit=True) as connection:
-        db = Database(settings, connection)
-        missing = _missing(db, manifest)
-        db.execute(sql.SQL("update {} set checked_through = null").format(db.ops("test_results")))
-    left_out = ("--exclude", *missing) if missing else ()
+        missing = _missing(Database(settings, connection), manifest)
+
+    def forget_passes(claim: int) -> None:
+        with open_session(url) as connection, connection.transaction():
+            db = Database(settings, connection)
+            db.execute(sql.SQL("select {}(%s, %s)").format(db.ops("prove_claim")), [CLAIM, claim])
+            db.execute(sql.SQL("update {} set checked_through = null").format(db.ops("test_results")))
+
+    command, variables = (*TESTS, *(("--exclude", *missing) if missing else ())), dbt.as_of_variable(as_of)
     started = time.monotonic()
-    run = dbt.write(settings, (*TESTS, *left_out), url=url, variables=dbt.as_of_variable(as_of), on_line=on_line)
+    run = dbt.write(settings, command, url=url, variables=variables, on_line=on_line, before=forget_passes)
     if run.exit_code:
         raise failure(run)
     return Recount(run.nodes(), time.monotonic() - started)

@@ -11,7 +11,7 @@ from support.warehouse import Warehouse, disposable_copy
 
 from orchestration import dbt
 from orchestration.config.files import Settings
-from orchestration.errors import FailedError
+from orchestration.errors import BusyError, FailedError
 from orchestration.reconcile import recount
 from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
@@ -66,6 +66,14 @@ def broken(postgres: LocalPostgres, settings: Settings, built_sample: str) -> An
 
 def test_the_tests_of_a_load_look_at_written_rows_only(broken: Warehouse) -> None:
     assert results(broken, *MISTAKES) == dict.fromkeys(MISTAKES, "pass")
+
+
+def test_a_refused_recount_changes_nothing(broken: Warehouse, settings: Settings) -> None:
+    before = broken.rows("select * from insights_ops.test_results order by test_name")
+    assert checked_through(broken) is not None
+    with broken.locked(), pytest.raises(BusyError, match="Another process is writing to this warehouse"):
+        recount(settings, broken.etl_url, SAMPLE_AS_OF)
+    assert broken.rows("select * from insights_ops.test_results order by test_name") == before
 
 
 def test_a_recount_finds_them_and_each_load_after_it_too(broken: Warehouse, settings: Settings) -> None:
