@@ -134,8 +134,8 @@ def _head(digest: str) -> bytes:
 def write_manifest(settings: Settings) -> Path:
     """Parse the project without a database, replace the manifest atomically, and return its path.
 
-    Raises FailedError with dbt's messages if the project cannot be parsed, and MisconfiguredError if the folder cannot
-    be written.
+    Raises FailedError with dbt's messages if the project cannot be parsed, and MisconfiguredError if a model has
+    versions or the folder cannot be written.
     """
     file = _written_file()
     work = file.parent / "work"  # kept, because dbt's partial parsing takes half the time
@@ -152,9 +152,22 @@ def write_manifest(settings: Settings) -> Path:
     if run.exit_code:
         raise FailedError(f"dbt cannot parse the project:\n{''.join(lines)}")
     made = work / "manifest.json"
-    made.write_bytes(_head(digest) + b", " + json.dumps(_needed(json.loads(made.read_bytes()))).encode()[1:])
+    parsed = json.loads(made.read_bytes())
+    _refuse_versions(parsed)
+    made.write_bytes(_head(digest) + b", " + json.dumps(_needed(parsed)).encode()[1:])
     made.replace(file)
     return file
+
+
+def _refuse_versions(manifest: Mapping[str, Any]) -> None:
+    """Raise MisconfiguredError if a model has versions, which share the name in the log of loads (D289)."""
+    for node in nodes(manifest):
+        if node.get("version") is not None:
+            raise MisconfiguredError(
+                f"{yaml_file(node)}: the model {node['name']} has versions. The log of loads, dashboards, exports and"
+                f" insights publish know a model by its name, which versions share. Make version {node['version']} a"
+                f" model of its own, such as {node['name']}_v{node['version']}, and remove `versions`."
+            )
 
 
 def _needed(manifest: Mapping[str, Any]) -> dict[str, Any]:

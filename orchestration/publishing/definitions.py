@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from psycopg import sql
@@ -66,6 +67,14 @@ def declared_relations(manifest: Mapping[str, Any]) -> list[str]:
     return sorted({unique_id.rpartition(".")[2] for unique_id in read})
 
 
+def parsed_path() -> Path:
+    """Return the folder where dbt keeps the project as parsed for the serving database.
+
+    dbt parses everything again when the connection changes, and `insights snapshot` connects to another database.
+    """
+    return dbt.target_path() / "serving"
+
+
 def read_definitions(settings: Settings, url: str, names: list[str]) -> list[Definition]:
     """Return the definitions of relations, by name; dbt connects to the serving database for it, and changes nothing.
 
@@ -73,8 +82,9 @@ def read_definitions(settings: Settings, url: str, names: list[str]) -> list[Def
     that cannot be compared, and like `dbt.run`.
     """
     lines: list[str] = []
-    command = [*("compile", "--inline", _CALL.format(names=json.dumps(names))), "--no-populate-cache"]
-    run = dbt.run(settings.of_postgres(), [*command, "--log-format", "json"], url=url, on_line=lines.append)
+    command = ["compile", "--inline", _CALL.format(names=json.dumps(names)), "--target-path", str(parsed_path())]
+    options = ("--no-populate-cache", "--log-format", "json")
+    run = dbt.run(settings.of_postgres(), [*command, *options], url=url, on_line=lines.append)
     events = [json.loads(line) for line in lines if line.startswith("{")]
     compiled = "".join(e["data"]["compiled"] for e in events if e["info"]["name"] == "CompiledNode")
     if run.exit_code or not compiled:
@@ -83,8 +93,8 @@ def read_definitions(settings: Settings, url: str, names: list[str]) -> list[Def
     found = [_definition(raw) for raw in json.loads(compiled)]
     if unknown := sorted(set(names) - {definition.name for definition in found}):
         raise MisconfiguredError(
-            f"An exposure depends on {unknown[0]}, which is no model or seed of this project without versions: insights"
-            " publish cannot copy it. Let the exposure depend on a model or seed."
+            f"An exposure depends on {unknown[0]}, which is no model or seed of this project: insights publish cannot"
+            " copy it. Let the exposure depend on a model or seed."
         )
     for definition in found:
         _check_types(definition)

@@ -17,6 +17,7 @@ from orchestration.publishing.definitions import Definition, declared_relations,
 from orchestration.publishing.history import built_anew, check_history
 from orchestration.publishing.serving import MESSAGES, Published
 from orchestration.publishing.source import LOADS, Count, Source
+from orchestration.publishing.whole import check_whole, needed_relations, unchanged_snapshot
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.writer_lock import CLAIM, writer_lock
 
@@ -60,8 +61,9 @@ def publish(settings: Settings, progress: Progress | None = None, *, accept_lost
 
     `accept_lost` publishes a file that was built anew although it lacks reviews or months that are served. Raises
     MisconfiguredError without a file or a serving database; RefusedError in `offline` unless it is enabled, and like
-    `check_history`; BusyError while a build writes the file or another process the database; NotBuiltError if the file
-    lacks a relation; NotPreparedError if the database does; ConflictError like `check_origin` and `check_cutoffs`;
+    `check_history`; BusyError while a build writes the file, another process the database, or readers hold a table
+    whose form or row-level security changes; NotBuiltError if the file lacks a relation, and like `check_whole` and
+    `unchanged_snapshot`; NotPreparedError if the database does; ConflictError like `check_origin` and `check_cutoffs`;
     FailedError if a table would not equal that of the file. Nothing is changed then.
     """
     settings.check_offline("Publications")
@@ -76,9 +78,10 @@ def publish(settings: Settings, progress: Progress | None = None, *, accept_lost
     with Source.open(settings) as source, Database.open(settings, url, messages=MESSAGES) as db:
         origin = source.origin()
         serving.check_origin(db, origin)
+        check_whole(source, needed_relations(manifest, names), origin.moment)
         definitions = read_definitions(settings, url, names)
         source.check(definitions)
-        with writer_lock(db) as claim:
+        with unchanged_snapshot(origin), writer_lock(db) as claim:
             serving.check_origin(db, origin)  # another process may have published since
             known = serving.published_relations(db)
             gone = _gone(known, definitions)

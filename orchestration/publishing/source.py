@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,8 @@ class Origin:
     """Whose rows a file has (None for all organizations), and up to which moment they are known.
 
     `loaded_through` is a day's beginning; `moment` is when the newest snapshot was taken; both are texts in UTC.
-    `environment` is ENVIRONMENT of the newest load, `source` identifies the database that the snapshot was taken of.
+    `environment` is ENVIRONMENT of the newest load, `source` identifies the database that the snapshot was taken of,
+    and `folder` is where it was when the file was prepared last.
     """
 
     organization_id: str | None
@@ -46,11 +47,24 @@ class Origin:
     moment: str
     environment: str
     source: str | None
+    folder: Path
 
     @property
     def whose(self) -> str:
         """Whose rows these are, for messages."""
         return self.organization or self.organization_id or "all organizations"
+
+
+@dataclass(frozen=True, order=True)
+class Loaded:
+    """What a load of a relation read: its day, and the moment of its snapshot in UTC, both as texts."""
+
+    as_of: str
+    snapshot: str
+
+    def __str__(self) -> str:
+        """Return a phrase for messages."""
+        return f"as of {self.as_of} from the snapshot of {self.snapshot}"
 
 
 @dataclass(frozen=True)
@@ -81,15 +95,15 @@ class Source:
         ops = quoted(self._names.ops_schema)
         through = self._one(f"select {MOMENT.format('max(loaded_through)')} from {ops}.load_log")[0]  # noqa: S608
         query = (
-            f"select cast(organization_id as varchar), organization, {MOMENT.format('moment')}, source"  # noqa: S608
-            f" from {ops}.snapshots order by snapshots.moment desc limit 1"
+            f"select cast(organization_id as varchar), organization, {MOMENT.format('moment')}, source, folder"  # noqa: S608
+            f" from {ops}.snapshots order by snapshots.moment desc, prepared_at desc limit 1"
         )
         snapshot = self._file.execute(query).fetchone()
         if through is None or snapshot is None:
             raise NotBuiltError(f"{self._path} was never loaded. Run: insights build")
-        organization_id, organization, moment, database = snapshot
+        organization_id, organization, moment, database, folder = snapshot
         (environment,) = self._one(f"select environment from {ops}.load_log order by load_log_id desc limit 1")  # noqa: S608
-        return Origin(organization_id, organization, through, moment, environment, database)
+        return Origin(organization_id, organization, through, moment, environment, database, Path(folder))
 
     def check(self, definitions: list[Definition]) -> None:
         """Raise NotBuiltError if the file lacks a relation, or a column of one."""
@@ -108,6 +122,21 @@ class Source:
         columns = [MOMENT.format(name) if name in _MOMENTS else f"cast({name} as varchar)" for name in LOADS]
         table = quoted(self._names.ops_schema, "load_log")
         return self._file.execute(f"select {', '.join(columns)} from {table} order by load_log_id").fetchall()  # noqa: S608
+
+    def newest_loads(self, names: Collection[str]) -> dict[str, Loaded]:
+        """Return what the newest load of each relation read; those that no load writes, such as views, are left out.
+
+        A load reads the snapshot that the file was prepared with last before it.
+        """
+        ops = quoted(self._names.ops_schema)
+        query = (
+            f"select log.relation_name, cast(log.as_of as varchar), {MOMENT.format('read.moment')}"  # noqa: S608
+            f" from {ops}.load_log as log"
+            f" asof join {ops}.snapshots as read on log.logged_at >= read.prepared_at"
+            " where list_contains(?, log.relation_name)"
+            " qualify row_number() over (partition by log.relation_name order by log.load_log_id desc) = 1"
+        )
+        return {name: Loaded(*read) for name, *read in self._file.execute(query, [list(names)]).fetchall()}
 
     def count(self, definition: Definition) -> Count:
         """Return the number of rows of a relation and their checksum."""

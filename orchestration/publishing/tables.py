@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from orchestration.errors import ConflictError, FailedError
+from orchestration.errors import BusyError, ConflictError, FailedError
 from orchestration.publishing.definitions import Definition
 from orchestration.publishing.source import Count, Source
 from orchestration.publishing.values import recounted
@@ -133,7 +133,10 @@ def finish(db: Database, definition: Definition, wanted: Count) -> None:
 
 
 def describe(db: Database, definition: Definition) -> None:
-    """Give a table its comments, of which only those are written that differ, and its rights."""
+    """Give a table its comments, of which only those are written that differ, and its rights.
+
+    Raises BusyError if sessions that read it keep it from its row-level security for some seconds.
+    """
     columns, texts = zip(*definition.comments, strict=True)
     given = {"columns": list(columns), "texts": list(texts), "relation": definition.relation.as_string()}
     for column, text in db.rows(_COMMENTS, given):
@@ -141,7 +144,20 @@ def describe(db: Database, definition: Definition) -> None:
         on = kind or sql.SQL("table {}").format(definition.relation)
         db.execute(sql.SQL("comment on {} is {}").format(on, sql.Literal(text)))
     if definition.rights.strip():
-        db.execute(definition.rights)
+        _give_rights(db, definition)
+
+
+def _give_rights(db: Database, definition: Definition) -> None:
+    cursor, has_more = db.execute(definition.rights), True
+    while has_more:  # each of the statements has a result
+        is_restriction = cursor.description and cursor.description[0].name == "restrict_rows"
+        if is_restriction and cursor.fetchall() == [(False,)]:
+            raise BusyError(
+                f"Other sessions read {definition.schema}.{definition.identifier}, so its row-level security could not"
+                " be set, and logins of single organizations would lose it. Nothing was published: run insights publish"
+                " again when their transactions have ended."
+            )
+        has_more = bool(cursor.nextset())
 
 
 def empty(db: Database, schema: str, identifier: str) -> bool:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
+import socket
 from datetime import timedelta
 
 import duckdb
 import pytest
-from support.engines.laptop import INSIGHTS
-from support.engines.publications import change_file, copied_of, publishing_variables, refusal_of, state_of
+from support.engines.publications import change_file, copied_of, publishing, publishing_variables, refusal_of, state_of
 from support.engines.published import Served, contents, declared, take_and_build
 from support.warehouse import Warehouse, disposable_copy
 
@@ -80,33 +79,90 @@ def test_the_next_load_writes_what_changed(
     assert own.database.value("select sum(count) from public.of_others") > 0
 
 
-def test_an_interrupted_publication_leaves_the_former_one(own: Served) -> None:
+NO_SESSION = "select not exists (select from pg_stat_activity where datname = current_database() and usename ~ 'etl')"
+# Each row of this temporary table waits, as long as another session holds the lock.
+SLOW_COPY = """
+    create function public.wait() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock_shared(1); return new; end $$;
+    create function public.slow_down() returns event_trigger language plpgsql as $$
+    begin
+        if exists (select from pg_event_trigger_ddl_commands() where object_identity = 'pg_temp.dim_roles') then
+            create trigger wait before insert on pg_temp.dim_roles for each row execute function public.wait();
+        end if;
+    end $$;
+    create event trigger slow_down on ddl_command_end when tag in ('CREATE TABLE') execute function public.slow_down()
+"""
+COPIES = (
+    "select exists (select from pg_stat_progress_copy where datname = current_database() and command = 'COPY FROM')"
+)
+LEFT = "select oid::regclass::text from pg_class where relpersistence = 't' and relkind = 'r'"
+
+
+def test_of_two_processes_one_publishes_and_a_killed_one_leaves_the_former_rows(own: Served) -> None:
+    """The first is kept within COPY by a trigger that waits; a second comes; then the first is killed."""
+    change_file(own, "delete from insights.dim_roles where role_id = (select max(role_id) from insights.dim_roles)")
+    before, roles = state_of(own.database), contents(own.database, "insights.dim_roles")
+    own.database.execute(SLOW_COPY)
+    with connect(own.database.admin_url) as other:
+        other.execute("select pg_advisory_lock(1)")
+        with publishing(own) as process:
+            own.database.wait_for(COPIES)
+            refusal = refusal_of(own, own.database, BusyError)
+            assert refusal.startswith("Another process is writing to this warehouse: process ")
+            assert f" on {socket.gethostname()}, process {process.pid} there" in refusal
+            assert process.is_alive()
+            assert own.database.value(COPIES), "the second has stopped the first"
+            assert state_of(own.database) == before
+    own.database.wait_for(NO_SESSION)
+    assert process.exitcode == -signal.SIGKILL
+    assert state_of(own.database) == before
+    assert contents(own.database, "insights.dim_roles") == roles
+    assert own.database.rows(LEFT) == []
+    own.database.execute("drop event trigger slow_down")
+    report = own.publish()
+    assert (report.number, copied_of(report)) == (2, {"dim_roles"})
+    assert contents(own.database, "insights.dim_roles").total() == roles.total() - 1
+
+
+def test_a_publication_that_is_killed_at_its_end_leaves_the_former_one(own: Served) -> None:
     change_file(own, "delete from insights.dim_roles where role_id = (select max(role_id) from insights.dim_roles)")
     before = state_of(own.database)
-    given = own.laptop.environment(**publishing_variables(own))
     waits = (
         "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
     )
     with connect(own.database.admin_url) as other:
         other.execute("lock table insights_ops.publications in exclusive mode")
-        with subprocess.Popen(
-            [INSIGHTS, "publish"], env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+        with publishing(own):
             own.database.wait_for(waits)
-            process.send_signal(signal.SIGKILL)
-    sessions = "select not exists (select from pg_stat_activity where datname = current_database() and usename ~ 'etl')"
-    own.database.wait_for(sessions)
+    own.database.wait_for(NO_SESSION)
     assert state_of(own.database) == before
     assert copied_of(own.publish()) == {"dim_roles"}
     assert state_of(own.database) != before
 
 
-def test_two_do_not_publish_at_once(own: Served) -> None:
-    with own.database.locked(), pytest.raises(BusyError, match="Another process is writing to this warehouse: process"):
-        own.publish()
+def test_a_file_that_is_open_is_not_published(own: Served) -> None:
     with duckdb.connect(str(own.laptop.file)):
         done = own.laptop.start("publish", **publishing_variables(own))
     assert f"The warehouse {own.laptop.file} is in use by process {os.getpid()} (python" in done.stderr
+
+
+def test_a_table_whose_readers_keep_it_from_row_level_security_is_not_published(own: Served) -> None:
+    """Without its policies, logins of single organizations would lose it until the next publication."""
+    own.database.execute(
+        "drop policy insights_readers on insights.dim_tasks; alter table insights.dim_tasks disable row level security"
+    )
+    change_file(own, "delete from insights.dim_roles where role_id = (select max(role_id) from insights.dim_roles)")
+    before = state_of(own.database)
+    granted = "select has_column_privilege('orgo_insights_ro_readers', 'insights.dim_tasks', 'task_id', 'select')"
+    with connect(own.database.reader_url) as reader:
+        reader.execute("select count(task_id) from insights.dim_tasks")
+        refusal = refusal_of(own, own.database, BusyError)
+        assert refusal.startswith("Other sessions read insights.dim_tasks, so its row-level security could not be set")
+    assert state_of(own.database) == before
+    assert own.database.value(granted)
+    assert copied_of(own.publish()) == {"dim_roles"}
+    assert own.database.value("select relrowsecurity from pg_class where oid = 'insights.dim_tasks'::regclass")
+    assert own.database.value(granted)
 
 
 def test_rows_that_differ_from_the_file_are_not_published(own: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 from support import in_process
 from support.engines.laptop import Laptop
-from support.engines.publications import publishing_variables, refusal_of, state_of
+from support.engines.publications import change_file, publishing_variables, refusal_of, replace_snapshot, state_of
 from support.engines.published import Served, take_and_build
 from support.retention.purging import run_purge
 from support.warehouse import Warehouse, disposable_copy
@@ -26,23 +27,58 @@ from orchestration.errors import (
 )
 from orchestration.publishing.definitions import read_definitions
 from orchestration.warehouse.connection import connect
+from workshop.sample.load import SAMPLE_AS_OF
 from workshop.services import LocalPostgres
 
 pytest_plugins = ["support.engines.publications"]
 pytestmark = pytest.mark.services
 
 
-def test_a_file_of_an_older_snapshot_of_the_same_day_is_refused(
-    own: Served, warehouse: Warehouse, tmp_path: Path
-) -> None:
+def test_a_file_of_an_older_snapshot_of_the_same_day_is_refused(own: Served, tmp_path: Path) -> None:
     shutil.copytree(own.laptop.place, tmp_path / "newer")
     newer = Served(Laptop(tmp_path / "newer"), own.database)
-    take_and_build(newer.laptop, warehouse, "--select", "dim_roles")
+    change_file(newer)
+    replace_snapshot(newer, own.laptop.snapshot, tmp_path / "snapshot")
     assert newer.publish().number == 2
     before = state_of(own.database)
     assert "and the file an older one, of" in refusal_of(own, own.database, ConflictError)
     assert state_of(own.database) == before
     assert newer.publish().number is None
+
+
+def test_a_file_of_which_a_build_loaded_a_part_is_refused(own: Served, warehouse: Warehouse) -> None:
+    """A newer snapshot, then another day; the rest of the models makes the file whole."""
+    day, next_day = SAMPLE_AS_OF, SAMPLE_AS_OF + timedelta(days=1)
+    former = own.laptop.value("select strftime(max(moment), '%Y-%m-%d') from insights_ops.snapshots")
+    before = state_of(own.database)
+    take_and_build(own.laptop, warehouse, "--select", "dim_roles")
+    refusal = refusal_of(own, own.database, NotBuiltError)
+    assert refusal.startswith("Relations of the file are of different loads, because a build of it left out or skipped")
+    assert f"The newest load is as of {day} from the snapshot of " in refusal
+    assert f"Loaded as of {day} from the snapshot of {former} " in refusal
+    assert ": bridge_entity_labels, dim_cases, dim_labels, dim_learning_groups, dim_organizations and " in refusal
+    assert refusal.endswith(". Run, with all models: insights build")
+    with duckdb.connect(str(own.laptop.file)) as file:
+        moment = file.execute("select max(prepared_at) from insights_ops.snapshots").fetchall()[0][0]
+        # All but the rejected rows, which are not published.
+        file.execute("update insights_ops.load_log set logged_at = ? where relation_name <> 'rejects'", [moment])
+        # What a published relation is made from counts too.
+        file.execute(
+            "update insights_ops.load_log set as_of = ? where relation_name = 'int_task_lifecycle'", [next_day]
+        )
+    assert f"The newest load is as of {next_day} " in refusal_of(own, own.database, NotBuiltError)
+    assert state_of(own.database) == before
+    with duckdb.connect(str(own.laptop.file)) as file:
+        file.execute("update insights_ops.load_log set as_of = ?", [day])
+    assert own.publish().number == 2
+
+
+def test_a_snapshot_that_was_replaced_after_the_build_is_refused(own: Served, tmp_path: Path) -> None:
+    before = state_of(own.database)
+    replace_snapshot(own, own.laptop.snapshot, tmp_path / "snapshot", is_known=False)
+    refusal = refusal_of(own, own.database, NotBuiltError)
+    assert f"and {tmp_path / 'snapshot'} has another one now, of " in refusal
+    assert state_of(own.database) == before
 
 
 def test_loads_and_purges_leave_a_serving_database_alone(served: Served, settings: Settings) -> None:
@@ -137,11 +173,11 @@ def test_history_that_a_file_built_anew_lacks_is_kept_unless_confirmed(own: Serv
 
 
 def test_a_relation_that_cannot_be_copied_is_named(own: Served) -> None:
-    """As of a model with versions, whose unique id ends with the version."""
+    """As a table of the source, which no load writes."""
     with pytest.raises(
-        MisconfiguredError, match="An exposure depends on v2, which is no model or seed of this project"
+        MisconfiguredError, match="An exposure depends on tasks, which is no model or seed of this project"
     ):
-        read_definitions(own.settings, own.database.etl_url, ["dim_roles", "v2"])
+        read_definitions(own.settings, own.database.etl_url, ["dim_roles", "tasks"])
 
 
 def test_the_commands_prepare_publish_and_answer(served: Served, postgres: LocalPostgres) -> None:
@@ -155,7 +191,7 @@ def test_the_commands_prepare_publish_and_answer(served: Served, postgres: Local
     dashboard = ["dashboard", "overview", "--org", "sample-hospital", "--as", "manager"]
     assert "COMPLETED" in own.run(*dashboard, "--visibility", "PUBLIC", "--visibility", "INTERNAL")
     assert '"pattern_id"' in own.run("patterns", "list", "--format", "json")
-    for command in ("purge", "reconcile", "status", "reviews list", "doctor", "backup check"):
+    for command in ("purge", "reconcile", "run daily_events_load", "reviews list", "backup check"):
         done = own.laptop.run(*command.split(), INSIGHTS_SERVING_URL=own.database.etl_url)
         assert done.returncode == 1
         assert done.stderr.startswith("Error: This needs PostgreSQL, and insights.warehouse.type is duckdb: "), command

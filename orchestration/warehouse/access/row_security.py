@@ -45,13 +45,13 @@ def restrict(db: Database, marts: Mapping[str, str | None]) -> None:
     """Give the stored marts and seeds their policies, as the role that owns them; loads do so for what they write.
 
     `marts` are names of relations in the schema of the marts, each with its `meta.shared`. Raises BusyError if sessions
-    that read a relation hold it for some seconds.
+    that read a relation hold it for some seconds. A mart without `organization_id` that is not shared is for no reader.
     """
     statement = sql.SQL("select {}(to_regclass(%s), %s)").format(db.ops("restrict_rows"))
     relations = {name: db.mart(name) for name in marts}
     missing = db.missing(relations)
     stored = {name: relations[name].as_string(db.connection) for name in marts if name not in missing}
-    held = [name for name, relation in stored.items() if not db.value(statement, [relation, marts[name]])]
+    held = [name for name, relation in stored.items() if db.value(statement, [relation, marts[name]]) is False]
     if held:
         raise BusyError(
             f"Other sessions read {', '.join(held)}, so row-level security could not be set. Run the command again when"

@@ -127,7 +127,8 @@ declare
         select from pg_attribute as a where a.attrelid = relation and a.attname = 'organization_id' and not a.attisdropped
     );
     is_table constant boolean := (select c.relkind in ('r', 'p') from pg_class as c where c.oid = relation);
-    is_right boolean := columns is not null and (has_organization or shared is not distinct from 'all');
+    is_shown constant boolean := columns is not null and (has_organization or shared is not distinct from 'all');
+    is_right boolean := is_shown;
     shown regclass := relation;
 begin
     if is_right and has_organization and is_table then
@@ -158,11 +159,11 @@ begin
         execute format('revoke all on %s from {readers}', shown);
         execute format('grant select (%s) on %s to {readers}', columns, shown);
     end if;
-    return is_right;
+    return case when is_shown then is_right end;
 end
 $$;
 comment on function {ops}.restrict_rows(regclass, text) is
-'Lets readers select from a mart what the read-only role may, restricted to their organization; false if they may not now.';
+'Lets readers select from a mart what the read-only role may, restricted to their organization; false if other sessions hold it, so that they may not now; NULL if readers are to see nothing of it.';
 
 grant select on {ops}.readers, {ops}.reader_organizations to {etl};
 grant select on {ops}.reader_organizations to {readers};

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from itertools import count
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import duckdb
@@ -17,7 +22,9 @@ from support.warehouse import Warehouse, disposable_copy
 
 from orchestration import dbt
 from orchestration.errors import InsightsError
+from orchestration.publishing.definitions import parsed_path
 from orchestration.publishing.publish import PublishReport, publish
+from orchestration.source_snapshot.description import FILE
 from workshop.services import LocalPostgres
 
 _numbers = count()
@@ -59,6 +66,21 @@ def change_file(served: Served, *statements: str) -> None:
             file.execute(statement)
 
 
+def replace_snapshot(served: Served, folder: Path, copy: Path, *, is_known: bool = True) -> None:
+    """Copy a snapshot as if it were taken an hour later.
+
+    If it is known, the file was loaded from it, else from what was in the same folder before.
+    """
+    shutil.copytree(folder, copy)
+    described = json.loads((copy / FILE).read_text("utf-8"))
+    later = datetime.fromisoformat(described["moment"]) + timedelta(hours=1)
+    (copy / FILE).write_text(json.dumps(described | {"moment": later.isoformat()}), "utf-8")
+    with duckdb.connect(str(served.laptop.file)) as file:
+        file.execute("update insights_ops.snapshots set folder = ?", [str(copy)])
+        if is_known:
+            file.execute("update insights_ops.snapshots set moment = cast(? as timestamptz)", [later.isoformat()])
+
+
 def refusal_of(served: Served, database: Warehouse, kind: type[InsightsError]) -> str:
     """Publish, which must raise an error of this kind; returns its message."""
     with pytest.raises(kind) as caught:
@@ -66,8 +88,21 @@ def refusal_of(served: Served, database: Warehouse, kind: type[InsightsError]) -
     return str(caught.value)
 
 
+@contextmanager
+def publishing(served: Served) -> Iterator[BaseProcess]:
+    """Publish in a process of its own, which is a copy of this one, during a block; it is killed at the end."""
+    process = get_context("fork").Process(target=served.publish, daemon=True)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
 def publishing_variables(served: Served) -> dict[str, str]:
     """Return the variables of a process of `insights publish`; its dbt finds the project parsed."""
     settings, url = served.settings.of_postgres(), served.database.etl_url
-    saved_parse.save(dbt.process_environment(settings, url), *dbt.complete(settings, [], {}))
+    environment = dbt.process_environment(settings, url) | {"DBT_TARGET_PATH": str(parsed_path())}
+    saved_parse.save(environment, *dbt.complete(settings, [], {}))
     return {"INSIGHTS_SERVING_URL": url, "DBT_TARGET_PATH": os.environ["DBT_TARGET_PATH"]}

@@ -12,6 +12,8 @@ from support.readers import add_reader, largest_organizations, reader_marts, rea
 from support.warehouse import NO_TESTS, Warehouse, connect_as
 
 from orchestration.config.files import Settings
+from orchestration.warehouse.access.row_security import restrict
+from orchestration.warehouse.database import Database
 from workshop.services import LocalPostgres
 
 pytestmark = pytest.mark.services
@@ -169,6 +171,18 @@ def test_a_load_that_changes_nothing_takes_no_lock_and_writes_no_catalog(warehou
         query = "select insights_ops.restrict_rows('insights.report_task_volume', null)"
         assert session.execute(query).fetchone() == (True,)
         assert warehouse.value(version) == before
+
+
+def test_a_mart_of_no_organization_is_for_no_reader_and_nobody_holds_it(warehouse: Warehouse) -> None:
+    """`insights init` goes on: waiting for sessions would not help."""
+    granted = "select has_any_column_privilege('orgo_insights_ro_readers', 'insights.dim_dates', 'select')"
+    with connect_as(warehouse.etl_url) as session:
+        db = Database(warehouse.settings, session)
+        restrict(db, {"dim_dates": None})
+        assert db.value("select insights_ops.restrict_rows('insights.dim_dates', null)") is None
+        assert db.value(granted) is False
+        restrict(db, {"dim_dates": "all"})
+        assert db.value(granted) is True
 
 
 def test_a_table_that_a_session_holds_is_given_to_nobody_and_the_load_goes_on(built: Warehouse) -> None:
