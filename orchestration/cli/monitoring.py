@@ -25,7 +25,8 @@ def doctor(form: str) -> None:
     """Look at what Insights leans on, and say what to do.
 
     That is configuration, manifest, servers, grants, settings, indexes, statistics, messages and disks. It changes
-    nothing. The exit code is 3 if something needs attention or is broken, else 0.
+    nothing. In a serving database, it looks at the newest publication instead of the source, loads and backups.
+    The exit code is 3 if something needs attention or is broken, else 0.
     """
     from orchestration.monitoring.doctor import examine
 
@@ -93,12 +94,9 @@ def _places(settings: Settings) -> list[str]:
 
 
 def _settings() -> Settings:
-    from orchestration.config.files import load_warehouse_settings
+    from orchestration.config.files import load_server_settings
 
-    return load_warehouse_settings(
-        "what is looked at are the source, the loads and the tests of a warehouse in PostgreSQL. insights publish ends"
-        " with an exit code, and dashboards show how old their data is."
-    )
+    return load_server_settings()
 
 
 def _server() -> ModuleType:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestration.cli import options
+from orchestration.cli.operate.serving import show_serving
 from orchestration.cli.tables import show_table, write_json, write_records
 from orchestration.cli.texts import moment, say, say_wrapped, warn
 
@@ -24,24 +25,27 @@ FINDING = ("kind", "name", "state", "rows", "data_before", "at")
 @click.command(epilog="Example: insights status --format json")
 @options.form
 def status(form: str) -> None:
-    """Show late marts, failed tests, rejected rows and drift.
+    """Show late marts, failed tests, rejected rows and drift, or what is published.
 
     A mart is late if its DAG is scheduled in this environment and the load is overdue by more than
     insights.etl.late_after_minutes. Drift is where the operational database differs from the source contract.
     Operational rows that are out of retention, which no load takes in, are counted too.
     In CSV, each mart, failed test and finding is one line with its kind, name, state, rows and date.
-    The exit code is 3 if a mart is late or the newest run of a test failed, 1 if the state cannot be read, else 0.
+    Of a serving database, it shows what insights publish has copied, when, and from which load; its data is late after
+    insights.warehouse.publication_late_hours.
+    The exit code is 3 if a mart or what is published is late, the newest run of a test failed, or a published relation
+    has other rows; 1 if the state cannot be read, else 0.
     """
-    from orchestration.config.files import load_warehouse_settings
+    from orchestration.config.files import load_server_settings
     from orchestration.manifest import scheduled_marts
     from orchestration.warehouse.database import Database
+    from orchestration.warehouse.publications import is_serving, read_serving_status
     from orchestration.warehouse.status import read_status
 
-    settings = load_warehouse_settings(
-        "loads of a file are not on a schedule. insights build says what it loaded and tested, and insights publish"
-        " what it copied."
-    )
+    settings = load_server_settings()
     with Database.open(settings) as db:
+        if is_serving(db):
+            sys.exit(0 if show_serving(read_serving_status(db), form) else NEEDS_ATTENTION)
         found = read_status(db, scheduled_marts(settings))
     if form == "json":
         write_json(asdict(found) | {"is_in_order": found.is_in_order, "late": found.late})

@@ -55,6 +55,7 @@ class Warehouse(Section):
     serving_url: str = Field(
         default="${INSIGHTS_SERVING_URL}", description="URL of the database of `insights publish`; only with duckdb."
     )
+    publication_late_hours: Count = Field(default=36, description="Age of published data that is late, in hours.")
     schema_name: SqlName = Field(alias="schema", description="Schema of the marts; other schema names begin with it.")
     read_only_user: SqlName = Field(description="Role for dashboards; it cannot read personal columns.")
     write_user: SqlName = Field(description="Role for loads.")

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime, time
 from importlib.metadata import version
 
 from prometheus_client.core import Metric
@@ -20,14 +19,16 @@ from orchestration.errors import InsightsError
 from orchestration.monitoring.backup_figures import backups
 from orchestration.monitoring.delays import delays
 from orchestration.monitoring.families import FAMILIES, metric
+from orchestration.monitoring.mart_times import MART, mart_times, publications
 from orchestration.monitoring.outcomes import Outcome, outcomes
 from orchestration.monitoring.processor import server_seconds
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.publications import is_serving
 from orchestration.warehouse.source.silence import HOUR, silences
 from orchestration.warehouse.status import mart_ages
 
 LOG = logging.getLogger(__name__)
-DAG, MART = ("dag_id",), ("mart",)
+DAG = ("dag_id",)
 Group = Callable[[Database], list[Metric]]
 
 
@@ -46,19 +47,10 @@ class Metrics(Collector):
         labels = {"version": version("orgo-insights"), "environment": self._settings.environment}
         yield metric("insights_build_info", "1, with the release and INSIGHTS_ENV.", [*labels], [(*labels.values(), 1)])
         errors, is_up = 0, False
-        groups: list[Group] = [
-            self._ages,
-            self._dags,
-            _source,
-            _processor,
-            backups,
-            _digests,
-            *(_alone(family.read) for family in FAMILIES),
-        ]
         try:
             with self._session() as db:
                 is_up = True
-                for group in groups:
+                for group in self._groups(db):
                     try:
                         yield from group(db)
                     except InsightsError as error:
@@ -70,6 +62,15 @@ class Metrics(Collector):
         yield metric("insights_scrape_errors", "Groups of metrics that could not be read now.", (), [(errors,)])
         yield from self._cache()
 
+    def _groups(self, db: Database) -> list[Group]:
+        """Return what is read: of a serving database, publications instead of loads, the source and backups (D290)."""
+        everywhere: list[Group] = [_processor, _digests]
+        if is_serving(db):
+            families = (family for family in FAMILIES if not family.is_of_loads)
+            return [*everywhere, publications, *(_alone(family.read) for family in families)]
+        of_loads: list[Group] = [self._ages, self._dags, _source, backups]
+        return [*everywhere, *of_loads, *(_alone(family.read) for family in FAMILIES)]
+
     @contextmanager
     def _session(self) -> Iterator[Database]:
         with Database.open(self._settings) as db:
@@ -80,15 +81,9 @@ class Metrics(Collector):
     def _ages(self, db: Database) -> list[Metric]:
         """Return how old each mart is."""
         ages = [age for age in mart_ages(db, self._marts) if age.loaded_at]
-        up_to = [(age.name, _midnight(age.data_up_to)) for age in ages if age.data_up_to]
-        loaded = [(age.name, age.loaded_at.timestamp()) for age in ages if age.loaded_at]
         late = [(age.name, bool(age.is_late)) for age in ages]
-        about = "seconds since 1970 UTC."
         return [
-            metric(
-                "insights_mart_data_up_to_timestamp_seconds", f"The day before which data ends, {about}", MART, up_to
-            ),
-            metric("insights_mart_loaded_timestamp_seconds", f"When the mart was loaded, {about}", MART, loaded),
+            *mart_times((age.name, age.data_up_to, age.loaded_at) for age in ages),
             metric("insights_mart_is_late", "Whether the load is later than etl.late_after_minutes.", MART, late),
         ]
 
@@ -170,7 +165,3 @@ def _processor(db: Database) -> list[Metric]:
 
 def _alone(read: Callable[[Database], Metric]) -> Group:
     return lambda db: [read(db)]
-
-
-def _midnight(day: date) -> float:
-    return datetime.combine(day, time.min, UTC).timestamp()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from orchestration.config.files import Settings
+from orchestration.config.variables import SERVING_URL
 from orchestration.errors import InsightsError
 from orchestration.monitoring.findings import Finding
 from orchestration.monitoring.machine_checks import machine_checks
-from orchestration.monitoring.server_checks import server_checks
+from orchestration.monitoring.server_checks import server_checks, serving_checks
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.publications import is_serving
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -19,10 +21,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     try:
         with Database.open(settings) as db:
             yield Finding("warehouse", "ok", f"answers as {db.connection.info.user}")
-            for one in server_checks():
+            for one in serving_checks() if is_serving(db) else server_checks():
                 yield from _guarded(one, db)
     except InsightsError as error:
-        yield Finding("warehouse", "broken", str(error), "Look at PostgreSQL and INSIGHTS_WAREHOUSE_URL.")
+        variable = SERVING_URL if settings.is_duckdb else "INSIGHTS_WAREHOUSE_URL"
+        yield Finding("warehouse", "broken", str(error), f"Look at PostgreSQL and {variable}.")
 
 
 def _guarded(check: Callable[[Database], Iterable[Finding]], db: Database) -> Iterator[Finding]:

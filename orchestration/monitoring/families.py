@@ -19,7 +19,7 @@ class Family:
     """A metric: its name, what it is, its labels, and a query of these and the value.
 
     Names in braces in the query are tables of the bookkeeping. `sets` are values of the only label that are there with
-    0 too, because an alert on an increase needs a value before it.
+    0 too, because an alert on an increase needs a value before it. What `is_of_loads` is not in a serving database.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Family:
     query: str
     is_counter: bool = False
     sets: tuple[str, ...] = ()
+    is_of_loads: bool = False
 
     def read(self, db: Database) -> Metric:
         """Return the metric with its values now; raises InsightsError like any query."""
@@ -57,24 +58,28 @@ FAMILIES = (
         "Rows of an operational table when the last load began.",
         ("table",),
         "select table_name, row_count from {source_counts}",
+        is_of_loads=True,
     ),
     Family(
         "insights_rows_rejected",
         "Operational rows that are not in their relation, by finding (insights_ops.rejects).",
         ("relation", "finding"),
         "select relation_name, finding, sum(row_count) from {data_quality} where not is_loaded group by 1, 2",
+        is_of_loads=True,
     ),
     Family(
         "insights_rows_flagged",
         "Operational rows that were loaded although they are wrong, by finding (insights_ops.data_quality).",
         ("relation", "finding"),
         "select relation_name, finding, sum(row_count) from {data_quality} where is_loaded group by 1, 2",
+        is_of_loads=True,
     ),
     Family(
         "insights_source_drift",
         "1 for each column in which the operational database differs from its contract (insights_ops.source_drift).",
         ("table", "column", "drift"),
         "select table_name, column_name, drift, 1 from {source_drift}",
+        is_of_loads=True,
     ),
     Family(
         "insights_data_tests",
@@ -82,6 +87,7 @@ FAMILIES = (
         ("status",),
         "select status, count(*) from {test_results} group by 1",
         sets=("pass", "warn", "fail", "error"),
+        is_of_loads=True,
     ),
     Family(
         "insights_review_cases",
@@ -90,6 +96,7 @@ FAMILIES = (
         "select coalesce(d.status, 'pending'), count(*) from {review_requests} as r"
         " left join {review_deliveries} as d on r.case_id = d.case_id group by 1",
         sets=STATUSES,
+        is_of_loads=True,
     ),
     Family(
         "insights_exports",
@@ -104,6 +111,7 @@ FAMILIES = (
         "The day before which rows were purged, in seconds since 1970 UTC.",
         ("retention_class",),
         "select retention_class, extract(epoch from max(cutoff)) from {purge_log} group by 1",
+        is_of_loads=True,
     ),
     Family(
         "insights_writer_lock_held_seconds",

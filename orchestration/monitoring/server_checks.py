@@ -17,6 +17,7 @@ from orchestration.warehouse.access.roles import ALL_ROLES, WRITER_ONLY
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.deliveries import SENT
 from orchestration.warehouse.loads import check_source
+from orchestration.warehouse.publications import read_serving_status
 from orchestration.warehouse.releases import check_release, newest, scripts_sha256
 from orchestration.warehouse.script import other_functions
 from orchestration.warehouse.source.silence import silent
@@ -76,6 +77,12 @@ def server_checks() -> list[Callable[[Database], Iterator[Finding]]]:
         _names,
         _backups,
     ]
+
+
+def serving_checks() -> list[Callable[[Database], Iterator[Finding]]]:
+    """Return the checks of a serving database, which has no source, loads, DAGs and backups of its own (D290)."""
+    of_loads = (_source, _indexes, _dags, _backups)
+    return [*(one for one in server_checks() if one not in of_loads), _publication]
 
 
 def _version(db: Database) -> Iterator[Finding]:
@@ -229,6 +236,32 @@ def _digests(db: Database) -> Iterator[Finding]:
     says = [f"{one.recipient.name}: {one.delivery.answer}" for one in undelivered if one.delivery]
     says += [f"nothing may be sent to {', '.join(refused)}"] if refused else []
     yield judged("digests", not says, "; ".join(says) or "none is undelivered", "Run: insights digest list")
+
+
+def _publication(db: Database) -> Iterator[Finding]:
+    """Look at the age of what is published, and for tables that have other rows since."""
+    found = read_serving_status(db)
+    if found.publication is None:
+        yield Finding("publication", "broken", "nothing was published here", "Run: insights build && insights publish")
+        return
+    last = found.publication
+    says = (
+        f"number {last.number} of {last.whose}, at {last.published_at:%Y-%m-%d %H:%M} UTC, with changes up to"
+        f" {last.loaded_through:%Y-%m-%d %H:%M} UTC"
+    )
+    limit = db.settings.insights.warehouse.publication_late_hours
+    yield judged(
+        "publication",
+        not last.is_late,
+        says if not last.is_late else f"{says}: more than {limit} hours ago",
+        "Run: insights snapshot --replace && insights build && insights publish",
+    )
+    says = (
+        f"others in {', '.join(found.changed)}"
+        if found.changed
+        else f"{len(found.relations)} relations have their rows"
+    )
+    yield judged("published rows", not found.changed, says, "They were changed here. Run: insights publish")
 
 
 def _names(db: Database) -> Iterator[Finding]:

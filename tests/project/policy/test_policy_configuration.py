@@ -31,6 +31,7 @@ CONFIGURATION: dict[str, Any] = {
         "connection_url": "${INSIGHTS_WAREHOUSE_URL}",
         "path": "${INSIGHTS_DUCKDB_PATH}",
         "serving_url": "${INSIGHTS_SERVING_URL}",
+        "publication_late_hours": 36,
         "schema": "insights",
         "read_only_user": "orgo_insights_ro",
         "write_user": "orgo_insights_etl",
