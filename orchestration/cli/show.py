@@ -25,7 +25,9 @@ FINDING = ("kind", "name", "state", "rows", "data_before", "at")
 @click.command(epilog="Example: insights status --format json")
 @options.form
 def status(form: str) -> None:
-    """Show late marts, failed tests, rejected rows and drift, or what is published.
+    """Show late marts, failed tests and rows, or publications.
+
+    In a warehouse, it shows late marts, failed tests, rejected rows and drift.
 
     A mart is late if its DAG is scheduled in this environment and the load is overdue by more than
     insights.etl.late_after_minutes. Drift is where the operational database differs from the source contract.

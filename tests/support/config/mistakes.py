@@ -33,7 +33,7 @@ MISTAKES = [
         CONFIG,
         "    concurrency: 4\n",
         "",
-        "{file}:34: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
+        "{file}:35: insights.etl.concurrency: this key is missing; add it: Number of dbt threads.",
     ),
     (
         CONFIG,
@@ -258,7 +258,7 @@ MISTAKES = [
         CONFIG,
         "schema: public",
         "schema: insights",
-        "{file}:16: insights.warehouse.schema is insights: must differ from source.schema",
+        "{file}:17: insights.warehouse.schema is insights: must differ from source.schema",
     ),
     (
         CONFIG,
