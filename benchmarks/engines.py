@@ -53,37 +53,37 @@ def run(bench: Bench) -> Iterator[Comparison]:
         day = FIRST_DAY + timedelta(days=number)
         bench.vacuum(WHOLE)
         bench.touch(WHOLE, day)
-        _take(bench, WHOLE)
+        take(bench, WHOLE)
         once(daily, partial(_load, settings, day, bench.size.loaded), partial(_load_postgres, bench, day))
     yield daily
     bench.drop(NAME)
     bench.drop(WHOLE)
 
 
-def of_duckdb(bench: Bench) -> Settings:
-    """Return the settings of a run for a file of DuckDB in its folder."""
+def of_duckdb(bench: Bench, folder: str = "duckdb") -> Settings:
+    """Return the settings of a run for a file of DuckDB in a folder of its own, with its snapshot."""
     insights = bench.settings.insights
     places = {
         "warehouse": insights.warehouse.model_copy(
-            update={"type": "duckdb", "path": str(bench.folder / "duckdb" / "warehouse.duckdb")}
+            update={"type": "duckdb", "path": str(bench.folder / folder / "warehouse.duckdb")}
         ),
-        "source": insights.source.model_copy(update={"snapshot_directory": str(bench.folder / "duckdb" / "snapshot")}),
+        "source": insights.source.model_copy(update={"snapshot_directory": str(bench.folder / folder / "snapshot")}),
     }
-    (bench.folder / "duckdb").mkdir(exist_ok=True)
+    (bench.folder / folder).mkdir(exist_ok=True)
     return replace(bench.settings, insights=insights.model_copy(update=places))
 
 
-def _take(bench: Bench, database: str) -> int:
-    """Replace the snapshot by one of a database; returns its rows."""
+def take(bench: Bench, database: str, folder: str = "duckdb") -> int:
+    """Replace the snapshot in a folder of the run by one of a database; returns its rows."""
     os.environ["INSIGHTS_WAREHOUSE_URL"] = bench.etl_url(database)
-    settings = of_duckdb(bench)  # settings keep the address that they were first asked for
+    settings = of_duckdb(bench, folder)  # settings keep the address that they were first asked for
     taken = take_snapshot(settings, settings.snapshot_directory, Wanted(replace=True))
     return sum(table.rows for table in taken.tables.values())
 
 
 def _snapshot(bench: Bench) -> Measurement:
     with bench.measured(NAME) as found:
-        found.rows = _take(bench, NAME)
+        found.rows = take(bench, NAME)
     return found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable
 
@@ -20,7 +19,6 @@ from support.airflow import airflow_dags
 
 from orchestration.cli import main
 from orchestration.config.files import PROJECT
-from orchestration.manifest import manifest_problem
 
 HOSPITAL = "sample-hospital"
 Run = Callable[..., str]
@@ -72,23 +70,3 @@ def test_what_was_added_is_found_and_built_and_answers(run: Run) -> None:
     with psycopg.connect(url) as connection:
         counted: dict[str, int] = dict(connection.execute(query, [HOSPITAL]).fetchall())
     assert {row["severity"]: row["cases"] for row in answer["by_severity"]["rows"]} == counted != {}
-
-
-@pytest.mark.usefixtures("dbt_processes")
-def test_versions_of_a_model_are_refused(run: Run) -> None:
-    """Neither a manifest is made nor a load begins; the manifest of before stays."""
-    file = PROJECT / "models/marts/reports/_reports__models.yml"
-    before = file.read_text("utf-8")
-    name = "  - name: report_open_cases\n"
-    assert before.count(name) == 1
-    file.write_text(before.replace(name, f"{name}    versions: [{{ v: 1, defined_in: report_open_cases }}]\n"), "utf-8")
-    try:
-        says = "models/marts/reports/_reports__models.yml: the model report_open_cases has versions."
-        with pytest.raises(AssertionError, match=re.escape(says)):
-            run("manifest")
-        arguments = ("build", "--as-of", "2026-01-01", "--select", "dim_dates")
-        with pytest.raises(AssertionError, match="The model report_open_cases has versions, which share its name"):
-            run(*arguments, INSIGHTS_WAREHOUSE_URL=os.environ["BUILT_URL"])
-    finally:
-        file.write_text(before, "utf-8")
-    assert manifest_problem() is None
