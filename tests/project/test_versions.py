@@ -19,7 +19,7 @@ def versioned(prepared: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse
     """Return a prepared database, while dbt takes `dim_dates` for version 2 of a model."""
     settings, model = prepared.settings, "model.orgo_insights.dim_dates"
     manifest = in_process.parsed(settings.environment, settings.insights.warehouse.schema_name)
-    manifest.build_flat_graph()
+    manifest.build_flat_graph()  # type: ignore[no-untyped-call]
     monkeypatch.setattr(manifest.nodes[model], "version", 2)
     monkeypatch.setitem(manifest.flat_graph["nodes"][model], "version", 2)  # what macros read
     return prepared
