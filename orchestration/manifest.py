@@ -160,7 +160,7 @@ def write_manifest(settings: Settings) -> Path:
 
 
 def _refuse_versions(manifest: Mapping[str, Any]) -> None:
-    """Raise MisconfiguredError if a model has versions, which share the name in the log of loads (D289)."""
+    """Raise MisconfiguredError if a model has versions, which share the name in the log of loads (D280)."""
     for node in nodes(manifest):
         if node.get("version") is not None:
             raise MisconfiguredError(

@@ -24,7 +24,7 @@
     {% endfor %}
     {% for node in graph.nodes.values() if is_own(node) and node.get('version') is not none %}
         {{ exceptions.raise_compiler_error("The model " ~ node.name ~ " has versions, which share its name in the log of loads: each would go on"
-            ~ " where the other ended. Make version " ~ node.version ~ " a model of its own (decision D289)") }}
+            ~ " where the other ended. Make version " ~ node.version ~ " a model of its own (decision D280)") }}
     {% endfor %}
     {% if not is_prepared() %}
         {{ exceptions.raise_compiler_error("This database is not prepared. Run first: insights init") }}

@@ -63,7 +63,7 @@ class Metrics(Collector):
         yield from self._cache()
 
     def _groups(self, db: Database) -> list[Group]:
-        """Return what is read: of a serving database, publications instead of loads, the source and backups (D290)."""
+        """Return what is read: of a serving database, publications instead of loads, the source and backups (D281)."""
         everywhere: list[Group] = [_processor, _digests]
         if is_serving(db):
             families = (family for family in FAMILIES if not family.is_of_loads)

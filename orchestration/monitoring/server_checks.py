@@ -80,7 +80,7 @@ def server_checks() -> list[Callable[[Database], Iterator[Finding]]]:
 
 
 def serving_checks() -> list[Callable[[Database], Iterator[Finding]]]:
-    """Return the checks of a serving database, which has no source, loads, DAGs and backups of its own (D290)."""
+    """Return the checks of a serving database, which has no source, loads, DAGs and backups of its own (D281)."""
     of_loads = (_source, _indexes, _dags, _backups)
     return [*(one for one in server_checks() if one not in of_loads), _publication]
 

@@ -1,4 +1,4 @@
-"""Whether a file is one state: everything that is published was loaded from one snapshot, as of one day (D288)."""
+"""Whether a file is one state: everything that is published was loaded from one snapshot, as of one day (D279)."""
 
 from __future__ import annotations
 

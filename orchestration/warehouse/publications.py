@@ -1,4 +1,4 @@
-"""The state of a serving database: what `insights publish` has copied to it, when, and of which loads (D290)."""
+"""The state of a serving database: what `insights publish` has copied to it, when, and of which loads (D281)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model with versions is refused: its versions would share their name in the log of loads (decision D289)."""
+"""A model with versions is refused: its versions would share their name in the log of loads (decision D280)."""
 
 from __future__ import annotations
 
