@@ -1,10 +1,10 @@
-"""Writes the rows of a COPY to a Parquet file, batch by batch, so that memory does not grow with a table."""
+"""Reads the rows of a COPY, and writes them to a Parquet file, batch by batch: memory does not grow with a table."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +35,38 @@ _COPIED = {"text[]": pa.string(), "timestamp with time zone": pa.int64()}
 def write_table(connection: psycopg.Connection[Any], query: TableQuery, file: Path, step: Callable[[int], None]) -> int:
     """Write the rows of a query to a new file, and return their number; `step` gets the rows written so far.
 
-    Raises psycopg.Error of the query, OSError of the file, and pyarrow.ArrowInvalid for a row that is longer than
-    BATCH_BYTES.
+    Raises like `read_table`, and OSError of the file.
     """
-    schema = _schema(query.table)
     written = 0
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(query.statement) as copy,
-        _Text(copy) as text,
-        pq.ParquetWriter(file, schema, compression="zstd") as writer,
-    ):
-        for batch in _batches(text, query.table):
-            columns = [_converted(c, f.type) for c, f in zip(batch.columns, schema, strict=True)]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=GROUP_ROWS)
-            written += batch.num_rows
+    with pq.ParquetWriter(file, table_schema(query.table, TYPES), compression="zstd") as writer:
+        for rows in read_table(connection, query, TYPES):
+            writer.write_table(rows, row_group_size=GROUP_ROWS)
+            written += rows.num_rows
             step(written)
     return written
+
+
+def read_table(
+    connection: psycopg.Connection[Any], query: TableQuery, types: Mapping[str, pa.DataType]
+) -> Iterator[pa.Table]:
+    """Yield the rows of a query batch by batch, as `table_schema` says; none for a query without rows.
+
+    The connection can do nothing else meanwhile. Raises psycopg.Error of the query, and pyarrow.ArrowInvalid for a row
+    that is longer than BATCH_BYTES.
+    """
+    schema = table_schema(query.table, types)
+    with connection.cursor() as cursor, cursor.copy(query.statement) as copy, _Text(copy) as text:
+        for batch in _batches(text, query.table):
+            columns = [_converted(c, f.type) for c, f in zip(batch.columns, schema, strict=True)]
+            yield pa.Table.from_arrays(columns, schema=schema)
+
+
+def table_schema(table: ContractTable, types: Mapping[str, pa.DataType]) -> pa.Schema:
+    """Return the columns of a table; `types` are by type of the contract, and all others are text.
+
+    An array is a list, or the text of a JSON array.
+    """
+    return pa.schema([(name, types.get(column.data_type, pa.string())) for name, column in table.columns.items()])
 
 
 def _batches(text: io.RawIOBase, table: ContractTable) -> Iterator[pa.RecordBatch]:
@@ -73,10 +88,6 @@ def _batches(text: io.RawIOBase, table: ContractTable) -> Iterator[pa.RecordBatc
             false_values=["f"],
         ),
     )
-
-
-def _schema(table: ContractTable) -> pa.Schema:
-    return pa.schema([(name, TYPES.get(column.data_type, pa.string())) for name, column in table.columns.items()])
 
 
 def _converted(values: pa.Array, wanted: pa.DataType) -> pa.Array:

@@ -68,12 +68,12 @@ def table_queries(
     dbt looks at the columns of the database for it, and changes nothing. Raises FailedError with dbt's message if a
     required column is missing, and like `dbt.run`.
     """
-    selects = _selects(settings, url, tables)
-    return [TableQuery(table, _statement(table, selects, organization_id)) for table in tables]
+    selects = table_selects(settings, url, tables)
+    return [copy_query(table, selects[table.name], _restriction(table, selects, organization_id)) for table in tables]
 
 
-def _selects(settings: Settings, url: str, tables: Sequence[ContractTable]) -> dict[str, str]:
-    """Return the select of each table as the staging layer writes it."""
+def table_selects(settings: Settings, url: str, tables: Sequence[ContractTable]) -> dict[str, str]:
+    """Return {table: its select as the staging layer writes it}; raises like `table_queries`."""
     lines: list[str] = []
     template = "".join(_QUERY.format(mark=MARK, table=table.name) for table in tables)
     command = ["compile", "--inline", template, "--no-populate-cache", "--log-format", "json"]
@@ -84,20 +84,21 @@ def _selects(settings: Settings, url: str, tables: Sequence[ContractTable]) -> d
     found = {name: select.strip() for name, _, select in (part.partition("\n") for part in parts)}
     if run.exit_code or found.keys() != {table.name for table in tables}:
         said = [e["info"]["msg"] for e in events if e["info"]["level"] == "error"]
-        raise FailedError(f"dbt cannot write the queries of the snapshot: {' '.join(' '.join(said).split())}")
+        raise FailedError(f"dbt cannot write the queries of the operational tables: {' '.join(' '.join(said).split())}")
     return found
 
 
-def _statement(table: ContractTable, selects: dict[str, str], organization_id: str | None) -> sql.Composed:
+def copy_query(table: ContractTable, select: str, condition: sql.Composable) -> TableQuery:
+    """Return the query of the rows of a select, one of `table_selects`, that meet a condition.
+
+    The condition is empty or begins with `where`; it names columns of `source`.
+    """
     values = [
         sql.SQL(_VALUES.get(column.data_type, "{name}")).format(name=sql.Identifier("source", name))
         for name, column in table.columns.items()
     ]
-    return sql.SQL("copy (select {} from ({}) as source{}) to stdout (format csv, encoding 'utf8')").format(
-        sql.SQL(", ").join(values),
-        sql.SQL(selects[table.name]),
-        _restriction(table, selects, organization_id),
-    )
+    statement = sql.SQL("copy (select {} from ({}) as source{}) to stdout (format csv, encoding 'utf8')")
+    return TableQuery(table, statement.format(sql.SQL(", ").join(values), sql.SQL(select), condition))
 
 
 def _restriction(table: ContractTable, selects: dict[str, str], organization_id: str | None) -> sql.Composable:

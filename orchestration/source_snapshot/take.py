@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import os
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from functools import partial as with_arguments
 from pathlib import Path
 
 import pyarrow as pa
-from psycopg import IsolationLevel, sql
+from psycopg import sql
 
 from orchestration.config.files import Settings
 from orchestration.errors import (
@@ -26,21 +24,19 @@ from orchestration.errors import (
     UnavailableError,
 )
 from orchestration.exports.audit import Trail
-from orchestration.exports.request import Request
-from orchestration.exports.slots import mark_running
 from orchestration.progress import Progress
 from orchestration.source_snapshot.description import Description, Table, table_file
 from orchestration.source_snapshot.folder import new_files, private_file, publish
 from orchestration.source_snapshot.parquet_files import BATCH_BYTES, write_table
 from orchestration.source_snapshot.queries import TableQuery, table_queries
+from orchestration.source_snapshot.reading import estimated_rows, one_moment, source_of
+from orchestration.source_snapshot.record import can_record, record_start, request
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.ids import canonical_id
 from orchestration.warehouse.translation import Messages
 
 EXPORT = "operational snapshot"
-EVERY_ORGANIZATION = "*"
-FIRST_DAY = date(1970, 1, 1)
 BROKE_OFF = "The snapshot was interrupted ({kind}: {detail}). Nothing was written."
 MESSAGES: Messages = {
     NotBuiltError: "An operational table or column has vanished meanwhile ({detail}). Nothing was written.",
@@ -49,14 +45,6 @@ MESSAGES: Messages = {
     UnavailableError: BROKE_OFF,
     FailedError: BROKE_OFF,
 }
-# Row-level security would leave out rows in silence; off, it is an error. The server notices a killed client.
-_SESSION = """
-    set local statement_timeout = 0;
-    set local idle_in_transaction_session_timeout = 0;
-    set local client_connection_check_interval = '1s';
-    set local row_security = off;
-    set local timezone = 'UTC'
-"""
 
 
 @dataclass(frozen=True)
@@ -81,23 +69,24 @@ def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Pr
     """
     settings.check_offline("Snapshots")
     url, tables = settings.postgres_url, contract_tables()
-    trail = Trail(settings, _request(settings, folder, wanted), url=url, facts={"is_masked": False})
+    asked = request(EXPORT, wanted.organization, "parquet", str(folder.absolute()))
+    trail = Trail(settings, asked, url=url, facts={"is_masked": False})
     is_recorded = not wanted.unrecorded
     with new_files(folder, [table.name for table in tables], replace=wanted.replace) as partial:
         try:
             with Database.open(settings, url, messages=MESSAGES) as db:
-                if wanted.unrecorded and _can_record(db):
+                if wanted.unrecorded and can_record(db):
                     is_recorded = True  # the refusal too
                     raise RefusedError("This database can record the snapshot: leave out --unrecorded.")
                 organization = _organization(db, wanted.organization)
                 trail.facts["organization_id"] = organization[0] if organization else None
                 queries = table_queries(settings, url, tables, organization[0] if organization else None)
                 if is_recorded:
-                    _record_start(db, trail)
-                source = _source(db)
+                    record_start(db, trail, "A snapshot", "insights snapshot")
+                source = source_of(db)
                 moment, written = _write(db, queries, partial, progress)
             description = Description(
-                moment=moment.astimezone(UTC).isoformat(),
+                moment=moment.isoformat(),
                 release=settings.version,
                 environment=settings.environment,
                 tables=written,
@@ -120,30 +109,6 @@ def take_snapshot(settings: Settings, folder: Path, wanted: Wanted, progress: Pr
     return description
 
 
-def _request(settings: Settings, folder: Path, wanted: Wanted) -> Request:
-    """Return the attempt for the audit: the account of this machine takes all days until today."""
-    try:
-        account = getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in a container
-        account = str(os.geteuid())
-    by = f"{account}@{socket.gethostname()}"
-    until = datetime.now(UTC).date() + timedelta(days=1)
-    organization = wanted.organization or EVERY_ORGANIZATION
-    return Request(EXPORT, organization, FIRST_DAY, until, "parquet", by, str(folder.absolute()))
-
-
-def _record_start(db: Database, trail: Trail) -> None:
-    """Record that data begins to leave; raises like `Trail.write`, with what to do."""
-    try:
-        mark_running(db, trail.export_id)
-        trail.write("started")
-    except InsightsError as error:
-        raise error.extended(
-            "A snapshot is recorded, because personal data leaves the server. Where that is not possible, as on a"
-            " standby or in a database that insights init has not prepared: insights snapshot --unrecorded"
-        ) from error
-
-
 def _record_end(trail: Trail, description: Description, folder: Path) -> None:
     """Record a whole snapshot; raises like `Trail.write`, with what has happened."""
     digest = hashlib.sha256(description.text().encode()).hexdigest()  # it has those of the files
@@ -154,15 +119,6 @@ def _record_end(trail: Trail, description: Description, folder: Path) -> None:
         raise error.extended(
             f"The snapshot in {folder} is whole and can be used; the audit has its start, but not its end."
         ) from error
-
-
-def _can_record(db: Database) -> bool:
-    """Return whether this role may write the audit of exports in this database, and the database may be written."""
-    query = sql.SQL(
-        "select not pg_is_in_recovery() and not current_setting('transaction_read_only')::boolean"
-        " and coalesce(has_any_column_privilege(to_regclass({}), 'insert'), false)"
-    ).format(db.ops("export_audit").as_string(db.connection))
-    return bool(db.value(query))
 
 
 def _organization(db: Database, given: str | None) -> tuple[str, str] | None:
@@ -180,48 +136,28 @@ def _organization(db: Database, given: str | None) -> tuple[str, str] | None:
     return rows[0]
 
 
-def _source(db: Database) -> str:
-    """Return what identifies a database: that of its cluster, which replicas share, and its own number there."""
-    return str(
-        db.value(
-            "select concat_ws('/', system_identifier, (select oid from pg_database where datname = current_database()))"
-            " from pg_control_system()"
-        )
-    )
-
-
 def _write(
     db: Database, queries: list[TableQuery], partial: Path, progress: Progress | None
 ) -> tuple[datetime, dict[str, Table]]:
     """Write all tables in one transaction that sees one moment; returns that moment and the files."""
-    connection, written = db.connection, {}
-    connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
-    total, done = _estimate(db, queries), 0
+    written: dict[str, Table] = {}
+    total, done = estimated_rows(db, [query.table for query in queries]), 0
 
     def step(table: str, rows: int) -> None:
         if progress:
             progress(done + rows, max(total, done + rows), table)
 
-    with db.errors(), connection.transaction():
-        connection.execute(_SESSION)
-        moment: datetime = db.value("select now()")
+    with one_moment(db) as moment:
         for query in queries:
             file = partial / table_file(query.table.name)
             private_file(file)
-            rows = write_table(connection, query, file, with_arguments(step, query.table.name))
+            rows = write_table(db.connection, query, file, with_arguments(step, query.table.name))
             with file.open("rb") as whole:
                 digest = hashlib.file_digest(whole, "sha256").hexdigest()
                 os.fsync(whole.fileno())
             written[query.table.name] = Table(rows, file.stat().st_size, digest)
             done += rows
     return moment, written
-
-
-def _estimate(db: Database, queries: list[TableQuery]) -> int:
-    """Return about how many rows the tables have, from the statistics of the server; of an organization, at most."""
-    names = [db.source(query.table.name).as_string(db.connection) for query in queries]
-    query = "select sum(greatest(reltuples, 0))::bigint from pg_class where oid = any(%s::regclass[])"
-    return int(db.value(query, [names]) or 0)
 
 
 def _as_insights_error(error: BaseException, folder: Path) -> InsightsError:

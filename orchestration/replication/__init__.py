@@ -1,0 +1,1 @@
+"""Copies of the operational tables in another engine, by dlt (D285)."""

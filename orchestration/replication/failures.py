@@ -1,0 +1,65 @@
+"""Errors of dlt and of the engines as InsightsError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, ConfigurationException
+from dlt.common.exceptions import MissingDependencyException, SignalReceivedException, TransientException
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from orchestration.errors import FailedError, InsightsError, MisconfiguredError, UnavailableError
+from orchestration.replication.target import Target
+from orchestration.source_snapshot.parquet_files import BATCH_BYTES
+
+NOTHING_LOST = "The next insights replicate reads again from where the last whole one has ended."
+
+
+def as_insights_error(error: BaseException, target: Target) -> BaseException:
+    """Return the error that a caller raises: an InsightsError, or KeyboardInterrupt where dlt was interrupted.
+
+    Any other exception that neither dlt nor the engine has raised is returned as it is.
+    """
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, InsightsError):
+            return cause
+        if isinstance(cause, SignalReceivedException | KeyboardInterrupt):
+            return KeyboardInterrupt()
+        if isinstance(cause, MissingDependencyException):
+            return MisconfiguredError(
+                f"--to {target.engine} needs packages that are not installed: pip install 'dlt[{target.engine}]', in the"
+                " release of requirements/replicate.txt."
+            )
+        if isinstance(cause, ConfigFieldMissingException | ConfigurationException):
+            return MisconfiguredError(
+                f"dlt lacks what it needs to connect to {target.engine} ({_first_line(cause)}). Set"
+                f" DESTINATION__{target.engine.upper()}__CREDENTIALS; docs/engines/replicate.md says how."
+            )
+        if isinstance(cause, pa.ArrowInvalid):
+            return FailedError(
+                f"A row of the operational tables cannot be copied ({_first_line(cause)}). A row may have at most"
+                f" {BATCH_BYTES // 2**20} MB of text. Nothing was written."
+            )
+    root = causes[-1]
+    if isinstance(root, OSError):
+        return UnavailableError(f"The copy was interrupted ({type(root).__name__}: {_first_line(root)}). {NOTHING_LOST}")
+    kind = UnavailableError if any(isinstance(cause, TransientException) for cause in causes) else FailedError
+    if isinstance(error, PipelineStepFailed) or type(root).__module__.split(".")[0] in ("dlt", "_duckdb", "snowflake"):
+        return kind(f"The copy to {target} failed ({type(root).__name__}: {_first_line(root)}). {NOTHING_LOST}")
+    return error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, what it was raised from, and so on."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        inner = getattr(error, "exception", None)
+        error = error.__cause__ or (inner if isinstance(inner, BaseException) else None) or error.__context__
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
