@@ -18,6 +18,7 @@ from orchestration.cli.monitoring import alerts, doctor, metrics
 from orchestration.cli.operate.backup import backup
 from orchestration.cli.operate.digest import digest
 from orchestration.cli.operate.publish import publish
+from orchestration.cli.operate.replicate import replicate
 from orchestration.cli.operate.snapshot import snapshot
 from orchestration.cli.patterns import patterns
 from orchestration.cli.purge import purge
@@ -41,7 +42,7 @@ def commands(project_dir: str | None, config: str | None) -> None:
 
 commands.add_section("Look", (show.status, dashboards, dashboard, patterns, organizations, roles, users, show.docs))
 commands.add_section("Load", (build.build, build.reconcile, build.rebuild, build.run_job, manifest))
-commands.add_section("Share", (export, exports, snapshot, publish, reviews, digest, api, semantic_models))
+commands.add_section("Share", (export, exports, snapshot, replicate, publish, reviews, digest, api, semantic_models))
 commands.add_section("Look after", (doctor, backup, purge, warm, metrics, alerts))
 commands.add_section("Set up", (prepare.init, config_group, reader, prepare.env, prepare.systemd))
 

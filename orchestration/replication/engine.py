@@ -7,6 +7,7 @@ it has marked as complete.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -26,7 +27,6 @@ os.environ.update(SETTINGS)
 
 import dlt  # noqa: E402 - see SETTINGS
 import pyarrow as pa  # noqa: E402
-from dlt.common.destination.client import JobClientBase  # noqa: E402
 from dlt.destinations.exceptions import DatabaseUndefinedRelation  # noqa: E402
 
 from orchestration.errors import ConflictError  # noqa: E402
@@ -38,10 +38,18 @@ PIPELINE = "insights_replicate"
 SOURCE = "orgo"
 # An array is the text of a JSON array, because dlt knows no arrays; the engine has its own type for JSON.
 REPLICATED = TYPES | {"text[]": pa.string()}
-_HINTS = {"text[]": {"data_type": "json"}}
+_HINTS: dict[str, Any] = {"text[]": {"data_type": "json"}}
 MERGED = {"disposition": "merge", "skip_unchanged_rows": True}
 
 Read = Callable[[TablePlan], Iterable[pa.Table]]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was loaded: bytes of the files, and the SHA-256 of their SHA-256 in the order of their names."""
+
+    bytes: int
+    sha256: str
 
 
 @dataclass
@@ -91,43 +99,49 @@ class Copy:
                     )
 
     def counts(self, tables: Iterable[str], *, are_staged: bool = False) -> dict[str, int]:
-        """Return the rows of tables, 0 for one that does not exist; with `are_staged`, of those that were loaded last."""
-        with self._pipeline.sql_client(SOURCE) as client:
+        """Return the rows of tables, 0 for one that does not exist; with `are_staged`, those of the last load."""
+        with self._pipeline.sql_client() as client:
             if not are_staged:
                 return {table: _count(client, table) for table in tables}
             with client.with_staging_dataset():
                 return {table: _count(client, table) for table in tables}
 
-    def write(self, plans: Iterable[TablePlan], read: Read, stored: Mapping[str, Any]) -> None:
-        """Write the rows of all tables to files for a load; `stored` becomes part of the state, by table and in all."""
-        resources = [self._resource(plan, read, stored) for plan in plans]
+    def write(
+        self, plans: Iterable[TablePlan], read: Read, stored: Mapping[str, Mapping[str, str]], database: str
+    ) -> None:
+        """Write the rows of all tables to files for a load, with the state of each table that it will leave."""
+        resources = [self._resource(plan, read, stored[plan.name], database) for plan in plans]
         source = dlt.source(lambda: resources, name=SOURCE)
         self._pipeline.extract(source(), loader_file_format="parquet")
 
-    def load(self) -> int:
-        """Load what was written, table by table in one transaction each; returns the bytes of the files."""
+    def load(self) -> Loaded:
+        """Load what was written, table by table in one transaction each; returns what the files had."""
         self._pipeline.normalize()
         done = self._pipeline.load()
-        jobs = [job for package in done.load_packages for found in package.jobs.values() for job in found]
-        return sum(job.file_size for job in jobs if job.job_file_info.file_format == "parquet")
+        jobs = [job for package in done.load_packages for job in package.jobs["completed_jobs"]]
+        files = sorted(Path(job.file_path) for job in jobs if job.job_file_info.file_format == "parquet")
+        digest = hashlib.sha256()
+        for file in files:
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+        return Loaded(sum(file.stat().st_size for file in files), digest.hexdigest())
 
     def forget_staged(self) -> None:
         """Remove the rows that were loaded before they were merged, with their schema."""
-        with self._pipeline.sql_client(SOURCE) as client, client.with_staging_dataset():
+        with self._pipeline.sql_client() as client, client.with_staging_dataset():
             if client.has_dataset():
                 client.drop_dataset()
 
     @property
-    def _client(self) -> JobClientBase:
-        client: JobClientBase = self._pipeline.destination_client(SOURCE)
-        return client
+    def _client(self) -> Any:
+        return self._pipeline.destination_client()
 
-    def _resource(self, plan: TablePlan, read: Read, stored: Mapping[str, Any]) -> Any:
+    def _resource(self, plan: TablePlan, read: Read, stored: Mapping[str, str], database: str) -> Any:
         table = plan.query.table
 
         def rows() -> Iterator[pa.Table]:
-            dlt.current.source_state().update(stored["all"])
-            dlt.current.resource_state().update(stored[table.name])
+            dlt.current.source_state()["database"] = database
+            dlt.current.resource_state().update(stored)
             is_empty = True
             for batch in read(plan):
                 is_empty = False
@@ -135,14 +149,12 @@ class Copy:
             if is_empty:  # makes the table, and lets a table that is empty now become so
                 yield table_schema(table, REPLICATED).empty_table()
 
-        strategy = "cdc" if plan.since is None else "upsert"  # cdc also deletes the rows that were not read
-        return dlt.resource(
-            rows,
-            name=table.name,
-            primary_key=plan.key,
-            write_disposition={**MERGED, "strategy": strategy} if plan.key else "replace",
-            columns={n: _HINTS[c.data_type] for n, c in table.columns.items() if c.data_type in _HINTS},
-        )
+        hints: dict[str, Any] = {"write_disposition": "replace"}
+        if plan.key:
+            strategy = "cdc" if plan.since is None else "upsert"  # cdc also deletes the rows that were not read
+            hints = {"primary_key": plan.key, "write_disposition": {**MERGED, "strategy": strategy}}
+        columns = {name: _HINTS[c.data_type] for name, c in table.columns.items() if c.data_type in _HINTS}
+        return dlt.resource(rows, name=table.name, columns=columns, **hints)
 
 
 def _count(client: Any, table: str) -> int:

@@ -33,8 +33,8 @@ def scratch_folder(folder: Path | None, target: str) -> Iterator[Path]:
         descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
         raise MisconfiguredError(
-            f"{place} cannot be used for temporary files ({error.strerror}). Name a folder of this user with --work-dir;"
-            " the folder above it must exist."
+            f"{place} cannot be used for temporary files ({error.strerror}). Name a folder of this user with"
+            " --work-dir; the folder above it must exist."
         ) from error
     try:
         _check(place, os.fstat(descriptor))

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestration.errors import BusyError, FailedError, InsightsError, MisconfiguredError
 
@@ -22,35 +23,61 @@ NOT_INSTALLED = (
 )
 
 
+class Name(NamedTuple):
+    """How messages name a file, and what names it."""
+
+    what: str
+    named_by: str
+
+
+WAREHOUSE = Name("The warehouse", "insights.warehouse.path")
+
+
 @contextmanager
 def opened(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the file for writing, and create it if it does not exist, for a block that is one transaction.
+    """Open the file of the warehouse for writing, for a block that is one transaction.
 
-    Nothing of the block stays if it raises. No other user may read what is created, nor what was there: a log beside
-    the file (`.wal`) has rows too. With `read_only`, the file must exist, and other processes may read it too. Raises
-    BusyError while another process has the file open,
-    MisconfiguredError if DuckDB is not installed or the file cannot be opened, and FailedError for other errors of
-    DuckDB in the block.
+    Nothing of the block stays if it raises. With `read_only`, the file must exist, and other processes may read it too.
+    Raises like `connected`, and FailedError for other errors of DuckDB in the block.
     """
+    errors = _duckdb().Error
     try:
-        import duckdb  # noqa: PLC0415 - not part of every installation
-    except ModuleNotFoundError as error:
-        raise MisconfiguredError(NOT_INSTALLED.format(name=error.name)) from error
+        with connected(path, read_only=read_only) as connection:
+            connection.begin()
+            yield connection
+            connection.commit()
+    except errors as error:
+        raise FailedError(f"DuckDB refused a statement on {path}: {_first_line(error)}") from error
+
+
+@contextmanager
+def connected(path: Path, name: Name = WAREHOUSE, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a file, and create it if it does not exist, for a block.
+
+    No other user may read what is created, nor what was there: a log beside the file (`.wal`) has rows too. Raises
+    BusyError while another process has the file open, and MisconfiguredError if DuckDB is not installed or the file
+    cannot be opened.
+    """
+    duckdb = _duckdb()
     before = os.umask(OWNER_ONLY)
     try:
         try:
             _close_to_others(path)
             connection = duckdb.connect(str(path), read_only=read_only)
         except (duckdb.Error, OSError) as error:
-            raise _not_opened(path, error) from error
+            raise _not_opened(path, name, error) from error
         with connection:
-            connection.begin()
             yield connection
-            connection.commit()
-    except duckdb.Error as error:
-        raise FailedError(f"DuckDB refused a statement on {path}: {_first_line(error)}") from error
     finally:
         os.umask(before)
+
+
+def _duckdb() -> ModuleType:
+    try:
+        import duckdb  # noqa: PLC0415 - not part of every installation
+    except ModuleNotFoundError as error:
+        raise MisconfiguredError(NOT_INSTALLED.format(name=error.name)) from error
+    return duckdb
 
 
 def in_memory() -> duckdb.DuckDBPyConnection:
@@ -88,17 +115,17 @@ def _close_to_others(path: Path) -> None:
             file.chmod(file.stat().st_mode & ~OWNER_ONLY)
 
 
-def _not_opened(path: Path, error: BaseException) -> InsightsError:
+def _not_opened(path: Path, name: Name, error: BaseException) -> InsightsError:
     says = " ".join(str(error).split())
     if "lock" in says.lower():
         found = _HOLDER.search(says)
         who = f"process {found['pid']} ({Path(found['program']).name})" if found else "another process"
         return BusyError(
-            f"The warehouse {path} is in use by {who}, and DuckDB lets one process write a file. Wait until a load has"
+            f"{name.what} {path} is in use by {who}, and DuckDB lets one process write a file. Wait until a load has"
             " finished, or close the client that has the file open, then run the same command again."
         )
     return MisconfiguredError(
-        f"The warehouse {path} cannot be opened ({_first_line(error)}). insights.warehouse.path must name a file of"
+        f"{name.what} {path} cannot be opened ({_first_line(error)}). {name.named_by} must name a file of"
         " DuckDB, or a new file in a folder in which this user may write."
     )
 

@@ -1,0 +1,91 @@
+"""Copies of the operational tables in a file of DuckDB, and what they must be equal to: the files of a snapshot."""
+
+# ruff: noqa: S608 -- every statement is made of names of the contract
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from support.warehouse import Warehouse
+
+from orchestration.config.files import Settings, load_settings
+from orchestration.replication.replicate import Report, Wanted, replicate
+from orchestration.source_snapshot.description import table_file
+from orchestration.source_snapshot.take import Wanted as OfSnapshot
+from orchestration.source_snapshot.take import take_snapshot
+from orchestration.warehouse.contract import ContractTable, contract_tables
+
+TABLES = contract_tables()
+NAMES = [table.name for table in TABLES]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A database with operational tables, and the file to which they are copied."""
+
+    source: Warehouse
+    file: Path
+
+    @property
+    def url(self) -> str:
+        """Return what `--to` takes."""
+        return f"duckdb://{self.file}"
+
+    def settings(self) -> Settings:
+        """Return the settings that lead to the source."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("INSIGHTS_WAREHOUSE_URL", self.source.etl_url)
+            settings = load_settings()
+            assert settings.postgres_url == self.source.etl_url  # read now, while the variable is set
+        return settings
+
+    def replicate(self, **wanted: Any) -> Report:
+        """Bring the copy up to date."""
+        return replicate(self.settings(), Wanted(self.url, **wanted))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the copy."""
+        with duckdb.connect(str(self.file), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(query).fetchall()
+
+    def contents(self, table: ContractTable) -> Counter[tuple[Any, ...]]:
+        """Return the rows of a table of the copy, as `snapshot_rows` does."""
+        return Counter(self.rows(f"select {_columns(table, 'cast({} as varchar[])')} from public.{table.name}"))
+
+    def snapshot_rows(self, folder: Path) -> dict[str, Counter[tuple[Any, ...]]]:
+        """Take a snapshot of the source to a folder, and return its rows by table."""
+        take_snapshot(self.settings(), folder, OfSnapshot())
+        found = {}
+        for table in TABLES:
+            query = f"select {_columns(table, '{}')} from read_parquet('{folder / table_file(table.name)}')"
+            with duckdb.connect() as connection:
+                connection.execute("set TimeZone = 'UTC'")
+                found[table.name] = Counter(connection.execute(query).fetchall())
+        return found
+
+    def assert_equal_to_a_snapshot(self, folder: Path) -> None:
+        """Compare each table of the copy with a snapshot that is taken now."""
+        expected = self.snapshot_rows(folder)
+        for table in TABLES:
+            found = self.contents(table)
+            assert found == expected[table.name], table.name
+
+
+def by_table(report: Report) -> dict[str, tuple[int, int, int, int]]:
+    """Return {table: rows read, written, before and after} of a replication."""
+    return {one.table: (one.rows_read, one.rows_written, one.rows_before, one.rows_after) for one in report.tables}
+
+
+def _columns(table: ContractTable, array: str) -> str:
+    """Return the columns as texts that mean the same in both places; each array as the text of one."""
+    written = {
+        "text[]": f"cast({array} as varchar)",
+        "timestamp with time zone": "case when isfinite({0}) then epoch_us({0})::varchar else {0}::varchar end",
+    }
+    return ", ".join(written.get(column.data_type, "{}").format(f'"{name}"') for name, column in table.columns.items())
