@@ -11,17 +11,21 @@ from typing import Any
 
 import duckdb
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from support.warehouse import Warehouse
 
 from orchestration.config.files import Settings, load_settings
+from orchestration.replication import replicate as module
 from orchestration.replication.replicate import Report, Wanted, replicate
 from orchestration.source_snapshot.description import table_file
+from orchestration.source_snapshot.queries import table_selects
 from orchestration.source_snapshot.take import Wanted as OfSnapshot
 from orchestration.source_snapshot.take import take_snapshot
 from orchestration.warehouse.contract import ContractTable, contract_tables
 
 TABLES = contract_tables()
 NAMES = [table.name for table in TABLES]
+_SELECTS: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,12 @@ class Copied:
             assert settings.postgres_url == self.source.etl_url  # read now, while the variable is set
         return settings
 
-    def replicate(self, **wanted: Any) -> Report:
-        """Bring the copy up to date."""
-        return replicate(self.settings(), Wanted(self.url, **wanted))
+    def replicate(self, *, asks_dbt: bool = False, **wanted: Any) -> Report:
+        """Bring the copy up to date; with `asks_dbt`, for a source whose columns are not those of the sample."""
+        with pytest.MonkeyPatch.context() as patch:
+            if not asks_dbt:
+                patch.setattr(module, "table_selects", _selects_of_the_sample)
+            return replicate(self.settings(), Wanted(self.url, work_dir=self.file.with_name("work"), **wanted))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the copy."""
@@ -75,6 +82,15 @@ class Copied:
         for table in TABLES:
             found = self.contents(table)
             assert found == expected[table.name], table.name
+
+
+def _selects_of_the_sample(settings: Settings, url: str, tables: tuple[ContractTable, ...]) -> dict[str, str]:
+    """Return what dbt has written for the first of the sources that have the columns of the sample, of another one."""
+    name = conninfo_to_dict(url)["dbname"]
+    if not _SELECTS:
+        selects = table_selects(settings, url, tables)
+        _SELECTS.update({table: select.replace(f'"{name}".', "") for table, select in selects.items()})
+    return {table: select.replace('"public".', f'"{name}"."public".') for table, select in _SELECTS.items()}
 
 
 def by_table(report: Report) -> dict[str, tuple[int, int, int, int]]:
