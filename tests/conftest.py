@@ -32,6 +32,7 @@ LONGEST_FIRST = (
     *("test_semantic_models.py", "test_drill.py", "test_demo.py", "test_check.py", "test_incremental.py"),
     *("test_celery.py", "test_page_states.py", "test_source_in_use.py", "test_connection.py"),
     *("test_backlog.py", "test_readers.py", "test_publish.py", "test_quarter.py"),
+    *("test_kills.py", "test_changes.py"),
 )
 
 

@@ -129,7 +129,7 @@ def test_csv_and_json_have_the_same_rows(connected: Warehouse) -> None:
         "users": ("--org", HOSPITAL),
         "warm": ("--dashboard", "overview", "--seconds", "60"),
     }
-    elsewhere = {"dashboard", "status", "publish"}  # below, and in tests/engines
+    elsewhere = {"dashboard", "status", "publish", "replicate"}  # below, in tests/engines and tests/replication
     # On a server that is backed up: tests/backups.
     elsewhere |= {f"backup {name}" for name in ("configure", "run", "drill", "reapply")}
     assert asked.keys() | elsewhere | WITHOUT_ROWS.keys() == LEAVES.keys()

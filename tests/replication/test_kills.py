@@ -14,6 +14,7 @@ from support.replication.copies import TABLES, Copied
 from support.warehouse import Warehouse
 
 from orchestration import dbt
+from orchestration.cli.entry import INTERRUPTED
 from orchestration.config.files import PROJECT
 
 pytestmark = pytest.mark.services
@@ -30,20 +31,19 @@ CHANGES = """
 LOADS = "select count(*) from public._dlt_loads where status = 0"
 
 
-def kill_at(copied: Copied, merge: int) -> None:
-    """Run `insights replicate` in a process that is killed at the beginning of a merge."""
-    command = [sys.executable, "-m", "support.replication.killed", str(merge), "replicate", "--to", copied.url]
+def signaled(copied: Copied, name: str, merge: int) -> int:
+    """Run `insights replicate` in a process that gets a signal at the beginning of a merge; returns its exit code."""
+    command = [sys.executable, "-m", "support.replication.killed", name, str(merge), "replicate", "--to", copied.url]
     settings, url = copied.source.settings, copied.source.etl_url
     saved_parse.save(dbt.process_environment(settings, url), *dbt.complete(settings, [], {}))
     environment = os.environ | {"INSIGHTS_WAREHOUSE_URL": url, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'tests'}"}
     work = str(copied.file.with_name("work"))
-    done = subprocess.run([*command, "--work-dir", work], env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    return subprocess.run([*command, "--work-dir", work], env=environment, check=False).returncode
 
 
 def test_a_killed_load_leaves_each_table_before_or_after_it(prepared: Warehouse, tmp_path: Path) -> None:
     copied = Copied(prepared, tmp_path / "orgo.duckdb")
-    kill_at(copied, 3)
+    assert signaled(copied, "SIGKILL", 3) == -signal.SIGKILL
     work = tmp_path / "work" / "pipelines"
     assert list(work.rglob("*.parquet"))  # in a folder that only this user reads
     assert copied.rows(LOADS) == [(0,)]
@@ -58,7 +58,7 @@ def test_a_killed_load_leaves_each_table_before_or_after_it(prepared: Warehouse,
     after = copied.snapshot_rows(tmp_path / "after")
     changed = {table.name for table in TABLES if before[table.name] != after[table.name]}
     assert len(changed) == 7
-    kill_at(copied, 9)
+    assert signaled(copied, "SIGKILL", 9) == -signal.SIGKILL
     found = {table.name: copied.contents(table) for table in TABLES}
     assert all(found[name] in (before[name], after[name]) for name in found)
     is_new = {found[name] == after[name] for name in changed}
@@ -71,3 +71,15 @@ def test_a_killed_load_leaves_each_table_before_or_after_it(prepared: Warehouse,
     assert {one.table for one in report.tables if one.rows_read} >= changed
     events = prepared.rows("select event, count(*) from insights_ops.export_audit where format = 'duckdb' group by 1")
     assert dict(events) == {"started": 4, "finished": 2}
+
+
+def test_an_interrupted_load_says_so_and_leaves_no_files(prepared: Warehouse, tmp_path: Path) -> None:
+    copied = Copied(prepared, tmp_path / "orgo.duckdb")
+    assert signaled(copied, "SIGINT", 3) == INTERRUPTED
+    assert list((tmp_path / "work").iterdir()) == []
+    assert copied.rows("select schema_name from duckdb_schemas() where schema_name like '%staging%'") == []
+    assert copied.rows(LOADS) == [(0,)]
+    events = prepared.rows("select event, reason from insights_ops.export_audit order by export_audit_id")
+    assert [event for event, _ in events] == ["started", "failed"]
+    copied.replicate()
+    copied.assert_equal_to_a_snapshot(tmp_path / "snapshot")

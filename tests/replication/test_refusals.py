@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 from click.testing import CliRunner
+from dlt.destinations.exceptions import DatabaseTerminalException
+from dlt.destinations.job_client_impl import SqlLoadJob
 from support.config_project import CONFIG
 from support.replication.copies import NAMES, Copied
 from support.warehouse import Warehouse, disposable_copy
 
 from orchestration.cli import commands
 from orchestration.config.files import PROJECT, Settings, load_settings
-from orchestration.errors import BadInputError, BusyError, ConflictError, MisconfiguredError, RefusedError
+from orchestration.errors import (
+    BadInputError,
+    BusyError,
+    ConflictError,
+    FailedError,
+    MisconfiguredError,
+    RefusedError,
+)
+from orchestration.replication.replicate import Wanted, replicate
 from orchestration.replication.scratch import scratch_folder
 from orchestration.replication.target import Target, target_of
 from workshop.services import LocalPostgres
@@ -130,13 +142,51 @@ def test_a_copy_is_unrecorded_only_where_the_audit_cannot_be_written(empty: Copi
 
 @pytest.mark.services
 def test_another_process_that_copies_to_the_same_place_is_named(empty: Copied) -> None:
-    with duckdb.connect(str(empty.file)):
-        pass
     name = f"insights replicate {empty.url}, schema public"
     with empty.source.locked() as db:
         db.connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [name])
         with pytest.raises(BusyError, match="Another session holds the lock for insights replicate to duckdb://"):
             empty.replicate()
+
+
+@pytest.mark.services
+def test_what_an_engine_lacks_is_named(empty: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = empty.settings()
+    with pytest.raises(MisconfiguredError, match=r"dlt lacks .* to connect to snowflake .*SNOWFLAKE__CREDENTIALS"):
+        replicate(settings, Wanted("snowflake", work_dir=empty.file.with_name("work")))
+    address = "snowflake://somebody:secret@account/database?warehouse=w"
+    monkeypatch.setenv("DESTINATION__SNOWFLAKE__CREDENTIALS", address)
+    with pytest.raises(MisconfiguredError, match=r"pip install 'dlt\[snowflake\]'") as caught:
+        replicate(settings, Wanted("snowflake", work_dir=empty.file.with_name("work")))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.services
+def test_an_engine_that_fails_is_named_with_its_error(empty: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(job: SqlLoadJob) -> None:
+        raise DatabaseTerminalException(duckdb.InvalidInputException("the disk of the engine is full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlLoadJob, "run", fail)
+        with pytest.raises(FailedError, match=r"The copy to duckdb:///.* failed .*the disk of the engine is full"):
+            empty.replicate()
+    assert [event for event, _ in empty.source.rows(AUDIT)] == ["started", "failed"]
+    assert empty.rows("select schema_name from duckdb_schemas() where schema_name like '%staging%'") == []
+    empty.replicate()
+    tasks = empty.source.value("select count(*) from tasks")
+    assert empty.rows("select count(*) from public.tasks") == [(tasks,)]
+
+
+@pytest.mark.services
+def test_a_file_that_another_process_has_open_is_named(empty: Copied) -> None:
+    script = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", script, str(empty.file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(BusyError, match=rf"The file {empty.file} is in use by process {process.pid} "):
+            empty.replicate()
+        process.communicate()
 
 
 @pytest.mark.services

@@ -1,4 +1,4 @@
-"""`insights replicate` that is killed at the beginning of one of its merges: python -m support.replication.killed N."""
+"""`insights replicate` that gets a signal when a merge begins: python -m support.replication.killed SIGKILL 3 ..."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dlt.destinations.job_client_impl import SqlLoadJob
 from orchestration.cli import main
 
 
-def kill_at(number: int) -> None:
-    """Kill this process, as SIGKILL does, when the merge of this number begins."""
+def signal_at(name: str, number: int) -> None:
+    """Send this process a signal when the merge of this number begins."""
     merges, run = count(1), SqlLoadJob.run
 
-    def run_or_die(job: SqlLoadJob) -> None:
+    def run_after_signal(job: SqlLoadJob) -> None:
         if next(merges) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.Signals[name])
         run(job)
 
-    SqlLoadJob.run = run_or_die  # type: ignore[method-assign]
+    SqlLoadJob.run = run_after_signal  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
-    kill_at(int(sys.argv.pop(1)))
+    signal_at(sys.argv.pop(1), int(sys.argv.pop(1)))
     main()
