@@ -21,7 +21,7 @@ def signal_at(name: str, number: int) -> None:
             os.kill(os.getpid(), signal.Signals[name])
         run(job)
 
-    SqlLoadJob.run = run_after_signal  # type: ignore[method-assign]
+    SqlLoadJob.run = run_after_signal  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":
