@@ -1,1 +1,1 @@
-"""Copies of the operational tables in another engine, by dlt (D285)."""
+"""Copies of the operational tables in another engine, by dlt (D282)."""

@@ -1,4 +1,4 @@
-"""Copies the operational tables to another engine: what has changed, or with `reconcile` all rows (D285 to D287)."""
+"""Copies the operational tables to another engine: what has changed, or with `reconcile` all rows (D282 to D284)."""
 
 from __future__ import annotations
 
