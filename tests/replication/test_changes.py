@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,13 +26,13 @@ OTHER = "select max(id::text)::uuid from tasks"
 
 
 @pytest.fixture
-def copied(prepared: Warehouse, tmp_path: Path) -> Copied:
+def copied(source: Warehouse, tmp_path: Path) -> Copied:
     """Return the sample, which the test may change, copied once."""
-    copied = Copied(prepared, tmp_path / "orgo.duckdb")
+    copied = Copied(source, tmp_path / "orgo.duckdb")
     first = by_table(copied.replicate())
     assert list(first) == NAMES
     for table, (read, written, before, after) in first.items():
-        assert (read, written, before, after) == (prepared.value(f"select count(*) from {table}"),) * 2 + (0, read)
+        assert (read, written, before, after) == (source.value(f"select count(*) from {table}"),) * 2 + (0, read)
     return copied
 
 
@@ -97,7 +98,8 @@ def test_a_table_that_is_read_by_another_rule_is_copied_again(copied: Copied, tm
         "alter table roles drop column description; alter table wellbeing_checkins alter column tags type jsonb"
         " using to_jsonb(tags)"
     )
-    changed = {one.table: one for one in copied.replicate(asks_dbt=True).tables}
+    copied = replace(copied, asks_dbt=True)
+    changed = {one.table: one for one in copied.replicate().tables}
     assert {name for name, one in changed.items() if one.changed_since is None} == WHOLE | {
         "roles",
         "wellbeing_checkins",
@@ -106,7 +108,7 @@ def test_a_table_that_is_read_by_another_rule_is_copied_again(copied: Copied, tm
     copied.source.execute("alter table roles add column description text default 'what it does'")
     with connect(copied.source.admin_url) as connection:
         initialize(connection, copied.source.settings)  # grants the column
-    copied.replicate(asks_dbt=True)
+    copied.replicate()
     roles = copied.source.value("select count(*) from roles")
     assert copied.rows("select count(*) from public.roles where description = 'what it does'") == [(roles,)]
     copied.assert_equal_to_a_snapshot(tmp_path / "snapshot")

@@ -41,8 +41,8 @@ def signaled(copied: Copied, name: str, merge: int) -> int:
     return subprocess.run([*command, "--work-dir", work], env=environment, check=False).returncode
 
 
-def test_a_killed_load_leaves_each_table_before_or_after_it(prepared: Warehouse, tmp_path: Path) -> None:
-    copied = Copied(prepared, tmp_path / "orgo.duckdb")
+def test_a_killed_load_leaves_each_table_before_or_after_it(source: Warehouse, tmp_path: Path) -> None:
+    copied = Copied(source, tmp_path / "orgo.duckdb")
     assert signaled(copied, "SIGKILL", 3) == -signal.SIGKILL
     work = tmp_path / "work" / "pipelines"
     assert list(work.rglob("*.parquet"))  # in a folder that only this user reads
@@ -54,7 +54,7 @@ def test_a_killed_load_leaves_each_table_before_or_after_it(prepared: Warehouse,
     assert copied.rows(LOADS) == [(1,)]
 
     before = copied.snapshot_rows(tmp_path / "before")
-    prepared.execute(CHANGES)
+    source.execute(CHANGES)
     after = copied.snapshot_rows(tmp_path / "after")
     changed = {table.name for table in TABLES if before[table.name] != after[table.name]}
     assert len(changed) == 7
@@ -69,17 +69,17 @@ def test_a_killed_load_leaves_each_table_before_or_after_it(prepared: Warehouse,
     assert copied.rows(LOADS) == [(2,)]
     copied.assert_equal_to_a_snapshot(tmp_path / "last")
     assert {one.table for one in report.tables if one.rows_read} >= changed
-    events = prepared.rows("select event, count(*) from insights_ops.export_audit where format = 'duckdb' group by 1")
+    events = source.rows("select event, count(*) from insights_ops.export_audit where format = 'duckdb' group by 1")
     assert dict(events) == {"started": 4, "finished": 2}
 
 
-def test_an_interrupted_load_says_so_and_leaves_no_files(prepared: Warehouse, tmp_path: Path) -> None:
-    copied = Copied(prepared, tmp_path / "orgo.duckdb")
+def test_an_interrupted_load_says_so_and_leaves_no_files(source: Warehouse, tmp_path: Path) -> None:
+    copied = Copied(source, tmp_path / "orgo.duckdb")
     assert signaled(copied, "SIGINT", 3) == INTERRUPTED
     assert list((tmp_path / "work").iterdir()) == []
     assert copied.rows("select schema_name from duckdb_schemas() where schema_name like '%staging%'") == []
     assert copied.rows(LOADS) == [(0,)]
-    events = prepared.rows("select event, reason from insights_ops.export_audit order by export_audit_id")
+    events = source.rows("select event, reason from insights_ops.export_audit order by export_audit_id")
     assert [event for event, _ in events] == ["started", "failed"]
     copied.replicate()
     copied.assert_equal_to_a_snapshot(tmp_path / "snapshot")

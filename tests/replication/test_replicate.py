@@ -31,8 +31,8 @@ def copied(
         warehouse.execute("".join(insertions(hostile_rows())))
         with connect(warehouse.admin_url) as connection:
             initialize(connection, settings)  # grants the new columns
-        copied = Copied(warehouse, tmp_path_factory.mktemp("copy") / "orgo.duckdb")
-        FIRST.append(copied.replicate(asks_dbt=True))
+        copied = Copied(warehouse, tmp_path_factory.mktemp("copy") / "orgo.duckdb", asks_dbt=True)
+        FIRST.append(copied.replicate())
         yield copied
 
 

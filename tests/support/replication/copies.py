@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from support.warehouse import Warehouse
 from orchestration.config.files import Settings, load_settings
 from orchestration.replication import replicate as module
 from orchestration.replication.replicate import Report, Wanted, replicate
+from orchestration.source_snapshot import queries
 from orchestration.source_snapshot.description import table_file
 from orchestration.source_snapshot.queries import table_selects
 from orchestration.source_snapshot.take import Wanted as OfSnapshot
@@ -30,10 +33,14 @@ _SELECTS: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Copied:
-    """A database with operational tables, and the file to which they are copied."""
+    """A database with operational tables, and the file to which they are copied.
+
+    `asks_dbt` is for a source whose columns are not those of the sample: dbt needs seconds to write its queries.
+    """
 
     source: Warehouse
     file: Path
+    asks_dbt: bool = False
 
     @property
     def url(self) -> str:
@@ -48,12 +55,18 @@ class Copied:
             assert settings.postgres_url == self.source.etl_url  # read now, while the variable is set
         return settings
 
-    def replicate(self, *, asks_dbt: bool = False, **wanted: Any) -> Report:
-        """Bring the copy up to date; with `asks_dbt`, for a source whose columns are not those of the sample."""
-        with pytest.MonkeyPatch.context() as patch:
-            if not asks_dbt:
-                patch.setattr(module, "table_selects", _selects_of_the_sample)
+    def replicate(self, **wanted: Any) -> Report:
+        """Bring the copy up to date."""
+        with self._queries_known():
             return replicate(self.settings(), Wanted(self.url, work_dir=self.file.with_name("work"), **wanted))
+
+    @contextmanager
+    def _queries_known(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            if not self.asks_dbt:
+                patch.setattr(module, "table_selects", _selects_of_the_sample)
+                patch.setattr(queries, "table_selects", _selects_of_the_sample)
+            yield
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the copy."""
@@ -67,7 +80,8 @@ class Copied:
 
     def snapshot_rows(self, folder: Path) -> dict[str, Counter[tuple[Any, ...]]]:
         """Take a snapshot of the source to a folder, and return its rows by table."""
-        take_snapshot(self.settings(), folder, OfSnapshot())
+        with self._queries_known():
+            take_snapshot(self.settings(), folder, OfSnapshot())
         found = {}
         for table in TABLES:
             query = f"select {_columns(table, '{}')} from read_parquet('{folder / table_file(table.name)}')"
