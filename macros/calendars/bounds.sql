@@ -11,10 +11,10 @@
         {%- set stored = stored_or_none(name) -%}
         {%- do days.append('(select min(' ~ day ~ ') from ' ~ stored ~ ')') if stored -%}
     {%- endfor -%}
-    {{- 'least(' ~ days | join(', ') ~ ')' if days else 'cast(null as date)' -}}
+    {{- least_filled() ~ '(' ~ days | join(', ') ~ ')' if days else 'cast(null as date)' -}}
 {%- endmacro %}
 
 {#- What clocks of a time zone show more than UTC at a UTC timestamp, as an interval. -#}
 {% macro utc_offset(moment, timezone) -%}
-    ((({{ moment }}) at time zone 'UTC') at time zone {{ timezone }} - ({{ moment }}))
+    {{- return(adapter.dispatch('utc_offset', 'orgo_insights')(moment, timezone)) -}}
 {%- endmacro %}

@@ -14,7 +14,7 @@
         organization_id,
         {{ key }}
     from {{ ref(mart) }}
-    where loaded_at >= '{{ since }}'
+    where loaded_at >= {{ moment_of(since) }}
     union
     {%- endfor %}
     select
@@ -24,10 +24,14 @@
     inner join {{ ref(marts[0]) }} as facts on calendars.organization_id = facts.organization_id
     where
         -- Two looks into an index; NULL, and therefore a change, where the organization has no rows.
-        row(
-            (select min(former.calendar_version) from {{ this }} as former where former.organization_id = calendars.organization_id),
-            (select max(former.calendar_version) from {{ this }} as former where former.organization_id = calendars.organization_id)
-        ) is distinct from row(calendars.calendar_version, calendars.calendar_version)
+        (
+            select min(former.calendar_version) from {{ this }} as former
+            where former.organization_id = calendars.organization_id
+        ) is distinct from calendars.calendar_version
+        or (
+            select max(former.calendar_version) from {{ this }} as former
+            where former.organization_id = calendars.organization_id
+        ) is distinct from calendars.calendar_version
     {%- endif -%}
 {%- endmacro %}
 
@@ -46,7 +50,7 @@
     using {{ ref(fact) }} as written
     where
         former.{{ entity }} = written.{{ entity }}
-        and written.loaded_at >= '{{ former_load().logged_at }}'
+        and written.loaded_at >= {{ moment_of(former_load().logged_at) }}
         and not exists (
             select 1 from {{ ref(fact) }} as facts
             where facts.{{ key }} = former.{{ key }} and facts.organization_id = former.organization_id

@@ -7,7 +7,7 @@
 {#- The open seconds of a calendar before a moment, since its first interval, with their fraction: the business time between two moments
     is a difference. -#}
 {% macro open_seconds(calendar, moment) -%}
-    {%- set since = elapsed_seconds('intervals.opens_at', 'least(' ~ moment ~ ', intervals.closes_at)') -%}
+    {%- set since = elapsed_seconds('intervals.opens_at', least_filled() ~ '(' ~ moment ~ ', intervals.closes_at)') -%}
     coalesce({{ of_last_interval(calendar, 'opens_at', '<=', moment, 'intervals.open_seconds_before + ' ~ since) }}, 0)
 {%- endmacro %}
 
@@ -24,7 +24,7 @@
 {% macro business_seconds(calendar, start, seconds, horizon) -%}
     {%- set finish = add_seconds(start, seconds) -%}
     case
-        when {{ finish }} < {{ end_of_calendars(horizon ~ " at time zone 'UTC'") }} at time zone 'UTC'
+        when {{ finish }} < {{ in_utc(end_of_calendars(utc_time(horizon))) }}
             then cast(floor({{ open_seconds(calendar, finish) }} - {{ open_seconds(calendar, start) }}) as bigint)
     end
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#- A select of the cases that changed since the last load, or whose inputs changed. Every arm reads the rows of one kind of change;
     a case found by several arms appears once. `window` is the result of load_window. -#}
 {% macro changed_cases(window) -%}
-    {%- set since = "'" ~ window.loaded_from ~ "'" -%}
+    {%- set since = moment_of(window.loaded_from) -%}
     {%- set newest_profile = '(select max(profiles.updated_at) from ' ~ ref('stg_profiles') ~ ' as profiles)' -%}
     {%- set stored = stored_mart('fact_cases') -%}
     {#- The case that a task was in is known while dim_tasks is as the last load of the cases left it. -#}
@@ -40,9 +40,9 @@
     ) as changed_tasks
     {%- if stored_or_none('dim_tasks') %}
     left join {{ stored_mart('dim_tasks') }} as former on changed_tasks.task_id = former.task_id
-    cross join lateral (values (changed_tasks.case_id), (former.case_id)) as linked (case_id)
+    cross join lateral {{ rows_beside('linked', ['case_id'], [['changed_tasks.case_id'], ['former.case_id']]) }}
     {%- else %}
-    cross join lateral (values (changed_tasks.case_id)) as linked (case_id)
+    cross join lateral {{ rows_beside('linked', ['case_id'], [['changed_tasks.case_id']]) }}
     {%- endif %}
     where linked.case_id is not null
     union

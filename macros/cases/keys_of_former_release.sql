@@ -3,7 +3,7 @@
 {% macro keys_of_former_release() -%}
     {%- set stored = stored_or_none('dim_cases') -%}
     {%- if is_incremental() or flags.FULL_REFRESH %}{{ return('') }}{% endif -%}
-    {%- set columns = get_columns_in_relation(stored) | map(attribute='name') | list if stored else [] -%}
+    {%- set columns = column_names(stored) if stored else [] -%}
     {%- if 'visible_source_keys' in columns -%}
     union all
     select

@@ -11,21 +11,21 @@
         {% endif %}
     {% endfor %}
     {% set relation = source('insights_ops', 'test_results') %}
-    {% set columns = get_columns_in_relation(relation) | map(attribute='name') | list if tests else [] %}
+    {% set columns = column_names(relation) if tests else [] %}
     {% if 'checked_through' not in columns or not may_write(relation) %}{{ return('') }}{% endif %}
     {% do end_transaction_of_reads() %}
     {% set known = [] %}
     {% for node in graph.nodes.values() if node.resource_type == 'test' %}{% do known.append(sql_text(node.name)) %}{% endfor %}
     {% if claim_number() %}{{ prove_claim() }};{% endif %}
     delete from {{ relation }} where test_name not in ({{ known | join(', ') }});
-    insert into {{ relation }} as stored (test_name, status, failures, invocation_id, checked_through, recounted_at)
+    {%- set rows %}
     select
-        test_name,
-        status,
-        failures,
-        '{{ invocation_id }}',
+        results.test_name,
+        results.status,
+        results.failures,
+        '{{ invocation_id }}' as invocation_id,
         loads.checked_through,
-        case when loads.checked_through is not null then now() end
+        case when loads.checked_through is not null then {{ current_moment() }} end as recounted_at
     from (
         values
         {%- for name, result in tests.items() %}
@@ -36,12 +36,6 @@
     left join (
         select max(load_log_id) as checked_through from {{ source('insights_ops', 'load_log') }}
     ) as loads on results.status = 'pass' and {{ 'true' if claim_number() else 'false' }}
-    on conflict (test_name) do update
-    set
-        status = excluded.status,
-        failures = excluded.failures,
-        invocation_id = excluded.invocation_id,
-        logged_at = excluded.logged_at,
-        checked_through = coalesce(excluded.checked_through, stored.checked_through),
-        recounted_at = coalesce(case when stored.checked_through is null then excluded.recounted_at end, stored.recounted_at)
+    {%- endset %}
+    {{ store_test_results(relation, rows) }}
 {% endmacro %}

@@ -13,20 +13,16 @@
         )
 
         select
-            cast(coalesce(max(load_log.logged_at) filter (where load_log.load_log_id <= checked.load_log_id), '-infinity') as text)
-                as written_after,
-            cast(
-                case
-                    when checked.load_log_id = 0 then '-infinity'
-                    else coalesce(min(load_log.loaded_from) filter (where load_log.load_log_id > checked.load_log_id), 'infinity')
-                end as text
-            ) as changed_from
+            {%- set written_after = 'max(case when load_log.load_log_id <= checked.load_log_id then load_log.logged_at end)' %}
+            coalesce({{ moment_text(written_after) }}, '-infinity') as written_after,
+            {%- set changed_from = 'min(case when load_log.load_log_id > checked.load_log_id then load_log.loaded_from end)' %}
+            case when checked.load_log_id = 0 then '-infinity' else coalesce({{ moment_text(changed_from) }}, 'infinity') end as changed_from
         from checked
         left join {{ source('insights_ops', 'load_log') }} as load_log
             on {{ "load_log.relation_name = '" ~ relation_name ~ "'" if relation_name else 'true' }}
         group by checked.load_log_id
     {% endset %}
-    {{ return(run_query(query).rows[0]) }}
+    {{ return(fetched(query).rows[0]) }}
 {% endmacro %}
 
 {#- The newest load that this test has passed after, as a load_log_id; 0 if there is none. A database that `insights init` has not prepared
@@ -46,12 +42,12 @@
 
 {#- Whether a row of a mart was written since the test last passed. -#}
 {% macro is_unchecked(relation_name, row=none) -%}
-    {{ row ~ '.' if row }}loaded_at > '{{ unchecked_range(relation_name).written_after }}'
+    {{ row ~ '.' if row }}loaded_at > {{ moment_of(unchecked_range(relation_name).written_after) }}
 {%- endmacro %}
 
 {#- Whether a row of the source changed so late that a load looked at it since the test last passed. -#}
 {% macro is_newly_loaded(moment, relation_name) -%}
-    {{ moment }} >= '{{ unchecked_range(relation_name).changed_from }}'
+    {{ moment }} >= {{ moment_of(unchecked_range(relation_name).changed_from) }}
 {%- endmacro %}
 
 {#- The rows that a test of a single model has not seen, as a condition; none if the model does not tell them from others. -#}
@@ -59,12 +55,12 @@
     {% set moment = ['updated_at', 'created_at'] | select('in', node.columns) | first %}
     {% set load_of = node.config.meta.get('load_of') %}
     {% if node.config.materialized == 'incremental' and 'loaded_at' in node.columns %}
-        {{ return("loaded_at > '" ~ unchecked_range(node.name).written_after ~ "'") }}
+        {{ return("loaded_at > " ~ moment_of(unchecked_range(node.name).written_after)) }}
     {% elif node.config.materialized == 'incremental' and load_of and 'day' in node.columns %}
         {{ return('(organization_id, day) in (' ~ unchecked_days(load_of) ~ ')') }}
     {% elif node.config.materialized == 'view' and moment %}
         {% set range = unchecked_range() %}
-        {{ return("(" ~ moment ~ " >= '" ~ range.changed_from ~ "' or " ~ moment ~ " is null)") }}
+        {{ return("(" ~ moment ~ " >= " ~ moment_of(range.changed_from) ~ " or " ~ moment ~ " is null)") }}
     {% endif %}
     {{ return(none) }}
 {% endmacro %}

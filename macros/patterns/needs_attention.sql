@@ -2,7 +2,6 @@
     kinds that count them. Without such a kind there is nothing to join, so the cases are not read. -#}
 {% macro needs_attention_rows(cadence) -%}
 {%- set day = "date '" ~ review_date(cadence) ~ "'" -%}
-{%- set severities = 'array[' ~ enum_tokens('task_severity') ~ ']' -%}
     select
         {{ pattern_id(cadence, 'unresolved') }} as pattern_id,
         {{ day }} as review_date,
@@ -17,7 +16,7 @@
         nullif(unresolved.label_subcategory, 0) as label_subcategory,
         unresolved.label_role,
         nullif(unresolved.location, '') as location,
-        ({{ severities }})[max(array_position({{ severities }}, unresolved.severity))] as severity,
+        {{ token_of_rank('task_severity', 'max(' ~ rank_of_token('task_severity', 'unresolved.severity') ~ ')') }} as severity,
         cast(count(*) as integer) as event_count,
         cast(count(*) as integer) as peak_count,
         min({{ utc_date('unresolved.opened_at') }}) as peak_first_date,
@@ -33,7 +32,7 @@
         {{ visibility_of_rank('max(' ~ visibility_rank('unresolved.visibility') ~ ')') }} as visibility,
         min(unresolved.opened_at) as first_event_at,
         max(unresolved.opened_at) as last_event_at,
-        array_agg(unresolved.case_id order by unresolved.opened_at, unresolved.case_id) as case_ids,
+        {{ ordered_elements('unresolved.case_id', ['unresolved.opened_at', 'unresolved.case_id']) }} as case_ids,
         null as review_label
     from (
         select

@@ -13,7 +13,7 @@ large_enough as (
     )
 ),
 
-incident_cases as materialized (
+incident_cases as {{ cte_materialized() }} (
     select window_cases.*
     from window_cases
     inner join large_enough on window_cases.group_hash = large_enough.group_hash
@@ -32,9 +32,9 @@ candidates as (
         coalesce(min(label_subcategory), 0) as label_subcategory,
         min(label_role) as label_role,
         count(*) as case_count,
-        count(*) filter (where is_high_risk) as high_risk_count,
-        count(distinct label_base) filter (where {{ department }}) as department_count,
-        count(distinct label_base) filter (where is_high_risk and {{ department }}) as high_risk_departments
+        count(case when is_high_risk then 1 end) as high_risk_count,
+        count(distinct case when {{ department }} then label_base end) as department_count,
+        count(distinct case when is_high_risk and {{ department }} then label_base end) as high_risk_departments
     from incident_cases
     group by organization_id, domain, label, location
     union all
@@ -50,8 +50,8 @@ candidates as (
         null as label_role,
         cast(sum(case_count) as bigint) as case_count,
         cast(sum(high_risk_count) as bigint) as high_risk_count,
-        count(*) filter (where {{ department }}) as department_count,
-        count(*) filter (where high_risk_count > 0 and {{ department }}) as high_risk_departments
+        count(case when {{ department }} then 1 end) as department_count,
+        count(case when high_risk_count > 0 and {{ department }} then 1 end) as high_risk_departments
     from (
         select
             organization_id,
@@ -59,7 +59,7 @@ candidates as (
             label_subcategory,
             label_base,
             count(*) as case_count,
-            count(*) filter (where is_high_risk) as high_risk_count
+            count(case when is_high_risk then 1 end) as high_risk_count
         from cases
         where is_label_valid
         group by organization_id, label_category, label_subcategory, label_base

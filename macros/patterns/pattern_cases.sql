@@ -2,7 +2,7 @@
     columns that all steps need. Only these are copied: the texts and the reporters of all cases would not fit into memory, and few are
     needed. The texts are read again in `incident_cases`, the reporters in `reporters` (decision D269). -#}
 {% macro pattern_cases(cadence) -%}
-risk_cases as materialized (
+risk_cases as {{ cte_materialized() }} (
     select distinct
         bridge.organization_id,
         bridge.entity_id as case_id
@@ -12,7 +12,7 @@ risk_cases as materialized (
     where bridge.entity_type = 'case' and labels.category = 'risk'
 ),
 
-window_cases as not materialized (
+window_cases as {{ cte_inlined() }} (
     select
         cases.case_id,
         cases.organization_id,
@@ -25,7 +25,7 @@ window_cases as not materialized (
         cases.label_category,
         cases.label_subcategory,
         cases.label_role,
-        array_position(array[{{ enum_tokens('task_severity') }}], cases.severity) as severity_rank,
+        {{ rank_of_token('task_severity', 'cases.severity') }} as severity_rank,
         {{ visibility_rank(pattern_visibility('cases')) }} as visibility_rank,
         {{ visibility_rank('coalesce(cases.strictest_visibility, cases.visibility)') }} as strictest_rank,
         cases.opened_at,
@@ -35,7 +35,7 @@ window_cases as not materialized (
     where {{ is_in_window('cases', cadence) }}
 ),
 
-cases as materialized (
+cases as {{ cte_materialized() }} (
     select
         case_id,
         organization_id,

@@ -2,7 +2,7 @@
 {% macro pattern_groups() -%}
 groups as (
     select
-        row_number() over () as group_number,
+        {{ any_number() }} as group_number,
         candidates.grouped_by,
         candidates.organization_id,
         candidates.domain,

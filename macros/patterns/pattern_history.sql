@@ -32,7 +32,7 @@ final as (
     select
         *,
         episode_start = review_date as is_new,
-        now() as loaded_at
+        {{ current_moment() }} as loaded_at
     from episodes
 )
 {%- endmacro %}
@@ -42,7 +42,7 @@ final as (
 {% macro get_incremental_review_sql(arguments) %}
     {%- set stored, found = arguments.target_relation, arguments.temp_relation -%}
     {%- set cadence = config.get('meta').cadence -%}
-    {%- set columns = arguments.dest_columns | map(attribute='name') | list -%}
+    {%- set columns = arguments.dest_columns | map(attribute='name') | map('lower') | list -%}
     {%- set compared = columns | reject('equalto', 'loaded_at') | list -%}
     {%- set is_same_row -%}
     stored.review_date = date '{{ review_date(cadence) }}'
@@ -59,7 +59,7 @@ where
 merge into {{ stored }} as stored
 using {{ found }} as found
     on {{ is_same_row }}
-when matched and row(stored.{{ compared | join(', stored.') }}) is distinct from row(found.{{ compared | join(', found.') }}) then
+when matched and not {{ same_row(columns_of('stored', compared), columns_of('found', compared)) }} then
     update set
         {%- for column in columns %}
         {{ column }} = found.{{ column }}{{ ',' if not loop.last }}

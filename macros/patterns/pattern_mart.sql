@@ -22,7 +22,7 @@ with
 
 {{ pattern_decision() }},
 
-reviewed as materialized (
+reviewed as {{ cte_materialized() }} (
     {{ pattern_rows(cadence) }}
     union all
     {{ needs_attention_rows(cadence) }}

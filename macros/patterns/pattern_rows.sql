@@ -16,7 +16,7 @@
         nullif(patterns.label_subcategory, 0) as label_subcategory,
         patterns.label_role,
         nullif(patterns.location, '') as location,
-        (array[{{ enum_tokens('task_severity') }}])[patterns.severity_rank] as severity,
+        {{ token_of_rank('task_severity', 'patterns.severity_rank') }} as severity,
         cast(patterns.event_count as integer) as event_count,
         cast(patterns.stretch_count as integer) as peak_count,
         patterns.stretch_first as peak_first_date,
@@ -40,7 +40,7 @@
 
 {#- The id of a pattern: the same for the same group at every review (decision D6). -#}
 {% macro pattern_id(cadence, group) -%}
-    cast(md5({{ json_array_text([
+    {{ md5_uuid(json_array_text([
         "'" ~ cadence ~ "'",
         group ~ '.kind',
         group ~ '.organization_id',
@@ -49,24 +49,21 @@
         group ~ '.location',
         group ~ '.label_category',
         group ~ '.label_subcategory',
-    ]) }}) as uuid)
+    ])) }}
 {%- endmacro %}
 
 {#- The label of the review case (source contract, section 5), NULL for a kind that requests none. A missing role is omitted; a
     label that does not parse yields category 1, subcategory 4. -#}
 {% macro review_label(pattern, kind) -%}
     case
-            when {{ kind }}.asks_for_review then concat_ws(
-                '.',
-                {{ kind }}.review_level,
-                case
-                    when {{ pattern }}.label_category > 0
-                        then concat({{ pattern }}.label_category, coalesce(nullif({{ kind }}.review_subcategory, 0), {{ pattern }}.label_subcategory))
-                    else '14'
-                end,
-                coalesce(nullif({{ kind }}.review_role, ''), {{ review_role(pattern ~ '.label_role') }}),
-                {{ kind }}.review_suffix
-            )
+            when {{ kind }}.asks_for_review then {{ joined('.', [
+                kind ~ '.review_level',
+                'case when ' ~ pattern ~ '.label_category > 0 then ' ~ joined('', [
+                    pattern ~ '.label_category', 'coalesce(nullif(' ~ kind ~ '.review_subcategory, 0), ' ~ pattern ~ '.label_subcategory)'
+                ]) ~ " else '14' end",
+                'coalesce(nullif(' ~ kind ~ ".review_role, ''), " ~ review_role(pattern ~ '.label_role') ~ ')',
+                kind ~ '.review_suffix',
+            ]) }}
         end
 {%- endmacro %}
 
@@ -74,7 +71,7 @@
     that are empty then. NULL when nothing is left. -#}
 {% macro review_role(role) -%}
     nullif(
-                    trim(both '.' from regexp_replace(regexp_replace({{ in_c_order(role) }}, '[^A-Za-z0-9.]+', '', 'g'), '[.]{2,}', '.', 'g')),
+                    {{ segments(role) }},
                     ''
                 )
 {%- endmacro %}

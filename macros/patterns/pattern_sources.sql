@@ -36,27 +36,27 @@ found_sources as (
         true as is_counted,
         shows_all as is_visible,
         {{ each_element('counted_keys') }} as source_key
-    from collected
+    from collected {{ beside_each_element('counted_keys') }}
     union all
     select
         group_number,
         false as is_counted,
         true as is_visible,
         {{ each_element('visible_keys') }} as source_key
-    from collected
+    from collected {{ beside_each_element('visible_keys') }}
     where not shows_all
 ),
 
 sources as (
     select
         group_number,
-        count(*) filter (where is_counted) as distinct_sources,
-        count(*) filter (where is_visible) as visible_sources
+        count(case when is_counted then 1 end) as distinct_sources,
+        count(case when is_visible then 1 end) as visible_sources
     from (
         select
             group_number,
-            bool_or(is_counted) as is_counted,
-            bool_or(is_visible) as is_visible
+            {{ any_true('is_counted') }} as is_counted,
+            {{ any_true('is_visible') }} as is_visible
         from found_sources
         group by group_number, source_key
     ) as distinct_ones

@@ -1,6 +1,11 @@
 {#- The CTEs `members`, the cases of each group, and `firing`, the groups that fire if they have enough sources, with their densest
     stretch and the measures of the whole window. -#}
 {% macro pattern_stretches() -%}
+{%- set stretch %}
+            partition by group_number
+            order by cast(opened_on as double precision) / stretch_days
+            range between 0.9999 preceding and current row
+        {% endset -%}
 members as (
     {{ group_members('incident_cases', 'incident', ['domain', 'label', 'location']) }}
     union all
@@ -12,29 +17,23 @@ members as (
 stretches as (
     select
         *,
-        count(*) over stretch as stretch_count,
-        first_value(opened_on) over stretch as stretch_first
+        count(*) over ({{ stretch }}) as stretch_count,
+        first_value(opened_on) over ({{ stretch }}) as stretch_first
     from members
-    window
-        stretch as (
-            partition by group_number
-            order by cast(opened_on as double precision) / stretch_days
-            range between 0.9999 preceding and current row
-        )
 ),
 
 -- max() picks the densest stretch, and among equals the latest: arrays compare by their first element, then by the next.
 details as (
     select
         group_number,
-        max(array[stretch_count, opened_on, stretch_first]) as peak,
+        {{ peak(['stretch_count', 'opened_on', 'stretch_first']) }} as peak,
         count(*) as event_count,
         max(severity_rank) as severity_rank,
         max(visibility_rank) as visibility_rank,
         max(strictest_rank) as strictest_rank,
         min(opened_at) as first_event_at,
         max(opened_at) as last_event_at,
-        array_agg(case_id order by opened_at, case_id) as case_ids
+        {{ ordered_elements('case_id', ['opened_at', 'case_id']) }} as case_ids
     from stretches
     group by group_number
 ),
@@ -42,9 +41,9 @@ details as (
 firing as (
     select
         groups.*,
-        details.peak[1] as stretch_count,
-        date '2000-01-01' + cast(details.peak[2] as integer) as opened_on,
-        date '2000-01-01' + cast(details.peak[3] as integer) as stretch_first,
+        {{ peak_value('details.peak', 1) }} as stretch_count,
+        {{ days_after("date '2000-01-01'", 'cast(' ~ peak_value('details.peak', 2) ~ ' as integer)') }} as opened_on,
+        {{ days_after("date '2000-01-01'", 'cast(' ~ peak_value('details.peak', 3) ~ ' as integer)') }} as stretch_first,
         details.event_count,
         details.severity_rank,
         details.visibility_rank,
@@ -54,6 +53,6 @@ firing as (
         details.case_ids
     from groups
     inner join details on groups.group_number = details.group_number
-    where details.peak[1] >= groups.threshold_events
+    where {{ peak_value('details.peak', 1) }} >= groups.threshold_events
 )
 {%- endmacro %}

@@ -47,7 +47,7 @@
 {#- The id of the review case that a pattern requests (decision D7). -#}
 {% macro review_case_id() -%}
     {%- set id -%}
-    cast(md5({{ json_array_text(['firing.pattern_id', 'firing.episode_start', 'firing.severity']) }}) as uuid)
+    {{ md5_uuid(json_array_text(['firing.pattern_id', 'firing.episode_start', 'firing.severity'])) }}
     {%- endset -%}
     {{ review_reference(id) }}
 {%- endmacro %}
@@ -60,18 +60,17 @@
 
 {#- The keyed hash of an id. Unit tests override it, because each database has its own key. -#}
 {% macro opaque_id(id) -%}
-    {{ target.schema }}_ops.opaque_id(cast({{ id }} as text))
+    {{- return(adapter.dispatch('opaque_id', 'orgo_insights')(id)) -}}
 {%- endmacro %}
 
 {#- The label of an ANONYMISED pattern: without the role of its cases, which is source text. -#}
 {% macro anonymous_review_label() -%}
-    concat_ws(
-        '.',
-        split_part(firing.review_label, '.', 1),
-        split_part(firing.review_label, '.', 2),
-        nullif(firing.review_role, ''),
-        firing.review_suffix
-    )
+    {{ joined('.', [
+        "split_part(firing.review_label, '.', 1)",
+        "split_part(firing.review_label, '.', 2)",
+        "nullif(firing.review_role, '')",
+        'firing.review_suffix',
+    ]) }}
 {%- endmacro %}
 
 {% macro review_title() -%}
@@ -85,7 +84,7 @@
 
 {#- A code of a label with its name, if it has one: 3 (Compliance). -#}
 {% macro code_and_name(code) -%}
-    concat(firing.{{ code }}, ' (' || firing.{{ code }}_name || ')')
+    {{ joined('', ['firing.' ~ code, "' (' || firing." ~ code ~ "_name || ')'"]) }}
 {%- endmacro %}
 
 {% macro review_description() -%}

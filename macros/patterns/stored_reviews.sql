@@ -11,8 +11,8 @@
         '{{ cadence }}' as cadence,
         review_date,
         organization_id,
-        unnest(case_ids) as case_id
-    from {{ stored }}
+        {{ unnested('case_ids', 'uuid') }} as case_id
+    from {{ stored }} {{ beside_unnested('case_ids') }}
     where
         {{ condition }}
         and review_date in (

@@ -28,6 +28,7 @@
 
 {#- A select of the spans in which open_count does not change, from the CTE `subjects` and a relation of steps, one for each subject, band and day. -#}
 {% macro backlog_spans(steps) -%}
+    {%- set in_order = 'partition by subject_id, min_age_days order by day' %}
     select
         {% for column in backlog_subject() %}subjects.{{ column }}, {% endfor %}
         {{ age_band('runs.min_age_days') }} as age_band,
@@ -40,10 +41,9 @@
             subject_id,
             min_age_days,
             day as first_day,
-            lead(day) over in_order - 1 as last_day,
-            sum(step) over in_order as open_count
+            lead(day) over ({{ in_order }}) - 1 as last_day,
+            sum(step) over ({{ in_order }}) as open_count
         from {{ steps }}
-        window in_order as (partition by subject_id, min_age_days order by day)
     ) as runs
     inner join subjects on runs.subject_id = subjects.subject_id
     where runs.open_count <> 0
@@ -66,7 +66,7 @@
             former_rows.relation_name = 'fact_task_statuses'
             and former_rows.organization_id = changed.organization_id
             and former_rows.id = changed.task_id
-            and former_rows.replaced_at >= '{{ since }}'
+            and former_rows.replaced_at >= {{ moment_of(since) }}
         order by former_rows.replaced_at
         limit 1
     ) as kept on true

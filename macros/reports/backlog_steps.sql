@@ -19,7 +19,7 @@ tasks as (
 subjects as (
     select
         {{ subject }},
-        row_number() over () as subject_id
+        {{ any_number() }} as subject_id
     from (select distinct {{ subject }} from tasks) as found
 ),
 
@@ -32,8 +32,8 @@ banded as (
     select
         subjects.subject_id,
         bands.min_age_days,
-        greatest(times.first_day, tasks.created_on + bands.min_age_days) as first_day,
-        least(times.end_day, tasks.created_on + bands.max_age_days + 1) as end_day,
+        {{ greatest_filled() }}(times.first_day, tasks.created_on + bands.min_age_days) as first_day,
+        {{ least_filled() }}(times.end_day, tasks.created_on + bands.max_age_days + 1) as end_day,
         {{ "case when tasks.is_current then 1 else -1 end" if stored else '1' }} as task_count,
         {{ "case when tasks.is_current then span.until else date '" ~ stored.until ~ "' end" if stored else 'span.until' }} as until
     from tasks
@@ -48,8 +48,8 @@ banded as (
         {%- endfor %}
     ) as bands (min_age_days, max_age_days)
     where
-        greatest(times.first_day, tasks.created_on + bands.min_age_days)
-        < least(times.end_day, tasks.created_on + bands.max_age_days + 1)
+        {{ greatest_filled() }}(times.first_day, tasks.created_on + bands.min_age_days)
+        < {{ least_filled() }}(times.end_day, tasks.created_on + bands.max_age_days + 1)
 ),
 
 steps as (
@@ -59,9 +59,10 @@ steps as (
         ends.day,
         cast(sum(ends.step) as integer) as step
     from banded
-    cross join lateral (
-        values (banded.first_day, banded.task_count), (banded.end_day, -1 * banded.task_count)
-    ) as ends (day, step)
+    cross join lateral {{ rows_beside('ends', ['day', 'step'], [
+        ['banded.first_day', 'banded.task_count'],
+        ['banded.end_day', '-1 * banded.task_count'],
+    ]) }}
     where ends.day < banded.until
     group by banded.subject_id, banded.min_age_days, ends.day
     having sum(ends.step) <> 0

@@ -10,14 +10,14 @@
             cast(counted.counted_at as text) as since,
             cast(load_log.horizon as text) as until,
             cast(load_log.cutoff as text) as cutoff,
-            counted.counted_at > '-infinity' and load_log.cutoff >= {{ purge_cutoff('raw_event') }} as is_known
+            counted.counted_at > {{ moment_of('-infinity') }} and load_log.cutoff >= {{ purge_cutoff('raw_event') }} as is_known
         from {{ source('insights_ops', 'load_log') }} as load_log
         inner join {{ source('insights_ops', 'counted_reports') }} as counted on load_log.relation_name = counted.relation_name
         where load_log.relation_name = '{{ model.name }}' and {{ follows_changes() }}
         order by load_log.load_log_id desc
         limit 1
     {% endset %}
-    {%- set found = run_query(query).rows -%}
+    {%- set found = fetched(query).rows -%}
     {{- return(found[0] if found else {'is_known': false}) -}}
 {% endmacro %}
 
@@ -31,7 +31,7 @@
     {%- set load = '(select {} from (' ~ load_of_backlog() ~ ') as load)' -%}
     {%- set changed -%}
     select organization_id, id as task_id from {{ source('insights_ops', 'former_rows') }}
-    where relation_name in ('dim_tasks', 'fact_task_statuses') and replaced_at >= '{{ stored.since }}'
+    where relation_name in ('dim_tasks', 'fact_task_statuses') and replaced_at >= {{ moment_of(stored.since) }}
     union
     {{ rows_of_days(ref('dim_tasks'), 'task_id', 'found.created_at >= ' ~ utc_midnight(until)) }}
     union
@@ -62,7 +62,7 @@
 {% macro replace_backlog_spans() %}
     {%- set stored = stored_backlog() -%}
     {%- if not stored or not stored.is_known %}
-    {{ hash_joins_only() }};
+    {{ hash_joins_only() ~ ';' if hash_joins_only() | trim }}
     {%- endif %}
     {%- if stored %}
     {{ keep_temporarily('backlog_spans', changed_backlog_spans(stored)) }};

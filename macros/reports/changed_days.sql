@@ -32,13 +32,13 @@
         organization_id,
         created_date_key as day
     from {{ ref('fact_tasks') }}
-    where loaded_at >= '{{ since }}'
+    where loaded_at >= {{ moment_of(since) }}
     union
     select
         organization_id,
         {{ utc_date('created_at') }} as day
     from {{ ref('dim_tasks') }}
-    where loaded_at >= '{{ since }}'
+    where loaded_at >= {{ moment_of(since) }}
     union
     {{ days_that_tasks_left() }}
 {% endmacro %}
@@ -49,15 +49,15 @@
     {%- set former_rows = source('insights_ops', 'former_rows') -%}
     {% set query %}
         select cast(max(counted_at) as text) as counted_at from {{ source('insights_ops', 'counted_reports') }}
-        where relation_name = '{{ model.name }}' and counted_at > '-infinity'
+        where relation_name = '{{ model.name }}' and counted_at > {{ moment_of('-infinity') }}
     {% endset %}
-    {%- set counted_at = run_query(query).rows[0].counted_at if execute else none -%}
+    {%- set counted_at = fetched(query).rows[0].counted_at if execute else none -%}
     {%- if not counted_at %}{{ return(miscounted_days()) }}{% endif -%}
     select
         organization_id,
         cast({{ json_member('contents', ['created_date_key']) }} as date) as day
     from {{ former_rows }}
-    where relation_name = 'fact_tasks' and contents is not null and replaced_at >= '{{ counted_at }}'
+    where relation_name = 'fact_tasks' and contents is not null and replaced_at >= {{ moment_of(counted_at) }}
     union
     {{ rows_of_days(this, 'day', 'found.day < ' ~ purge_cutoff('raw_event')) }}
 {% endmacro %}
@@ -69,7 +69,7 @@
         organization_id,
         created_date_key as day
     from {{ api.Relation.create(schema=node.schema, identifier=node.alias) }}
-    where loaded_at > '{{ unchecked_range(fact).written_after }}'
+    where loaded_at > {{ moment_of(unchecked_range(fact).written_after) }}
 {%- endmacro %}
 
 {#- A join that leaves those days; all of them in a test that never passed. -#}
@@ -87,6 +87,6 @@
     {%- if written_after == '-infinity' %}{{ return('true') }}{% endif -%}
     {{ organization_id }} in (
         select written.organization_id from {{ ref(report) }} as written
-        where written.loaded_at > '{{ written_after }}'
+        where written.loaded_at > {{ moment_of(written_after) }}
     )
 {%- endmacro %}

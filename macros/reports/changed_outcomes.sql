@@ -4,7 +4,7 @@
 {% macro days_of_changed_outcomes() %}
     {%- if execute and (not is_incremental() or not follows_changes() or former_load().logged_at == '-infinity') %}{{ return('') }}{% endif -%}
     {%- set profiles = ref('int_applicable_profiles') -%}
-    {%- set former = "timestamptz '" ~ former_load().horizon ~ "'" -%}
+    {%- set former = moment_of(former_load().horizon) -%}
     {#- Tasks of an age between the two horizons, less the limit: they are of a few days, so they need not be looked at. -#}
     select
         profiles.organization_id,
@@ -45,7 +45,7 @@
         business.created_date_key as day
     from {{ ref('fact_task_business_times') }} as business
     where
-        business.loaded_at >= '{{ former_load().logged_at }}'
+        business.loaded_at >= {{ moment_of(former_load().logged_at) }}
         and business.organization_id in (
             select profiles.organization_id from {{ profiles }} as profiles
             where profiles.limits_in = 'business'

@@ -4,13 +4,13 @@
 {% macro written_trend_tasks(since) -%}
     {%- set former_rows = source('insights_ops', 'former_rows') -%}
     select organization_id, id as task_id from {{ former_rows }}
-    where relation_name in ('fact_tasks', 'dim_tasks') and replaced_at >= '{{ since }}'
+    where relation_name in ('fact_tasks', 'dim_tasks') and replaced_at >= {{ moment_of(since) }}
     union
     select dimensions.organization_id, dimensions.task_id
     from {{ former_rows }} as cases
     inner join {{ ref('dim_tasks') }} as dimensions
         on cases.id = dimensions.case_id and cases.organization_id = dimensions.organization_id
-    where cases.relation_name = 'dim_cases' and cases.replaced_at >= '{{ since }}'
+    where cases.relation_name = 'dim_cases' and cases.replaced_at >= {{ moment_of(since) }}
 {%- endmacro %}
 
 {#- The subjects in which a written task counts now and did not at that moment, or counted otherwise. -#}

@@ -15,7 +15,7 @@
     {%- set counted = counted_reports()[model.name] %}
     insert into {{ source('insights_ops', 'counted_reports') }} as counted (relation_name, counted_at)
     {%- if counted == model.name %}
-    values ('{{ model.name }}', now())
+    values ('{{ model.name }}', {{ current_moment() }})
     {%- else %}
     select
         '{{ model.name }}',

@@ -11,8 +11,9 @@
             from ({{ sums_of_days(ref('fact_tasks'), 'created_date_key', '1') }}) as facts
             full join ({{ sums_of_days(this, 'day', 'task_count') }}) as report on facts.organization_id = report.organization_id
             where
-                row(facts.task_count, facts.days, facts.squares)
-                is distinct from row(report.task_count, report.days, report.squares)
+                not {{ same_row(
+                    columns_of('facts', ['task_count', 'days', 'squares']), columns_of('report', ['task_count', 'days', 'squares'])
+                ) }}
         ),
 
         facts as ({{ tasks_by_day(ref('fact_tasks'), 'created_date_key', '1') }}),

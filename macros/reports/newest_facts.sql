@@ -4,13 +4,13 @@
     (
         select
             {%- if counted %}
-            max(load_log.load_log_id) filter (where load_log.relation_name = {{ report }})
-            > max(load_log.load_log_id) filter (where load_log.relation_name = '{{ counted }}')
-            and max(load_log.load_log_id) filter (where load_log.relation_name = '{{ counted }}')
+            max(case when load_log.relation_name = {{ report }} then load_log.load_log_id end)
+            > max(case when load_log.relation_name = '{{ counted }}' then load_log.load_log_id end)
+            and max(case when load_log.relation_name = '{{ counted }}' then load_log.load_log_id end)
             {%- else %}
-            max(load_log.load_log_id) filter (where load_log.relation_name = {{ report }})
+            max(case when load_log.relation_name = {{ report }} then load_log.load_log_id end)
             {%- endif %}
-            > max(load_log.load_log_id) filter (where load_log.relation_name = 'fact_tasks')
+            > max(case when load_log.relation_name = 'fact_tasks' then load_log.load_log_id end)
         from {{ source('insights_ops', 'load_log') }} as load_log
     )
 {%- endmacro %}
@@ -19,11 +19,11 @@
 {% macro former_load(name=model.name) %}
     {% set query %}
         select
-            cast(logged_at as text) as logged_at,
-            cast(horizon as text) as horizon,
-            cast(cutoff as text) as cutoff
+            {{ moment_text('logged_at') }} as logged_at,
+            {{ moment_text('horizon') }} as horizon,
+            {{ moment_text('cutoff') }} as cutoff
         from ({{ latest_load(name) }}) as load
     {% endset %}
-    {% set loads = run_query(query).rows if execute else [] %}
+    {% set loads = fetched(query).rows if execute else [] %}
     {{ return(loads[0] if loads else {'logged_at': '-infinity', 'horizon': '0001-01-01 00:00:00+00', 'cutoff': '-infinity'}) }}
 {% endmacro %}

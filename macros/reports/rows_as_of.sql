@@ -19,7 +19,7 @@
             former_rows.relation_name = '{{ name }}'
             and former_rows.organization_id = wanted.organization_id
             and former_rows.id = wanted.{{ id }}
-            and former_rows.replaced_at >= '{{ moment }}'
+            and former_rows.replaced_at >= {{ moment_of(moment) }}
         order by former_rows.replaced_at
         limit 1
     ) as kept on true

@@ -14,6 +14,8 @@
 {#- The kinds of an organization's month that the stored trends count with a row from before the cutoff, in the CTE `span`. The trends are
     read once: only few of them have such a row. -#}
 {% macro settled_counts(stored, since) -%}
+    {%- set kinds = [] -%}
+    {%- for kind in trend_kinds() %}{% do kinds.append(["'" ~ kind ~ "'", 'older.' ~ kind ~ '_oldest_date']) %}{% endfor %}
     select distinct
         older.organization_id,
         older.month,
@@ -25,19 +27,14 @@
         where
             trends.month >= span.first_day
             and {{ is_changed_organization('trends', since) }}
-            and least(
+            and {{ least_filled() }}(
                 {%- for kind in trend_kinds() %}
                 trends.{{ kind }}_oldest_date{{ ',' if not loop.last }}
                 {%- endfor %}
             ) < span.cutoff
     ) as older
     cross join span
-    cross join lateral (
-        values
-            {%- for kind in trend_kinds() %}
-            ('{{ kind }}', older.{{ kind }}_oldest_date){{ ',' if not loop.last }}
-            {%- endfor %}
-    ) as kinds (kind, oldest_date)
+    cross join lateral {{ rows_beside('kinds', ['kind', 'oldest_date'], kinds) }}
     where kinds.oldest_date < span.cutoff
 {%- endmacro %}
 
@@ -68,10 +65,10 @@
 
 {#- The number of tasks of one kind, from a relation with the columns kind and task_count. -#}
 {% macro trend_count(kind) -%}
-    cast(coalesce(sum(task_count) filter (where kind = '{{ kind }}'), 0) as integer)
+    cast(coalesce(sum(case when kind = '{{ kind }}' then task_count end), 0) as integer)
 {%- endmacro %}
 
 {#- A measure in seconds, `median` or `p90`, of one kind. -#}
 {% macro trend_seconds(kind, measure) -%}
-    {{ tenths('max(' ~ measure ~ "_seconds) filter (where kind = '" ~ kind ~ "')") }}
+    {{ tenths("max(case when kind = '" ~ kind ~ "' then " ~ measure ~ '_seconds end)') }}
 {%- endmacro %}

@@ -3,7 +3,7 @@
 {% macro trend_span() -%}
     select
         {{ utc_date('load.cutoff') }} as cutoff,
-        greatest(
+        {{ greatest_filled() }}(
             {{ utc_date('load.cutoff') }},
             {{ retention_cutoff(utc_date('load.horizon'), 'aggregated') }}
         ) as first_day,
@@ -26,7 +26,7 @@
 {% macro stored_trends() -%}
     {%- set stored = stored_mart('report_monthly_trends') -%}
     {%- if var('rebuild', false) or not if_stored(stored) -%}{{- return('') -}}{%- endif -%}
-    {%- set columns = get_columns_in_relation(stored) | map(attribute='name') | list -%}
+    {%- set columns = column_names(stored) -%}
     {%- if 'opened_oldest_date' in columns -%}{{- return(stored) -}}{%- endif -%}
     {{- return('(select *, cast(null as date) as opened_oldest_date from ' ~ stored ~ ')') -}}
 {%- endmacro %}
@@ -35,7 +35,7 @@
 {% macro trend_id(relation) -%}
     {%- set columns = [] -%}
     {%- for column in ['month'] + trend_group() %}{% do columns.append(relation ~ '.' ~ column) %}{% endfor -%}
-    cast(md5({{ json_array_text(columns) }}) as uuid)
+    {{ md5_uuid(json_array_text(columns)) }}
 {%- endmacro %}
 
 {#- pre-hook: deletes the rows that a recomputed subject no longer has, in the transaction that writes the others. -#}

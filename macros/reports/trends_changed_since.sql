@@ -12,7 +12,7 @@
             where load_log.relation_name = 'int_monthly_trends' and counted.relation_name = 'report_monthly_trends'
         ),
 
-        span as materialized (
+        span as {{ cte_materialized() }} (
             {{ trend_span() }}
         ),
 
@@ -48,7 +48,7 @@
         cross join oldest
         where former.until = span.until and oldest.of_facts >= oldest.of_trends
     {% endset %}
-    {%- set stored_columns = get_columns_in_relation(stored_mart('report_monthly_trends')) | map(attribute='name') | list -%}
+    {%- set stored_columns = column_names(stored_mart('report_monthly_trends')) -%}
     {%- set gained = graph.nodes['model.' ~ project_name ~ '.report_monthly_trends'].columns | reject('in', stored_columns) | list -%}
-    {{ return('-infinity' if gained or var('scan_all', false) else run_query(query).rows[0]['since']) }}
+    {{ return('-infinity' if gained or var('scan_all', false) else fetched(query).rows[0]['since']) }}
 {% endmacro %}

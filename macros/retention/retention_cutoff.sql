@@ -12,12 +12,12 @@
         'aggregated': per_environment('aggregated_retention_days'),
         'pattern_result': per_environment('pattern_result_retention_days'),
     } -%}
-    {{ target.schema }}_ops.retention_cutoff('{{ retention_class }}', {{ horizon }}, {{ days[retention_class] }})
+    {{- return(adapter.dispatch('cutoff_of_class', 'orgo_insights')(retention_class, horizon, days[retention_class])) -}}
 {%- endmacro %}
 
 {#- The latest cutoff that a retention class was purged with; -infinity if it was never purged. Older rows are not loaded again. -#}
 {% macro purge_cutoff(retention_class) -%}
-    {{ target.schema }}_ops.purge_cutoff('{{ retention_class }}')
+    {{- return(adapter.dispatch('purge_cutoff', 'orgo_insights')(retention_class)) -}}
 {%- endmacro %}
 
 {#- A mart of the previous load whose rows this load still updates after they left retention, until a purge deletes them (decision

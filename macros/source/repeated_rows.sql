@@ -11,7 +11,7 @@
     {% if not execute or not identity %}{{ return(0) }}{% endif %}
     {% if identity not in drifted_columns(table) and identifies_rows(source('orgo', table), identity) %}{{ return(0) }}{% endif %}
     {% set counted = 'select count(*) - count(distinct ' ~ identity ~ ') as repeated from (' ~ source_select(table) ~ ') as readable' %}
-    {{ return(run_query(counted).rows[0]['repeated'] | int) }}
+    {{ return(fetched(counted).rows[0]['repeated'] | int) }}
 {% endmacro %}
 
 {#- The operational tables with such rows, each with their number. -#}
@@ -28,9 +28,9 @@
 {% macro without_repeated_rows(table) -%}
     {%- set identity = identity_of(table) -%}
     {%- set moment = ['updated_at', 'created_at'] | select('in', contract_columns(table)) | first -%}
-        select distinct on ({{ identity }}) *
+        select {{ first_of([identity]) }} *
         from ({{ source_select(table) }}
         ) as readable
         where {{ identity }} is not null
-        order by {{ identity }}, {{ moment ~ ' desc nulls last, ' if moment }}cast(readable as text)
+        {{ in_order_of([identity], ([moment ~ ' desc nulls last'] if moment else []) + [row_text('readable', contract_columns(table))]) }}
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#- A select of the tasks that changed since the last load, or whose inputs changed; a task found by several arms appears once. `window` is
     the result of load_window. -#}
 {% macro changed_tasks(window) -%}
-    {%- set since = "'" ~ window.loaded_from ~ "'" -%}
+    {%- set since = moment_of(window.loaded_from) -%}
     {%- set unchanged = unchanged_sources(window) -%}
     select task_id from {{ ref('stg_tasks') }}
     where updated_at >= {{ since }}

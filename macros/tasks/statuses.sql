@@ -5,7 +5,7 @@
 
 {#- The id of a status: a hash of its task and its number. -#}
 {% macro status_id(task_id, status_number) -%}
-    cast(md5(concat({{ task_id }}, ' ', {{ status_number }})) as uuid)
+    {{ md5_uuid('cast(' ~ task_id ~ " as text) || ' ' || cast(" ~ status_number ~ ' as text)') }}
 {%- endmacro %}
 
 {#- pre-hook of fact_task_statuses: keeps when the tasks of this load were open, where that changes, for the daily backlog (decision D215). The
@@ -79,17 +79,11 @@
         known.ended_at,
         stored.visibility
     from {{ ref('dim_tasks') }} as stored
-    cross join lateral (
-        values
-        (
-            1,
-            case when stored.closed_at is null then stored.current_status else 'PENDING' end,
-            false,
-            stored.created_at,
-            greatest(stored.closed_at, stored.created_at)
-        ),
-        (2, stored.current_status, true, greatest(stored.closed_at, stored.created_at), null)
-    ) as known (status_number, status, is_closed, started_at, ended_at)
+    {%- set closed_at = greatest_filled() ~ '(stored.closed_at, stored.created_at)' %}
+    cross join lateral {{ rows_beside('known', ['status_number', 'status', 'is_closed', 'started_at', 'ended_at'], [
+        ['1', "case when stored.closed_at is null then stored.current_status else 'PENDING' end", 'false', 'stored.created_at', closed_at],
+        ['2', 'stored.current_status', 'true', closed_at, 'null'],
+    ]) }}
     where
         (known.status_number = 1 or stored.closed_at is not null)
         and not exists (

@@ -5,7 +5,7 @@
 
 {#- A moment moved into the range of dim_dates, so that arithmetic with it cannot fail; NULL for NULL. -#}
 {% macro clamped(moment) -%}
-    case when {{ moment }} is not null then least(greatest({{ moment }}, {{ calendar_start() }}), {{ calendar_end() }}) end
+    case when {{ moment }} is not null then {{ least_filled() }}({{ greatest_filled() }}({{ moment }}, {{ calendar_start() }}), {{ calendar_end() }}) end
 {%- endmacro %}
 
 {#- The moment that lies an interval after a moment of dim_dates, clamped. An interval that could leave the range of timestamps is not
@@ -13,8 +13,8 @@
 {% macro deadline_after(moment, duration) -%}
     case
         when {{ is_addable(duration) }} then {{ clamped(sum_in_utc(moment, duration)) }}
-        when {{ duration }} > interval '0' then {{ calendar_end() }}
-        when {{ duration }} <= interval '0' then {{ calendar_start() }}
+        when {{ is_forward(duration) }} then {{ calendar_end() }}
+        when {{ duration }} is not null then {{ calendar_start() }}
     end
 {%- endmacro %}
 
@@ -29,15 +29,11 @@
 {#- Whether an interval can be added to every moment of dim_dates. Months, days and time are added one after the other and limited each to
     2,000 years: PostgreSQL compares intervals by their sum, in which enormous months and days can cancel each other. -#}
 {% macro is_addable(duration) -%}
-    (
-        abs(extract(year from {{ duration }})) <= 2000
-        and abs(extract(day from {{ duration }})) <= 730500
-        and abs(extract(hour from {{ duration }})) <= 17532000
-    )
+    {{- return(adapter.dispatch('is_addable', 'orgo_insights')(duration)) -}}
 {%- endmacro %}
 
 {% macro sum_in_utc(moment, duration) -%}
-    timezone('UTC', timezone('UTC', {{ moment }}) + {{ duration }})
+    {{- return(adapter.dispatch('sum_in_utc', 'orgo_insights')(moment, duration)) -}}
 {%- endmacro %}
 
 {#- A text that becomes part of a key. PostgreSQL refuses an index entry of more than 2,704 bytes; 255 characters of four bytes leave room

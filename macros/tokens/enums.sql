@@ -17,7 +17,7 @@
     {%- set tokens = tokens_of(enum) | map(attribute='token') | list -%}
     {%- set historical = reference_rows('historical_tokens', 'enum, historical_token') -%}
     {%- set change_case = upper_case if tokens | join == tokens | join | upper else lower_case -%}
-    {%- set changed = change_case('trim(both \' \' from ' ~ column ~ ')') -%}
+    {%- set changed = change_case(trimmed(column)) -%}
     case
         when {{ column }} in ({{ sql_list(tokens) }}) then {{ column }}
         {%- for row in historical | selectattr('enum', 'equalto', enum) %}

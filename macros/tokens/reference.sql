@@ -17,14 +17,14 @@
                 "The reference data " ~ seed ~ " is not in the database. Run first: insights build, or dbt seed"
             ) }}
         {% endif %}
-        {% do graph.update({key: run_query('select * from ' ~ reference_table(seed) ~ ' order by ' ~ order_by).rows}) %}
+        {% do graph.update({key: fetched('select * from ' ~ reference_table(seed) ~ ' order by ' ~ order_by).rows}) %}
     {% endif %}
     {{ return(graph[key]) }}
 {% endmacro %}
 
 {#- A seed by its name in the database, not by ref: a data test should depend only on the model it checks, and a unit test on its rows. -#}
 {% macro reference_table(seed) -%}
-    {{- adapter.quote(target.schema) }}.{{ adapter.quote(seed) -}}
+    {{- api.Relation.create(schema=target.schema, identifier=seed) -}}
 {%- endmacro %}
 
 {#- The rows of an enum in seeds/tokens.csv, by rank. -#}

@@ -8,7 +8,7 @@
     {%- set rules = [] -%}
     {%- for reason, condition in missing.items() %}{% do rules.append((condition, reason, 'null')) %}{% endfor -%}
     {%- for column in dates -%}
-        {%- do rules.append((is_outside_calendar(column), column.split('.')[-1] ~ '_out_of_range', 'cast(' ~ column ~ " at time zone 'UTC' as text)")) -%}
+        {%- do rules.append((is_outside_calendar(column), column.split('.')[-1] ~ '_out_of_range', utc_text(column))) -%}
     {%- endfor -%}
     {%- for column, enum in tokens.items() -%}
         {%- set unknown = '(' ~ column ~ ' in (' ~ enum_tokens(enum) ~ ')) is not true' -%}
@@ -33,8 +33,8 @@
 {%- endmacro %}
 
 {#- The range of dim_dates. A moment outside it is not a plausible event date. -#}
-{% macro calendar_start() -%} timestamptz '1970-01-01 00:00:00+00' {%- endmacro %}
-{% macro calendar_end() -%} timestamptz '2099-12-31 23:59:59.999999+00' {%- endmacro %}
+{% macro calendar_start() -%} {{ moment_of('1970-01-01 00:00:00+00') }} {%- endmacro %}
+{% macro calendar_end() -%} {{ moment_of('2099-12-31 23:59:59.999999+00') }} {%- endmacro %}
 
 {#- The flags whose condition holds, as text[]: {flag: SQL condition}. Flagged rows are loaded; data_quality counts them. -#}
 {% macro quality_flags(conditions) -%}

@@ -1,9 +1,9 @@
 {% macro visibility_rank(token) -%}
-    coalesce(array_position(array[{{ enum_tokens('visibility') }}], {{ token }}), {{ restricted_rank() }})
+    coalesce({{ rank_of_token('visibility', token) }}, {{ restricted_rank() }})
 {%- endmacro %}
 
 {% macro visibility_of_rank(rank) -%}
-    (array[{{ enum_tokens('visibility') }}])[{{ rank }}]
+    {{ token_of_rank('visibility', rank) }}
 {%- endmacro %}
 
 {#- The lowest rank that a row tied to a sensitive person may have. -#}

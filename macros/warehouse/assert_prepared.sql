@@ -29,8 +29,8 @@
     {% if not is_prepared() %}
         {{ exceptions.raise_compiler_error("This database is not prepared. Run first: insights init") }}
     {% endif %}
-    {% set found = run_query(
-        "select date '" ~ as_of() ~ "' > " ~ ops ~ ".latest_as_of() as is_future,"
+    {% set found = fetched(
+        "select date '" ~ as_of() ~ "' > " ~ latest_as_of() ~ " as is_future,"
         ~ " (select r.version from " ~ ops ~ ".releases as r order by r.release_number desc limit 1) as version,"
         ~ " " ~ is_serving() ~ " as is_serving"
     ).rows[0] %}
@@ -42,7 +42,7 @@
     {% if found['is_future'] %}
         {{ exceptions.raise_compiler_error("as_of " ~ as_of() ~ " is in the future; the latest that can be is tomorrow (UTC).") }}
     {% endif %}
-    {% if is_empty_run() and run_query('select exists (select 1 from ' ~ ops ~ '.load_log) as is_loaded').rows[0]['is_loaded'] %}
+    {% if is_empty_run() and fetched('select exists (select 1 from ' ~ ops ~ '.load_log) as is_loaded').rows[0]['is_loaded'] %}
         {{ exceptions.raise_compiler_error(
             "--empty would remove the rows of this warehouse, which holds loads. Use it on a scratch database, after: insights init"
         ) }}

@@ -29,3 +29,25 @@
 
 {#- Whether the database rules out that a column of an operational table is NULL, or has the same value in two rows. -#}
 {% macro identifies_rows(relation, column) %}{{ return(adapter.dispatch('identifies_rows', 'orgo_insights')(relation, column)) }}{% endmacro %}
+
+{#- The names of the columns of a relation, in small letters. -#}
+{% macro column_names(relation) -%}
+    {{- return(get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list) -}}
+{%- endmacro %}
+
+{#- The result of a query, with the names of its columns in small letters. -#}
+{% macro fetched(query) %}{{ return(adapter.dispatch('fetched', 'orgo_insights')(query)) }}{% endmacro %}
+{% macro default__fetched(query) %}{{ return(run_query(query)) }}{% endmacro %}
+
+{#- The latest as_of that a load takes. -#}
+{% macro latest_as_of() %}{{ return(adapter.dispatch('latest_as_of', 'orgo_insights')()) }}{% endmacro %}
+
+{#- The earliest event date that a retention class keeps at a horizon, with days of retention. -#}
+{% macro cutoff_of_class(retention_class, horizon, days) %}{{ return(adapter.dispatch('cutoff_of_class', 'orgo_insights')(retention_class, horizon, days)) }}{% endmacro %}
+
+{#- The statement that keeps the results of data tests: `rows` selects test_name, status, failures, invocation_id, checked_through and recounted_at. -#}
+{% macro store_test_results(relation, rows) %}{{ return(adapter.dispatch('store_test_results', 'orgo_insights')(relation, rows)) }}{% endmacro %}
+
+{#- A type of the source contract or of a model, as the engine names it. -#}
+{% macro type_of(name) %}{{ return(adapter.dispatch('type_of', 'orgo_insights')(name)) }}{% endmacro %}
+{% macro default__type_of(name) %}{{ return(name) }}{% endmacro %}

@@ -16,11 +16,11 @@
 {%- endmacro %}
 
 {% macro utc_date(moment) -%}
-    cast({{ moment }} at time zone 'UTC' as date)
+    {{- return(adapter.dispatch('utc_date', 'orgo_insights')(moment)) -}}
 {%- endmacro %}
 
 {% macro utc_midnight(day) -%}
-    cast({{ day }} as timestamp) at time zone 'UTC'
+    {{- return(adapter.dispatch('utc_midnight', 'orgo_insights')(day)) -}}
 {%- endmacro %}
 
 {#- A binary number of seconds with one decimal. By six decimals first, because 0.05 is a little less than it should be as a binary fraction. -#}

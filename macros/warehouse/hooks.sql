@@ -51,7 +51,7 @@
 
 {#- Up to when a load knows the source: what changes later is for the next load. -#}
 {% macro source_read_at() %}{{ return(adapter.dispatch('source_read_at', 'orgo_insights')()) }}{% endmacro %}
-{% macro default__source_read_at() %}now(){% endmacro %}
+{% macro default__source_read_at() %}{{ current_moment() }}{% endmacro %}
 
 {#- pre-hook: drops columns of a former release that dbt would keep. -#}
 {% macro drop_former_columns(columns) %}{{ return(adapter.dispatch('drop_former_columns', 'orgo_insights')(columns)) }}{% endmacro %}

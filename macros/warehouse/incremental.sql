@@ -13,13 +13,13 @@
     {% set delta = (config.get('meta') or {}).get('delta') %}
     {% if delta %}
         {% set query %}
-            select loaded_from = '-infinity' as is_whole
+            select loaded_from = {{ moment_of('-infinity') }} as is_whole
             from {{ source('insights_ops', 'load_log') }}
             where relation_name = '{{ delta }}'
             order by load_log_id desc
             limit 1
         {% endset %}
-        {% set found = run_query(query).rows %}
+        {% set found = fetched(query).rows %}
         {% if found | length == 0 or not found[0]['is_whole'] %}
             {{ exceptions.raise_compiler_error(
                 this ~ " does not exist, and " ~ delta ~ " holds only the latest changes. Build both: dbt build --select +" ~ model.name
@@ -34,7 +34,7 @@
     {%- set columns = compared_columns() -%}
 select
     {{ candidates }}.*,
-    now() as loaded_at
+    {{ current_moment() }} as loaded_at
 from {{ candidates }}
 {%- if is_incremental() and columns %}
 where not exists (
@@ -44,8 +44,7 @@ where not exists (
         {%- for column in key_columns() %}
         {{ 'and ' if not loop.first }}former.{{ column }} = {{ candidates }}.{{ column }}
         {%- endfor %}
-        and row(former.{{ columns | join(', former.') }})
-        is not distinct from row({{ candidates }}.{{ columns | join(', ' ~ candidates ~ '.') }})
+        and {{ same_row(columns_of('former', columns), columns_of(candidates, columns)) }}
 )
 {%- endif %}
 {%- endmacro %}
@@ -91,6 +90,6 @@ where not exists (
 {% macro compared_columns() -%}
     {%- if not execute or not is_incremental() %}{{ return([]) }}{% endif -%}
     {%- set columns = model.columns.keys() | reject('equalto', 'loaded_at') | list -%}
-    {%- set stored = get_columns_in_relation(this) | map(attribute='name') | list -%}
+    {%- set stored = column_names(this) -%}
     {{- return([] if columns | reject('in', stored) | list else columns) -}}
 {%- endmacro %}

@@ -19,27 +19,27 @@
     {% set is_known = missing | length == 0 and not flags.FULL_REFRESH and not var('scan_all', false) %}
     {% set query %}
         with latest as (
-            select distinct on (relation_name) horizon, loaded_through
+            select {{ first_of(['relation_name']) }} horizon, loaded_through
             from {{ source('insights_ops', 'load_log') }}
             where relation_name in ('{{ feeds | join("', '") }}') and not {{ var('rebuild', false) }}
-            order by relation_name, load_log_id desc
+            {{ in_order_of(['relation_name'], ['load_log_id desc']) }}
         ),
 
         loads as (
             select
                 {{ is_known }} and count(*) = {{ feeds | length }} and {{ source_read_at() }} >= max(loaded_through) as is_incremental,
                 min(loaded_through) - interval '{{ var("overlap_hours") }} hours' as loaded_from,
-                greatest(date '{{ as_of() }}', max(horizon)) as horizon
+                {{ greatest_filled() }}(date '{{ as_of() }}', max(horizon)) as horizon
             from latest
         )
 
         select
             cast(horizon as text) as horizon,
-            case when is_incremental then cast(loaded_from as text) else '-infinity' end as loaded_from,
+            case when is_incremental then {{ moment_text('loaded_from') }} else '-infinity' end as loaded_from,
             cast({{ retention_cutoff('horizon') }} as text) as cutoff
         from loads
     {% endset %}
-    {% set row = run_query(query).rows[0] %}
+    {% set row = fetched(query).rows[0] %}
     {{ return({'horizon': row['horizon'], 'loaded_from': row['loaded_from'], 'cutoff': row['cutoff']}) }}
 {% endmacro %}
 
@@ -67,8 +67,8 @@
         '{{ model.name }}',
         date '{{ as_of() }}',
         date '{{ window.horizon }}',
-        timestamptz '{{ window.loaded_from }}',
-        least({{ source_read_at() }}, {{ utc_midnight("date '" ~ window.horizon ~ "'") }}),
+        {{ moment_of(window.loaded_from) }},
+        {{ least_filled() }}({{ source_read_at() }}, {{ utc_midnight("date '" ~ window.horizon ~ "'") }}),
         date '{{ window.cutoff }}',
         '{{ invocation_id }}',
         '{{ target.name }}',
@@ -83,7 +83,7 @@
 {% macro latest_load(relation_name) -%}
     select
         {{ utc_midnight('horizon') }} as horizon,
-        {{ utc_midnight('greatest(cutoff, ' ~ purge_cutoff('raw_event') ~ ')') }} as cutoff,
+        {{ utc_midnight(greatest_filled() ~ '(cutoff, ' ~ purge_cutoff('raw_event') ~ ')') }} as cutoff,
         loaded_through,
         logged_at
     from {{ source('insights_ops', 'load_log') }}

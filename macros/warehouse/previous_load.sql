@@ -13,12 +13,12 @@
     requester was removed). A dim_tasks of an older release gains the column only when it is written. Unit tests override it. -#}
 {% macro stored_sensitive_tasks() -%}
     {%- set stored = stored_or_none('dim_tasks') -%}
-    {%- set columns = get_columns_in_relation(stored) | map(attribute='name') | list if stored else [] -%}
+    {%- set columns = column_names(stored) if stored else [] -%}
     {%- if 'is_about_sensitive_person' in columns -%}
     select
         organization_id,
         task_id,
-        'sensitive_requester_removed' = any(quality_flags) as is_flagged
+        {{ has_element('quality_flags', "'sensitive_requester_removed'") }} as is_flagged
     from {{ stored }}
     where is_about_sensitive_person
     {%- else -%}

@@ -5,7 +5,7 @@
     {%- set key = config.get('unique_key') -%}
     {%- set hard_deletes = adapter.get_hard_deletes_behavior(config) -%}
     {%- set stored = adapter.get_relation(node.database, node.schema, node.alias) if target_exists -%}
-    {%- set stored_columns = get_columns_in_relation(stored) | map(attribute='name') | list if stored else [] -%}
+    {%- set stored_columns = column_names(stored) if stored else [] -%}
     {%- set changes = [] -%}
     {%- for column in node.columns if column != 'updated_at' and not column.startswith('dbt_') -%}
         {%- do changes.append(
@@ -21,8 +21,8 @@
     {%- endset -%}
     {%- set valid_from -%}
         case
-            when updated_at <= now() {%- if stored %} and updated_at > coalesce({{ former }}, '-infinity') {%- endif %} then updated_at
-            else {% if stored %} greatest(now(), {{ former }} + interval '1 microsecond') {% else %} now() {% endif %}
+            when updated_at <= {{ current_moment() }} {%- if stored %} and updated_at > coalesce({{ former }}, {{ moment_of('-infinity') }}) {%- endif %} then updated_at
+            else {% if stored %} {{ greatest_filled() }}({{ current_moment() }}, {{ former }} + interval '1 microsecond') {% else %} {{ current_moment() }} {% endif %}
         end
     {%- endset -%}
     {{ return({

@@ -29,8 +29,8 @@
         where
             now.unchanged_since <= before.claim_number
             -- Younger rows are found by their date.
-            and before.counted_until >= timestamptz '{{ window.loaded_from }}'
+            and before.counted_until >= {{ moment_of(window.loaded_from) }}
         order by now.table_name
     {% endset %}
-    {{ return(run_query(query).columns[0].values() | list) }}
+    {{ return(fetched(query).columns[0].values() | list) }}
 {% endmacro %}

@@ -87,8 +87,8 @@ case_tasks as (
         {{ most_frequent('type', 'not is_stricter') }} as visible_domain,
         {{ distinct_elements('source_key', 'not is_stricter') }} as visible_source_keys,
         max(visibility_rank) as visibility_rank,
-        bool_or(is_about_sensitive_person) as is_about_sensitive_person
-    from linked_tasks
+        {{ any_true('is_about_sensitive_person') }} as is_about_sensitive_person
+    from {{ beside_frequencies('linked_tasks', 'case_id', 'type', ['', 'not is_stricter']) }}
     group by case_id
 ),
 
@@ -128,7 +128,7 @@ joined as (
         case_tasks.visibility_rank as task_visibility_rank,
         coalesce(case_tasks.linked_task_count, 0) as linked_task_count,
         coalesce(case_escalations.escalation_count, 0) as escalation_count,
-        greatest(
+        {{ greatest_filled() }}(
             case
                 when cases.own_visibility is not null then {{ visibility_rank('cases.own_visibility') }}
                 else coalesce(case_tasks.visibility_rank, {{ visibility_rank('default_profiles.default_visibility') }})
@@ -165,7 +165,7 @@ final as (
         case when status in ({{ closed_tokens('case_status') }}) then updated_at end as closed_at,
         {{ deadline_after('opened_at', 'reactivity_time') }} as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
-        {{ visibility_of_rank('greatest(visibility_rank, task_visibility_rank)') }} as strictest_visibility,
+        {{ visibility_of_rank(greatest_filled() ~ '(visibility_rank, task_visibility_rank)') }} as strictest_visibility,
         cast(linked_task_count as integer) as linked_task_count,
         cast(escalation_count as integer) as escalation_count,
         cast(review_count as integer) as review_count,

@@ -37,11 +37,11 @@ waiting as (
         cast(backlog.month as date) as month
     from tasks
     cross join span
-    cross join lateral generate_series(
-        cast(greatest(tasks.opened_month, {{ first_of_month('span.first_day') }}) as timestamp),
-        least(cast(tasks.closed_month as timestamp), cast(span.until as timestamp)) - interval '1 month',
-        interval '1 month'
-    ) as backlog (month)
+    cross join lateral {{ months_between(
+        'cast(' ~ greatest_filled() ~ '(tasks.opened_month, ' ~ first_of_month('span.first_day') ~ ') as timestamp)',
+        least_filled() ~ "(cast(tasks.closed_month as timestamp), cast(span.until as timestamp)) - interval '1 month'",
+        'backlog', 'month'
+    ) }}
 ),
 
 -- Deadlines and backlog have no durations to sort, so their tasks are aggregated here already.
@@ -73,7 +73,7 @@ counted as (
         'deadline' as kind,
         null as seconds,
         count(*) as task_count,
-        count(*) filter (where deadline_outcome = 'missed') as missed_count,
+        count(case when deadline_outcome = 'missed' then 1 end) as missed_count,
         min(oldest_date) as oldest_date
     from tasks
     where deadline_month is not null
@@ -177,12 +177,12 @@ final as (
         {{ trend_count('deadline') }} as deadline_count,
         cast(sum(missed_count) as integer) as missed_count,
         cast(
-            {{ rounded_quotient('sum(missed_count)', "sum(task_count) filter (where kind = 'deadline')", 4) }} as numeric(5, 4)
+            {{ rounded_quotient('sum(missed_count)', "sum(case when kind = 'deadline' then task_count end)", 4) }} as numeric(5, 4)
         ) as missed_share,
-        min(oldest_date) filter (where kind = 'opened') as opened_oldest_date,
-        min(oldest_date) filter (where kind = 'closed') as closed_oldest_date,
-        min(oldest_date) filter (where kind = 'backlog') as backlog_oldest_date,
-        min(oldest_date) filter (where kind = 'deadline') as deadline_oldest_date
+        min(case when kind = 'opened' then oldest_date end) as opened_oldest_date,
+        min(case when kind = 'closed' then oldest_date end) as closed_oldest_date,
+        min(case when kind = 'backlog' then oldest_date end) as backlog_oldest_date,
+        min(case when kind = 'deadline' then oldest_date end) as deadline_oldest_date
     from measured
     group by trend_id, month, {{ group }}
     having sum(task_count) > 0
@@ -223,6 +223,6 @@ where
             and coalesce(final.label_category, -1) = coalesce(stored.label_category, -1)
             and coalesce(final.domain, '') = coalesce(stored.domain, '')
             and coalesce(final.location, '') = coalesce(stored.location, '')
-            and row(final.{{ group.replace(', ', ', final.') }}) is not distinct from row(stored.{{ group.replace(', ', ', stored.') }})
+            and {{ same_row(columns_of('final', trend_group()), columns_of('stored', trend_group())) }}
     )
 {%- endif %}

@@ -12,7 +12,7 @@ from (
     select
         learning_groups.organization_id,
         memberships.person_id,
-        date 'infinity' as needed_on
+        {{ last_day() }} as needed_on
     from {{ ref('stg_learning_group_memberships') }} as memberships
     inner join {{ ref('stg_learning_groups') }} as learning_groups
         on memberships.learning_group_id = learning_groups.learning_group_id

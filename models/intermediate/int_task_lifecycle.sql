@@ -73,10 +73,9 @@ comments as (
 task_events as (
     select
         tasks.task_id,
-        count(*) filter (where events.event_type in ({{ enum_tokens('task_event_type') }})) as event_count,
-        count(*) filter (where events.event_type = 'escalated') as escalation_count,
-        min(events.created_at) filter (
-            where events.created_at > tasks.created_at
+        count(case when events.event_type in ({{ enum_tokens('task_event_type') }}) then 1 end) as event_count,
+        count(case when events.event_type = 'escalated' then 1 end) as escalation_count,
+        min(case when events.created_at > tasks.created_at
             and (
                 events.event_type in ('ownership_changed', 'comment_added')
                 or (
@@ -84,11 +83,8 @@ task_events as (
                     and coalesce(events.old_status, 'PENDING') = 'PENDING'
                     and events.new_status <> 'PENDING'
                 )
-            )
-        ) as first_response_at,
-        max(events.created_at) filter (
-            where events.event_type = 'status_changed' and events.new_status = tasks.status
-        ) as status_reached_at
+            ) then events.created_at end) as first_response_at,
+        max(case when events.event_type = 'status_changed' and events.new_status = tasks.status then events.created_at end) as status_reached_at
     from tasks
     inner join events on tasks.task_id = events.task_id and tasks.organization_id = events.organization_id
     group by tasks.task_id
@@ -98,7 +94,7 @@ task_comments as (
     select
         tasks.task_id,
         count(*) as comment_count,
-        min(comments.created_at) filter (where comments.created_at > tasks.created_at) as first_comment_at
+        min(case when comments.created_at > tasks.created_at then comments.created_at end) as first_comment_at
     from tasks
     inner join comments on tasks.task_id = comments.task_id
     group by tasks.task_id
@@ -110,7 +106,7 @@ joined as (
         coalesce(task_events.event_count, 0) as event_count,
         coalesce(task_events.escalation_count, 0) as escalation_count,
         coalesce(task_comments.comment_count, 0) as comment_count,
-        least(task_events.first_response_at, task_comments.first_comment_at) as first_response_at,
+        {{ least_filled() }}(task_events.first_response_at, task_comments.first_comment_at) as first_response_at,
         -- Decision D138: the requester was sensitive and is no longer known.
         tasks.requester_person_id is null and sensitive_before.task_id is not null as is_sensitive_requester_removed,
         case
@@ -138,7 +134,7 @@ final as (
         priority,
         severity,
         {{ visibility_of_rank(
-            'greatest(' ~ visibility_rank('visibility') ~ ', case when is_about_sensitive_person or is_sensitive_requester_removed then '
+            greatest_filled() ~ '(' ~ visibility_rank('visibility') ~ ', case when is_about_sensitive_person or is_sensitive_requester_removed then '
             ~ restricted_rank() ~ ' end)'
         ) }} as visibility,
         is_about_sensitive_person or is_sensitive_requester_removed as is_about_sensitive_person,

@@ -26,7 +26,7 @@ memberships as (
         learning_groups.organization_id,
         learning_groups.code,
         learning_groups.created_at as group_created_at,
-        greatest(memberships.updated_at, learning_groups.updated_at) as changed_at
+        {{ greatest_filled() }}(memberships.updated_at, learning_groups.updated_at) as changed_at
     from {{ ref('stg_learning_group_memberships') }} as memberships
     inner join {{ ref('stg_learning_groups') }} as learning_groups
         on memberships.learning_group_id = learning_groups.learning_group_id
@@ -47,16 +47,16 @@ open_memberships as (
         checkins.checkin_id,
         count(distinct memberships.learning_group_id) as group_count,
         min(cast(memberships.learning_group_id as text)) as any_group_id,
-        count(distinct memberships.learning_group_id) filter (where memberships.code = checkins.context) as matching_count,
-        min(cast(memberships.learning_group_id as text)) filter (where memberships.code = checkins.context) as matching_group_id
+        count(distinct case when memberships.code = checkins.context then memberships.learning_group_id end) as matching_count,
+        min(case when memberships.code = checkins.context then cast(memberships.learning_group_id as text) end) as matching_group_id
     from checkins
     inner join memberships
         on
             checkins.person_id = memberships.person_id
             and checkins.organization_id = memberships.organization_id
             -- Decision D134: a membership without a start counts from its group's, or always.
-            and checkins.created_at >= coalesce(memberships.joined_at, memberships.group_created_at, '-infinity')
-            and checkins.created_at < coalesce(memberships.left_at, 'infinity')
+            and checkins.created_at >= coalesce(memberships.joined_at, memberships.group_created_at, {{ moment_of('-infinity') }})
+            and checkins.created_at < coalesce(memberships.left_at, {{ moment_of('infinity') }})
     group by checkins.checkin_id
 ),
 
@@ -83,7 +83,7 @@ final as (
         checkins.related_task_id,
         case when checkins.person_id is null then 'ANONYMISED' else 'RESTRICTED' end as visibility,
         checkins.created_at,
-        greatest(checkins.updated_at, membership_changes.changed_at, tasks.updated_at) as changed_at,
+        {{ greatest_filled() }}(checkins.updated_at, membership_changes.changed_at, tasks.updated_at) as changed_at,
         {{ quality_flags({
             'person_of_another_organization': 'checkins.is_person_foreign',
             'task_of_another_organization': 'checkins.is_task_foreign',

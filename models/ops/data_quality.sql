@@ -5,16 +5,16 @@ with flagged as (
     select
         '{{ relation.identifier }}' as relation_name,
         organization_id,
-        unnest(quality_flags) as finding,
+        {{ unnested('quality_flags', 'text') }} as finding,
         true as is_loaded
-    from {{ relation }}
+    from {{ relation }} {{ beside_unnested('quality_flags') }}
     where {{ has_elements('quality_flags') }}
     union all
     {%- endfor %}
     select
         'dim_organizations' as relation_name,
         organization_id,
-        unnest(quality_flags) as finding,
+        {{ unnested('quality_flags', 'text') }} as finding,
         true as is_loaded
     from (
         select
@@ -26,7 +26,7 @@ with flagged as (
             }) }}
         from {{ ref('organizations_history') }}
         where dbt_valid_to is null
-    ) as organizations
+    ) as organizations {{ beside_unnested('quality_flags') }}
     union all
     select
         relation_name,

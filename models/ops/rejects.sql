@@ -7,9 +7,9 @@
 ) }}
 {{- guard_history() }}
 {%- set window = load_window() %}
-{%- set changed = few("coalesce(updated_at >= '" ~ window.loaded_from ~ "', true)") %}
-{%- set event_happened = "(created_at >= '" ~ window.loaded_from ~ "' or created_at is null)" %}
-{%- set applied = few("coalesce(applied_at >= '" ~ window.loaded_from ~ "', true)") %}
+{%- set changed = few("coalesce(updated_at >= " ~ moment_of(window.loaded_from) ~ ", true)") %}
+{%- set event_happened = "(created_at >= " ~ moment_of(window.loaded_from) ~ " or created_at is null)" %}
+{%- set applied = few("coalesce(applied_at >= " ~ moment_of(window.loaded_from) ~ ", true)") %}
 {%- set sources = [
     (['tasks'], ref('int_tasks_checked'), 'task_id', changed),
     (['cases'], ref('int_cases_checked'), 'case_id', changed),
@@ -45,7 +45,7 @@ resolved as (
         earlier.organization_id,
         earlier.reject_reason,
         earlier.rejected_value,
-        now() as resolved_at
+        {{ current_moment() }} as resolved_at
     from {{ this }} as earlier
     left join {{ relation }} as source_row
         on

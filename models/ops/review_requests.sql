@@ -38,7 +38,7 @@ firing as (
         kinds.review_suffix,
         categories.name as label_category_name,
         subcategories.name as label_subcategory_name,
-        array_position(array[{{ enum_tokens('task_severity') }}], patterns.severity) as severity_rank
+        {{ rank_of_token('task_severity', 'patterns.severity') }} as severity_rank
     from patterns
     inner join newest on patterns.cadence = newest.cadence and patterns.review_date = newest.review_date
     inner join {{ ref('pattern_kinds') }} as kinds on patterns.kind = kinds.kind
@@ -58,7 +58,7 @@ final as (
         firing.severity,
         firing.visibility,
         {{ review_case() }} as payload,
-        now() as requested_at
+        {{ current_moment() }} as requested_at
     from firing
     {%- if is_incremental() %}
     where
@@ -69,7 +69,7 @@ final as (
                 earlier.pattern_id = firing.pattern_id
                 and earlier.organization_id = firing.organization_id
                 and earlier.episode_start = firing.episode_start
-                and array_position(array[{{ enum_tokens('task_severity') }}], earlier.severity) >= firing.severity_rank
+                and {{ rank_of_token('task_severity', 'earlier.severity') }} >= firing.severity_rank
         )
     {%- endif %}
 )

@@ -1,21 +1,25 @@
 {{ config(unique_key=['table_name', 'column_name']) }}
 {%- set repeated = repeated_tables() %}
 
-with contract (table_name, column_name, contract_type, is_deployed_only) as (
-    values
-    {{ contract_rows() }}
+with contract as (
+    select * from (
+        values
+        {{ contract_rows() }}
+    ) as listed (table_name, column_name, contract_type, is_deployed_only)
 ),
 
 actual as (
     {{ source_columns() }}
 ),
 
-repeated (table_name, column_name, row_count) as (
-    values
+repeated as (
+    select * from (
+        values
     {%- for table, rows in repeated.items() %}
     ('{{ table }}', '{{ identity_of(table) }}', {{ rows }}),
     {%- endfor %}
-    (null, null, 0)
+        (null, null, 0)
+    ) as counted (table_name, column_name, row_count)
 ),
 
 final as (

@@ -3,7 +3,7 @@ select
     organization_id,
     {{ canonical_token('source_type', 'source') }} as source_type,
     source_reference,
-    coalesce(trim(both ' ' from label), '') as label,
+    coalesce({{ trimmed('label') }}, '') as label,
     title,
     {{ canonical_token('status', 'case_status') }} as status,
     {{ canonical_token('severity', 'task_severity') }} as severity,
@@ -13,5 +13,5 @@ select
     location,
     metadata,
     created_at as opened_at,
-    greatest(created_at, updated_at) as updated_at
+    {{ greatest_filled() }}(created_at, updated_at) as updated_at
 from ({{ read_source('cases') }}) as source

@@ -1,6 +1,6 @@
 select
     organization_id,
-    nullif(trim(both ' ' from profile_code), '') as profile_code,
+    nullif({{ trimmed('profile_code') }}, '') as profile_code,
     updated_at
 from ({{ read_source('organization_profiles') }}) as source
 where organization_id is not null

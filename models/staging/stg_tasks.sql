@@ -2,10 +2,10 @@ select
     id as task_id,
     organization_id,
     case_id,
-    trim(both ' ' from type) as type,
+    {{ trimmed('type') }} as type,
     {{ canonical_token('category', 'task_category') }} as category,
     subtype,
-    coalesce(trim(both ' ' from label), '') as label,
+    coalesce({{ trimmed('label') }}, '') as label,
     {{ canonical_token('status', 'task_status') }} as status,
     {{ canonical_token('priority', 'task_priority') }} as priority,
     {{ canonical_token('severity', 'task_severity') }} as severity,
@@ -17,5 +17,5 @@ select
     reactivity_deadline_at,
     closed_at,
     created_at,
-    greatest(created_at, updated_at) as updated_at
+    {{ greatest_filled() }}(created_at, updated_at) as updated_at
 from ({{ read_source('tasks') }}) as source

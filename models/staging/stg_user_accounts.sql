@@ -3,5 +3,5 @@
 select
     id as user_id,
     organization_id,
-    {{ lower_case('trim(both \' \' from status)') }} as status
+    {{ lower_case(trimmed('status')) }} as status
 from ({{ read_source('user_accounts') }}) as source

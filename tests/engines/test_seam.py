@@ -47,7 +47,7 @@ def of_one_engine(sql: str) -> list[str]:
 
 def texts() -> dict[str, str]:
     """Return the SQL of every macro outside the folders of engines, and of every model, snapshot and data test."""
-    folders = tuple(f"macros/warehouse/{engine}/" for engine in ENGINES)
+    folders = tuple(f"macros/warehouse/{engine}/" for engine in (*ENGINES, "default"))
     found: dict[str, str] = {
         macro["unique_id"]: macro["macro_sql"]
         for macro in macros()

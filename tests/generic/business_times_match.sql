@@ -15,7 +15,7 @@ compared as (
         facts.{{ duration }},
         business.{{ business }},
         {%- endfor %}
-        {{ end_of_calendars("load.horizon at time zone 'UTC'") }} at time zone 'UTC' as ends_at
+        {{ in_utc(end_of_calendars(utc_time('load.horizon'))) }} as ends_at
     from {{ fact }} as facts
     inner join {{ ref('int_business_calendars') }} as calendars on facts.organization_id = calendars.organization_id
     inner join {{ dated_by }} as dated_by

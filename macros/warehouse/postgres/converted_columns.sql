@@ -5,7 +5,7 @@
             ~ " If the column exists, grant the role access to it: insights init"
         ) }}
     {%- endif -%}
-    cast(null as {{ column.data_type }})
+    cast(null as {{ type_of(column.data_type) }})
 {%- endmacro %}
 
 {#- The text of a column. The owner of a type can define a cast for it, which would run with the rights of the role that loads; PostgreSQL's own

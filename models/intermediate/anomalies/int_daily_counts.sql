@@ -7,10 +7,10 @@ with load as (
 
 days as (
     select
-        {{ utc_date('load.horizon') }} - cast(numbers.number as integer) as day,
+        {{ days_after(utc_date('load.horizon'), '-1 * cast(numbers.number as integer)') }} as day,
         numbers.number <= {{ rules.days }} as is_judged
     from load
-    cross join generate_series(1, {{ rules.days + 7 * rules.weeks }}) as numbers (number)
+    cross join {{ numbers_to(rules.days + 7 * rules.weeks, 'numbers', 'number') }}
 ),
 
 counts as (
@@ -18,7 +18,7 @@ counts as (
         breaches.organization_id,
         breaches.day,
         sum(breaches.task_count) as task_count,
-        sum(breaches.task_count) filter (where breaches.domain is null) as without_domain_count,
+        sum(case when breaches.domain is null then breaches.task_count end) as without_domain_count,
         sum(breaches.without_deadline_count) as without_deadline_count
     from {{ ref('report_sla_breaches') }} as breaches
     inner join days on breaches.day = days.day

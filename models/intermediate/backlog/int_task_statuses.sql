@@ -4,6 +4,7 @@
     post_hook='{{ log_load() }}',
     meta={'load_of': 'int_task_lifecycle'}
 ) }}
+{%- set in_order = 'partition by organization_id, task_id order by place, event_at, event_id' %}
 
 with tasks as (
     select
@@ -29,7 +30,7 @@ entries as (
         visibility,
         'creation' as kind,
         0 as place,
-        cast(null as timestamptz) as event_at,
+        cast(null as timestamp with time zone) as event_at,
         cast(null as uuid) as event_id,
         current_status as status,
         null as old_status,
@@ -46,7 +47,7 @@ entries as (
         events.event_id,
         events.new_status as status,
         events.old_status,
-        greatest(events.created_at, tasks.created_at) as started_at
+        {{ greatest_filled() }}(events.created_at, tasks.created_at) as started_at
     from tasks
     inner join {{ ref('stg_task_events') }} as events
         on tasks.task_id = events.task_id and tasks.organization_id = events.organization_id
@@ -63,7 +64,7 @@ entries as (
         visibility,
         'row' as kind,
         2 as place,
-        cast(null as timestamptz) as event_at,
+        cast(null as timestamp with time zone) as event_at,
         cast(null as uuid) as event_id,
         current_status as status,
         null as old_status,
@@ -83,31 +84,29 @@ starts as (
         event_id,
         case
             when kind <> 'creation' then status
-            when lead(old_status) over in_order in ({{ enum_tokens('task_status') }}) then lead(old_status) over in_order
-            when lead(kind) over in_order = 'event' or status in ({{ closed_tokens('task_status') }}) then 'PENDING'
+            when lead(old_status) over ({{ in_order }}) in ({{ enum_tokens('task_status') }}) then lead(old_status) over ({{ in_order }})
+            when lead(kind) over ({{ in_order }}) = 'event' or status in ({{ closed_tokens('task_status') }}) then 'PENDING'
             else status
         end as status,
-        case when kind = 'row' then greatest(started_at, lag(started_at) over in_order) else started_at end as started_at
+        case when kind = 'row' then {{ greatest_filled() }}(started_at, lag(started_at) over ({{ in_order }})) else started_at end as started_at
     from entries
-    window in_order as (partition by organization_id, task_id order by place, event_at, event_id)
 ),
 
 -- A repeated event, or one to the status that the task has, begins nothing.
 compared as (
     select
         *,
-        lag(status) over (partition by organization_id, task_id order by place, event_at, event_id) as former_status
+        lag(status) over ({{ in_order }}) as former_status
     from starts
 ),
 
 numbered as (
     select
         *,
-        row_number() over in_order as status_number,
-        lead(started_at) over in_order as ended_at
+        row_number() over ({{ in_order }}) as status_number,
+        lead(started_at) over ({{ in_order }}) as ended_at
     from compared
     where status is distinct from former_status
-    window in_order as (partition by organization_id, task_id order by place, event_at, event_id)
 ),
 
 final as (

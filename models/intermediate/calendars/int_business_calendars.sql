@@ -11,7 +11,7 @@ organizations as (
 hours as (
     select
         calendar,
-        string_agg(concat_ws(' ', weekday, opens, closes), ',' order by weekday, opens) as rules
+        {{ listed(joined(' ', ['weekday', 'opens', 'closes']), ',', ['weekday', 'opens']) }} as rules
     from {{ ref('business_hours') }}
     group by calendar
 ),
@@ -19,7 +19,7 @@ hours as (
 holidays as (
     select
         calendar,
-        string_agg(concat_ws(' ', day, opens, closes), ',' order by day, opens) as rules
+        {{ listed(joined(' ', ['day', 'opens', 'closes']), ',', ['day', 'opens']) }} as rules
     from {{ ref('business_holidays') }}
     group by calendar
 ),
@@ -29,7 +29,7 @@ final as (
         organizations.organization_id,
         calendars.calendar,
         calendars.timezone,
-        md5(concat_ws('|', calendars.timezone, calendars.calendar, hours.rules, holidays.rules)) as calendar_version
+        md5({{ joined('|', ['calendars.timezone', 'calendars.calendar', 'hours.rules', 'holidays.rules']) }}) as calendar_version
     from calendars
     inner join organizations on calendars.organization_slug = organizations.slug
     left join hours on calendars.calendar = hours.calendar

@@ -25,7 +25,7 @@ holidays as (
 
 bounds as (
     select
-        date_trunc('year', cast(least({{ first_stored_day() }}, date '{{ window.cutoff }}') as timestamp)) as starts_at,
+        date_trunc('year', cast({{ least_filled() }}({{ first_stored_day() }}, date '{{ window.cutoff }}') as timestamp)) as starts_at,
         {{ end_of_calendars("date '" ~ window.horizon ~ "'") }} as ends_at
 ),
 
@@ -40,7 +40,7 @@ midnights as (
         ) as next_offset
     from (select distinct timezone from calendars) as zones
     cross join bounds
-    cross join lateral generate_series(bounds.starts_at, bounds.ends_at, interval '1 day') as series (starts_at)
+    cross join lateral {{ days_between('bounds.starts_at', 'bounds.ends_at', 'series', 'starts_at') }}
 ),
 
 -- The minutes at which clocks change, on the UTC days that end with another offset than they began with.
@@ -50,7 +50,7 @@ changes as (
         m.starts_at,
         {{ utc_offset('m.starts_at', 'midnights.timezone') }} as utc_offset
     from midnights
-    cross join lateral generate_series(midnights.starts_at + interval '1 minute', midnights.ends_at, interval '1 minute') as m (starts_at)
+    cross join lateral {{ minutes_between("midnights.starts_at + interval '1 minute'", 'midnights.ends_at', 'm', 'starts_at') }}
     where
         midnights.utc_offset <> midnights.next_offset
         and {{ utc_offset('m.starts_at', 'midnights.timezone') }}
@@ -86,17 +86,15 @@ local_days as (
         cast(series.day as date) as day
     from calendars
     cross join bounds
-    cross join lateral generate_series(
-        bounds.starts_at - interval '1 day', bounds.ends_at + interval '1 day', interval '1 day'
-    ) as series (day)
+    cross join lateral {{ days_between("bounds.starts_at - interval '1 day'", "bounds.ends_at + interval '1 day'", 'series', 'day') }}
 ),
 
 local_hours as (
     select
         local_days.calendar,
         local_days.timezone,
-        local_days.day + hours.opens as opens_at,
-        local_days.day + hours.closes as closes_at
+        {{ at_time('local_days.day', 'hours.opens') }} as opens_at,
+        {{ at_time('local_days.day', 'hours.closes') }} as closes_at
     from local_days
     inner join hours on local_days.calendar = hours.calendar and {{ day_name('local_days.day') }} = hours.weekday
     where
@@ -108,8 +106,8 @@ local_hours as (
     select
         local_days.calendar,
         local_days.timezone,
-        local_days.day + holidays.opens as opens_at,
-        local_days.day + holidays.closes as closes_at
+        {{ at_time('local_days.day', 'holidays.opens') }} as opens_at,
+        {{ at_time('local_days.day', 'holidays.closes') }} as closes_at
     from local_days
     inner join holidays on local_days.calendar = holidays.calendar and local_days.day = holidays.day
     where holidays.opens is not null
@@ -120,14 +118,14 @@ opened as (
     select
         local_hours.calendar,
         local_hours.timezone,
-        greatest(local_hours.opens_at - stretches.utc_offset, stretches.starts_at) as opens_at,
-        least(local_hours.closes_at - stretches.utc_offset, stretches.ends_at) as closes_at
+        {{ greatest_filled() }}({{ less_offset('local_hours.opens_at', 'stretches.utc_offset') }}, stretches.starts_at) as opens_at,
+        {{ least_filled() }}({{ less_offset('local_hours.closes_at', 'stretches.utc_offset') }}, stretches.ends_at) as closes_at
     from local_hours
     inner join stretches
         on
             local_hours.timezone = stretches.timezone
-            and local_hours.opens_at < stretches.ends_at + stretches.utc_offset
-            and local_hours.closes_at > stretches.starts_at + stretches.utc_offset
+            and local_hours.opens_at < {{ plus_offset('stretches.ends_at', 'stretches.utc_offset') }}
+            and local_hours.closes_at > {{ plus_offset('stretches.starts_at', 'stretches.utc_offset') }}
 ),
 
 -- Hours that touch or overlap are one interval.
@@ -143,7 +141,7 @@ compared as (
 numbered as (
     select
         *,
-        count(*) filter (where is_apart) over (
+        count(case when is_apart then 1 end) over (
             partition by calendar, timezone order by opens_at, closes_at rows between unbounded preceding and current row
         ) as interval_number
     from compared
@@ -163,8 +161,8 @@ final as (
     select
         calendar,
         timezone,
-        opens_at at time zone 'UTC' as opens_at,
-        closes_at at time zone 'UTC' as closes_at,
+        {{ in_utc('opens_at') }} as opens_at,
+        {{ in_utc('closes_at') }} as closes_at,
         cast(
             coalesce(
                 sum({{ elapsed_seconds('opens_at', 'closes_at') }}) over (

@@ -2,9 +2,7 @@
 
 with days as (
     select cast(day as date) as date_key
-    from generate_series(
-        {{ calendar_start() }} at time zone 'UTC', {{ calendar_end() }} at time zone 'UTC', interval '1 day'
-    ) as series (day)
+    from {{ days_between(utc_time(calendar_start()), utc_time(calendar_end()), 'series', 'day') }}
 ),
 
 final as (
@@ -14,14 +12,14 @@ final as (
         cast(extract(quarter from date_key) as integer) as quarter,
         cast(extract(month from date_key) as integer) as month,
         {{ month_name('date_key') }} as month_name,
-        cast(extract(week from date_key) as integer) as week_of_year,
-        cast(extract(isoyear from date_key) as integer) as iso_year,
+        {{ iso_part('week', 'date_key') }} as week_of_year,
+        {{ iso_part('isoyear', 'date_key') }} as iso_year,
         {{ iso_week('date_key') }} as iso_week,
         cast(date_trunc('week', cast(date_key as timestamp)) as date) as week_start,
         cast(date_trunc('month', cast(date_key as timestamp)) as date) as month_start,
-        cast(extract(isodow from date_key) as integer) as day_of_week,
+        {{ iso_part('isodow', 'date_key') }} as day_of_week,
         {{ day_name('date_key') }} as day_name,
-        extract(isodow from date_key) in (6, 7) as is_weekend
+        {{ iso_part('isodow', 'date_key') }} in (6, 7) as is_weekend
     from days
 )
 

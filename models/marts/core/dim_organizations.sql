@@ -6,11 +6,11 @@ with history as (
 
 -- An organization that the source no longer has ends as archived (decision D144).
 current_versions as (
-    select distinct on (organization_id)
+    select {{ first_of(['organization_id']) }}
         *,
         dbt_valid_to is not null as is_deleted
     from history
-    order by organization_id asc, dbt_valid_to desc nulls first
+    {{ in_order_of(['organization_id'], ['dbt_valid_to desc nulls first']) }}
 ),
 
 first_inactive as (

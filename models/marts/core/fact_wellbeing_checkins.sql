@@ -27,7 +27,7 @@ with checkins as (
         )
         -- Decision D140: rows that arrived late or lost their person have an old updated_at.
         and (
-            checkins.changed_at >= '{{ window.loaded_from }}'
+            checkins.changed_at >= {{ moment_of(window.loaded_from) }}
             {%- if is_incremental() %}
             or former.checkin_id is null
             or (checkins.person_id is null and former.person_id is not null)

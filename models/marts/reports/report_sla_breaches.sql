@@ -26,13 +26,13 @@ final as (
         limits_in,
         cast(count(*) as integer) as task_count,
         cast(count(is_reactivity_breach) as integer) as reactivity_decided,
-        cast(count(*) filter (where is_reactivity_breach) as integer) as reactivity_breaches,
+        cast(count(case when is_reactivity_breach then 1 end) as integer) as reactivity_breaches,
         cast(count(is_completion_breach) as integer) as completion_decided,
-        cast(count(*) filter (where is_completion_breach) as integer) as completion_breaches,
-        cast(count(*) filter (where deadline_outcome = 'kept') as integer) as kept_count,
-        cast(count(*) filter (where deadline_outcome = 'missed') as integer) as missed_count,
-        cast(count(*) filter (where deadline_outcome = 'undecided') as integer) as undecided_count,
-        cast(count(*) filter (where deadline_outcome is null) as integer) as without_deadline_count
+        cast(count(case when is_completion_breach then 1 end) as integer) as completion_breaches,
+        cast(count(case when deadline_outcome = 'kept' then 1 end) as integer) as kept_count,
+        cast(count(case when deadline_outcome = 'missed' then 1 end) as integer) as missed_count,
+        cast(count(case when deadline_outcome = 'undecided' then 1 end) as integer) as undecided_count,
+        cast(count(case when deadline_outcome is null then 1 end) as integer) as without_deadline_count
     from tasks
     group by created_date_key, organization_id, domain, visibility, profile_code, reactivity_seconds, max_escalation_seconds, limits_in
 )

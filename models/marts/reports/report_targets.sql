@@ -34,12 +34,11 @@ measures as (
         measured.decided_count,
         measured.met_count
     from months
-    cross join lateral (
-        values
-        ('kept_deadlines', months.deadline_count, months.kept_count),
-        ('responses_within_limit', months.response_count, months.responded_count),
-        ('completions_within_limit', months.completion_count, months.completed_count)
-    ) as measured (measure, decided_count, met_count)
+    cross join lateral {{ rows_beside('measured', ['measure', 'decided_count', 'met_count'], [
+        ["'kept_deadlines'", 'months.deadline_count', 'months.kept_count'],
+        ["'responses_within_limit'", 'months.response_count', 'months.responded_count'],
+        ["'completions_within_limit'", 'months.completion_count', 'months.completed_count'],
+    ]) }}
 ),
 
 domains as (
@@ -51,7 +50,7 @@ domains as (
 
 -- The line of the organization counts before that of the domain, and both before those for all.
 chosen as (
-    select distinct on (domains.organization_id, domains.domain, targets.measure)
+    select {{ first_of(['domains.organization_id', 'domains.domain', 'targets.measure']) }}
         domains.organization_id,
         domains.domain,
         targets.measure,
@@ -63,12 +62,10 @@ chosen as (
         on
             targets.organization_slug in (organizations.slug, '*')
             and (domains.domain = targets.domain or targets.domain = '*')
-    order by
-        domains.organization_id,
-        domains.domain,
-        targets.measure,
-        targets.organization_slug = '*',
-        targets.domain = '*'
+    {{ in_order_of(
+        ['domains.organization_id', 'domains.domain', 'targets.measure'],
+        ["targets.organization_slug = '*'", "targets.domain = '*'"]
+    ) }}
 ),
 
 targeted as (

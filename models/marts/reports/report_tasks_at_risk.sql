@@ -18,19 +18,20 @@ limits as (
         kinds.seconds,
         case
             when profiles.limits_in = 'business'
-                then coalesce({{ open_moment('profiles', open_seconds('profiles', 'load.horizon') ~ ' - kinds.seconds') }}, '-infinity')
+                then coalesce({{ open_moment('profiles', open_seconds('profiles', 'load.horizon') ~ ' - kinds.seconds') }}, {{ moment_of('-infinity') }})
             else {{ add_seconds('load.horizon', '-1 * kinds.seconds') }}
         end as created_from,
         case
             when profiles.limits_in = 'business'
-                then coalesce({{ open_moment('profiles', open_seconds('profiles', next_day) ~ ' - kinds.seconds') }}, '-infinity')
+                then coalesce({{ open_moment('profiles', open_seconds('profiles', next_day) ~ ' - kinds.seconds') }}, {{ moment_of('-infinity') }})
             else {{ add_seconds(next_day, '-1 * kinds.seconds') }}
         end as created_before
     from {{ ref('int_applicable_profiles') }} as profiles
     cross join load
-    cross join lateral (
-        values ('first_response', profiles.reactivity_seconds), ('completion', profiles.max_escalation_seconds)
-    ) as kinds (limit_kind, seconds)
+    cross join lateral {{ rows_beside('kinds', ['limit_kind', 'seconds'], [
+        ["'first_response'", 'profiles.reactivity_seconds'],
+        ["'completion'", 'profiles.max_escalation_seconds'],
+    ]) }}
 ),
 
 due as (

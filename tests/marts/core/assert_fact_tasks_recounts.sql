@@ -85,7 +85,7 @@ select task_id
 from listed
 group by organization_id, task_id
 having
-    bool_or(is_checked)
+    {{ any_true('is_checked') }}
     and max(changed_at) < (select load.loaded_through from load)
     and (
         sum(stored_events) < sum(found_events)

@@ -13,5 +13,5 @@ from {{ ref(one) }} as one
 left join {{ ref(other) }} as other on one.{{ key }} = other.{{ key }} and one.organization_id = other.organization_id
 where
     {{ is_unchecked(one, 'one') }}
-    and row(one.{{ columns | join(', one.') }}) is distinct from row(other.{{ columns | join(', other.') }})
+    and not {{ same_row(columns_of('one', columns), columns_of('other', columns)) }}
 {%- endfor %}

@@ -5,7 +5,7 @@ with load as (
 
 -- Found before they are looked up among the cases of the source: in one step, PostgreSQL may compare all tasks of an organization with
 -- each of its cases.
-unknown as materialized (
+unknown as {{ cte_materialized() }} (
     select
         tasks.task_id,
         tasks.case_id,

@@ -1,4 +1,5 @@
 -- The statuses of a task follow each other from its creation without a gap, and exactly the last one is current: that of the task.
+{%- set of_task = 'partition by facts.organization_id, facts.task_id order by statuses.status_number' %}
 with facts as (
     select
         facts.organization_id,
@@ -22,21 +23,20 @@ statuses as (
         statuses.is_reopening,
         statuses.started_at,
         statuses.ended_at,
-        lag(statuses.ended_at) over task as former_ended_at,
-        row_number() over task as place
+        lag(statuses.ended_at) over ({{ of_task }}) as former_ended_at,
+        row_number() over ({{ of_task }}) as place
     from facts
     inner join {{ ref('fact_task_statuses') }} as statuses
         on facts.task_id = statuses.task_id and facts.organization_id = statuses.organization_id
-    window task as (partition by facts.organization_id, facts.task_id order by statuses.status_number)
 ),
 
 counted as (
     select
         organization_id,
         task_id,
-        count(*) filter (where is_current) as current_count,
-        count(*) filter (where is_reopening) as reopened_count,
-        max(status) filter (where is_current) as current_status,
+        count(case when is_current then 1 end) as current_count,
+        count(case when is_reopening then 1 end) as reopened_count,
+        max(case when is_current then status end) as current_status,
         min(started_at) as first_started_at,
         bool_or(place <> status_number or (status_number > 1 and started_at is distinct from former_ended_at)) as has_gap
     from statuses

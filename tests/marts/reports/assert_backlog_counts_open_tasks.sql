@@ -4,7 +4,7 @@
 {%- set load = former_load('fact_tasks') %}
 {%- set written_after = unchecked_range('fact_task_statuses').written_after %}
 {%- set checks_all = written_after == '-infinity' %}
-with tasks as not materialized (
+with tasks as {{ cte_inlined() }} (
     select
         dimensions.organization_id,
         dimensions.task_id,
@@ -14,12 +14,12 @@ with tasks as not materialized (
         dimensions.created_at,
         dimensions.closed_at
     from {{ ref('dim_tasks') }} as dimensions
-    where dimensions.created_at >= '{{ load.cutoff }}' and dimensions.created_at < '{{ load.horizon }}'
+    where dimensions.created_at >= {{ moment_of(load.cutoff) }} and dimensions.created_at < {{ moment_of(load.horizon) }}
 ),
 
-statuses as not materialized (
+statuses as {{ cte_inlined() }} (
     select * from {{ ref('fact_task_statuses') }}
-    where started_date_key < {{ utc_date("timestamptz '" ~ load.horizon ~ "'") }}
+    where started_date_key < {{ utc_date(moment_of(load.horizon)) }}
 ),
 {% if not checks_all %}
 unchecked as (
@@ -31,7 +31,7 @@ unchecked as (
         statuses.started_date_key as day
     from statuses
     inner join tasks on statuses.task_id = tasks.task_id and statuses.organization_id = tasks.organization_id
-    where statuses.loaded_at > '{{ written_after }}'
+    where statuses.loaded_at > {{ moment_of(written_after) }}
 ),
 {% endif %}
 -- A status counts one more if it is open, and one less if the status before it was.
@@ -107,9 +107,9 @@ counts as (
         {%- endfor %}
     ) as bands (min_age_days, max_age_days)
         on
-            {{ utc_date("timestamptz '" ~ load.horizon ~ "'") }} - 1 - {{ utc_date('tasks.created_at') }}
+            {{ utc_date(moment_of(load.horizon)) }} - 1 - {{ utc_date('tasks.created_at') }}
             between bands.min_age_days and bands.max_age_days
-    where tasks.closed_at is null or tasks.closed_at >= '{{ load.horizon }}'
+    where tasks.closed_at is null or tasks.closed_at >= {{ moment_of(load.horizon) }}
     group by tasks.organization_id, tasks.visibility, tasks.domain, tasks.severity, bands.min_age_days
     union all
     select

@@ -98,7 +98,7 @@ full outer join reported
         expected.relation_name = reported.relation_name
         and expected.measure = reported.measure
         and expected.organization_id = reported.organization_id
-        and coalesce(expected.day, '-infinity') = coalesce(reported.day, '-infinity')
+        and coalesce(expected.day, date '0001-01-01') = coalesce(reported.day, date '0001-01-01')
 where
     expected.task_count is distinct from reported.task_count
     and {{ is_of_newest_facts('coalesce(expected.relation_name, reported.relation_name)') }}

@@ -14,8 +14,8 @@ from orchestration.config.consistency import LONGEST_DOMAIN
 @pytest.mark.parametrize(
     ("macro", "constant"),
     [
-        ("calendar_start", f"timestamptz '{FIRST_DAY} 00:00:00+00'"),
-        ("calendar_end", f"timestamptz '{LAST_DAY} 23:59:59.999999+00'"),
+        ("calendar_start", f"moment_of('{FIRST_DAY} 00:00:00+00')"),
+        ("calendar_end", f"moment_of('{LAST_DAY} 23:59:59.999999+00')"),
         ("key_length", f" {LONGEST_DOMAIN} "),
     ],
 )
