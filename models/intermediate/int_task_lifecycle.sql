@@ -75,16 +75,24 @@ task_events as (
         tasks.task_id,
         count(case when events.event_type in ({{ enum_tokens('task_event_type') }}) then 1 end) as event_count,
         count(case when events.event_type = 'escalated' then 1 end) as escalation_count,
-        min(case when events.created_at > tasks.created_at
-            and (
-                events.event_type in ('ownership_changed', 'comment_added')
-                or (
-                    events.event_type = 'status_changed'
-                    and coalesce(events.old_status, 'PENDING') = 'PENDING'
-                    and events.new_status <> 'PENDING'
-                )
-            ) then events.created_at end) as first_response_at,
-        max(case when events.event_type = 'status_changed' and events.new_status = tasks.status then events.created_at end) as status_reached_at
+        min(
+            case
+                when
+                    events.created_at > tasks.created_at
+                    and (
+                        events.event_type in ('ownership_changed', 'comment_added')
+                        or (
+                            events.event_type = 'status_changed'
+                            and coalesce(events.old_status, 'PENDING') = 'PENDING'
+                            and events.new_status <> 'PENDING'
+                        )
+                    )
+                    then events.created_at
+            end
+        ) as first_response_at,
+        max(
+            case when events.event_type = 'status_changed' and events.new_status = tasks.status then events.created_at end
+        ) as status_reached_at
     from tasks
     inner join events on tasks.task_id = events.task_id and tasks.organization_id = events.organization_id
     group by tasks.task_id
@@ -134,7 +142,8 @@ final as (
         priority,
         severity,
         {{ visibility_of_rank(
-            greatest_filled() ~ '(' ~ visibility_rank('visibility') ~ ', case when is_about_sensitive_person or is_sensitive_requester_removed then '
+            greatest_filled() ~ '(' ~ visibility_rank('visibility')
+            ~ ', case when is_about_sensitive_person or is_sensitive_requester_removed then '
             ~ restricted_rank() ~ ' end)'
         ) }} as visibility,
         is_about_sensitive_person or is_sensitive_requester_removed as is_about_sensitive_person,

@@ -88,7 +88,10 @@ starts as (
             when lead(kind) over ({{ in_order }}) = 'event' or status in ({{ closed_tokens('task_status') }}) then 'PENDING'
             else status
         end as status,
-        case when kind = 'row' then {{ greatest_filled() }}(started_at, lag(started_at) over ({{ in_order }})) else started_at end as started_at
+        case
+            when kind = 'row' then {{ greatest_filled() }}(started_at, lag(started_at) over ({{ in_order }}))
+            else started_at
+        end as started_at
     from entries
 ),
 

@@ -18,12 +18,18 @@ limits as (
         kinds.seconds,
         case
             when profiles.limits_in = 'business'
-                then coalesce({{ open_moment('profiles', open_seconds('profiles', 'load.horizon') ~ ' - kinds.seconds') }}, {{ moment_of('-infinity') }})
+                then coalesce(
+                    {{ open_moment('profiles', open_seconds('profiles', 'load.horizon') ~ ' - kinds.seconds') }},
+                    {{ moment_of('-infinity') }}
+                )
             else {{ add_seconds('load.horizon', '-1 * kinds.seconds') }}
         end as created_from,
         case
             when profiles.limits_in = 'business'
-                then coalesce({{ open_moment('profiles', open_seconds('profiles', next_day) ~ ' - kinds.seconds') }}, {{ moment_of('-infinity') }})
+                then coalesce(
+                    {{ open_moment('profiles', open_seconds('profiles', next_day) ~ ' - kinds.seconds') }},
+                    {{ moment_of('-infinity') }}
+                )
             else {{ add_seconds(next_day, '-1 * kinds.seconds') }}
         end as created_before
     from {{ ref('int_applicable_profiles') }} as profiles
