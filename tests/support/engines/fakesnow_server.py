@@ -41,6 +41,7 @@ IGNORED = re.compile(
 INSERTED = re.compile(r'values\s*\(((?:\s*"[A-Z_0-9]+"\s*,?)+)\)', re.IGNORECASE)
 
 _execute = FakeSnowflakeCursor.execute
+_MERGES = threading.Lock()  # the emulator keeps the candidates of every merge under one name
 
 
 def repaired(command: str) -> str:
@@ -76,6 +77,9 @@ def as_errors(function: Any) -> Any:
 
 def execute(self: FakeSnowflakeCursor, command: str, *arguments: Any, **options: Any) -> Any:
     """Run a statement in the form that the emulator takes."""
+    if "merge into" in command.lower():
+        with _MERGES:
+            return _execute(self, repaired(command), *arguments, **options)
     return _execute(self, repaired(command), *arguments, **options)
 
 
