@@ -15,9 +15,9 @@ actual as (
 repeated as (
     select * from (
         values
-    {%- for table, rows in repeated.items() %}
-    ('{{ table }}', '{{ identity_of(table) }}', {{ rows }}),
-    {%- endfor %}
+        {%- for table, rows in repeated.items() %}
+        ('{{ table }}', '{{ identity_of(table) }}', {{ rows }}),
+        {%- endfor %}
         (null, null, 0)
     ) as counted (table_name, column_name, row_count)
 ),
