@@ -1,16 +1,15 @@
-"""Commands and the DAG file start at once: what a command or a step needs is imported when it runs."""
+"""Commands start at once: what a command needs is imported when it runs."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from support.warehouse import Warehouse
 
-from orchestration.config.files import PROJECT, Settings
+from orchestration.config.files import Settings
 from orchestration.manifest import DIGEST, read_manifest
 from workshop.services import LocalRedis
 
@@ -76,35 +75,6 @@ def test_a_cached_dashboard_imports_no_tool(built: Warehouse, redis_server: Loca
     modules = {name.partition(".")[0] for name in done.stderr.partition("MODULES ")[2].split()}
     assert modules >= OF_A_DASHBOARD
     assert not modules & (HEAVY - OF_A_DASHBOARD)
-
-
-PARSED = """
-import sys
-from airflow.models.dagbag import DagBag
-before = {*sys.modules}
-bag = DagBag(sys.argv[1], include_examples=False)
-assert bag.dags and not bag.import_errors, bag.import_errors
-print(*sorted({*sys.modules} - before))
-"""
-# Clients and tools that only a running step needs, and what Airflow imports to look for file systems of its providers.
-OF_A_STEP = {"boto3", "dbt", "flask_appbuilder", "psycopg_pool", "redis"}
-
-
-def test_the_dag_file_imports_what_no_step_has_begun_to_need(settings: Settings, tmp_path: Path) -> None:
-    read_manifest(settings)
-    variables = {
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
-        "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path / 'airflow.db'}",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-    }
-    command = [sys.executable, "-c", PARSED, str(PROJECT / "dags")]
-    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=True)
-    modules = {name.partition(".")[0] for name in done.stdout.split()}
-    assert {"cosmos", "orchestration"} <= modules
-    assert not modules & OF_A_STEP
 
 
 def test_the_manifest_has_only_what_is_read(settings: Settings) -> None:
