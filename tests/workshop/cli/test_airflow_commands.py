@@ -53,7 +53,7 @@ def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
 
 def test_a_missing_airflow_is_reported_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(InsightsError, match=r"setup --dev.*requirements/airflow\.txt"):
+    with pytest.raises(InsightsError, match=r"setup --dev.*requirements/airflow\.txt.*Python 3\.11.*airflow3"):
         airflow.LocalAirflow(tmp_path, tmp_path).start()
 
 
