@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,7 +18,7 @@ import pytest
 from orchestration.config.files import PROJECT
 
 # The other commands hand their arguments on.
-OWN = ("test", "image", "lint", "format", "setup", "lock", "audit", "stop", "clean")
+OWN = ("test", "python", "image", "lint", "format", "setup", "lock", "audit", "stop", "clean")
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_help_of_a_command_prints_its_lines_and_does_nothing(checkout: Path, com
     assert {path: path.stat().st_mtime_ns for path in checkout.rglob("*")} == before
 
 
-@pytest.mark.parametrize("command", [name for name in OWN if name not in ("test", "image", "audit")])
+@pytest.mark.parametrize("command", [name for name in OWN if name not in ("test", "python", "image", "audit")])
 def test_an_unknown_argument_is_refused_before_anything_is_done(checkout: Path, command: str) -> None:
     done = dev(checkout, command, "--whole")
     assert done.returncode == 1
@@ -68,6 +69,76 @@ def test_clean_says_what_it_removes_and_needs_a_yes(checkout: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert not (checkout / "target").exists()
     assert (checkout / "workshop").exists()
+
+
+def pythons(folder: Path, *versions: str) -> Path:
+    """Make commands that say they are these versions of Python; the others say that they are none. Return their folder.
+
+    Each prints its own path as `find_python` asks for it, and its arguments otherwise.
+    """
+    folder.mkdir()
+    for name in ("python3.11", "python3.12", "python3", "python"):
+        version = name.removeprefix("python")
+        known = f'[ "$3" != {version} ] || exec echo "$0"' if version in versions else ""
+        (folder / name).write_text(f'#!/bin/sh\n{known}\n[ "$1" != -c ] || exit 1\necho "${{0##*/}} $*"\n')
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("versions", "used"), [(("3.11", "3.12"), "python3.11"), (("3.11",), "python3.11"), (("3.12",), "python3.12")]
+)
+def test_python_3_11_is_preferred_to_3_12(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versions: tuple[str, ...], used: str
+) -> None:
+    monkeypatch.setenv("PATH", str(pythons(tmp_path / "programs", *versions)), prepend=":")
+    done = dev(checkout, "stop")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{used} -B -m workshop.services stop\n", "")
+
+
+def test_a_machine_without_a_python_that_fits_gets_a_sentence(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(pythons(tmp_path / "programs")), prepend=":")
+    said = "error: no Python 3.11 or 3.12 was found as python3.11, python3.12, python3 or python: install it"
+    assert dev(checkout, "stop").stderr.startswith(said)
+    # What is locked for both is resolved by the older one.
+    monkeypatch.setenv("PATH", str(pythons(tmp_path / "others", "3.12")), prepend=":")
+    assert dev(checkout, "lock").stderr.startswith("error: no Python 3.11 was found as python3.11, python3 or python")
+
+
+@pytest.mark.parametrize("arguments", [(), ("3.11",), ("3.13", "tests/config"), ("--whole",)])
+def test_tests_on_another_python_need_its_version(checkout: Path, arguments: tuple[str, ...]) -> None:
+    done = dev(checkout, "python", *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: name 3.12: see ./dev python --help; ./dev test has 3.11\n"
+
+
+@pytest.mark.parametrize("command", [("airflow", "status"), ("test", "--quick"), ("lint",)])
+def test_an_environment_of_python_3_12_has_no_airflow_2(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    # An environment that is complete, as its stamps say, whose Python is 3.12 as far as the script can see.
+    shutil.copytree(PROJECT / "requirements", checkout / "requirements")
+    for file in ("pyproject.toml", "workshop/pyproject.toml"):
+        shutil.copy(PROJECT / file, checkout / file)
+    python = checkout / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\ncase "$*" in *needs-wheels) echo no ;; *sys.version_info*) exit 1 ;; esac\n')
+    python.chmod(0o755)
+    locks = {
+        "dev": ("requirements/dev.txt", "requirements/bootstrap.txt"),
+        "project": ("pyproject.toml", "workshop/pyproject.toml"),
+    }
+    stamps = {
+        name: sha256(f"{checkout}\n".encode() + b"".join((checkout / file).read_bytes() for file in files)).hexdigest()
+        for name, files in locks.items()
+    }
+    (checkout / ".venv/.installed").write_text("".join(f"{name} {digest}\n" for name, digest in stamps.items()))
+    done = dev(checkout, *command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"./dev {command[0]} needs Airflow 2.8, which needs Python 3.11" in done.stderr
+    assert "./dev airflow3" in done.stderr
 
 
 class Advisories(BaseHTTPRequestHandler):
