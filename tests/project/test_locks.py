@@ -15,7 +15,20 @@ from orchestration.config.files import PROJECT
 
 LOCKS = PROJECT / "requirements"
 # Of one resolution; the others have their own: what installs, what audits, Airflow 3, and PostgreSQL.
-RESOLVED = ("runtime", "airflow", "celery", "s3", "metrics", "api", "charts", "duckdb", "formats", "local", "dev")
+RESOLVED = (
+    "runtime",
+    "airflow",
+    "celery",
+    "s3",
+    "metrics",
+    "api",
+    "charts",
+    "duckdb",
+    "replicate",
+    "formats",
+    "local",
+    "dev",
+)
 OF_AIRFLOW = {"apache-airflow", "astronomer-cosmos", "celery", "flower", "gunicorn"}
 
 
@@ -41,7 +54,9 @@ def test_a_library_has_one_version_in_all_locks() -> None:
     assert versions["dbt-core"] <= {str(one.specifier) for one in requirements("airflow3")}
 
 
-@pytest.mark.parametrize("lock", ["runtime", "api", "charts", "duckdb", "formats", "metrics", "s3", "local"])
+@pytest.mark.parametrize(
+    "lock", ["runtime", "api", "charts", "duckdb", "formats", "metrics", "replicate", "s3", "local"]
+)
 def test_a_lock_without_airflow_has_the_same_libraries_for_both_pythons(lock: str) -> None:
     assert names(lock, "3.11") == names(lock, "3.12")
 

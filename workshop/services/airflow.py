@@ -223,8 +223,8 @@ def _program() -> Path:
     program = Path(sys.executable).with_name("airflow")
     if not program.exists():
         raise MisconfiguredError(
-            f"Airflow was not found at {program}: run `./dev setup --dev`, or install requirements/airflow.txt. Both need"
-            " Python 3.11; with 3.12, run `./dev airflow3`"
+            f"Airflow was not found at {program}: run `./dev setup --dev`, or install requirements/airflow.txt. Both"
+            " need Python 3.11; with 3.12, run `./dev airflow3`"
         )
     return program
 
