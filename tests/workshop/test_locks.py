@@ -1,4 +1,4 @@
-"""The locks are for Python 3.11 and 3.12: the same versions, and Airflow 2.8 for 3.11 only (decision D291)."""
+"""The locks are for Python 3.11 and 3.12: the same versions, and Airflow 2.8 for 3.11 only (decision D289)."""
 
 from __future__ import annotations
 
