@@ -203,6 +203,7 @@ WHOLE_ENVIRONMENT = {
     "orchestration/cli/config.py": "gives load_settings an environment with another INSIGHTS_ENV",
     "orchestration/warehouse/connection.py": "gives dbt what it inherits, and asks whether variables of libpq are set",
     "orchestration/backups/run.py": "expands airflow_directory, which is no secret",
+    "orchestration/replication/engine.py": "sets what dlt reads when it is imported",
 }
 
 
