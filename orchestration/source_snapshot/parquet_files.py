@@ -46,6 +46,14 @@ def write_table(connection: psycopg.Connection[Any], query: TableQuery, file: Pa
     return written
 
 
+def unreadable(error: pa.ArrowInvalid, table: str | None = None) -> str:
+    """Return a sentence about a row that pyarrow has refused, without the values that its message may have."""
+    of = f"table {table}" if table else "the operational tables"
+    if "straddling" in str(error):
+        return f"A row of {of} is too long: it may have at most {BATCH_BYTES // 2**20} MB of text."
+    return f"A row of {of} has a value that cannot be converted ({type(error).__name__})."
+
+
 def read_table(
     connection: psycopg.Connection[Any], query: TableQuery, types: Mapping[str, pa.DataType]
 ) -> Iterator[pa.Table]:

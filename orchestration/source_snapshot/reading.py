@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 from psycopg import IsolationLevel
 
+from orchestration.errors import FailedError, NotBuiltError, RefusedError, UnavailableError
 from orchestration.warehouse.contract import ContractTable
 from orchestration.warehouse.database import Database
+from orchestration.warehouse.translation import Messages
 
 # Row-level security would leave out rows in silence; off, it is an error. The server notices a killed client.
 _SESSION = """
@@ -35,6 +37,17 @@ def one_moment(db: Database) -> Iterator[datetime]:
         yield moment.astimezone(UTC)
 
 
+def messages(broke_off: str) -> Messages:
+    """Return what to say of PostgreSQL's errors while the tables are read; `broke_off` for one of no known kind."""
+    return {
+        NotBuiltError: "An operational table or column has vanished meanwhile ({detail}). Nothing was written.",
+        RefusedError: "This user may not read the operational tables ({detail}). Connect as the role that loads"
+        " (insights.warehouse.write_user) or as another one that may read every row of them. Nothing was written.",
+        UnavailableError: broke_off,
+        FailedError: broke_off,
+    }
+
+
 def source_of(db: Database) -> str:
     """Return what identifies a database: that of its cluster, which replicas share, and its own number there."""
     return str(
@@ -43,6 +56,16 @@ def source_of(db: Database) -> str:
             " from pg_control_system()"
         )
     )
+
+
+def timeline_of(db: Database) -> int | None:
+    """Return the timeline of a database, which a recovery to a point in time and a failover change.
+
+    It is None if the role may not execute `pg_control_checkpoint`.
+    """
+    if not db.value("select has_function_privilege('pg_control_checkpoint()', 'execute')"):
+        return None
+    return int(db.value("select timeline_id from pg_control_checkpoint()"))
 
 
 def estimated_rows(db: Database, tables: Sequence[ContractTable]) -> int:

@@ -18,7 +18,6 @@ from orchestration.errors import (
     ConflictError,
     FailedError,
     InsightsError,
-    NotBuiltError,
     NotFoundError,
     RefusedError,
     UnavailableError,
@@ -27,24 +26,17 @@ from orchestration.exports.audit import Trail
 from orchestration.progress import Progress
 from orchestration.source_snapshot.description import Description, Table, table_file
 from orchestration.source_snapshot.folder import new_files, private_file, publish
-from orchestration.source_snapshot.parquet_files import BATCH_BYTES, write_table
+from orchestration.source_snapshot.parquet_files import unreadable, write_table
 from orchestration.source_snapshot.queries import TableQuery, table_queries
-from orchestration.source_snapshot.reading import estimated_rows, one_moment, source_of
+from orchestration.source_snapshot.reading import estimated_rows, messages, one_moment, source_of
 from orchestration.source_snapshot.record import can_record, record_start, request
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.ids import canonical_id
-from orchestration.warehouse.translation import Messages
+from orchestration.warehouse.translation import first_line
 
 EXPORT = "operational snapshot"
-BROKE_OFF = "The snapshot was interrupted ({kind}: {detail}). Nothing was written."
-MESSAGES: Messages = {
-    NotBuiltError: "An operational table or column has vanished meanwhile ({detail}). Nothing was written.",
-    RefusedError: "This user may not read the operational tables ({detail}). Connect as the role that loads"
-    " (insights.warehouse.write_user) or as another one that may read every row of them. Nothing was written.",
-    UnavailableError: BROKE_OFF,
-    FailedError: BROKE_OFF,
-}
+MESSAGES = messages("The snapshot was interrupted ({kind}: {detail}). Nothing was written.")
 
 
 @dataclass(frozen=True)
@@ -164,15 +156,8 @@ def _as_insights_error(error: BaseException, folder: Path) -> InsightsError:
     if isinstance(error, InsightsError):
         return error
     if isinstance(error, pa.ArrowInvalid):
-        return FailedError(
-            f"A row of the operational tables cannot be written ({_first_line(error)}). A row may have at most"
-            f" {BATCH_BYTES // 2**20} MB of text. Nothing was written."
-        )
+        return FailedError(f"{unreadable(error)} Nothing was written.")
     if isinstance(error, OSError):
-        reason = os.strerror(error.errno) if error.errno else _first_line(error)
+        reason = os.strerror(error.errno) if error.errno else first_line(error)
         return UnavailableError(f"The snapshot cannot be written to {folder}: {reason}. Nothing was written.")
-    return FailedError(f"The snapshot was interrupted ({type(error).__name__}: {_first_line(error)}).")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return FailedError(f"The snapshot was interrupted ({type(error).__name__}: {first_line(error)}).")

@@ -51,10 +51,13 @@ def opened(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyCo
 
 
 @contextmanager
-def connected(path: Path, name: Name = WAREHOUSE, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def connected(
+    path: Path, name: Name = WAREHOUSE, *, read_only: bool = False, keeps_mode: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a file, and create it if it does not exist, for a block.
 
-    No other user may read what is created, nor what was there: a log beside the file (`.wal`) has rows too. Raises
+    No other user may read what is created: a log beside the file (`.wal`) has rows too. What was there is closed to
+    other users again, unless `keeps_mode`, for a file whose owner decides who reads it. Raises
     BusyError while another process has the file open, and MisconfiguredError if DuckDB is not installed or the file
     cannot be opened.
     """
@@ -62,7 +65,8 @@ def connected(path: Path, name: Name = WAREHOUSE, *, read_only: bool = False) ->
     before = os.umask(OWNER_ONLY)
     try:
         try:
-            _close_to_others(path)
+            if not keeps_mode:
+                _close_to_others(path)
             connection = duckdb.connect(str(path), read_only=read_only)
         except (duckdb.Error, OSError) as error:
             raise _not_opened(path, name, error) from error

@@ -29,6 +29,19 @@ class Confirmed:
     cutoff: bool = False
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """How to say that rows have vanished: `sentence` with {share}, and `counts` of a table with {before} and {now}."""
+
+    sentence: str
+    counts: str
+
+
+SINCE_LAST_LOAD = Comparison(
+    "Since the last load, more than {share} of the rows have vanished from", "before: {before}, now: {now}"
+)
+
+
 def check_source_rows(db: Database, as_of: date, confirmed: Confirmed, claim: int | None = None) -> None:
     """Compare the rows of the operational tables with those at the start of the last load, then store them.
 
@@ -66,13 +79,18 @@ def _known(db: Database) -> dict[str, int]:
     return dict(db.rows(sql.SQL("select table_name, row_count from {}").format(db.ops("source_counts"))))
 
 
-def vanished(totals: Mapping[str, int], known: Mapping[str, int], etl: Etl) -> str | None:
-    """Return a sentence about the tables that have lost too many rows, of all organizations together."""
+def vanished(
+    totals: Mapping[str, int], known: Mapping[str, int], etl: Etl, compared: Comparison = SINCE_LAST_LOAD
+) -> str | None:
+    """Return a sentence about the tables that have lost too many rows, of all organizations together.
+
+    `totals` are the rows now and `known` those before, by table; `compared` says what they are.
+    """
     lost = [table for table, now in totals.items() if _has_vanished(table, known.get(table, 0), now, etl)]
     if not lost:
         return None
-    tables = ", ".join(f"{table} (before: {known[table]}, now: {totals[table]})" for table in lost)
-    return f"Since the last load, more than {etl.max_vanished_share:.0%} of the rows have vanished from: {tables}."
+    each = [f"{table} ({compared.counts.format(before=known[table], now=totals[table])})" for table in lost]
+    return f"{compared.sentence.format(share=f'{etl.max_vanished_share:.0%}')}: {', '.join(each)}."
 
 
 def _has_vanished(table: str, before: int, now: int, etl: Etl) -> bool:
