@@ -14,7 +14,7 @@ from orchestration.cli.texts import say
 
 
 @click.command(epilog="Example: insights replicate --to duckdb:///srv/insights/orgo.duckdb")
-@click.option("--to", help="duckdb:///FOLDER/FILE.duckdb, snowflake or bigquery. Default: insights.warehouse.type.")
+@click.option("--to", help="duckdb:///FOLDER/FILE.duckdb or snowflake. Default: insights.warehouse.type.")
 @click.option("--schema", help="Schema of the copy. Default: insights.source.schema.")
 @click.option("--reconcile", is_flag=True, help="Read all rows, and delete those that the source no longer has.")
 @options.accept_vanished
@@ -39,8 +39,8 @@ def replicate(  # noqa: PLR0913, PLR0917 - one argument for each option
     They are read from the database of INSIGHTS_WAREHOUSE_URL at one moment: the columns of the source contract only,
     converted where the database differs from it. The next time, only rows are read that have changed since, with an
     overlap (etl.overlap_hours), and tables whose changes cannot be found. dlt loads them; the credentials of Snowflake
-    and BigQuery are those that it finds (docs/engines/replicate.md). The copy contains personal data, and the audit of
-    exports records it.
+    are those that it finds (docs/engines/replicate.md). The copy contains personal data, and the audit of exports
+    records it.
     """
     from orchestration.config.files import load_settings
     from orchestration.errors import MisconfiguredError
