@@ -1,8 +1,12 @@
-"""Errors of dlt and of the engines as InsightsError."""
+"""Errors of dlt and of the engines as InsightsError.
+
+Their texts may quote values of rows, which belong neither in a message nor in the audit: of such an error only its
+class and the table are named.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
@@ -11,9 +15,11 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from orchestration.errors import FailedError, InsightsError, MisconfiguredError, UnavailableError
 from orchestration.replication.target import Target
-from orchestration.source_snapshot.parquet_files import BATCH_BYTES
+from orchestration.source_snapshot.parquet_files import unreadable
+from orchestration.warehouse.translation import first_line
 
-ENGINES = ("dlt", "duckdb", "_duckdb", "snowflake", "google")
+ENGINES = ("dlt", "duckdb", "_duckdb", "snowflake")
+INNER = ("exception", "client_exception", "dbapi_exception")  # where dlt keeps what it has caught
 NOTHING_LOST = "The next insights replicate reads again from where the last whole one has ended."
 
 
@@ -23,12 +29,13 @@ def as_insights_error(error: BaseException, target: Target) -> BaseException:
     Any other exception that neither dlt nor the engine has raised is returned as it is.
     """
     causes = list(_causes(error))
-    found = filter(None, (_known(cause, target.engine) for cause in causes))
+    found = filter(None, (_known(cause, target.engine, _table(causes)) for cause in causes))
     own = next((cause for cause in causes if isinstance(cause, InsightsError)), None) or next(found, None)
     if own:
         return own
     root = causes[-1]
-    says = f"({type(root).__name__}: {_first_line(root)}). {NOTHING_LOST}"
+    of = f", table {table}" if (table := _table(causes)) else ""
+    says = f"({type(root).__name__}{of}{_text(root)}). {NOTHING_LOST}"
     if isinstance(root, OSError) and type(root).__module__ == "builtins":
         return UnavailableError(f"The copy was interrupted {says}")
     if isinstance(error, PipelineStepFailed) or type(root).__module__.partition(".")[0] in ENGINES:
@@ -37,7 +44,7 @@ def as_insights_error(error: BaseException, target: Target) -> BaseException:
     return error
 
 
-def _known(cause: BaseException, engine: str) -> BaseException | None:
+def _known(cause: BaseException, engine: str, table: str | None) -> BaseException | None:
     if isinstance(cause, SignalReceivedException | KeyboardInterrupt):
         return KeyboardInterrupt()
     if isinstance(cause, MissingDependencyException):
@@ -47,14 +54,27 @@ def _known(cause: BaseException, engine: str) -> BaseException | None:
         )
     if isinstance(cause, ConfigurationException):
         return MisconfiguredError(
-            f"dlt lacks what it needs to connect to {engine} ({_first_line(cause)}). Set"
+            f"dlt lacks what it needs to connect to {engine} ({first_line(cause)}). Set"
             f" DESTINATION__{engine.upper()}__CREDENTIALS; docs/engines/replicate.md says how."
         )
     if isinstance(cause, pa.ArrowInvalid):
-        return FailedError(
-            f"A row of the operational tables cannot be copied ({_first_line(cause)}). A row may have at most"
-            f" {BATCH_BYTES // 2**20} MB of text. Nothing was written."
-        )
+        return FailedError(f"{unreadable(cause, table)} Nothing was written.")
+    return None
+
+
+def _text(root: BaseException) -> str:
+    """Return what an error says, if it is one of operation (PEP 249): others, of data, may quote values of rows."""
+    is_safe = isinstance(root, OSError) or any(kind.__name__ == "OperationalError" for kind in type(root).__mro__)
+    return f": {first_line(root)}" if is_safe else ""
+
+
+def _table(causes: Sequence[BaseException]) -> str | None:
+    """Return the table that was read or loaded when an error occurred, as dlt's exceptions name it."""
+    for cause in causes:
+        if name := getattr(cause, "pipe_name", None):
+            return str(name)
+        if job := getattr(cause, "job_id", None):
+            return str(job).partition(".")[0]
     return None
 
 
@@ -64,9 +84,5 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        inner = getattr(error, "exception", None)
-        error = error.__cause__ or (inner if isinstance(inner, BaseException) else None) or error.__context__
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        inner = (getattr(error, name, None) for name in INNER)
+        error = error.__cause__ or next((e for e in inner if isinstance(e, BaseException)), None) or error.__context__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,13 +22,15 @@ class TablePlan:
     """One table: its query, and `since`, the moment from which changes are read; None if all rows are.
 
     `key` identifies its rows; a table without one is replaced whole. `rules` changes with the columns and conversions
-    of the query: rows that were copied by other rules are copied again.
+    of the query: rows that were copied by other rules are copied again. With `is_new`, the table is dropped in the
+    copy, if it is there, and made again.
     """
 
     query: TableQuery
     key: str | None
     since: datetime | None
     rules: str
+    is_new: bool = False
 
     @property
     def name(self) -> str:
@@ -41,25 +43,25 @@ def plan(
     selects: Mapping[str, str],
     known: Mapping[str, Mapping[str, Any]],
     overlap: timedelta,
-    *,
-    is_whole: bool,
+    new: Collection[str] = (),
 ) -> list[TablePlan]:
     """Return what to read of each table.
 
-    `selects` are those of `table_selects`, and `known` is the state of each table that was copied before: `through`,
-    the moment in ISO 8601 until which changes were read, and `rules`. Changes are read from `overlap` before that
-    moment. A table without a time of changes is read whole, as are all with `is_whole`.
+    `selects` are those of `table_selects`, and `known` is the state of each table that was copied before and counted:
+    `through`, the moment in ISO 8601 until which changes were read, and `rules`. Changes are read from `overlap` before
+    that moment. Read whole are tables without a time of changes, those that are not in `known`, and those of `new`,
+    which are made again.
     """
     plans = []
     for table in tables:
         select, state = selects[table.name], known.get(table.name, {})
         rules = hashlib.sha256("\n".join([select, *map(repr, table.columns.items())]).encode()).hexdigest()
         changed, since = _changed_at(table), None
-        if changed and not is_whole and state.get("rules") == rules:
+        if changed and table.name not in new and state.get("rules") == rules:
             since = datetime.fromisoformat(state["through"]) - overlap
         condition = _condition(changed, since) if changed and since else sql.SQL("")
         key = next((name for name in IDENTITIES if name in table.columns), None)
-        plans.append(TablePlan(copy_query(table, select, condition), key, since, rules))
+        plans.append(TablePlan(copy_query(table, select, condition), key, since, rules, table.name in new))
     return plans
 
 

@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from orchestration.config.files import Settings
-from orchestration.errors import (
-    ConflictError,
-    FailedError,
-    InsightsError,
-    NotBuiltError,
-    RefusedError,
-    UnavailableError,
-)
+from orchestration.errors import ConflictError, FailedError, InsightsError, RefusedError
 from orchestration.exports.audit import Trail
 from orchestration.progress import Progress
-from orchestration.replication.engine import REPLICATED, Copy, Loaded
+from orchestration.replication.engine import REPLICATED, Copy, Loaded, place_of
 from orchestration.replication.failures import as_insights_error
 from orchestration.replication.plan import TablePlan, plan
 from orchestration.replication.scratch import scratch_folder
 from orchestration.replication.target import target_of
 from orchestration.source_snapshot.parquet_files import read_table
 from orchestration.source_snapshot.queries import table_selects
-from orchestration.source_snapshot.reading import estimated_rows, one_moment, source_of
+from orchestration.source_snapshot.reading import estimated_rows, messages, one_moment, source_of, timeline_of
 from orchestration.source_snapshot.record import can_record, record_start, request
 from orchestration.warehouse.connection import open_session
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.duckdb.file import Name, connected
-from orchestration.warehouse.source.guard import vanished
+from orchestration.warehouse.source.guard import Comparison, vanished
 from orchestration.warehouse.transaction_lock import transaction_lock
-from orchestration.warehouse.translation import Messages
 
 EXPORT = "operational replication"
 COMMAND = "insights replicate"
-BROKE_OFF = "The source could not be read to its end ({kind}: {detail}). Nothing was written."
-MESSAGES: Messages = {
-    NotBuiltError: "An operational table or column has vanished meanwhile ({detail}). Nothing was written.",
-    RefusedError: "This user may not read the operational tables ({detail}). Connect as the role that loads"
-    " (insights.warehouse.write_user) or as another one that may read every row of them. Nothing was written.",
-    UnavailableError: BROKE_OFF,
-    FailedError: BROKE_OFF,
-}
+MESSAGES = messages("The source could not be read to its end ({kind}: {detail}). Nothing was written.")
 FILE = Name("The file", "--to")
+FROM_COPY = Comparison(
+    "More than {share} of the rows that the copy has have vanished from", "the copy has {before}, the source {now}"
+)
 VANISHED = (
     "Nothing was written, because a missing row counts as deleted. Likely reasons: a policy (row-level security) on the"
     " table or on the table behind a view, a truncated table, an unfinished restore, another insights.source.schema. If"
@@ -105,19 +94,20 @@ def replicate(settings: Settings, wanted: Wanted, progress: Progress | None = No
     All tables are read at one moment. A table is changed in one transaction of its engine; the state, from which the
     next replication goes on, is stored when all are. The start is committed to the audit of exports before the first
     row is read, and so is the end. Raises like `target_of`, `scratch_folder`, `connected`, `table_selects` and
-    `Trail.write`; ConflictError if the copy is of another database, or has tables of another program; BusyError if
-    another process replicates to the same place; RefusedError if too many rows have vanished, if the role may not read
-    all rows, or if `unrecorded` is given where the audit can be written; MisconfiguredError if dlt lacks credentials or
-    packages; UnavailableError or FailedError if the source or the engine fails.
+    `Trail.write`; ConflictError if the copy is of another database or timeline, or has tables of another
+    program; BusyError if another process replicates to the same place; RefusedError if too many rows have vanished, if
+    the role may not read all rows, or if `unrecorded` is given where the audit can be written; MisconfiguredError if
+    dlt lacks credentials or packages; UnavailableError or FailedError if the source or the engine fails.
     """
     settings.check_offline("Copies to other engines")
     target = target_of(settings, wanted.to, wanted.schema)
     try:
         with ExitStack() as stack:
-            folder = stack.enter_context(scratch_folder(wanted.work_dir, f"{target} {target.schema}"))
-            file = stack.enter_context(connected(target.path, FILE)) if target.path else None
-            copy = Copy(target, folder, file)
-            stack.enter_context(_only_one(settings, copy.place))
+            place = place_of(target)
+            folder = stack.enter_context(scratch_folder(wanted.work_dir, place))
+            file = stack.enter_context(connected(target.path, FILE, keeps_mode=True)) if target.path else None
+            copy = Copy(target, place, folder, file)
+            stack.enter_context(_only_one(settings, place))
             return _recorded(settings, wanted, copy, progress)
     except BaseException as error:
         raised = as_insights_error(error, target)
@@ -149,7 +139,11 @@ def _recorded(settings: Settings, wanted: Wanted, copy: Copy, progress: Progress
     except BaseException as error:
         if is_recorded:
             raised = as_insights_error(error, copy.target)
-            ended = raised if isinstance(raised, InsightsError) else FailedError(f"The copy broke off ({raised!r}).")
+            ended = (
+                raised
+                if isinstance(raised, InsightsError)
+                else FailedError(f"The copy broke off ({type(raised).__name__}).")
+            )
             with suppress(InsightsError):  # what made it fail may be why it cannot be recorded
                 trail.write_end(ended)
         raise
@@ -170,12 +164,14 @@ def _copied(db: Database, copy: Copy, wanted: Wanted, trail: Trail | None, progr
     settings, tables = db.settings, contract_tables()
     names = [table.name for table in tables]
     copy.check_owner(names)
-    database = source_of(db)
-    _check_source(copy, database, wanted)
+    source = {"database": source_of(db), "timeline": timeline_of(db)}
+    source = {name: value for name, value in source.items() if value is not None}
+    _check_source(copy, source, wanted)
     selects = table_selects(settings, settings.postgres_url, tables)
     overlap = timedelta(hours=settings.insights.etl.overlap_hours)
-    plans = plan(tables, selects, copy.state.get("resources", {}), overlap, is_whole=wanted.reconcile)
     before = copy.counts(names)
+    known = {} if wanted.reconcile else copy.trusted(before)
+    plans = plan(tables, selects, known, overlap, copy.outdated(tables))
     if trail:
         record_start(db, trail, "A replication", COMMAND)
     total, counted = estimated_rows(db, tables), dict.fromkeys(names, 0)
@@ -190,10 +186,9 @@ def _copied(db: Database, copy: Copy, wanted: Wanted, trail: Trail | None, progr
                 yield batch
 
     with one_moment(db) as moment:
-        stored = {one.name: {"through": moment.isoformat(), "rules": one.rules} for one in plans}
-        copy.write(plans, read, stored, database)
+        copy.write(plans, read, moment.isoformat(), source)
     whole = {one.name: counted[one.name] for one in plans if one.since is None}
-    if not wanted.accept_vanished and (lost := vanished(whole, before, settings.insights.etl)):
+    if not wanted.accept_vanished and (lost := vanished(whole, before, settings.insights.etl, FROM_COPY)):
         raise RefusedError(f"{lost} {VANISHED}")
     try:
         loaded = copy.load()
@@ -205,25 +200,39 @@ def _copied(db: Database, copy: Copy, wanted: Wanted, trail: Trail | None, progr
         TableReport(one.name, one.since, *(rows[one.name] for rows in (counted, written, before, after)))
         for one in plans
     ]
+    copy.confirm(moment.isoformat(), {one.table: one.rows_after for one in reports if _has_all(one)})
     _check_counts(reports, copy)
     return Report(copy.place, moment, reports, loaded)
 
 
-def _check_source(copy: Copy, database: str, wanted: Wanted) -> None:
-    if copy.state.get("database", database) != database and not wanted.reconcile:
+def _check_source(copy: Copy, source: Mapping[str, Any], wanted: Wanted) -> None:
+    """Raise ConflictError if the copy is of another database, or of rows that a recovery may have taken back."""
+    if wanted.reconcile:
+        return
+    other = [name for name, value in source.items() if copy.state.get(name, value) != value]
+    if "database" in other:
         raise ConflictError(
             f"The copy in {copy.place} is of another database than that of INSIGHTS_WAREHOUSE_URL. Name another place,"
             f" or, if Orgo's database has moved, compare all rows: {COMMAND} --reconcile"
         )
+    if other:
+        raise ConflictError(
+            f"Orgo's database is on the timeline {source['timeline']}, and the copy in {copy.place} is of the timeline"
+            f" {copy.state['timeline']}: it was recovered to a point in time, or a standby has taken over, so the copy"
+            f" may have rows that the database no longer has. Compare all rows: {COMMAND} --reconcile"
+        )
+
+
+def _has_all(one: TableReport) -> bool:
+    return one.rows_written == one.rows_read and (bool(one.changed_since) or one.rows_after == one.rows_read)
 
 
 def _check_counts(reports: Sequence[TableReport], copy: Copy) -> None:
     """Raise FailedError if the engine does not have the rows that were read."""
     for one in reports:
-        has_all = one.rows_written == one.rows_read and (one.changed_since or one.rows_after == one.rows_read)
-        if not has_all:
+        if not _has_all(one):
             raise FailedError(
                 f"Of {one.table}, {one.rows_read:,} rows were read, {one.rows_written:,} have arrived in {copy.place},"
-                f" and the copy has {one.rows_after:,}. If nothing else writes there, compare all rows: {COMMAND}"
-                " --reconcile"
+                f" and the copy has {one.rows_after:,}. See that nothing else writes there. The next {COMMAND} reads"
+                " this table whole."
             )

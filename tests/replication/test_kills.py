@@ -77,7 +77,7 @@ def test_an_interrupted_load_says_so_and_leaves_no_files(source: Warehouse, tmp_
     copied = Copied(source, tmp_path / "orgo.duckdb")
     assert signaled(copied, "SIGINT", 3) == INTERRUPTED
     assert list((tmp_path / "work").iterdir()) == []
-    assert copied.rows("select schema_name from duckdb_schemas() where schema_name like '%staging%'") == []
+    assert copied.rows("select schema_name from duckdb_schemas() where schema_name like '%insights_replicate%'") == []
     assert copied.rows(LOADS) == [(0,)]
     events = source.rows("select event, reason from insights_ops.export_audit order by export_audit_id")
     assert [event for event, _ in events] == ["started", "failed"]

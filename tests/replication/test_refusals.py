@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.job_client_impl import SqlLoadJob
+from dlt.load.exceptions import LoadClientJobFailed
 from support.config_project import CONFIG
 from support.replication.copies import NAMES, Copied
 from support.warehouse import Warehouse, disposable_copy
@@ -26,6 +28,8 @@ from orchestration.errors import (
     MisconfiguredError,
     RefusedError,
 )
+from orchestration.replication.engine import place_of
+from orchestration.replication.failures import as_insights_error
 from orchestration.replication.replicate import Wanted, replicate
 from orchestration.replication.scratch import scratch_folder
 from orchestration.replication.target import Target, target_of
@@ -43,19 +47,68 @@ def empty(prepared: Warehouse, tmp_path: Path) -> Copied:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("mysql", "must be duckdb:///FOLDER/FILE.duckdb, snowflake or bigquery"),
+        ("mysql", "must be duckdb:///FOLDER/FILE.duckdb or snowflake"),
+        ("bigquery", "must be duckdb:///FOLDER/FILE.duckdb or snowflake"),
         ("snowflake://user:secret@account/db", "other users of this machine can read arguments"),
+        ("postgresql://user:secret@host/db", "--to is a URL of postgresql; it must be"),
+        ("sqlalchemy+snowflake://user:secret@account/db", "--to is a URL of sqlalchemy.snowflake; it must be"),
+        ("duckdb:///tmp/orgo.duckdb?motherduck_token=secret", "its absolute path, and nothing else"),
+        ("duckdb://user:secret@host/orgo.duckdb", "its absolute path, and nothing else"),
+        ("duckdb://[secret/orgo.duckdb", "--to is not a URL"),
+        ("duckdb:///tmp/%00secret", "its absolute path"),
+        ("duckdb:///usr", "/usr is a folder"),
         ("duckdb://orgo.duckdb", "its absolute path"),
         ("duckdb:///", "its absolute path"),
         ("duckdb:///tmp/public.duckdb", r"may not be named like its schema public"),
-        ("duckdb:///tmp/PUBLIC_staging.x.duckdb", r"may not be named like its schema public"),
+        ("duckdb:///tmp/PUBLIC_insights_replicate.x.duckdb", r"may not be named like its schema public"),
         ("duckdb:///nowhere/orgo.duckdb", "there is no folder /nowhere"),
     ],
 )
-def test_a_place_that_does_not_do_is_named(given: str, says: str) -> None:
+def test_a_wrong_place_is_refused_without_its_credentials(given: str, says: str) -> None:
     with pytest.raises(BadInputError, match=says) as caught:
         target_of(load_settings(), given, None)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("schema", ["Orgo-Copy", "orgo__copy", "orgo_", "1st", "a b", "x_insights_replicate"])
+def test_a_schema_is_what_dlt_makes_of_its_name_and_none_for_staging(schema: str) -> None:
+    with pytest.raises(
+        BadInputError, match=r"would have another name in the copy|may not end with _insights_replicate"
+    ):
+        target_of(load_settings(), "snowflake", schema)
+    assert target_of(load_settings(), "snowflake", "orgo_copy2").schema == "orgo_copy2"
+
+
+def test_one_place_has_one_name_whoever_logs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = Target("snowflake", "orgo")
+    for address in ("anna:secret@Account/Orgo?role=a", "ben:secret@account/orgo?warehouse=w"):
+        monkeypatch.setenv("DESTINATION__SNOWFLAKE__CREDENTIALS", f"snowflake://{address}")
+        assert place_of(target) == "snowflake://account/orgo, schema orgo"
+    monkeypatch.setenv("DESTINATION__SNOWFLAKE__CREDENTIALS", "snowflake://anna:secret@other/orgo")
+    assert place_of(target) == "snowflake://other/orgo, schema orgo"
+
+
+def test_values_of_rows_are_in_no_message() -> None:
+    target = Target("snowflake", "orgo")
+    full = LoadClientJobFailed("1", "tasks.0123456789.sql", "", duckdb.IOException("the disk is full"))
+    assert "(IOException, table tasks: the disk is full)" in str(as_insights_error(full, target))
+    rows = pa.table({"count": ["12 Elm Street"]})
+    for kind, text in (
+        (duckdb.ConversionException, "Could not convert string '12 Elm Street' to INT32"),
+        (duckdb.ConstraintException, 'Duplicate key "email: 12 Elm Street"'),
+    ):
+        job = LoadClientJobFailed("1", "tasks.0123456789.0.parquet", text, DatabaseTerminalException(kind(text)))
+        said = str(as_insights_error(job, target))
+        assert f"The copy to snowflake failed ({kind.__name__}, table tasks)" in said
+        assert "Elm" not in said
+    with pytest.raises(pa.ArrowInvalid) as refused:
+        rows["count"].cast(pa.int32())
+    said = str(as_insights_error(refused.value, target))
+    assert "has a value that cannot be converted (ArrowInvalid)" in said
+    assert "Elm" not in said
+    assert "16 MB" not in said
+    too_long = pa.ArrowInvalid("straddling object straddles two block boundaries (try to increase block size?)")
+    assert "may have at most 16 MB of text" in str(as_insights_error(too_long, target))
 
 
 def test_a_place_is_the_engine_of_the_configuration_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,11 +145,18 @@ def test_a_work_folder_is_private_and_for_one_process(tmp_path: Path) -> None:
 def test_tables_of_another_program_are_kept(empty: Copied) -> None:
     with duckdb.connect(str(empty.file)) as connection:
         connection.execute("create schema if not exists public; create table public.tasks (id integer)")
+        connection.execute("create schema apart_staging; create table apart_staging.mine (id integer)")
+        connection.execute("create schema other_insights_replicate")
+        connection.execute("create table other_insights_replicate.mine (id integer)")
+    with pytest.raises(ConflictError, match=r"schema other_insights_replicate, which exists .* and was not made by"):
+        empty.replicate(schema="other")
     with pytest.raises(ConflictError, match=r"has a table tasks that insights replicate has not made.*--schema"):
         empty.replicate()
     assert empty.rows("select count(*) from public.tasks") == [(0,)]
-    assert [event for event, _ in empty.source.rows(AUDIT)] == ["refused"]
+    assert [event for event, _ in empty.source.rows(AUDIT)] == ["refused", "refused"]
     empty.replicate(schema="apart")
+    for schema in ("apart_staging", "other_insights_replicate"):
+        assert empty.rows(f"select count(*) from {schema}.mine") == [(0,)]  # noqa: S608 - a name of this test
     tasks = empty.source.value("select count(*) from tasks")
     assert empty.rows("select count(*) from apart.tasks") == [(tasks,)]
 
@@ -162,16 +222,19 @@ def test_what_an_engine_lacks_is_named(empty: Copied, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.services
-def test_an_engine_that_fails_is_named_with_its_error(empty: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_fails_is_named_without_values_of_rows(empty: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(job: SqlLoadJob) -> None:
-        raise DatabaseTerminalException(duckdb.InvalidInputException("the disk of the engine is full"))
+        raise DatabaseTerminalException(duckdb.ConversionException("Could not convert string '12 Elm Street' to INT32"))
 
     with monkeypatch.context() as patch:
         patch.setattr(SqlLoadJob, "run", fail)
-        with pytest.raises(FailedError, match=r"The copy to duckdb:///.* failed .*the disk of the engine is full"):
+        with pytest.raises(FailedError, match=r"The copy to .* failed \(ConversionException, table \w+\)") as caught:
             empty.replicate()
-    assert [event for event, _ in empty.source.rows(AUDIT)] == ["started", "failed"]
-    assert empty.rows("select schema_name from duckdb_schemas() where schema_name like '%staging%'") == []
+    assert "Elm" not in str(caught.value)
+    events = empty.source.rows(AUDIT)
+    assert [event for event, _ in events] == ["started", "failed"]
+    assert events[1][1] == str(caught.value)
+    assert empty.rows("select schema_name from duckdb_schemas() where schema_name like '%insights_replicate%'") == []
     empty.replicate()
     tasks = empty.source.value("select count(*) from tasks")
     assert empty.rows("select count(*) from public.tasks") == [(tasks,)]

@@ -44,7 +44,7 @@ def test_the_copy_has_the_columns_of_the_contract_with_their_types(copied: Copie
     types = {"boolean": "BOOLEAN", "integer": "INTEGER", "text[]": "JSON"}
     types["timestamp with time zone"] = "TIMESTAMP WITH TIME ZONE"
     query = "select table_name, column_name, data_type from information_schema.columns where table_schema = 'public'"
-    found = {(table, name): data_type for table, name, data_type in copied.rows(query) if not table.startswith("_dlt_")}
+    found = {(table, name): data_type for table, name, data_type in copied.rows(query) if not table.startswith("_")}
     assert found == {
         (table.name, name): types.get(column.data_type, "VARCHAR")
         for table in TABLES
@@ -66,7 +66,7 @@ def test_only_its_owner_reads_the_copy_and_nothing_else_stays(copied: Copied) ->
     assert copied.file.stat().st_mode & 0o777 == 0o600
     assert {file.name for file in copied.file.parent.iterdir()} == {"orgo.duckdb", "work"}
     assert list((copied.file.parent / "work").iterdir()) == []
-    assert copied.rows("select schema_name from duckdb_schemas() where schema_name like '%staging%'") == []
+    assert copied.rows("select schema_name from duckdb_schemas() where schema_name like '%insights_replicate%'") == []
 
 
 def test_the_audit_of_exports_has_the_copy(copied: Copied) -> None:
