@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestration.errors import BusyError, FailedError, InsightsError, MisconfiguredError
+from orchestration.warehouse.translation import first_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,7 +48,7 @@ def opened(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyCo
             yield connection
             connection.commit()
     except errors as error:
-        raise FailedError(f"DuckDB refused a statement on {path}: {_first_line(error)}") from error
+        raise FailedError(f"DuckDB refused a statement on {path}: {first_line(error)}") from error
 
 
 @contextmanager
@@ -129,10 +130,6 @@ def _not_opened(path: Path, name: Name, error: BaseException) -> InsightsError:
             " finished, or close the client that has the file open, then run the same command again."
         )
     return MisconfiguredError(
-        f"{name.what} {path} cannot be opened ({_first_line(error)}). {name.named_by} must name a file of"
+        f"{name.what} {path} cannot be opened ({first_line(error)}). {name.named_by} must name a file of"
         " DuckDB, or a new file in a folder in which this user may write."
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
