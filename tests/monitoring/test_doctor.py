@@ -68,7 +68,7 @@ def test_each_fault_is_found(patient: tuple[Warehouse, LocalRedis]) -> None:
         " values ('fact_tasks', 'raw_event', '2026-01-01', '2024-01-02', 'dev');"
         "insert into insights_ops.dag_outcomes (dag_id, run_id, ended_at, is_failing, step_seconds, undelivered)"
         " values ('insights_daily_events_load', 'a', now(), true, '{}', 2);"
-        "create table insights.large as select n from generate_series(1, 20000) as n;"
+        "create table insights.large with (autovacuum_enabled = off) as select n from generate_series(1, 20000) as n;"
     )
     try:
         warehouse.wait_for(
