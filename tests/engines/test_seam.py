@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import duckdb
 import pytest
 from support.policy import ENGINES, Node, macros, nodes
+
+from orchestration.config.files import PROJECT
+from orchestration.warehouse.duckdb.file import columns_of
 
 # Constructs that one engine has and another lacks, or that mean something else there.
 OF_ONE_ENGINE = {
@@ -30,6 +35,15 @@ OF_ONE_ENGINE = {
     "a setting": r"\bset local\b|\bcurrent_setting\(|\bset_config\(",
     "a select without columns": r"\bselect\s+from\b",
     "a right": r"\bgrant (?:select|usage|execute)\b|\bhas_\w+_privilege\(",
+    # What PostgreSQL and DuckDB share, and Snowflake lacks or means otherwise.
+    "a filter of an aggregate": r"\bfilter\s*\(\s*where\b",
+    "a text of a group": r"\bstring_agg\(|\bconcat_ws\(",
+    "a literal of a moment": r"\btimestamptz '",
+    "a time zone after a moment": r"\bat time zone\b",
+    "an array in brackets": r"\barray\[|\bunnest\(|= any\(",
+    "the greatest without NULL": r"\b(?:greatest|least)\(",
+    "a hint for a CTE": r"\bas (?:not )?materialized\b",
+    "the moment of the transaction": r"\bnow\(\)",
 }
 
 # Jinja joins texts by the same sign, so it is looked for outside expressions.
@@ -89,6 +103,14 @@ EXAMPLES = {
     "a setting": ["set local work_mem = '1GB'", "select current_setting('a')", "select set_config('a', 'b', true)"],
     "a select without columns": ["where exists (select from t)"],
     "a right": ["grant select on t to a", "select has_table_privilege('t', 'select')"],
+    "a filter of an aggregate": ["select count(*) filter (where a) from t"],
+    "a text of a group": ["select string_agg(a, ',') from t", "select concat_ws(' ', a, b)"],
+    "a literal of a moment": ["select timestamptz '2026-01-01 00:00:00+00'"],
+    "a time zone after a moment": ["select a at time zone 'UTC'"],
+    "an array in brackets": ["select array[a, b]", "select unnest(a)", "where a = any(b)"],
+    "the greatest without NULL": ["select greatest(a, b)", "select least(a, b)"],
+    "a hint for a CTE": ["with a as materialized (select 1)", "with a as not materialized (select 1)"],
+    "the moment of the transaction": ["select now()"],
     "a regular expression by an operator": ["where a ~ '^b'", "where a !~* 'b'"],
 }
 
@@ -118,3 +140,31 @@ def test_each_engine_implements_what_every_engine_needs() -> None:
     assert len(dispatched) > 40
     for engine in ENGINES:
         assert (engine, dispatched - by_engine[engine] - by_engine["default"]) == (engine, set())
+
+
+def test_each_engine_counts_the_same_relations_as_raw_events() -> None:
+    folder = PROJECT / "orchestration" / "warehouse"
+    relations = "'dim_cases', 'dim_tasks', 'fact_cases', 'fact_tasks', 'fact_wellbeing_checkins'"
+    for file in (
+        folder / "scripts" / "objects.sql",
+        folder / "duckdb" / "objects.sql",
+        PROJECT / "macros/warehouse/snowflake/functions.sql",
+    ):
+        assert file.read_text("utf-8").count(relations) == 1, file
+
+
+def test_the_bookkeeping_has_the_same_columns_in_snowflake() -> None:
+    folder = PROJECT / "orchestration" / "warehouse"
+    found = re.findall(r"create table if not exists \{ops\}\.(\w+) \((.*?)\n\);", _read(folder / "snowflake"), re.S)
+    with duckdb.connect() as connection:
+        script = _read(folder / "duckdb").format(ops="ops", loads="'ops.load_log_ids'", purges="'ops.purge_log_ids'")
+        connection.execute(f"create schema ops; {script}")
+        wanted = columns_of(connection, "ops")
+    assert len(found) > 8
+    for table, definitions in found:
+        columns = {line.split()[0] for line in definitions.splitlines() if line.strip()}
+        assert (table, columns) == (table, set(wanted[table]))
+
+
+def _read(folder: Path) -> str:
+    return (folder / "objects.sql").read_text("utf-8")
