@@ -9,7 +9,7 @@ from orchestration.config.variables import SERVING_URL
 from orchestration.errors import InsightsError
 from orchestration.monitoring.findings import Finding
 from orchestration.monitoring.machine_checks import machine_checks
-from orchestration.monitoring.server_checks import server_checks, serving_checks
+from orchestration.monitoring.server_checks import server_checks
 from orchestration.warehouse.database import Database
 from orchestration.warehouse.publications import is_serving
 
@@ -21,7 +21,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     try:
         with Database.open(settings) as db:
             yield Finding("warehouse", "ok", f"answers as {db.connection.info.user}")
-            for one in serving_checks() if is_serving(db) else server_checks():
+            for one in server_checks(is_serving=is_serving(db)):
                 yield from _guarded(one, db)
     except InsightsError as error:
         variable = SERVING_URL if settings.is_duckdb else "INSIGHTS_WAREHOUSE_URL"

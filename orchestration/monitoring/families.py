@@ -19,7 +19,7 @@ class Family:
     """A metric: its name, what it is, its labels, and a query of these and the value.
 
     Names in braces in the query are tables of the bookkeeping. `sets` are values of the only label that are there with
-    0 too, because an alert on an increase needs a value before it. What `is_of_loads` is not in a serving database.
+    0 too, because an alert on an increase needs a value before it. A serving database has no family that `is_of_loads`.
     """
 
     name: str

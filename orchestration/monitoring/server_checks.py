@@ -59,30 +59,13 @@ _TABLES = """
 """
 
 
-def server_checks() -> list[Callable[[Database], Iterator[Finding]]]:
-    """Return the checks, each of which may raise InsightsError."""
-    return [
-        _version,
-        _clock,
-        _prepared,
-        _release,
-        _settings,
-        _memory,
-        _source,
-        _indexes,
-        _tables,
-        _unfinished,
-        _dags,
-        _digests,
-        _names,
-        _backups,
-    ]
+def server_checks(*, is_serving: bool) -> list[Callable[[Database], Iterator[Finding]]]:
+    """Return the checks, each of which may raise InsightsError.
 
-
-def serving_checks() -> list[Callable[[Database], Iterator[Finding]]]:
-    """Return the checks of a serving database, which has no source, loads, DAGs and backups of its own (D281)."""
-    of_loads = (_source, _indexes, _dags, _backups)
-    return [*(one for one in server_checks() if one not in of_loads), _publication]
+    A serving database has no source, DAGs and backups of its own, and its publication is looked at instead (D281).
+    """
+    everywhere = [_version, _clock, _prepared, _release, _settings, _memory, _tables, _unfinished, _digests, _names]
+    return [*everywhere, *([_publication] if is_serving else [_source, _indexes, _dags, _backups])]
 
 
 def _version(db: Database) -> Iterator[Finding]:
@@ -257,7 +240,7 @@ def _publication(db: Database) -> Iterator[Finding]:
         "Run: insights snapshot --replace && insights build && insights publish",
     )
     says = (
-        f"others in {', '.join(found.changed)}"
+        f"other rows than were published in {', '.join(found.changed)}"
         if found.changed
         else f"{len(found.relations)} relations have their rows"
     )

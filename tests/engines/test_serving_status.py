@@ -128,7 +128,10 @@ def test_rows_that_others_changed_need_attention_until_the_next_publication(own:
     assert done.returncode == 3
     assert "other rows than were published: dim_learning_groups, dim_roles." in " ".join(done.stderr.split())
     found = findings(asked(own, "doctor", "--format", "json").stdout)["published rows"]
-    assert (found["state"], found["says"]) == ("attention", "others in dim_learning_groups, dim_roles")
+    assert (found["state"], found["says"]) == (
+        "attention",
+        "other rows than were published in dim_learning_groups, dim_roles",
+    )
     own.publish()
     assert asked(own, "status").returncode == 0
 
