@@ -25,7 +25,7 @@ FINDING = ("kind", "name", "state", "rows", "data_before", "at")
 @click.command(epilog="Example: insights status --format json")
 @options.form
 def status(form: str) -> None:
-    """Show late marts, failed tests and rows, or publications.
+    """Show late marts, failed tests and rejected rows.
 
     In a warehouse, it shows late marts, failed tests, rejected rows and drift.
 

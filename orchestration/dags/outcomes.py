@@ -2,7 +2,7 @@
 
 Each step stores its outcome in an XCom, which the callback of its run reads. Airflow calls the callbacks when a run has
 ended, and only then do they import what they need. A callback never fails a run: its errors go to the log, and messages
-that nobody received are counted.
+that could not be delivered are counted.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def test_a_table_that_lost_rows_in_the_copy_is_read_whole(copied: Copied, tmp_pa
         connection.execute("delete from public.task_events; drop table public.tasks")
     copied.file.chmod(0o640)
     assert read_whole(copied) == {"task_events", "tasks"}
-    assert copied.file.stat().st_mode & 0o777 == 0o640  # whoever reads it may go on
+    assert copied.file.stat().st_mode & 0o777 == 0o640  # its permissions stay
     copied.assert_equal_to_a_snapshot(tmp_path / "snapshot")
     assert read_whole(copied) == set()
 

@@ -57,8 +57,8 @@ def connected(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a file, and create it if it does not exist, for a block.
 
-    No other user may read what is created: a log beside the file (`.wal`) has rows too. What was there is closed to
-    other users again, unless `keeps_mode`, for a file whose owner decides who reads it. Raises
+    Only its owner may read the file, and the log beside it (`.wal`), which has rows too. With `keeps_mode`, an existing
+    file keeps its permissions, and only a new one is made private. Raises
     BusyError while another process has the file open, and MisconfiguredError if DuckDB is not installed or the file
     cannot be opened.
     """
