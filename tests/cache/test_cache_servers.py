@@ -62,9 +62,9 @@ def _fail_over(warehouse: Warehouse, url: str, fail: Callable[[], None], replica
 
     Fails if an answer has another body than one that was computed without a cache.
     """
-    alone = open_reader(warehouse)
     questions = [dataclasses.replace(OVERVIEW, parameters={"days": days}) for days in (3, 7, 14)]
-    right = {q.parameters["days"]: alone.ask(q, ROLES).entry.body for q in questions}
+    with closing(open_reader(warehouse)) as alone:
+        right = {q.parameters["days"]: alone.ask(q, ROLES).entry.body for q in questions}
     reader = open_reader(warehouse, cache__url=url, cache__pause_seconds=0.2)
     for question in questions:
         assert [reader.ask(question, ROLES).outcome for _ in range(2)] == ["misses", "hits"]
@@ -83,7 +83,7 @@ def _fail_over(warehouse: Warehouse, url: str, fail: Callable[[], None], replica
     try:
         wait_until(lambda: outcomes["hits"] > 20)
         fail()
-        wait_until(lambda: bool(replica.client().info()["role"] == "master"), lambda: outcomes)
+        wait_until(replica.is_primary, lambda: outcomes)
         before = outcomes["hits"]
         wait_until(lambda: outcomes["hits"] > before + 60, lambda: outcomes)
     finally:

@@ -39,6 +39,13 @@ class Node:
         once = Retry(NoBackoff(), 0)
         return redis.Redis("127.0.0.1", self.port, socket_timeout=SECONDS, retry=once, **self.secrets)
 
+    def is_primary(self) -> bool:
+        """Return whether it has been promoted; Sentinel ends all connections to it in the middle of that."""
+        try:
+            return bool(self.client().info()["role"] == "master")
+        except redis.ConnectionError:
+            return False
+
     def kill(self) -> None:
         """End the process at once, as a crash does."""
         self.process.kill()

@@ -44,6 +44,8 @@ def init(warehouse: Warehouse, settings: Settings) -> InitReport:
 @pytest.fixture
 def limited(prepared: Warehouse) -> Iterator[Warehouse]:
     """Yield a prepared database with small limits; roles belong to the whole server, so they are restored."""
+    # A test that failed may keep a pool of connections, which would count.
+    prepared.rows("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'orgo_insights_ro'")
     prepared.wait_for("select not exists (select from pg_stat_activity where usename = 'orgo_insights_ro')")
     init(prepared, with_limits(prepared.settings, **LIMITED))
     yield prepared
