@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from support import in_process
+from support import in_process, pools
 from support.warehouse import Warehouse, create_database, disposable_copy, drop_database
 
 from orchestration import dbt, supervision
@@ -60,6 +60,13 @@ def dbt_in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dbt, "run_dbt", in_process.run_dbt)
         yield
+
+
+@pytest.fixture(autouse=True)
+def closed_pools() -> Iterator[None]:
+    """Close what a test has opened: the garbage collector comes late, and the reader's role has few connections."""
+    yield
+    pools.close_all()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.dashboards.dashboard_settings import changed
 from support.policy import manifest
+from support.pools import close_later
 from support.warehouse import Warehouse
 
 from orchestration.cache.answers import Answer
@@ -40,11 +41,16 @@ def open_reader(
     url: str | None = None,
     **values: Any,
 ) -> Reader:
-    """Return a reader as the read-only role; `values` are settings, a dot written as two underscores."""
+    """Return a reader as the read-only role; `values` are settings, a dot written as two underscores.
+
+    Its connections end with the test.
+    """
     given = {key.replace("__", "."): value for key, value in values.items()}
     cache = {"cache.url": redis.url()} if redis else {}
     settings = changed(warehouse.settings, ACCESS | PATIENT | cache | given)
-    return Reader(settings, dashboards or found(), ReadWarehouse(settings, url or warehouse.reader_url))
+    connections = ReadWarehouse(settings, url or warehouse.reader_url)
+    close_later(connections)
+    return Reader(settings, dashboards or found(), connections)
 
 
 def patient_commands(monkeypatch: pytest.MonkeyPatch) -> None:
