@@ -25,6 +25,7 @@ RESULTS = "run_results.json"
 NEW_OBJECTS = 20_000
 DEBUG = "debug"  # the level of messages
 NOTED = "noted"  # what a message would be made of
+BIND = "insights_bind"  # in the context of a node: what gives a macro that context
 MADE = "made"  # the macro of a context, after its first call
 GLOBAL_PROJECT = "dbt"  # the name of dbt's own package of macros
 NODE = re.compile(r"[a-z_]+\.\w+\.")  # how the id of a node begins, which is the name of its session
@@ -196,15 +197,20 @@ def keep_sessions() -> None:
 
 
 def name_macros_at_once() -> None:
-    """Give each node the project's macros in two passes over their names, and make each macro once (decision D258).
+    """Give all nodes the same objects for macros, and make a macro that a node calls once (decision D258).
 
-    dbt makes an object for each of about 900 macros twice a node, by three calls each, and looks each name up in every
-    package; at each call of a macro it copies the context of the node. The names, and which package wins, are the same.
+    dbt makes an object for each of about 900 macros four to six times a node, of which a few are called, and looks each
+    name up in every package; at each call of a macro it copies the context of the node. The names, and which package
+    wins, are the same.
     """
     from dbt.clients.jinja import MacroGenerator  # noqa: PLC0415 - dbt has imported it
     from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder  # noqa: PLC0415 - dbt has imported it
+    from dbt_common.clients.jinja import MacroFuzzEnvironment  # noqa: PLC0415 - dbt has imported it
 
-    make, new = MacroGenerator.get_macro, MacroGenerator.__new__
+    make, call = MacroGenerator.get_macro, MacroFuzzEnvironment.call
+
+    class Shared(MacroGenerator):  # has no context; where it is called, the template has
+        pass
 
     class Names(dict[str, Any], MacroNamespace):  # a mapping that is copied as a dict
         def __init__(self, builder: Any, packages: dict[str, dict[str, Any]]) -> None:
@@ -217,21 +223,36 @@ def name_macros_at_once() -> None:
             for names in (internal, {GLOBAL_PROJECT: internal}, others, root, own):  # the last one wins
                 self.update(names)
 
+    known: dict[int, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {}
+
+    def shared(macros: dict[str, Any]) -> dict[str, Any]:
+        # A package is a dict that stays as long as its project; dbt may read more macros into it.
+        if id(macros) not in known or known[id(macros)][1] != macros:
+            known[id(macros)] = macros, {**macros}, {macro.name: Shared(macro) for macro in macros.values()}
+        return {**known[id(macros)][2]}  # the overrides of a unit test are written into it
+
     def build(builder: Any, macros: dict[str, dict[str, Any]], context: dict[str, Any]) -> Names:
-        node, stack = builder.node, builder.thread_ctx
+        node, stack, bound = builder.node, builder.thread_ctx, dict[str, Any]()
 
-        def bound(macro: Any) -> Any:
-            generator = new(MacroGenerator)
-            generator.context, generator.macro, generator.node, generator.stack = context, macro, node, stack
-            return generator
+        def bind(macro: Any) -> Any:
+            if macro.unique_id not in bound:
+                bound[macro.unique_id] = MacroGenerator(macro, context, node, stack)
+            return bound[macro.unique_id]
 
-        return Names(builder, {name: {m.name: bound(m) for m in found.values()} for name, found in macros.items()})
+        context[BIND] = bind
+        return Names(builder, {package: shared(found) for package, found in macros.items()})
+
+    def call_bound(environment: Any, template: Any, called: Any, *arguments: Any, **named: Any) -> Any:
+        if type(called) is Shared:
+            called = template.parent[BIND](called.macro)
+        return call(environment, template, called, *arguments, **named)
 
     def made(generator: Any) -> Any:
         if MADE not in generator.__dict__:
             generator.__dict__[MADE] = make(generator)
         return generator.__dict__[MADE]
 
+    MacroFuzzEnvironment.call = call_bound  # type: ignore[method-assign]
     MacroNamespaceBuilder.build_namespace = build  # type: ignore[method-assign, assignment]
     MacroGenerator.get_macro = made  # type: ignore[method-assign, assignment]
 

@@ -49,6 +49,8 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
         del os.environ[name]
     for name in [n for n in os.environ if n.lower().endswith("_proxy")]:  # the servers of the tests are on this machine
         del os.environ[name]
+    place = tmp_path_factory.getbasetemp()
+    in_process.share(place.parent if "PYTEST_XDIST_WORKER" in os.environ else place)
     os.environ["DBT_TARGET_PATH"] = str(tmp_path_factory.mktemp("target"))
     os.environ["DBT_LOG_PATH"] = str(tmp_path_factory.mktemp("logs"))
     os.environ["DBT_LOG_LEVEL_FILE"] = "none"  # a tenth of dbt's processor time; what reads the log sets a level

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
+import hashlib
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -55,7 +58,13 @@ leave_out_debugging()
 BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt.adapters.base.impl")  # type: ignore[method-assign]
 _compile = jinja2.Environment.compile
 _link, _parse = Compiler.compile, sqlparse.parse
+_shared: list[Path] = []  # where parsed projects are
 _compiled: dict[tuple[type[jinja2.Environment], str], CodeType] = {}
+
+
+def share(folder: Path) -> None:
+    """Let the processes of a test run share parsed projects in a folder."""
+    _shared.append(folder)
 
 
 def run(
@@ -207,15 +216,23 @@ def as_parsed(environment: str, schema: str, profile: str | None = None) -> Mani
 
 @cache
 def _parsed(environment: str, schema: str, profile: str | None) -> tuple[Manifest, bytes]:
-    """Return the project, and what dbt has saved of it."""
-    places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), "--target", environment]
-    places += ["--profile", profile] if profile else []
-    done = dbtRunner().invoke(["parse", *places, "--quiet"])
-    assert isinstance(done.result, Manifest), (schema, done.exception)
-    saved = (Path(os.environ["DBT_TARGET_PATH"]) / PARTIAL_PARSE_FILE_NAME).read_bytes()
+    """Return the project, and what dbt has saved of it; the first process that asks parses it for all."""
+    name = hashlib.sha256(repr((environment, schema, profile)).encode()).hexdigest()
+    file = (_shared[-1] if _shared else Path(os.environ["DBT_TARGET_PATH"])) / f"{name}.msgpack"
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), "--target", environment]
+            places += ["--profile", profile] if profile else []
+            done = dbtRunner().invoke(["parse", *places, "--quiet"])
+            assert isinstance(done.result, Manifest), (schema, done.exception)
+            shutil.copy(Path(os.environ["DBT_TARGET_PATH"]) / PARTIAL_PARSE_FILE_NAME, file)
+    saved = file.read_bytes()
+    manifest = Manifest.from_msgpack(saved, decoder=extended_mashumuro_decoder)
+    manifest.build_flat_graph()  # type: ignore[no-untyped-call]  # as dbt does after it has read such a file
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
-    return done.result, saved
+    return manifest, saved
 
 
 def _compile_once(environment: jinja2.Environment, source: str, *others: Any, **named: Any) -> CodeType:
