@@ -8,7 +8,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from support import in_process, pools
+from support import in_process
+from support.dashboards import pools
 from support.warehouse import Warehouse, create_database, disposable_copy, drop_database
 
 from orchestration import dbt, supervision

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from support.dashboards.dashboard_settings import changed
+from support.dashboards.pools import close_later
 from support.policy import manifest
-from support.pools import close_later
 from support.warehouse import Warehouse
 
 from orchestration.cache.answers import Answer
