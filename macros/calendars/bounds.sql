@@ -1,7 +1,7 @@
 {#- The end of the calendars, as a UTC timestamp: that of the year after the horizon's, so that limits of open tasks are inside. Whole years,
     because a load then changes the intervals once a year. -#}
 {% macro end_of_calendars(horizon) -%}
-    (date_trunc('year', cast({{ horizon }} as timestamp)) + interval '2 years')
+    ({{ later(start_of('year', 'cast(' ~ horizon ~ ' as timestamp)'), 2, 'year') }})
 {%- endmacro %}
 
 {#- The earliest day of the stored tasks and cases, for those that are out of retention and not yet purged; NULL before the first load. -#}
@@ -11,7 +11,7 @@
         {%- set stored = stored_or_none(name) -%}
         {%- do days.append('(select min(' ~ day ~ ') from ' ~ stored ~ ')') if stored -%}
     {%- endfor -%}
-    {{- least_filled() ~ '(' ~ days | join(', ') ~ ')' if days else 'cast(null as date)' -}}
+    {{- least_filled(days) if days else 'cast(null as date)' -}}
 {%- endmacro %}
 
 {#- What clocks of a time zone show more than UTC at a UTC timestamp, as an interval. -#}

@@ -15,7 +15,7 @@
         {{ key }}
     from {{ ref(mart) }}
     where loaded_at >= {{ moment_of(since) }}
-    union
+    union distinct
     {%- endfor %}
     select
         facts.organization_id,
@@ -46,13 +46,13 @@
             select 1 from {{ ref('int_business_calendars') }} as calendars
             where calendars.organization_id = former.organization_id
         );
-    delete from {{ this }} as former
-    using {{ ref(fact) }} as written
-    where
+    {%- set is_gone %}
         former.{{ entity }} = written.{{ entity }}
         and written.loaded_at >= {{ moment_of(former_load().logged_at) }}
         and not exists (
             select 1 from {{ ref(fact) }} as facts
             where facts.{{ key }} = former.{{ key }} and facts.organization_id = former.organization_id
         )
+    {%- endset %}
+    {{ delete_matching(this, 'former', ref(fact), 'written', is_gone) }}
 {% endmacro %}

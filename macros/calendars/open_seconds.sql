@@ -7,7 +7,7 @@
 {#- The open seconds of a calendar before a moment, since its first interval, with their fraction: the business time between two moments
     is a difference. -#}
 {% macro open_seconds(calendar, moment) -%}
-    {%- set since = elapsed_seconds('intervals.opens_at', least_filled() ~ '(' ~ moment ~ ', intervals.closes_at)') -%}
+    {%- set since = elapsed_seconds('intervals.opens_at', least_filled([moment, 'intervals.closes_at'])) -%}
     coalesce({{ of_last_interval(calendar, 'opens_at', '<=', moment, 'intervals.open_seconds_before + ' ~ since) }}, 0)
 {%- endmacro %}
 
@@ -15,7 +15,7 @@
     have the same number: the first of them, or with `last`, the last, which is the next opening. NULL for less than zero, without `last`
     for zero too. -#}
 {% macro open_moment(calendar, seconds, last=false) -%}
-    {%- set rest = 'cast(' ~ seconds ~ ' - intervals.open_seconds_before as double precision)' -%}
+    {%- set rest = 'cast(' ~ seconds ~ ' - intervals.open_seconds_before as ' ~ type_of('double precision') ~ ')' -%}
     {{ of_last_interval(calendar, 'open_seconds_before', '<=' if last else '<', seconds, add_seconds('intervals.opens_at', rest)) }}
 {%- endmacro %}
 

@@ -9,25 +9,25 @@
     select case_id from {{ ref('stg_cases') }}
     where updated_at >= {{ since }}
     {%- if 'cases' not in unchanged or 'organizations' not in unchanged %}
-    union
+    union distinct
     -- Cases that were never loaded, however old their updated_at is (decision D140).
     select cases.case_id
     from {{ ref('stg_cases') }} as cases
     left join {{ stored }} as former on cases.case_id = former.case_id and cases.organization_id = former.organization_id
     where {{ few('former.case_id is null') }}
     {%- endif %}
-    union
+    union distinct
     select case_id from {{ ref('int_task_lifecycle') }}
     where case_id is not null
-    union
+    union distinct
     -- A profile counts for cases without tasks only.
     select former.case_id
     from {{ stored }} as former
     left join {{ ref('stg_organization_profiles') }} as choices on former.organization_id = choices.organization_id
     where former.linked_task_count = 0 and (choices.updated_at >= {{ since }} or {{ newest_profile }} >= {{ since }})
-    union
+    union distinct
     {{ cases_with_other_reviews(stored, since) }}
-    union
+    union distinct
     -- A task that changed and is rejected or out of retention is in no delta. It may have left another case: dim_tasks, which is built later,
     -- has the tasks as the previous load stored them, whatever their organization was.
     select linked.case_id
@@ -40,12 +40,12 @@
     ) as changed_tasks
     {%- if stored_or_none('dim_tasks') %}
     left join {{ stored_mart('dim_tasks') }} as former on changed_tasks.task_id = former.task_id
-    cross join lateral {{ rows_beside('linked', ['case_id'], [['changed_tasks.case_id'], ['former.case_id']]) }}
+    cross join {{ lateral() }} {{ rows_beside('linked', ['case_id'], [['changed_tasks.case_id'], ['former.case_id']]) }}
     {%- else %}
-    cross join lateral {{ rows_beside('linked', ['case_id'], [['changed_tasks.case_id']]) }}
+    cross join {{ lateral() }} {{ rows_beside('linked', ['case_id'], [['changed_tasks.case_id']]) }}
     {%- endif %}
     where linked.case_id is not null
-    union
+    union distinct
     select lost.case_id
     from ({{ cases_that_lost_a_task(stored, window) }}) as lost
     {%- if 'tasks' in unchanged and 'cases' in unchanged %}

@@ -18,6 +18,8 @@
     {% for node in graph.nodes.values() if node.resource_type == 'test' %}{% do known.append(sql_text(node.name)) %}{% endfor %}
     {% if claim_number() %}{{ prove_claim() }};{% endif %}
     delete from {{ relation }} where test_name not in ({{ known | join(', ') }});
+    {%- set listed = [] -%}
+    {%- for name, result in tests.items() %}{% do listed.append([sql_text(name), sql_text(result.status), result.failures or 0]) %}{% endfor -%}
     {%- set rows %}
     select
         results.test_name,
@@ -26,13 +28,7 @@
         '{{ invocation_id }}' as invocation_id,
         loads.checked_through,
         case when loads.checked_through is not null then {{ current_moment() }} end as recounted_at
-    from (
-        values
-        {%- for name, result in tests.items() %}
-        ({{ sql_text(name) }}, '{{ result.status }}', {{ result.failures or 0 }})
-        {{- ',' if not loop.last }}
-        {%- endfor %}
-    ) as results (test_name, status, failures)
+    from {{ rows_of('results', ['test_name', 'status', 'failures'], listed) }}
     left join (
         select max(load_log_id) as checked_through from {{ source('insights_ops', 'load_log') }}
     ) as loads on results.status = 'pass' and {{ 'true' if claim_number() else 'false' }}

@@ -1,12 +1,12 @@
 {#- The parts of `<BASE>.<CATEGORY><SUBCATEGORY>[.<HORIZONTAL_ROLE>]` (source contract, section 3) as columns. The parts
     of a label that does not parse are NULL. The relation needs the columns label (trimmed) and is_label_valid. -#}
 {% macro label_parts() -%}
-    case when is_label_valid then cast(split_part(label, '.', 1) as integer) end as label_base,
-    case when is_label_valid then cast(left(split_part(label, '.', 2), 1) as integer) end as label_category,
-    case when is_label_valid then cast(right(split_part(label, '.', 2), 1) as integer) end as label_subcategory,
+    case when is_label_valid then cast({{ segment('label', 1) }} as integer) end as label_base,
+    case when is_label_valid then cast(left({{ segment('label', 2) }}, 1) as integer) end as label_category,
+    case when is_label_valid then cast(right({{ segment('label', 2) }}, 1) as integer) end as label_subcategory,
     case
         when is_label_valid
-            then nullif(substr(label, length(split_part(label, '.', 1)) + length(split_part(label, '.', 2)) + 3), '')
+            then nullif(substr(label, length({{ segment('label', 1) }}) + length({{ segment('label', 2) }}) + 3), '')
     end as label_role
 {%- endmacro %}
 

@@ -19,7 +19,7 @@ window_cases as {{ cte_inlined() }} (
         cases.domain,
         cases.label,
         coalesce(cases.location, '') as location,
-        {{ hash_of_texts(['cast(cases.organization_id as text)', 'cases.domain', 'cases.label', 'cases.location']) }} as group_hash,
+        {{ hash_of_texts(['cast(cases.organization_id as ' ~ type_of('text') ~ ')', 'cases.domain', 'cases.label', 'cases.location']) }} as group_hash,
         cases.is_label_valid,
         cases.label_base,
         cases.label_category,

@@ -1,6 +1,6 @@
-{#- The CTE `groups`: the candidates that are large enough to become a pattern, each with the rule that applies to it. -#}
+{#- The CTE `numbered_groups`: the candidates that are large enough to become a pattern, each with the rule that applies to it. -#}
 {% macro pattern_groups() -%}
-groups as (
+numbered_groups as (
     select
         {{ any_number() }} as group_number,
         candidates.grouped_by,

@@ -11,7 +11,7 @@ profiles as (
         *,
         case when profile_code = 'default' then 'config' else profile_source end as threshold_source,
         case when profile_code = 'default' then {{ rule.min_events }} else pattern_min_events end as min_events,
-        {{ least_filled() }}(case when profile_code <> 'default' then pattern_window_days end, {{ rule.window_days }}) as stretch_days
+        {{ least_filled(["case when profile_code <> 'default' then pattern_window_days end", rule.window_days]) }} as stretch_days
     from {{ ref('int_applicable_profiles') }}
     where reviews_{{ cadence }}
 ),
@@ -27,7 +27,7 @@ rules as (
         kinds.grouped_by,
         kinds.counted,
         kinds.min_departments,
-        {{ least_filled() }}(profiles.min_events, nullif(kinds.threshold_cap, 0)) as threshold_events,
+        {{ least_filled(['profiles.min_events', 'nullif(kinds.threshold_cap, 0)']) }} as threshold_events,
         case when kinds.needs_sources then {{ rule.min_distinct_sources }} end as threshold_sources
     from profiles
     cross join kinds

@@ -19,13 +19,13 @@ reporters as (
 collected as (
     select
         group_number,
-        source_keys = visible_source_keys as shows_all,
+        {{ same_elements('source_keys', 'visible_source_keys') }} as shows_all,
         {{ elements_of_group('source_keys', 'true') }} as counted_keys,
-        {{ elements_of_group('visible_source_keys', 'source_keys <> visible_source_keys') }} as visible_keys
+        {{ elements_of_group('visible_source_keys', 'not ' ~ same_elements('source_keys', 'visible_source_keys')) }} as visible_keys
     from reporters
     group by
         group_number,
-        source_keys = visible_source_keys,
+        {{ same_elements('source_keys', 'visible_source_keys') }},
         {{ count_elements('source_keys') }},
         {{ count_elements('visible_source_keys') }}
 ),

@@ -3,7 +3,7 @@
 {% macro pattern_stretches() -%}
 {%- set stretch %}
             partition by group_number
-            order by cast(opened_on as double precision) / stretch_days
+            order by cast(opened_on as {{ type_of('double precision') }}) / stretch_days
             range between 0.9999 preceding and current row
         {% endset -%}
 members as (
@@ -40,7 +40,7 @@ details as (
 
 firing as (
     select
-        groups.*,
+        numbered_groups.*,
         {{ peak_value('details.peak', 1) }} as stretch_count,
         {{ days_after("date '2000-01-01'", 'cast(' ~ peak_value('details.peak', 2) ~ ' as integer)') }} as opened_on,
         {{ days_after("date '2000-01-01'", 'cast(' ~ peak_value('details.peak', 3) ~ ' as integer)') }} as stretch_first,
@@ -51,8 +51,8 @@ firing as (
         details.first_event_at,
         details.last_event_at,
         details.case_ids
-    from groups
-    inner join details on groups.group_number = details.group_number
-    where {{ peak_value('details.peak', 1) }} >= groups.threshold_events
+    from numbered_groups
+    inner join details on numbered_groups.group_number = details.group_number
+    where {{ peak_value('details.peak', 1) }} >= numbered_groups.threshold_events
 )
 {%- endmacro %}

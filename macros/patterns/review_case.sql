@@ -10,7 +10,7 @@
             'description': review_description(),
             'status': "'open'",
             'severity': lower_case('firing.severity'),
-            'origin_vertical_level': "cast(split_part(firing.review_label, '.', 1) as integer)",
+            'origin_vertical_level': 'cast(' ~ segment('firing.review_label', 1) ~ ' as integer)',
             'origin_role': 'coalesce(case when ' ~ is_open() ~ " then firing.label_role end, 'Insights')",
             'tags': json_array_of(["'insights'", 'firing.kind', 'firing.cadence']),
             'location': 'case when ' ~ is_open() ~ ' then ' ~ review_location('firing.location') ~ ' end',
@@ -66,15 +66,15 @@
 {#- The label of an ANONYMISED pattern: without the role of its cases, which is source text. -#}
 {% macro anonymous_review_label() -%}
     {{ joined('.', [
-        "split_part(firing.review_label, '.', 1)",
-        "split_part(firing.review_label, '.', 2)",
+        segment('firing.review_label', 1),
+        segment('firing.review_label', 2),
         "nullif(firing.review_role, '')",
         'firing.review_suffix',
     ]) }}
 {%- endmacro %}
 
 {% macro review_title() -%}
-    firing.title || ': ' || firing.event_count || ' cases' || case
+    firing.title || ': ' || cast(firing.event_count as {{ type_of('text') }}) || ' cases' || case
         when not {{ is_open() }} then ''
         when firing.grouped_by = 'category'
             then ' of category ' || {{ code_and_name('label_category') }} || ', subcategory ' || {{ code_and_name('label_subcategory') }}
@@ -88,9 +88,13 @@
 {%- endmacro %}
 
 {% macro review_description() -%}
-    'The ' || firing.cadence || ' review of ' || firing.review_date || ' found ' || firing.event_count || ' cases from '
-    || firing.window_start || ' to ' || firing.window_end || ', ' || firing.peak_count || ' of them from '
-    || firing.peak_first_date || ' to ' || firing.peak_last_date || '. The threshold is ' || firing.threshold_events
-    || ' cases within ' || firing.threshold_days || ' days (' || firing.threshold_source || ', profile '
+    {%- set said = {} -%}
+    {%- for name in ['review_date', 'event_count', 'window_start', 'window_end', 'peak_count', 'peak_first_date', 'peak_last_date', 'threshold_events', 'threshold_days'] -%}
+        {%- do said.update({name: 'cast(firing.' ~ name ~ ' as ' ~ type_of('text') ~ ')'}) -%}
+    {%- endfor -%}
+    'The ' || firing.cadence || ' review of ' || {{ said.review_date }} || ' found ' || {{ said.event_count }} || ' cases from '
+    || {{ said.window_start }} || ' to ' || {{ said.window_end }} || ', ' || {{ said.peak_count }} || ' of them from '
+    || {{ said.peak_first_date }} || ' to ' || {{ said.peak_last_date }} || '. The threshold is ' || {{ said.threshold_events }}
+    || ' cases within ' || {{ said.threshold_days }} || ' days (' || firing.threshold_source || ', profile '
     || firing.profile_code || ').'
 {%- endmacro %}

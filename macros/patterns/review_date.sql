@@ -15,5 +15,5 @@
 
 {#- The previous review date: a week, a month or a year earlier. -#}
 {% macro previous_review_date(cadence) -%}
-    cast(date '{{ review_date(cadence) }}' - interval '1 {{ review_cadences()[cadence] }}' as date)
+    cast({{ later("cast(date '" ~ review_date(cadence) ~ "' as timestamp)", -1, review_cadences()[cadence]) }} as date)
 {%- endmacro %}

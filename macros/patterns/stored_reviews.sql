@@ -19,14 +19,14 @@
             select made.review_date from {{ made_reviews }} as made
             where made.cadence = '{{ cadence }}' and made.as_of < date '{{ as_of() }}'
         )
-    union
+    union distinct
         {%- endif -%}
     {%- endfor %}
     select
         null as cadence,
         cast(null as date) as review_date,
-        cast(null as uuid) as organization_id,
-        cast(null as uuid) as case_id
+        cast(null as {{ type_of('uuid') }}) as organization_id,
+        cast(null as {{ type_of('uuid') }}) as case_id
     where false
 {%- endmacro %}
 
@@ -34,6 +34,6 @@
 {% macro requested_case_ids() -%}
     {%- set outbox = if_stored(source('previous_load_ops', 'review_requests')) -%}
     {%- if outbox -%} select organization_id, case_id from {{ outbox }}
-    {%- else -%} select cast(null as uuid) as organization_id, cast(null as uuid) as case_id where false
+    {%- else -%} select cast(null as {{ type_of('uuid') }}) as organization_id, cast(null as {{ type_of('uuid') }}) as case_id where false
     {%- endif -%}
 {%- endmacro %}

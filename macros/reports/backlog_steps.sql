@@ -3,6 +3,8 @@
     what the stored backlog counts them as. -#}
 {% macro backlog_steps(stored=none) -%}
 {%- set subject = backlog_subject() | join(', ') -%}
+{%- set bands = [] -%}
+{%- for name, first, last in age_bands() %}{% do bands.append([first, last]) %}{% endfor -%}
 {%- set is_same_task = 'tasks.task_id = times.task_id and tasks.organization_id = times.organization_id' -%}
 span as (
     select
@@ -32,8 +34,8 @@ banded as (
     select
         subjects.subject_id,
         bands.min_age_days,
-        {{ greatest_filled() }}(times.first_day, tasks.created_on + bands.min_age_days) as first_day,
-        {{ least_filled() }}(times.end_day, tasks.created_on + bands.max_age_days + 1) as end_day,
+        {{ greatest_filled(['times.first_day', 'tasks.created_on + bands.min_age_days']) }} as first_day,
+        {{ least_filled(['times.end_day', 'tasks.created_on + bands.max_age_days + 1']) }} as end_day,
         {{ "case when tasks.is_current then 1 else -1 end" if stored else '1' }} as task_count,
         {{ "case when tasks.is_current then span.until else date '" ~ stored.until ~ "' end" if stored else 'span.until' }} as until
     from tasks
@@ -41,15 +43,10 @@ banded as (
     inner join subjects
         on {% for column in backlog_subject() %}{{ ' and ' if not loop.first }}tasks.{{ column }} = subjects.{{ column }}{% endfor %}
     cross join span
-    cross join (
-        values
-        {%- for name, first, last in age_bands() %}
-        ({{ first }}, {{ last }}){{ ',' if not loop.last }}
-        {%- endfor %}
-    ) as bands (min_age_days, max_age_days)
+    cross join {{ rows_of('bands', ['min_age_days', 'max_age_days'], bands) }}
     where
-        {{ greatest_filled() }}(times.first_day, tasks.created_on + bands.min_age_days)
-        < {{ least_filled() }}(times.end_day, tasks.created_on + bands.max_age_days + 1)
+        {{ greatest_filled(['times.first_day', 'tasks.created_on + bands.min_age_days']) }}
+        < {{ least_filled(['times.end_day', 'tasks.created_on + bands.max_age_days + 1']) }}
 ),
 
 steps as (
@@ -59,7 +56,7 @@ steps as (
         ends.day,
         cast(sum(ends.step) as integer) as step
     from banded
-    cross join lateral {{ rows_beside('ends', ['day', 'step'], [
+    cross join {{ lateral() }} {{ rows_beside('ends', ['day', 'step'], [
         ['banded.first_day', 'banded.task_count'],
         ['banded.end_day', '-1 * banded.task_count'],
     ]) }}

@@ -66,9 +66,7 @@
     {%- endif %}
     {%- if stored %}
     {{ keep_temporarily('backlog_spans', changed_backlog_spans(stored)) }};
-    delete from {{ this }} as former
-    using {{ temporary('backlog_spans') }} as changed
-    where {{ is_same_span('former', 'changed') }}
+    {{ delete_matching(this, 'former', temporary('backlog_spans'), 'changed', is_same_span('former', 'changed')) }}
     {%- endif %}
 {% endmacro %}
 

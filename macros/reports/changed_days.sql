@@ -12,9 +12,9 @@
     {%- endif %}
     {%- endset -%}
     {{ keep_temporarily('changed_days', query) }};
-    delete from {{ this }} as report
-    using {{ temporary('changed_days') }} as days
-    where report.organization_id = days.organization_id and report.day = days.day
+    {{ delete_matching(
+        this, 'report', temporary('changed_days'), 'days', 'report.organization_id = days.organization_id and report.day = days.day'
+    ) }}
 {% endmacro %}
 
 {#- A join that leaves the tasks of the changed days; all of them in a first load, and in `dbt show`, which runs no hook. -#}

@@ -15,7 +15,11 @@
     read once: only few of them have such a row. -#}
 {% macro settled_counts(stored, since) -%}
     {%- set kinds = [] -%}
-    {%- for kind in trend_kinds() %}{% do kinds.append(["'" ~ kind ~ "'", 'older.' ~ kind ~ '_oldest_date']) %}{% endfor %}
+    {%- set oldest_dates = [] -%}
+    {%- for kind in trend_kinds() -%}
+        {%- do kinds.append(["'" ~ kind ~ "'", 'older.' ~ kind ~ '_oldest_date']) -%}
+        {%- do oldest_dates.append('trends.' ~ kind ~ '_oldest_date') -%}
+    {%- endfor %}
     select distinct
         older.organization_id,
         older.month,
@@ -27,14 +31,10 @@
         where
             trends.month >= span.first_day
             and {{ is_changed_organization('trends', since) }}
-            and {{ least_filled() }}(
-                {%- for kind in trend_kinds() %}
-                trends.{{ kind }}_oldest_date{{ ',' if not loop.last }}
-                {%- endfor %}
-            ) < span.cutoff
+            and {{ least_filled(oldest_dates) }} < span.cutoff
     ) as older
     cross join span
-    cross join lateral {{ rows_beside('kinds', ['kind', 'oldest_date'], kinds) }}
+    cross join {{ lateral() }} {{ rows_beside('kinds', ['kind', 'oldest_date'], kinds) }}
     where kinds.oldest_date < span.cutoff
 {%- endmacro %}
 
@@ -47,8 +47,8 @@
         {{ trend_group() | join(',\n        ') }},
         '{{ kind }}' as kind,
         {{ columns['count'] }} as task_count,
-        cast({{ columns.median }} as double precision) as median_seconds,
-        cast({{ columns.p90 }} as double precision) as p90_seconds,
+        cast({{ columns.median }} as {{ type_of('double precision') }}) as median_seconds,
+        cast({{ columns.p90 }} as {{ type_of('double precision') }}) as p90_seconds,
         {{ columns.missed }} as missed_count,
         {{ kind }}_oldest_date as oldest_date
     from {{ stored }} as stored

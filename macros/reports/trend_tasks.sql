@@ -12,9 +12,7 @@
         facts.severity,
         facts.visibility,
         -- A task and the case that its location comes from leave raw retention by their own dates.
-        {{ least_filled() }}(
-            facts.created_date_key, case when cases.location is not null then {{ utc_date('cases.opened_at') }} end
-        ) as oldest_date,
+        {{ least_filled(['facts.created_date_key', 'case when cases.location is not null then ' ~ utc_date('cases.opened_at') ~ ' end']) }} as oldest_date,
         {{ first_of_month('facts.created_date_key') }} as opened_month,
         {{ first_of_month('facts.closed_date_key') }} as closed_month,
         {{ first_of_month(utc_date('dimensions.deadline_at')) }} as deadline_month,
@@ -38,8 +36,8 @@
 
 {#- What tasks add to the months that are computed, in a form that is equal for two versions of a task that add the same. -#}
 {% macro trend_shares(tasks) -%}
-{%- set first_waiting = greatest_filled() ~ '(tasks.opened_month, ' ~ first_of_month('span.first_day') ~ ')' -%}
-{%- set is_waiting = first_waiting ~ ' < ' ~ least_filled() ~ '(tasks.closed_month, span.until)' -%}
+{%- set first_waiting = greatest_filled(['tasks.opened_month', first_of_month('span.first_day')]) -%}
+{%- set is_waiting = first_waiting ~ ' < ' ~ least_filled(['tasks.closed_month', 'span.until']) -%}
     select
         tasks.organization_id,
         tasks.task_id,
@@ -63,7 +61,7 @@
             {{ is_trend_month('tasks.deadline_month') }} and tasks.deadline_outcome = 'missed' as is_missed,
             -- The months in the backlog.
             case when {{ is_waiting }} then {{ first_waiting }} end as waiting_from,
-            case when {{ is_waiting }} then {{ least_filled() }}(tasks.closed_month, span.until) end as waiting_until
+            case when {{ is_waiting }} then {{ least_filled(['tasks.closed_month', 'span.until']) }} end as waiting_until
     ) as shares
     where coalesce(shares.opened_month, shares.closed_month, shares.deadline_month) is not null or shares.waiting_from is not null
 {%- endmacro %}

@@ -3,17 +3,14 @@
 {% macro trend_span() -%}
     select
         {{ utc_date('load.cutoff') }} as cutoff,
-        {{ greatest_filled() }}(
-            {{ utc_date('load.cutoff') }},
-            {{ retention_cutoff(utc_date('load.horizon'), 'aggregated') }}
-        ) as first_day,
+        {{ greatest_filled([utc_date('load.cutoff'), retention_cutoff(utc_date('load.horizon'), 'aggregated')]) }} as first_day,
         {{ first_of_month(utc_date('load.horizon')) }} as until
     from ({{ latest_load('fact_tasks') }}) as load
 {%- endmacro %}
 
 {#- The first day of the month of a date. -#}
 {% macro first_of_month(day) -%}
-    cast(date_trunc('month', cast({{ day }} as timestamp)) as date)
+    cast({{ start_of('month', 'cast(' ~ day ~ ' as timestamp)') }} as date)
 {%- endmacro %}
 
 {#- The columns that, with the month, form the grain of the monthly trends. -#}
@@ -41,11 +38,9 @@
 {#- pre-hook: deletes the rows that a recomputed subject no longer has, in the transaction that writes the others. -#}
 {% macro delete_vanished_trends() %}
     {% if is_incremental() %}
-    delete from {{ this }} as former
-    using {{ ref('int_monthly_trends') }} as vanished
-    where
-        vanished.is_vanished
-        and former.trend_id = vanished.trend_id
-        and former.organization_id = vanished.organization_id
+    {{ delete_matching(
+        this, 'former', ref('int_monthly_trends'), 'vanished',
+        'vanished.is_vanished and former.trend_id = vanished.trend_id and former.organization_id = vanished.organization_id'
+    ) }}
     {% endif %}
 {% endmacro %}

@@ -8,10 +8,10 @@
     {%- for node in graph.get('sources', {}).values() if node.source_name == 'orgo' -%}
         {%- for name, column in node.columns.items() -%}
             {%- set is_deployed_only = 'true' if column.config.meta.get('deployed_only') else 'false' -%}
-            {%- do rows.append("('" ~ node.name ~ "', '" ~ name ~ "', '" ~ column.data_type ~ "', " ~ is_deployed_only ~ ')') -%}
+            {%- do rows.append([sql_text(node.name), sql_text(name), sql_text(column.data_type), is_deployed_only]) -%}
         {%- endfor -%}
     {%- endfor -%}
-    {{- rows | join(',\n    ') or '(null, null, null, cast(null as boolean))' -}}
+    {{- return(rows or [['null', 'null', 'null', 'cast(null as boolean)']]) -}}
 {%- endmacro %}
 
 {#- The columns in which the database differs from the contract: {name: actual type, or none if missing}. Unit tests override it. -#}

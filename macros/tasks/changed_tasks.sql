@@ -5,18 +5,18 @@
     {%- set unchanged = unchanged_sources(window) -%}
     select task_id from {{ ref('stg_tasks') }}
     where updated_at >= {{ since }}
-    union
+    union distinct
     select task_id from {{ ref('stg_task_events') }}
     where created_at >= {{ since }}
-    union
+    union distinct
     select task_id from {{ ref('stg_task_comments') }}
     where updated_at >= {{ since }}
-    union
+    union distinct
     select tasks.task_id
     from {{ ref('stg_tasks') }} as tasks
     inner join {{ ref('stg_person_profiles') }} as persons on tasks.requester_person_id = persons.person_id
     where persons.updated_at >= {{ since }}
-    union
+    union distinct
     -- A case that moved to another organization; a foreign case is not stored.
     select tasks.task_id
     from {{ ref('stg_tasks') }} as tasks
@@ -27,7 +27,7 @@
         {{ few('cases.updated_at >= ' ~ since) }}
         and (former.case_id is null) <> {{ is_foreign('tasks', 'cases') }}
     {%- if 'cases' not in unchanged %}
-    union
+    union distinct
     -- A reference that the source cleared (on delete set null), which changes no updated_at: a case has fewer tasks. The tasks of cases are
     -- counted first, because indexes answer that (decision D198).
     select tasks.task_id
@@ -57,13 +57,13 @@
     where tasks.case_id is null
     {%- endif %}
     {%- if 'person_profiles' not in unchanged %}
-    union
+    union distinct
     select tasks.task_id
     from {{ ref('stg_tasks') }} as tasks
     inner join ({{ stored_sensitive_tasks() }}) as former
         on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
     where tasks.requester_person_id is null and not former.is_flagged
     {%- endif %}
-    union
+    union distinct
     {{ late_tasks(window, unchanged) }}
 {%- endmacro %}

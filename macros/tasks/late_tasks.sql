@@ -5,7 +5,7 @@
 {% macro late_tasks(window, unchanged) -%}
     {%- set stored = stored_or_none('fact_tasks') -%}
     {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") -%}
-    {%- set no_tasks = 'select cast(null as uuid) as task_id where false' -%}
+    {%- set no_tasks = 'select cast(null as ' ~ type_of('uuid') ~ ') as task_id where false' -%}
     {%- if not stored -%}{{ return(no_tasks) }}{%- endif -%}
     {%- set is_event -%}
         counted_rows.organization_id = suspects.organization_id
@@ -23,7 +23,7 @@
     {%- if 'tasks' not in unchanged or 'organizations' not in unchanged -%}
         {%- do arms.append(tasks_never_loaded(stored, window)) -%}
     {%- endif -%}
-    {{ (arms or [no_tasks]) | join('\n    union\n    ') }}
+    {{ (arms or [no_tasks]) | join('\n    union distinct\n    ') }}
 {%- endmacro %}
 
 {#- Tasks that were never loaded. Their ids are compared first, because indexes answer that (decision D198). Rows out of retention are not

@@ -5,7 +5,7 @@
 
 {#- The id of a status: a hash of its task and its number. -#}
 {% macro status_id(task_id, status_number) -%}
-    {{ md5_uuid('cast(' ~ task_id ~ " as text) || ' ' || cast(" ~ status_number ~ ' as text)') }}
+    {{ md5_uuid('cast(' ~ task_id ~ ' as ' ~ type_of('text') ~ ") || ' ' || cast(" ~ status_number ~ ' as ' ~ type_of('text') ~ ')') }}
 {%- endmacro %}
 
 {#- pre-hook of fact_task_statuses: keeps when the tasks of this load were open, where that changes, for the daily backlog (decision D215). The
@@ -48,18 +48,19 @@
     another one therefore begins nothing, and all of a task that has moved to another organization. -#}
 {% macro delete_lost_statuses() %}
     {% if is_incremental() %}
-    delete from {{ this }} as former
-    using (
+    {%- set counted %}(
         select
             organization_id,
             task_id,
             max(status_number) as status_count
         from {{ ref('int_task_statuses') }}
         group by organization_id, task_id
-    ) as counted
-    where
-        former.task_id = counted.task_id
-        and (former.organization_id <> counted.organization_id or former.status_number > counted.status_count)
+    ){% endset %}
+    {{ delete_matching(
+        this, 'former', counted, 'counted',
+        'former.task_id = counted.task_id'
+        ~ ' and (former.organization_id <> counted.organization_id or former.status_number > counted.status_count)'
+    ) }}
     {% endif %}
 {% endmacro %}
 
@@ -79,8 +80,8 @@
         known.ended_at,
         stored.visibility
     from {{ ref('dim_tasks') }} as stored
-    {%- set closed_at = greatest_filled() ~ '(stored.closed_at, stored.created_at)' %}
-    cross join lateral {{ rows_beside('known', ['status_number', 'status', 'is_closed', 'started_at', 'ended_at'], [
+    {%- set closed_at = greatest_filled(['stored.closed_at', 'stored.created_at']) %}
+    cross join {{ lateral() }} {{ rows_beside('known', ['status_number', 'status', 'is_closed', 'started_at', 'ended_at'], [
         ['1', "case when stored.closed_at is null then stored.current_status else 'PENDING' end", 'false', 'stored.created_at', closed_at],
         ['2', 'stored.current_status', 'true', closed_at, 'null'],
     ]) }}

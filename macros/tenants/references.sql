@@ -11,8 +11,6 @@
 {% macro delete_moved_rows(relation) %}
     {% if is_incremental() %}
     {%- set id = key_columns() | reject('equalto', 'organization_id') | first %}
-    delete from {{ this }} as former
-    using {{ relation }} as moved
-    where former.{{ id }} = moved.{{ id }} and {{ is_foreign('former', 'moved') }}
+    {{ delete_matching(this, 'former', relation, 'moved', 'former.' ~ id ~ ' = moved.' ~ id ~ ' and ' ~ is_foreign('former', 'moved')) }}
     {% endif %}
 {% endmacro %}

@@ -5,7 +5,7 @@
 
 {#- A moment moved into the range of dim_dates, so that arithmetic with it cannot fail; NULL for NULL. -#}
 {% macro clamped(moment) -%}
-    case when {{ moment }} is not null then {{ least_filled() }}({{ greatest_filled() }}({{ moment }}, {{ calendar_start() }}), {{ calendar_end() }}) end
+    case when {{ moment }} is not null then {{ least_filled([greatest_filled([moment, calendar_start()]), calendar_end()]) }} end
 {%- endmacro %}
 
 {#- The moment that lies an interval after a moment of dim_dates, clamped. An interval that could leave the range of timestamps is not

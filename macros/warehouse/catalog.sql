@@ -51,3 +51,7 @@
 {#- A type of the source contract or of a model, as the engine names it. -#}
 {% macro type_of(name) %}{{ return(adapter.dispatch('type_of', 'orgo_insights')(name)) }}{% endmacro %}
 {% macro default__type_of(name) %}{{ return(name) }}{% endmacro %}
+
+{#- An expression for the number of a new row of the log of loads; nothing where the database counts. -#}
+{% macro log_number() %}{{ return(adapter.dispatch('log_number', 'orgo_insights')()) }}{% endmacro %}
+{% macro default__log_number() %}{% endmacro %}

@@ -28,15 +28,15 @@
         loads as (
             select
                 {{ is_known }} and count(*) = {{ feeds | length }} and {{ source_read_at() }} >= max(loaded_through) as is_incremental,
-                min(loaded_through) - interval '{{ var("overlap_hours") }} hours' as loaded_from,
-                {{ greatest_filled() }}(date '{{ as_of() }}', max(horizon)) as horizon
+                {{ later('min(loaded_through)', -1 * var('overlap_hours'), 'hour') }} as loaded_from,
+                {{ greatest_filled(["date '" ~ as_of() ~ "'", 'max(horizon)']) }} as horizon
             from latest
         )
 
         select
-            cast(horizon as text) as horizon,
+            cast(horizon as {{ type_of('text') }}) as horizon,
             case when is_incremental then {{ moment_text('loaded_from') }} else '-infinity' end as loaded_from,
-            cast({{ retention_cutoff('horizon') }} as text) as cutoff
+            cast({{ retention_cutoff('horizon') }} as {{ type_of('text') }}) as cutoff
         from loads
     {% endset %}
     {% set row = fetched(query).rows[0] %}
@@ -50,10 +50,12 @@
     {% if is_empty_run() %}{{ return('') }}{% endif %}
     {% set meta = config.get('meta') or {} %}
     {% set delta = meta.get('delta') or meta.get('load_of') %}
+    {% set number = log_number() %}
     insert into {{ source('insights_ops', 'load_log') }}
-        (relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment, claim_number, source_claim)
+        ({{ 'load_log_id, logged_at, ' if number }}relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment, claim_number, source_claim)
     {% if delta %}
     select
+        {{ number ~ ', ' ~ current_moment() ~ ',' if number }}
         '{{ model.name }}', date '{{ as_of() }}', horizon, loaded_from, loaded_through, cutoff, '{{ invocation_id }}', '{{ target.name }}',
         {{ claim_number() or 'null' }},
         source_claim
@@ -64,11 +66,12 @@
     {% else %}
     {% set window = load_window() %}
     values (
+        {{ number ~ ', ' ~ current_moment() ~ ',' if number }}
         '{{ model.name }}',
         date '{{ as_of() }}',
         date '{{ window.horizon }}',
         {{ moment_of(window.loaded_from) }},
-        {{ least_filled() }}({{ source_read_at() }}, {{ utc_midnight("date '" ~ window.horizon ~ "'") }}),
+        {{ least_filled([source_read_at(), utc_midnight("date '" ~ window.horizon ~ "'")]) }},
         date '{{ window.cutoff }}',
         '{{ invocation_id }}',
         '{{ target.name }}',
@@ -83,7 +86,7 @@
 {% macro latest_load(relation_name) -%}
     select
         {{ utc_midnight('horizon') }} as horizon,
-        {{ utc_midnight(greatest_filled() ~ '(cutoff, ' ~ purge_cutoff('raw_event') ~ ')') }} as cutoff,
+        {{ utc_midnight(greatest_filled(['cutoff', purge_cutoff('raw_event')])) }} as cutoff,
         loaded_through,
         logged_at
     from {{ source('insights_ops', 'load_log') }}

@@ -47,3 +47,12 @@
 
 {#- The day that comes some days after another. -#}
 {% macro days_after(day, days) %}{{ return(adapter.dispatch('days_after', 'orgo_insights')(day, days)) }}{% endmacro %}
+
+{#- The days from one day to another. -#}
+{% macro days_since(day, first) %}{{ return(adapter.dispatch('days_since', 'orgo_insights')(day, first)) }}{% endmacro %}
+
+{#- A timestamp some units of time (microsecond to year) after another, before it if the number is negative. -#}
+{% macro later(moment, count, unit) %}{{ return(adapter.dispatch('later', 'orgo_insights')(moment, count, unit)) }}{% endmacro %}
+
+{#- The first moment of the week, month or year that a timestamp is in; a week begins on Monday. -#}
+{% macro start_of(unit, time) %}{{ return(adapter.dispatch('start_of', 'orgo_insights')(unit, time)) }}{% endmacro %}

@@ -23,8 +23,8 @@
     where is_about_sensitive_person
     {%- else -%}
     select
-        cast(null as uuid) as organization_id,
-        cast(null as uuid) as task_id,
+        cast(null as {{ type_of('uuid') }}) as organization_id,
+        cast(null as {{ type_of('uuid') }}) as task_id,
         cast(null as boolean) as is_flagged
     where false
     {%- endif -%}

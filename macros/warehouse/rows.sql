@@ -70,3 +70,15 @@
 
 {#- A text that tells the rows of a relation of the source from each other. -#}
 {% macro row_text(alias, columns) %}{{ return(adapter.dispatch('row_text', 'orgo_insights')(alias, columns)) }}{% endmacro %}
+
+{#- Between `cross join` and a relation that reads the row to its left. -#}
+{% macro lateral() %}{{ return(adapter.dispatch('lateral', 'orgo_insights')()) }}{% endmacro %}
+
+{#- The statement that deletes the rows of a relation for which another relation has a row that meets a condition. -#}
+{% macro delete_matching(relation, alias, other, other_alias, condition) %}{{ return(adapter.dispatch('delete_matching', 'orgo_insights')(relation, alias, other, other_alias, condition)) }}{% endmacro %}
+
+{#- Whether two arrays have the same elements in the same order. -#}
+{% macro same_elements(these, those) %}{{ return(adapter.dispatch('same_elements', 'orgo_insights')(these, those)) }}{% endmacro %}
+
+{#- Some rows of constants, as a relation of a from clause. -#}
+{% macro rows_of(alias, columns, rows) %}{{ return(adapter.dispatch('rows_of', 'orgo_insights')(alias, columns, rows)) }}{% endmacro %}

@@ -22,7 +22,7 @@
     {%- set valid_from -%}
         case
             when updated_at <= {{ current_moment() }} {%- if stored %} and updated_at > coalesce({{ former }}, {{ moment_of('-infinity') }}) {%- endif %} then updated_at
-            else {% if stored %} {{ greatest_filled() }}({{ current_moment() }}, {{ former }} + interval '1 microsecond') {% else %} {{ current_moment() }} {% endif %}
+            else {% if stored %} {{ greatest_filled([current_moment(), later(former, 1, 'microsecond')]) }} {% else %} {{ current_moment() }} {% endif %}
         end
     {%- endset -%}
     {{ return({

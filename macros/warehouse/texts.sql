@@ -1,10 +1,10 @@
 {#- Texts and tokens, which engines write differently. -#}
 
-{#- The function that returns the greatest of its arguments that are not NULL. -#}
-{% macro greatest_filled() %}{{ return(adapter.dispatch('greatest_filled', 'orgo_insights')()) }}{% endmacro %}
+{#- The greatest of some values that are not NULL. -#}
+{% macro greatest_filled(values) %}{{ return(adapter.dispatch('greatest_filled', 'orgo_insights')(values)) }}{% endmacro %}
 
-{#- The function that returns the least of its arguments that are not NULL. -#}
-{% macro least_filled() %}{{ return(adapter.dispatch('least_filled', 'orgo_insights')()) }}{% endmacro %}
+{#- The least of some values that are not NULL. -#}
+{% macro least_filled(values) %}{{ return(adapter.dispatch('least_filled', 'orgo_insights')(values)) }}{% endmacro %}
 
 {#- The MD5 of a text as an id. -#}
 {% macro md5_uuid(text) %}{{ return(adapter.dispatch('md5_uuid', 'orgo_insights')(text)) }}{% endmacro %}
@@ -20,3 +20,12 @@
 
 {#- A text without spaces at its ends. -#}
 {% macro trimmed(text) %}{{ return(adapter.dispatch('trimmed', 'orgo_insights')(text)) }}{% endmacro %}
+
+{#- A text between the quotes of a literal of SQL. -#}
+{% macro escaped(text) %}{{ return(adapter.dispatch('escaped', 'orgo_insights')(text)) }}{% endmacro %}
+
+{#- The MD5 of a text in hexadecimal digits. -#}
+{% macro md5_text(text) %}{{ return(adapter.dispatch('md5_text', 'orgo_insights')(text)) }}{% endmacro %}
+
+{#- A part of a text between points, by its place from 1 on; '' if there are fewer. -#}
+{% macro segment(text, place) %}{{ return(adapter.dispatch('segment', 'orgo_insights')(text, place)) }}{% endmacro %}

@@ -128,13 +128,11 @@ joined as (
         case_tasks.visibility_rank as task_visibility_rank,
         coalesce(case_tasks.linked_task_count, 0) as linked_task_count,
         coalesce(case_escalations.escalation_count, 0) as escalation_count,
-        {{ greatest_filled() }}(
-            case
-                when cases.own_visibility is not null then {{ visibility_rank('cases.own_visibility') }}
-                else coalesce(case_tasks.visibility_rank, {{ visibility_rank('default_profiles.default_visibility') }})
-            end,
-            case when case_tasks.is_about_sensitive_person then {{ restricted_rank() }} end
-        ) as visibility_rank
+        {{ greatest_filled([
+            'case when cases.own_visibility is not null then ' ~ visibility_rank('cases.own_visibility')
+            ~ ' else coalesce(case_tasks.visibility_rank, ' ~ visibility_rank('default_profiles.default_visibility') ~ ') end',
+            'case when case_tasks.is_about_sensitive_person then ' ~ restricted_rank() ~ ' end',
+        ]) }} as visibility_rank
     from cases
     left join case_tasks on cases.case_id = case_tasks.case_id
     left join case_escalations on cases.case_id = case_escalations.case_id
@@ -165,7 +163,7 @@ final as (
         case when status in ({{ closed_tokens('case_status') }}) then updated_at end as closed_at,
         {{ deadline_after('opened_at', 'reactivity_time') }} as deadline_at,
         {{ visibility_of_rank('visibility_rank') }} as visibility,
-        {{ visibility_of_rank(greatest_filled() ~ '(visibility_rank, task_visibility_rank)') }} as strictest_visibility,
+        {{ visibility_of_rank(greatest_filled(['visibility_rank', 'task_visibility_rank'])) }} as strictest_visibility,
         cast(linked_task_count as integer) as linked_task_count,
         cast(escalation_count as integer) as escalation_count,
         cast(review_count as integer) as review_count,

@@ -37,9 +37,9 @@ waiting as (
         cast(backlog.month as date) as month
     from tasks
     cross join span
-    cross join lateral {{ months_between(
-        'cast(' ~ greatest_filled() ~ '(tasks.opened_month, ' ~ first_of_month('span.first_day') ~ ') as timestamp)',
-        least_filled() ~ "(cast(tasks.closed_month as timestamp), cast(span.until as timestamp)) - interval '1 month'",
+    cross join {{ lateral() }} {{ months_between(
+        'cast(' ~ greatest_filled(['tasks.opened_month', first_of_month('span.first_day')]) ~ ' as timestamp)',
+        later(least_filled(['cast(tasks.closed_month as timestamp)', 'cast(span.until as timestamp)']), -1, 'month'),
         'backlog', 'month'
     ) }}
 ),
@@ -146,8 +146,8 @@ measured as (
         {{ group }},
         kind,
         cast(sum(task_count) as integer) as task_count,
-        percentile_cont(0.5) within group (order by seconds) as median_seconds,
-        percentile_cont(0.9) within group (order by seconds) as p90_seconds,
+        {{ percentile(0.5, 'seconds') }} as median_seconds,
+        {{ percentile(0.9, 'seconds') }} as p90_seconds,
         cast(sum(missed_count) as integer) as missed_count,
         min(oldest_date) as oldest_date
     from recounted
@@ -177,7 +177,7 @@ final as (
         {{ trend_count('deadline') }} as deadline_count,
         cast(sum(missed_count) as integer) as missed_count,
         cast(
-            {{ rounded_quotient('sum(missed_count)', "sum(case when kind = 'deadline' then task_count end)", 4) }} as numeric(5, 4)
+            {{ rounded_quotient('sum(missed_count)', "sum(case when kind = 'deadline' then task_count end)", 4) }} as {{ type_of('numeric(5, 4)') }}
         ) as missed_share,
         min(case when kind = 'opened' then oldest_date end) as opened_oldest_date,
         min(case when kind = 'closed' then oldest_date end) as closed_oldest_date,
@@ -206,7 +206,7 @@ select
     {{ tenths('p90_completion_seconds') }} as p90_completion_seconds,
     deadline_count,
     missed_count,
-    cast(null as numeric(5, 4)) as missed_share,
+    cast(null as {{ type_of('numeric(5, 4)') }}) as missed_share,
     opened_oldest_date,
     closed_oldest_date,
     backlog_oldest_date,

@@ -16,7 +16,7 @@ final as (
         organizations.is_timezone_missing,
         organization_profiles.profile_code,
         organizations.created_at,
-        {{ greatest_filled() }}(organizations.updated_at, organization_profiles.updated_at) as updated_at
+        {{ greatest_filled(['organizations.updated_at', 'organization_profiles.updated_at']) }} as updated_at
     from organizations
     left join organization_profiles on organizations.organization_id = organization_profiles.organization_id
 )

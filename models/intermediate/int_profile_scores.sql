@@ -20,7 +20,7 @@ final as (
         domain,
         visibility,
         profile_code,
-        cast({{ rounded_quotient('100 * kept_count', 'decided_count', 2) }} as numeric(5, 2)) as score,
+        cast({{ rounded_quotient('100 * kept_count', 'decided_count', 2) }} as {{ type_of('numeric(5, 2)') }}) as score,
         task_count,
         decided_count,
         kept_count,

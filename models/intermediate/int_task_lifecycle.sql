@@ -114,7 +114,7 @@ joined as (
         coalesce(task_events.event_count, 0) as event_count,
         coalesce(task_events.escalation_count, 0) as escalation_count,
         coalesce(task_comments.comment_count, 0) as comment_count,
-        {{ least_filled() }}(task_events.first_response_at, task_comments.first_comment_at) as first_response_at,
+        {{ least_filled(['task_events.first_response_at', 'task_comments.first_comment_at']) }} as first_response_at,
         -- Decision D138: the requester was sensitive and is no longer known.
         tasks.requester_person_id is null and sensitive_before.task_id is not null as is_sensitive_requester_removed,
         case
@@ -142,9 +142,10 @@ final as (
         priority,
         severity,
         {{ visibility_of_rank(
-            greatest_filled() ~ '(' ~ visibility_rank('visibility')
-            ~ ', case when is_about_sensitive_person or is_sensitive_requester_removed then '
-            ~ restricted_rank() ~ ' end)'
+            greatest_filled([
+                visibility_rank('visibility'),
+                'case when is_about_sensitive_person or is_sensitive_requester_removed then ' ~ restricted_rank() ~ ' end',
+            ])
         ) }} as visibility,
         is_about_sensitive_person or is_sensitive_requester_removed as is_about_sensitive_person,
         source,

@@ -28,8 +28,8 @@ from (
         -- Closing a task counts as a response.
         case
             when profiles.limits_in = 'business'
-                then {{ least_filled() }}(business.business_seconds_to_first_response, business.business_seconds_to_completion)
-            else {{ least_filled() }}(facts.time_to_first_response_seconds, facts.time_to_completion_seconds)
+                then {{ least_filled(['business.business_seconds_to_first_response', 'business.business_seconds_to_completion']) }}
+            else {{ least_filled(['facts.time_to_first_response_seconds', 'facts.time_to_completion_seconds']) }}
         end as response_seconds,
         case
             when profiles.limits_in = 'business' then business.business_seconds_to_completion

@@ -26,7 +26,7 @@ memberships as (
         learning_groups.organization_id,
         learning_groups.code,
         learning_groups.created_at as group_created_at,
-        {{ greatest_filled() }}(memberships.updated_at, learning_groups.updated_at) as changed_at
+        {{ greatest_filled(['memberships.updated_at', 'learning_groups.updated_at']) }} as changed_at
     from {{ ref('stg_learning_group_memberships') }} as memberships
     inner join {{ ref('stg_learning_groups') }} as learning_groups
         on memberships.learning_group_id = learning_groups.learning_group_id
@@ -46,9 +46,9 @@ open_memberships as (
     select
         checkins.checkin_id,
         count(distinct memberships.learning_group_id) as group_count,
-        min(cast(memberships.learning_group_id as text)) as any_group_id,
+        min(cast(memberships.learning_group_id as {{ type_of('text') }})) as any_group_id,
         count(distinct case when memberships.code = checkins.context then memberships.learning_group_id end) as matching_count,
-        min(case when memberships.code = checkins.context then cast(memberships.learning_group_id as text) end) as matching_group_id
+        min(case when memberships.code = checkins.context then cast(memberships.learning_group_id as {{ type_of('text') }}) end) as matching_group_id
     from checkins
     inner join memberships
         on
@@ -74,8 +74,8 @@ final as (
         checkins.organization_id,
         checkins.person_id,
         case
-            when open_memberships.group_count = 1 then cast(open_memberships.any_group_id as uuid)
-            when open_memberships.matching_count = 1 then cast(open_memberships.matching_group_id as uuid)
+            when open_memberships.group_count = 1 then cast(open_memberships.any_group_id as {{ type_of('uuid') }})
+            when open_memberships.matching_count = 1 then cast(open_memberships.matching_group_id as {{ type_of('uuid') }})
         end as learning_group_id,
         checkins.score,
         checkins.tags,
@@ -83,7 +83,7 @@ final as (
         checkins.related_task_id,
         case when checkins.person_id is null then 'ANONYMISED' else 'RESTRICTED' end as visibility,
         checkins.created_at,
-        {{ greatest_filled() }}(checkins.updated_at, membership_changes.changed_at, tasks.updated_at) as changed_at,
+        {{ greatest_filled(['checkins.updated_at', 'membership_changes.changed_at', 'tasks.updated_at']) }} as changed_at,
         {{ quality_flags({
             'person_of_another_organization': 'checkins.is_person_foreign',
             'task_of_another_organization': 'checkins.is_task_foreign',

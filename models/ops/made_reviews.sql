@@ -6,7 +6,7 @@
 {%- for cadence, unit in review_cadences().items() %}
 select
     '{{ cadence }}' as cadence,
-    cast(date_trunc('{{ unit }}', cast(as_of as timestamp)) as date) as review_date,
+    cast({{ start_of(unit, 'cast(as_of as timestamp)') }} as date) as review_date,
     as_of,
     invocation_id
 from {{ source('insights_ops', 'load_log') }}

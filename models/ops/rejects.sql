@@ -27,7 +27,7 @@ with rejected as (
         organization_id,
         reject_reason,
         rejected_value,
-        cast(null as timestamp with time zone) as resolved_at
+        cast(null as {{ type_of('timestamp with time zone') }}) as resolved_at
     from {{ relation }}
     where not is_accepted and {{ is_new }}
     {%- if not loop.last %}

@@ -1,11 +1,17 @@
 {{ config(unique_key=['table_name', 'column_name']) }}
-{%- set repeated = repeated_tables() %}
+{%- set repeated = [] %}
+{%- for table, rows in repeated_tables().items() %}
+    {%- do repeated.append([sql_text(table), sql_text(identity_of(table)), rows]) %}
+{%- endfor %}
+{%- do repeated.append(['null', 'null', '0']) %}
 
 with contract as (
-    select * from (
-        values
-        {{ contract_rows() }}
-    ) as listed (table_name, column_name, contract_type, is_deployed_only)
+    select
+        listed.table_name,
+        listed.column_name,
+        listed.contract_type,
+        listed.is_deployed_only
+    from {{ rows_of('listed', ['table_name', 'column_name', 'contract_type', 'is_deployed_only'], contract_rows()) }}
 ),
 
 actual as (
@@ -13,13 +19,11 @@ actual as (
 ),
 
 repeated as (
-    select * from (
-        values
-        {%- for table, rows in repeated.items() %}
-        ('{{ table }}', '{{ identity_of(table) }}', {{ rows }}),
-        {%- endfor %}
-        (null, null, 0)
-    ) as counted (table_name, column_name, row_count)
+    select
+        counted.table_name,
+        counted.column_name,
+        counted.row_count
+    from {{ rows_of('counted', ['table_name', 'column_name', 'row_count'], repeated) }}
 ),
 
 final as (

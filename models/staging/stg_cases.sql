@@ -13,5 +13,5 @@ select
     location,
     metadata,
     created_at as opened_at,
-    {{ greatest_filled() }}(created_at, updated_at) as updated_at
+    {{ greatest_filled(['created_at', 'updated_at']) }} as updated_at
 from ({{ read_source('cases') }}) as source

@@ -1,6 +1,6 @@
 select
     id as organization_id,
-    coalesce(slug, cast(id as text)) as slug,
+    coalesce(slug, cast(id as {{ type_of('text') }})) as slug,
     coalesce(display_name, slug, '') as display_name,
     coalesce({{ canonical_token('status', 'organization_status') }}, '') as status,
     coalesce(timezone, 'UTC') as timezone,

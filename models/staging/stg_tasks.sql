@@ -17,5 +17,5 @@ select
     reactivity_deadline_at,
     closed_at,
     created_at,
-    {{ greatest_filled() }}(created_at, updated_at) as updated_at
+    {{ greatest_filled(['created_at', 'updated_at']) }} as updated_at
 from ({{ read_source('tasks') }}) as source

@@ -2,7 +2,7 @@
 {% test in_enum(model, enums) %}
 {%- set rows = [] %}
 {%- for column, enum in enums.items() %}
-{%- do rows.append(["'" ~ column ~ "'", 'cast(' ~ column ~ ' as text)', column ~ ' not in (' ~ enum_tokens(enum) ~ ')']) %}
+{%- do rows.append(["'" ~ column ~ "'", 'cast(' ~ column ~ ' as ' ~ type_of('text') ~ ')', column ~ ' not in (' ~ enum_tokens(enum) ~ ')']) %}
 {%- endfor %}
 select
     checked.column_name,

@@ -8,7 +8,7 @@ with referring as (
 {% for reference in references %}
 select
     '{{ reference.column }}' as column_name,
-    cast(referring.{{ reference.column }} as text) as unknown_value,
+    cast(referring.{{ reference.column }} as {{ type_of('text') }}) as unknown_value,
     count(*) as row_count
 from referring
 where

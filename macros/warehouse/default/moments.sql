@@ -47,3 +47,9 @@
 {% macro default__utc_time(moment) -%} {{ moment }} at time zone 'UTC' {%- endmacro %}
 
 {% macro default__days_after(day, days) -%} {{ day }} + {{ days }} {%- endmacro %}
+
+{% macro default__days_since(day, first) -%} {{ day }} - {{ first }} {%- endmacro %}
+
+{% macro default__later(moment, count, unit) -%} {{ moment }} {{ '-' if count < 0 else '+' }} interval '{{ count | abs }} {{ unit }}' {%- endmacro %}
+
+{% macro default__start_of(unit, time) -%} date_trunc('{{ unit }}', {{ time }}) {%- endmacro %}

@@ -48,3 +48,19 @@
 {% macro default__beside_frequencies(relation, key, text, conditions) -%} {{ relation }} {%- endmacro %}
 
 {% macro default__row_text(alias, columns) -%} cast({{ alias }} as text) {%- endmacro %}
+
+{% macro default__lateral() -%} lateral {%- endmacro %}
+
+{% macro default__delete_matching(relation, alias, other, other_alias, condition) -%}
+    delete from {{ relation }} as {{ alias }}
+    using {{ other }} as {{ other_alias }}
+    where {{ condition }}
+{%- endmacro %}
+
+{% macro default__same_elements(these, those) -%} {{ these }} = {{ those }} {%- endmacro %}
+
+{% macro default__percentile(share, value) -%} percentile_cont({{ share }}) within group (order by {{ value }}) {%- endmacro %}
+
+{% macro default__tenths(seconds) -%} cast(cast({{ seconds }} as numeric(18, 6)) as numeric(12, 1)) {%- endmacro %}
+
+{% macro default__rows_of(alias, columns, rows) -%} {{ rows_beside(alias, columns, rows) }} {%- endmacro %}

@@ -1,8 +1,8 @@
 {#- Texts and tokens in Snowflake. Texts are compared by their bytes, so no collation is needed. -#}
 
-{% macro snowflake__greatest_filled() %}greatest_ignore_nulls{% endmacro %}
+{% macro snowflake__greatest_filled(values) -%} greatest_ignore_nulls({{ values | join(', ') }}) {%- endmacro %}
 
-{% macro snowflake__least_filled() %}least_ignore_nulls{% endmacro %}
+{% macro snowflake__least_filled(values) -%} least_ignore_nulls({{ values | join(', ') }}) {%- endmacro %}
 
 {% macro snowflake__md5_uuid(text) -%}
     cast(regexp_replace(md5({{ text }}), '^(.{8})(.{4})(.{4})(.{4})(.{12})$', '\\1-\\2-\\3-\\4-\\5') as uuid)

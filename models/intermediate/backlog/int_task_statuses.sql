@@ -30,8 +30,8 @@ entries as (
         visibility,
         'creation' as kind,
         0 as place,
-        cast(null as timestamp with time zone) as event_at,
-        cast(null as uuid) as event_id,
+        cast(null as {{ type_of('timestamp with time zone') }}) as event_at,
+        cast(null as {{ type_of('uuid') }}) as event_id,
         current_status as status,
         null as old_status,
         created_at as started_at
@@ -47,7 +47,7 @@ entries as (
         events.event_id,
         events.new_status as status,
         events.old_status,
-        {{ greatest_filled() }}(events.created_at, tasks.created_at) as started_at
+        {{ greatest_filled(['events.created_at', 'tasks.created_at']) }} as started_at
     from tasks
     inner join {{ ref('stg_task_events') }} as events
         on tasks.task_id = events.task_id and tasks.organization_id = events.organization_id
@@ -64,8 +64,8 @@ entries as (
         visibility,
         'row' as kind,
         2 as place,
-        cast(null as timestamp with time zone) as event_at,
-        cast(null as uuid) as event_id,
+        cast(null as {{ type_of('timestamp with time zone') }}) as event_at,
+        cast(null as {{ type_of('uuid') }}) as event_id,
         current_status as status,
         null as old_status,
         closed_at as started_at
@@ -89,7 +89,7 @@ starts as (
             else status
         end as status,
         case
-            when kind = 'row' then {{ greatest_filled() }}(started_at, lag(started_at) over ({{ in_order }}))
+            when kind = 'row' then {{ greatest_filled(['started_at', 'lag(started_at) over (' ~ in_order ~ ')']) }}
             else started_at
         end as started_at
     from entries

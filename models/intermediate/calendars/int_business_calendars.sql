@@ -29,7 +29,7 @@ final as (
         organizations.organization_id,
         calendars.calendar,
         calendars.timezone,
-        md5({{ joined('|', ['calendars.timezone', 'calendars.calendar', 'hours.rules', 'holidays.rules']) }}) as calendar_version
+        {{ md5_text(joined('|', ['calendars.timezone', 'calendars.calendar', 'hours.rules', 'holidays.rules'])) }} as calendar_version
     from calendars
     inner join organizations on calendars.organization_slug = organizations.slug
     left join hours on calendars.calendar = hours.calendar

@@ -25,7 +25,7 @@ holidays as (
 
 bounds as (
     select
-        date_trunc('year', cast({{ least_filled() }}({{ first_stored_day() }}, date '{{ window.cutoff }}') as timestamp)) as starts_at,
+        {{ start_of('year', 'cast(' ~ least_filled([first_stored_day(), "date '" ~ window.cutoff ~ "'"]) ~ ' as timestamp)') }} as starts_at,
         {{ end_of_calendars("date '" ~ window.horizon ~ "'") }} as ends_at
 ),
 
@@ -40,7 +40,7 @@ midnights as (
         ) as next_offset
     from (select distinct timezone from calendars) as zones
     cross join bounds
-    cross join lateral {{ days_between('bounds.starts_at', 'bounds.ends_at', 'series', 'starts_at') }}
+    cross join {{ lateral() }} {{ days_between('bounds.starts_at', 'bounds.ends_at', 'series', 'starts_at') }}
 ),
 
 -- The minutes at which clocks change, on the UTC days that end with another offset than they began with.
@@ -50,11 +50,11 @@ changes as (
         m.starts_at,
         {{ utc_offset('m.starts_at', 'midnights.timezone') }} as utc_offset
     from midnights
-    cross join lateral {{ minutes_between("midnights.starts_at + interval '1 minute'", 'midnights.ends_at', 'm', 'starts_at') }}
+    cross join {{ lateral() }} {{ minutes_between(later('midnights.starts_at', 1, 'minute'), 'midnights.ends_at', 'm', 'starts_at') }}
     where
         midnights.utc_offset <> midnights.next_offset
         and {{ utc_offset('m.starts_at', 'midnights.timezone') }}
-        <> {{ utc_offset("m.starts_at - interval '1 minute'", 'midnights.timezone') }}
+        <> {{ utc_offset(later('m.starts_at', -1, 'minute'), 'midnights.timezone') }}
 ),
 
 offsets as (
@@ -86,7 +86,7 @@ local_days as (
         cast(series.day as date) as day
     from calendars
     cross join bounds
-    cross join lateral {{ days_between("bounds.starts_at - interval '1 day'", "bounds.ends_at + interval '1 day'", 'series', 'day') }}
+    cross join {{ lateral() }} {{ days_between(later('bounds.starts_at', -1, 'day'), later('bounds.ends_at', 1, 'day'), 'series', 'day') }}
 ),
 
 local_hours as (
@@ -118,8 +118,8 @@ opened as (
     select
         local_hours.calendar,
         local_hours.timezone,
-        {{ greatest_filled() }}({{ less_offset('local_hours.opens_at', 'stretches.utc_offset') }}, stretches.starts_at) as opens_at,
-        {{ least_filled() }}({{ less_offset('local_hours.closes_at', 'stretches.utc_offset') }}, stretches.ends_at) as closes_at
+        {{ greatest_filled([less_offset('local_hours.opens_at', 'stretches.utc_offset'), 'stretches.starts_at']) }} as opens_at,
+        {{ least_filled([less_offset('local_hours.closes_at', 'stretches.utc_offset'), 'stretches.ends_at']) }} as closes_at
     from local_hours
     inner join stretches
         on

@@ -2,7 +2,7 @@ select
     *,
     {{ upper_case(trimmed(json_text('metadata', 'visibility'))) }} as own_visibility,
     coalesce({{ json_text('metadata', 'origin') }} = 'insights', false) as is_own_review,
-    case when location not in ('null', '{}', '""') then cast(location as text) end as location_text,
+    case when location not in ('null', '{}', '""') then cast(location as {{ type_of('text') }}) end as location_text,
     {{ label_is_valid('label') }} as is_label_valid,
     {{ rejection(
         missing={

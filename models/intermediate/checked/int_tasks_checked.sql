@@ -13,10 +13,10 @@ select
     coalesce(
         case
             when not ({{ is_foreign('tasks', 'persons') }} or {{ is_foreign('tasks', 'linked_users') }})
-                then 'user:' || cast(persons.linked_user_id as text)
+                then 'user:' || cast(persons.linked_user_id as {{ type_of('text') }})
         end,
-        case when not {{ is_foreign('tasks', 'persons') }} then 'person:' || cast(tasks.requester_person_id as text) end,
-        case when not {{ is_foreign('tasks', 'creators') }} then 'user:' || cast(tasks.created_by_user_id as text) end,
+        case when not {{ is_foreign('tasks', 'persons') }} then 'person:' || cast(tasks.requester_person_id as {{ type_of('text') }}) end,
+        case when not {{ is_foreign('tasks', 'creators') }} then 'user:' || cast(tasks.created_by_user_id as {{ type_of('text') }}) end,
         'channel:' || tasks.source
     ) as source_key,
     {{ label_is_valid('tasks.label') }} as is_label_valid,

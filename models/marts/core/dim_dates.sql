@@ -1,7 +1,7 @@
 {{ config(unique_key='date_key') }}
 
 with days as (
-    select cast(day as date) as date_key
+    select cast(series.day as date) as date_key
     from {{ days_between(utc_time(calendar_start()), utc_time(calendar_end()), 'series', 'day') }}
 ),
 
@@ -15,8 +15,8 @@ final as (
         {{ iso_part('week', 'date_key') }} as week_of_year,
         {{ iso_part('isoyear', 'date_key') }} as iso_year,
         {{ iso_week('date_key') }} as iso_week,
-        cast(date_trunc('week', cast(date_key as timestamp)) as date) as week_start,
-        cast(date_trunc('month', cast(date_key as timestamp)) as date) as month_start,
+        cast({{ start_of('week', 'cast(date_key as timestamp)') }} as date) as week_start,
+        cast({{ start_of('month', 'cast(date_key as timestamp)') }} as date) as month_start,
         {{ iso_part('isodow', 'date_key') }} as day_of_week,
         {{ day_name('date_key') }} as day_name,
         {{ iso_part('isodow', 'date_key') }} in (6, 7) as is_weekend

@@ -27,7 +27,7 @@ final as (
         current_versions.organization_id,
         current_versions.slug,
         current_versions.display_name,
-        cast(null as text) as org_type,
+        cast(null as {{ type_of('text') }}) as org_type,
         case when current_versions.is_deleted then 'archived' else current_versions.status end as status,
         current_versions.timezone,
         current_versions.is_timezone_missing,

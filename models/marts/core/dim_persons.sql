@@ -26,7 +26,7 @@ needs as (
 persons_of_checkins as (
     select
         checkins.person_id,
-        cast(min(cast(checkins.organization_id as text)) as uuid) as organization_id,
+        cast(min(cast(checkins.organization_id as {{ type_of('text') }})) as {{ type_of('uuid') }}) as organization_id,
         coalesce(min(source_rows.confidentiality_level), 'sensitive') as confidentiality_level
     from {{ ref('fact_wellbeing_checkins') }} as checkins
     left join {{ ref('stg_person_profiles') }} as source_rows on checkins.person_id = source_rows.person_id

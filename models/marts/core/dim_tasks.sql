@@ -41,7 +41,7 @@ roles as (
     select
         organization_id,
         code,
-        cast(min(cast(role_id as text)) as uuid) as role_id
+        cast(min(cast(role_id as {{ type_of('text') }})) as {{ type_of('uuid') }}) as role_id
     from {{ ref('stg_roles') }}
     where role_id not in ({{ rejected_rows('roles') }})
     group by organization_id, code

@@ -11,7 +11,7 @@ targets as (
 months as (
     select
         organization_id,
-        cast(date_trunc('month', cast(day as timestamp)) as date) as month,
+        cast({{ start_of('month', 'cast(day as timestamp)') }} as date) as month,
         domain,
         visibility,
         sum(kept_count) as kept_count,
@@ -21,7 +21,7 @@ months as (
         sum(completion_decided - completion_breaches) as completed_count,
         sum(completion_decided) as completion_count
     from {{ ref('report_sla_breaches') }}
-    group by organization_id, date_trunc('month', cast(day as timestamp)), domain, visibility
+    group by organization_id, {{ start_of('month', 'cast(day as timestamp)') }}, domain, visibility
 ),
 
 measures as (
@@ -34,7 +34,7 @@ measures as (
         measured.decided_count,
         measured.met_count
     from months
-    cross join lateral {{ rows_beside('measured', ['measure', 'decided_count', 'met_count'], [
+    cross join {{ lateral() }} {{ rows_beside('measured', ['measure', 'decided_count', 'met_count'], [
         ["'kept_deadlines'", 'months.deadline_count', 'months.kept_count'],
         ["'responses_within_limit'", 'months.response_count', 'months.responded_count'],
         ["'completions_within_limit'", 'months.completion_count', 'months.completed_count'],
@@ -90,7 +90,7 @@ final as (
         domain,
         measure,
         visibility,
-        cast(target_percent as numeric(5, 2)) as target_percent,
+        cast(target_percent as {{ type_of('numeric(5, 2)') }}) as target_percent,
         min_count,
         cast(decided_count as integer) as decided_count,
         cast(met_count as integer) as met_count,

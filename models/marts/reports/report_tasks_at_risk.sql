@@ -1,5 +1,5 @@
 {{ config(unique_key=['organization_id', 'task_id', 'limit_kind'], meta={'load_of': 'fact_tasks'}) }}
-{%- set next_day = "load.horizon + interval '24 hours'" %}
+{%- set next_day = later('load.horizon', 24, 'hour') %}
 
 with load as (
     {{ latest_load('fact_tasks') }}
@@ -34,7 +34,7 @@ limits as (
         end as created_before
     from {{ ref('int_applicable_profiles') }} as profiles
     cross join load
-    cross join lateral {{ rows_beside('kinds', ['limit_kind', 'seconds'], [
+    cross join {{ lateral() }} {{ rows_beside('kinds', ['limit_kind', 'seconds'], [
         ["'first_response'", 'profiles.reactivity_seconds'],
         ["'completion'", 'profiles.max_escalation_seconds'],
     ]) }}
@@ -74,7 +74,7 @@ due as (
     where
         tasks.closed_at is null
         and tasks.deadline_at >= load.horizon
-        and tasks.deadline_at < load.horizon + interval '24 hours'
+        and tasks.deadline_at < {{ next_day }}
 ),
 
 final as (

@@ -16,7 +16,7 @@ left join {{ ref('fact_tasks') }} as facts on events.task_id = facts.task_id and
 left join {{ ref('stg_tasks') }} as tasks on events.task_id = tasks.task_id
 where
     {{ is_newly_loaded('events.created_at', 'fact_tasks') }}
-    and events.created_at < {{ least_filled() }}(load.horizon, load.loaded_through)
+    and events.created_at < {{ least_filled(['load.horizon', 'load.loaded_through']) }}
     and facts.task_id is null
     and coalesce(tasks.created_at >= load.cutoff and tasks.created_at < load.horizon, true)
     and not {{ is_foreign('events', 'tasks') }}
