@@ -7,9 +7,9 @@
     {%- if not is_incremental() or is_empty_run() or not keeps_changed_keys() -%}{{- return(none) -}}{%- endif -%}
     {% set query %}
         select
-            cast(counted.counted_at as text) as since,
-            cast(load_log.horizon as text) as until,
-            cast(load_log.cutoff as text) as cutoff,
+            cast(counted.counted_at as {{ type_of('text') }}) as since,
+            cast(load_log.horizon as {{ type_of('text') }}) as until,
+            cast(load_log.cutoff as {{ type_of('text') }}) as cutoff,
             counted.counted_at > {{ moment_of('-infinity') }} and load_log.cutoff >= {{ purge_cutoff('raw_event') }} as is_known
         from {{ source('insights_ops', 'load_log') }} as load_log
         inner join {{ source('insights_ops', 'counted_reports') }} as counted on load_log.relation_name = counted.relation_name
@@ -32,16 +32,16 @@
     {%- set changed -%}
     select organization_id, id as task_id from {{ source('insights_ops', 'former_rows') }}
     where relation_name in ('dim_tasks', 'fact_task_statuses') and replaced_at >= {{ moment_of(stored.since) }}
-    union
+    union distinct
     {{ rows_of_days(ref('dim_tasks'), 'task_id', 'found.created_at >= ' ~ utc_midnight(until)) }}
-    union
+    union distinct
     {{ rows_of_days(
         ref('dim_tasks'),
         'task_id',
         'found.created_at >= ' ~ utc_midnight("date '" ~ stored.cutoff ~ "'") ~ ' and found.created_at < ' ~ load.format('load.cutoff')
     ) }}
     {%- for name, first, last in age_bands() if first > 0 %}
-    union
+    union distinct
     {{ rows_of_days(
         ref('dim_tasks'),
         'task_id',
@@ -50,7 +50,7 @@
         ~ ' and found.closed_at is null'
     ) }}
     {%- endfor %}
-    union
+    union distinct
     {{ rows_of_days(ref('fact_task_statuses'), 'task_id', 'found.started_date_key >= ' ~ until) }}
     {%- endset -%}
     {{ keep_temporarily('backlog_tasks', changed) }}

@@ -7,7 +7,7 @@
     {%- set query -%}
     {{ changed_days() }}
     {%- if also %}
-    union
+    union distinct
     {{ also }}
     {%- endif %}
     {%- endset -%}
@@ -33,13 +33,13 @@
         created_date_key as day
     from {{ ref('fact_tasks') }}
     where loaded_at >= {{ moment_of(since) }}
-    union
+    union distinct
     select
         organization_id,
         {{ utc_date('created_at') }} as day
     from {{ ref('dim_tasks') }}
     where loaded_at >= {{ moment_of(since) }}
-    union
+    union distinct
     {{ days_that_tasks_left() }}
 {% endmacro %}
 
@@ -48,7 +48,7 @@
 {% macro days_that_tasks_left() %}
     {%- set former_rows = source('insights_ops', 'former_rows') -%}
     {% set query %}
-        select cast(max(counted_at) as text) as counted_at from {{ source('insights_ops', 'counted_reports') }}
+        select cast(max(counted_at) as {{ type_of('text') }}) as counted_at from {{ source('insights_ops', 'counted_reports') }}
         where relation_name = '{{ model.name }}' and counted_at > {{ moment_of('-infinity') }}
     {% endset %}
     {%- set counted_at = fetched(query).rows[0].counted_at if execute else none -%}
@@ -58,7 +58,7 @@
         cast({{ json_member('contents', ['created_date_key']) }} as date) as day
     from {{ former_rows }}
     where relation_name = 'fact_tasks' and contents is not null and replaced_at >= {{ moment_of(counted_at) }}
-    union
+    union distinct
     {{ rows_of_days(this, 'day', 'found.day < ' ~ purge_cutoff('raw_event')) }}
 {% endmacro %}
 

@@ -18,7 +18,7 @@
         interval '1 day'
     ) as passed (day)
     where load.horizon > {{ former }} and profiles.limits_in is distinct from 'business'
-    union
+    union distinct
     -- The same in business time: tasks of which fewer open seconds than the limit had passed, and more have now.
     select
         profiles.organization_id,
@@ -38,7 +38,7 @@
         interval '1 day'
     ) as passed (day)
     where load.horizon > {{ former }} and profiles.limits_in = 'business'
-    union
+    union distinct
     -- The calendar may have changed.
     select
         business.organization_id,
@@ -50,14 +50,14 @@
             select profiles.organization_id from {{ profiles }} as profiles
             where profiles.limits_in = 'business'
         )
-    union
+    union distinct
     select
         tasks.organization_id,
         {{ utc_date('tasks.created_at') }} as day
     from {{ ref('dim_tasks') }} as tasks
     cross join ({{ latest_load('fact_tasks') }}) as load
     where tasks.closed_at is null and tasks.deadline_at >= {{ former }} and tasks.deadline_at < load.horizon
-    union
+    union distinct
     select
         report.organization_id,
         report.day

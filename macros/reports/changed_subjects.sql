@@ -5,7 +5,7 @@
     {%- set former_rows = source('insights_ops', 'former_rows') -%}
     select organization_id, id as task_id from {{ former_rows }}
     where relation_name in ('fact_tasks', 'dim_tasks') and replaced_at >= {{ moment_of(since) }}
-    union
+    union distinct
     select dimensions.organization_id, dimensions.task_id
     from {{ former_rows }} as cases
     inner join {{ ref('dim_tasks') }} as dimensions

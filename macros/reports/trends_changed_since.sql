@@ -42,7 +42,7 @@
             ) as trends on true
         )
 
-        select cast(coalesce(max(former.logged_at), '-infinity') as text) as since
+        select cast(coalesce(max(former.logged_at), '-infinity') as {{ type_of('text') }}) as since
         from former
         cross join span
         cross join oldest

@@ -50,13 +50,12 @@
     {% if is_empty_run() %}{{ return('') }}{% endif %}
     {% set meta = config.get('meta') or {} %}
     {% set delta = meta.get('delta') or meta.get('load_of') %}
-    {% set number = log_number() %}
-    insert into {{ source('insights_ops', 'load_log') }}
-        ({{ 'load_log_id, logged_at, ' if number }}relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment, claim_number, source_claim)
+    {% set number = log_number() ~ ', ' ~ current_moment() ~ ', ' if log_number() else '' %}
+    insert into {{ source('insights_ops', 'load_log') }} ({{ 'load_log_id, logged_at, ' if number }}
+        relation_name, as_of, horizon, loaded_from, loaded_through, cutoff, invocation_id, environment, claim_number, source_claim)
     {% if delta %}
     select
-        {{ number ~ ', ' ~ current_moment() ~ ',' if number }}
-        '{{ model.name }}', date '{{ as_of() }}', horizon, loaded_from, loaded_through, cutoff, '{{ invocation_id }}', '{{ target.name }}',
+        {{ number }}'{{ model.name }}', date '{{ as_of() }}', horizon, loaded_from, loaded_through, cutoff, '{{ invocation_id }}', '{{ target.name }}',
         {{ claim_number() or 'null' }},
         source_claim
     from {{ source('insights_ops', 'load_log') }}
@@ -66,8 +65,7 @@
     {% else %}
     {% set window = load_window() %}
     values (
-        {{ number ~ ', ' ~ current_moment() ~ ',' if number }}
-        '{{ model.name }}',
+        {{ number }}'{{ model.name }}',
         date '{{ as_of() }}',
         date '{{ window.horizon }}',
         {{ moment_of(window.loaded_from) }},

@@ -3,7 +3,7 @@
 {%- for table, rows in repeated_tables().items() %}
     {%- do repeated.append([sql_text(table), sql_text(identity_of(table)), rows]) %}
 {%- endfor %}
-{%- do repeated.append(['null', 'null', '0']) %}
+{%- do repeated.append(['cast(null as ' ~ type_of('text') ~ ')', 'cast(null as ' ~ type_of('text') ~ ')', '0']) %}
 
 with contract as (
     select

@@ -18,4 +18,5 @@ select
     closed_at,
     created_at,
     {{ greatest_filled(['created_at', 'updated_at']) }} as updated_at
-from ({{ read_source('tasks') }}) as source
+-- Not called source: in BigQuery, that name would mean the row and not its column.
+from ({{ read_source('tasks') }}) as delivered

@@ -154,8 +154,8 @@ def _engine_is_supported(settings: Settings) -> Iterator[Problem]:
     engine = settings.insights.warehouse.type
     if engine not in ENGINES:
         says = f"the specification allows this value, but this release supports {' and '.join(ENGINES)} only"
-        if engine == "snowflake":
-            says += "; dbt builds there without insights, see docs/engines/snowflake.md"
+        if engine in ("bigquery", "snowflake"):
+            says += f"; dbt builds there without insights, see docs/engines/{engine}.md"
         yield finding(settings, "error", _ENGINE, engine, says)
 
 

@@ -7,9 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-pytest.importorskip(
-    "crucible", reason="the emulator of BigQuery is in an environment of its own: ./dev bigquery test"
-)
+pytest.importorskip("crucible", reason="the emulator of BigQuery is in an environment of its own: ./dev bigquery test")
 
 from support.deployed.deployed_schema import delete_like_deployed
 from support.deployed.ten_days import DAYS, day_of_life

@@ -9,7 +9,7 @@ select
     checked.unknown_token,
     count(*) as row_count
 from {{ model }}
-cross join lateral {{ rows_beside('checked', ['column_name', 'unknown_token', 'is_unknown'], rows) }}
+cross join {{ lateral() }} {{ rows_beside('checked', ['column_name', 'unknown_token', 'is_unknown'], rows) }}
 where checked.is_unknown
 group by checked.column_name, checked.unknown_token
 {% endtest %}

@@ -6,7 +6,7 @@ select
     checked.column_name,
     count(*) as row_count
 from {{ model }}
-cross join lateral {{ rows_beside('checked', ['column_name', 'is_missing'], rows) }}
+cross join {{ lateral() }} {{ rows_beside('checked', ['column_name', 'is_missing'], rows) }}
 where checked.is_missing
 group by checked.column_name
 {% endtest %}

@@ -18,7 +18,7 @@ SCHEMAS = ["insights", "insights_staging", "insights_snapshots", "insights_perso
 Node = dict[str, Any]
 
 # The folders of macros/warehouse.
-ENGINES = ["duckdb", "postgres", "snowflake"]
+ENGINES = ["bigquery", "duckdb", "postgres", "snowflake"]
 
 
 @cache

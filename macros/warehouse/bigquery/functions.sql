@@ -1,4 +1,4 @@
-{#- What functions of the schema of bookkeeping compute in PostgreSQL, as expressions. -#}
+{#- What functions of the schema of bookkeeping compute in PostgreSQL, as expressions, and statements that change rows. -#}
 
 {% macro bigquery__latest_as_of() -%} date_add(current_date(), interval 1 day) {%- endmacro %}
 
@@ -54,3 +54,9 @@
             found.test_name, found.status, found.failures, found.invocation_id, {{ current_moment() }}, found.checked_through, found.recounted_at
         )
 {% endmacro %}
+
+{#- There is no `using` in it. -#}
+{% macro bigquery__delete_matching(relation, alias, other, other_alias, condition) -%}
+    delete from {{ relation }} as {{ alias }}
+    where exists (select 1 from {{ other }} as {{ other_alias }} where {{ condition }})
+{%- endmacro %}

@@ -29,12 +29,6 @@
 
 {% macro bigquery__cte_materialized() %}{% endmacro %}
 
-{#- There is no `using` in it. -#}
-{% macro bigquery__delete_matching(relation, alias, other, other_alias, condition) -%}
-    delete from {{ relation }} as {{ alias }}
-    where exists (select 1 from {{ other }} as {{ other_alias }} where {{ condition }})
-{%- endmacro %}
-
 {% macro bigquery__first_of(columns) %}{% endmacro %}
 
 {% macro bigquery__has_element(array, element) -%} {{ element }} in unnest({{ array }}) {%- endmacro %}

@@ -10,6 +10,7 @@ current_versions as (
         *,
         dbt_valid_to is not null as is_deleted
     from history
+    where true -- BigQuery chooses rows beside another condition only.
     {{ in_order_of(['organization_id'], ['dbt_valid_to desc nulls first']) }}
 ),
 

@@ -62,6 +62,7 @@ chosen as (
         on
             targets.organization_slug in (organizations.slug, '*')
             and (domains.domain = targets.domain or targets.domain = '*')
+    where true -- BigQuery chooses rows beside another condition only.
     {{ in_order_of(
         ['domains.organization_id', 'domains.domain', 'targets.measure'],
         ["targets.organization_slug = '*'", "targets.domain = '*'"]

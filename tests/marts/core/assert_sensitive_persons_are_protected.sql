@@ -4,7 +4,7 @@ select facts.task_id as row_key
 from {{ ref('fact_tasks') }} as facts
 inner join {{ ref('dim_tasks') }} as tasks on facts.task_id = tasks.task_id and facts.organization_id = tasks.organization_id
 where {{ is_unchecked('fact_tasks', 'facts') }} and facts.visibility in ('PUBLIC', 'INTERNAL') and tasks.is_about_sensitive_person
-union
+union distinct
 select facts.task_id as row_key
 from {{ ref('fact_tasks') }} as facts
 inner join {{ ref('stg_tasks') }} as tasks on facts.task_id = tasks.task_id and facts.organization_id = tasks.organization_id
@@ -14,7 +14,7 @@ where
     {{ is_unchecked('fact_tasks', 'facts') }}
     and facts.visibility in ('PUBLIC', 'INTERNAL')
     and persons.confidentiality_level <> 'normal'
-union
+union distinct
 select facts.case_id as row_key
 from {{ ref('fact_cases') }} as facts
 inner join {{ ref('dim_tasks') }} as tasks on facts.case_id = tasks.case_id and facts.organization_id = tasks.organization_id

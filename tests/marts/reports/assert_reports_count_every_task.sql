@@ -19,9 +19,11 @@ expected as (
         facts.day,
         facts.task_count
     from facts
-    cross join (
-        values ('report_task_volume', 'task_count'), ('report_sla_breaches', 'task_count'), ('report_sla_breaches', 'outcomes')
-    ) as measures (relation_name, measure)
+    cross join {{ rows_of('measures', ['relation_name', 'measure'], [
+        ["'report_task_volume'", "'task_count'"],
+        ["'report_sla_breaches'", "'task_count'"],
+        ["'report_sla_breaches'", "'outcomes'"],
+    ]) }}
     union all
     select
         'report_profile_scores' as relation_name,
@@ -36,7 +38,7 @@ expected as (
         from {{ ref('report_sla_breaches') }}
         group by organization_id
     ) as breaches
-    cross join (values ('task_count'), ('outcomes')) as measures (measure)
+    cross join {{ rows_of('measures', ['measure'], [["'task_count'"], ["'outcomes'"]]) }}
 ),
 
 breaches as (

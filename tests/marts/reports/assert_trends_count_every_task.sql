@@ -77,7 +77,7 @@ recomputed as (
         measures.oldest_date
     from months
     cross join span
-    cross join lateral {{ rows_beside('measures', ['measure', 'task_count', 'oldest_date'], [
+    cross join {{ lateral() }} {{ rows_beside('measures', ['measure', 'task_count', 'oldest_date'], [
         ["'opened'", 'months.opened', 'months.opened_oldest_date'],
         ["'closed'", 'months.closed', 'months.closed_oldest_date'],
         ["'due'", 'months.due', 'months.deadline_oldest_date'],

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import sys
 import threading
 from pathlib import Path
@@ -17,13 +16,12 @@ from typing import Any
 
 import pyarrow
 import uvicorn
-from crucible.dialects.bigquery import ddl, statements, translate
+from crucible.dialects.bigquery import ddl, statements, transforms, translate
 from crucible.dialects.bigquery.generator import generate
-from crucible.engine import Engine, ExecContext, Pipeline, Plan
-from crucible.engine.catalog import qualified
-from crucible.dialects.bigquery import transforms
 from crucible.dialects.bigquery.transforms import json as json_transform
 from crucible.dialects.bigquery.transforms.common import duck_cast, rewrite_bottom_up, typed
+from crucible.engine import Engine, ExecContext, Pipeline, Plan
+from crucible.engine.catalog import qualified
 from crucible.server.app import create_app
 from crucible.server.bigquery import load as loads
 from crucible.server.bigquery.app import BigQueryServer
@@ -66,7 +64,8 @@ def plan(tree: exp.Expr, ctx: ExecContext) -> Plan:
     prepared = translate.prepare(condition, ctx)
     [select] = translate.outer_selects(prepared.query)
     table, where = generate(select.args["from_"].this), generate(select.expressions[0].this)
-    return statements.run_sql(f"DELETE FROM {table} WHERE {where}", "DELETE", ctx, returns_rows=False)
+    deletion = f"DELETE FROM {table} WHERE {where}"  # noqa: S608 - as the emulator has translated it
+    return statements.run_sql(deletion, "DELETE", ctx, returns_rows=False)
 
 
 def encodable(node: exp.JSONFormat) -> None:
@@ -78,7 +77,7 @@ def encodable(node: exp.JSONFormat) -> None:
 
 
 def days(tree: exp.Expr, context: Any) -> exp.Expr:
-    """Let a sum of a day and a number be a day: DuckDB adds no BIGINT, and makes a TIMESTAMP of a day and an interval."""
+    """Let a sum of a day be a day: DuckDB adds no BIGINT to it, and makes a TIMESTAMP of a day and an interval."""
 
     def rewrite(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.DateAdd | exp.DateSub):
@@ -142,7 +141,9 @@ def load(engine: Engine, folder: Path) -> None:
             reader = csv.reader(lines)
             columns = next(reader)
             rows = [[None if value == "\\N" else value for value in row] for row in reader]
-        texts = {name: pyarrow.array([row[place] for row in rows], pyarrow.string()) for place, name in enumerate(columns)}
+        texts = {
+            name: pyarrow.array([row[place] for row in rows], pyarrow.string()) for place, name in enumerate(columns)
+        }
         duckdb.register("delivered", pyarrow.table(texts))
         values = ", ".join(
             f'cast(cast("{name}" as json) as varchar[]) as "{name}"'

@@ -82,7 +82,8 @@ class BigQuery:
         self.execute(
             *(f"create schema if not exists {schema}" for schema in (*names.schemas, names.source_schema)),
             *(statement for statement in objects.split(";") if statement.strip()),
-            f"insert into {names.ops_schema}.releases (release_number, version, scripts_sha256, prepared_at, prepared_by)"
+            f"insert into {names.ops_schema}.releases"
+            " (release_number, version, scripts_sha256, prepared_at, prepared_by)"
             f" values (1, '{this_release()}', '-', {now}, 'test')",
             f"insert into {names.ops_schema}.secret_keys (purpose, secret, created_at)"
             f" values ('review_cases', '{secrets.token_hex(32)}', {now})",
@@ -107,8 +108,7 @@ class BigQuery:
         for table, columns in contract.items():
             shown = ", ".join(f"to_json({n}) as {n}" if kind == "text[]" else n for n, kind in columns.items())
             query = (
-                f"copy (select {shown} from insights_staging.read_{table}())"  # noqa: S608 - names of the contract
-                " to stdout (format csv, header, null '\\N')"
+                f"copy (select {shown} from insights_staging.read_{table}()) to stdout (format csv, header, null '\\N')"
             )
             with (
                 (folder / f"{table}.csv").open("wb") as file,
@@ -130,7 +130,7 @@ class BigQuery:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query of the database beneath, each value as text: what the emulator stores."""
-        texts = f"select cast(columns(*) as varchar) from ({query})"  # noqa: S608
+        texts = f"select cast(columns(*) as varchar) from ({query})"
         with urlopen(f"http://127.0.0.1:{self.port}/duckdb", data=texts.encode(), timeout=300) as answer:
             return [tuple(row) for row in json.load(answer)]
 
@@ -170,7 +170,8 @@ def differences(postgres: Warehouse, emulated: BigQuery) -> dict[str, tuple[list
         columns = {name: node["columns"][name]["data_type"] or "" for name in node["columns"] if name not in OF_A_LOAD}
         here = ", ".join(in_postgres(special.get(name, name), kind) for name, kind in columns.items())
         there = ", ".join(
-            f"{in_duckdb(special.get(name, name), kind)} as c{place}" for place, (name, kind) in enumerate(columns.items())
+            f"{in_duckdb(special.get(name, name), kind)} as c{place}"
+            for place, (name, kind) in enumerate(columns.items())
         )
         relation = f"{node['schema']}.{node['name']}"
         rows = postgres.rows(f"select {here} from {relation}"), emulated.rows(f"select {there} from orgo.{relation}")
@@ -185,7 +186,7 @@ def differences(postgres: Warehouse, emulated: BigQuery) -> dict[str, tuple[list
 
 
 def in_postgres(column: str, kind: str) -> str:
-    """Return a column of PostgreSQL as a text that both engines write alike. BigQuery stores an empty array for NULL."""
+    """Return a column of PostgreSQL as a text that both engines write alike; an array that is NULL is empty there."""
     if kind.endswith("[]"):
         return f"coalesce(cast(to_json({column}) as text), '[]')"
     return f"cast(trim_scale({column}) as text)" if kind.startswith("numeric") else f"cast({column} as text)"
