@@ -5,7 +5,7 @@
 {% macro layout_of(node) %}
     {% set is_mart = node.config.materialized == 'incremental' and is_own(node) %}
     {% set days = node.columns.values() | selectattr('data_type', 'equalto', 'date') | map(attribute='name') | list %}
-    {% set wanted = ['created_date_key', 'opened_date_key', 'started_date_key', 'checkin_date_key', 'review_date', 'day', 'month'] %}
+    {% set wanted = ['created_date_key', 'opened_date_key', 'started_date_key', 'review_date', 'day', 'month'] %}
     {{ return({
         'day': wanted | select('in', days) | first if is_mart else none,
         'cluster': ['organization_id'] if is_mart and 'organization_id' in node.columns else [],

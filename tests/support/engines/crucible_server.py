@@ -53,7 +53,8 @@ def column_def(column: exp.Expr) -> str:
     constraints = column.args.get("constraints") or []
     kept = [one for one in constraints if not isinstance(one.args.get("kind"), exp.DefaultColumnConstraint)]
     column.set("constraints", kept)
-    return _column_def(column)
+    definition: str = _column_def(column)
+    return definition
 
 
 def plan(tree: exp.Expr, ctx: ExecContext) -> Plan:
@@ -81,14 +82,16 @@ def days(tree: exp.Expr, context: Any) -> exp.Expr:
 
     def rewrite(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.DateAdd | exp.DateSub):
-            return typed(duck_cast(node.copy(), "DATE"), "DATE")
+            day: exp.Expr = typed(duck_cast(node.copy(), "DATE"), "DATE")
+            return day
         if isinstance(node, exp.Add | exp.Sub):
             for one, other in ((node.left, node.right), (node.right, node.left)):
                 if one.type is not None and one.type.this == exp.DType.DATE and _is_number(other):
                     other.replace(duck_cast(other.copy(), "INTEGER"))
         return node
 
-    return rewrite_bottom_up(tree, rewrite)
+    rewritten: exp.Expr = rewrite_bottom_up(tree, rewrite)
+    return rewritten
 
 
 def _is_number(node: exp.Expr) -> bool:
@@ -105,7 +108,8 @@ async def tables_patch(self: BigQueryServer, request: Request) -> Response:
     """Change a table; the emulator keeps no descriptions."""
     body = without_descriptions(await request.json())
     request._json = body
-    return await _tables_patch(self, request)
+    answer: Response = await _tables_patch(self, request)
+    return answer
 
 
 def without_descriptions(value: Any) -> Any:
@@ -129,8 +133,8 @@ def repair(log: Path) -> None:
     json_transform._encodable = encodable
     loads.parse_csv = parse_csv
     transforms.PIPELINE = (*transforms.PIPELINE, ("days", days))
-    BigQueryServer.tables_patch = tables_patch  # type: ignore[method-assign]
-    Pipeline.execute = execute  # type: ignore[method-assign]
+    BigQueryServer.tables_patch = tables_patch
+    Pipeline.execute = execute
 
 
 def load(engine: Engine, folder: Path) -> None:
