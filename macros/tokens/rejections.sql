@@ -6,7 +6,7 @@
     which leads to nested loops. -#}
 {% macro rejection(tokens={}, dates=[], missing={}) -%}
     {%- set rules = [] -%}
-    {%- for reason, condition in missing.items() %}{% do rules.append((condition, reason, 'null')) %}{% endfor -%}
+    {%- for reason, condition in missing.items() %}{% do rules.append((condition, reason, 'cast(null as ' ~ type_of('text') ~ ')')) %}{% endfor -%}
     {%- for column in dates -%}
         {%- do rules.append((is_outside_calendar(column), column.split('.')[-1] ~ '_out_of_range', utc_text(column))) -%}
     {%- endfor -%}

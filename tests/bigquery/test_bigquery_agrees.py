@@ -12,6 +12,7 @@ pytest.importorskip("crucible", reason="the emulator of BigQuery is in an enviro
 from support.deployed.deployed_schema import delete_like_deployed
 from support.deployed.ten_days import DAYS, day_of_life
 from support.engines.emulated_bigquery import BigQuery, differences, emulator
+from support.engines.googlesql import faults
 from support.warehouse import NO_TESTS, Warehouse, disposable_copy
 
 from orchestration.config.files import Settings
@@ -44,6 +45,11 @@ def test_a_first_build_has_the_same_rows(sample: tuple[Warehouse, BigQuery]) -> 
     assert differences(warehouse, emulated) == {}
     # The comparison is about something.
     assert emulated.rows("select count(*) > 10000 from orgo.insights.fact_tasks") == [("true",)]
+
+
+def test_the_analyzer_of_googlesql_takes_each_statement(sample: tuple[Warehouse, BigQuery]) -> None:
+    _, emulated = sample
+    assert faults(emulated.statements) == {}
 
 
 def test_a_second_build_of_the_same_day_writes_nothing(sample: tuple[Warehouse, BigQuery]) -> None:

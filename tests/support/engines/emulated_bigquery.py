@@ -36,6 +36,13 @@ from orchestration.warehouse.releases import this_release
 
 HERE = Path(__file__).parent
 OBJECTS = PROJECT / "orchestration/warehouse/bigquery/objects.sql"
+# The emulator answers when a query has ended, which may take longer than dbt waits before it sends the same again.
+DBT = """
+from dbt.adapters.bigquery.retry import RetryFactory
+RetryFactory.create_job_creation_timeout = lambda self, fallback=None: 1200.0
+from dbt.cli.main import cli
+cli()
+"""
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ class BigQuery:
         """Run dbt on the emulator and return what it says; the run must succeed."""
         places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), "--profile", "orgo_insights_bigquery"]
         environment = os.environ | self.variables | {"INSIGHTS_AS_OF": str(as_of)}
-        command = [sys.executable, "-W", "ignore", "-c", "from dbt.cli.main import cli; cli()", *arguments, *places]
+        command = [sys.executable, "-W", "ignore", "-c", DBT, *arguments, *places]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         return done.stdout
