@@ -33,7 +33,7 @@
         min(unresolved.opened_at) as first_event_at,
         max(unresolved.opened_at) as last_event_at,
         {{ ordered_elements('unresolved.case_id', ['unresolved.opened_at', 'unresolved.case_id']) }} as case_ids,
-        null as review_label
+        cast(null as {{ type_of('text') }}) as review_label
     from (
         select
             rules.kind,

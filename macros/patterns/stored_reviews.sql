@@ -27,6 +27,7 @@
         cast(null as date) as review_date,
         cast(null as {{ type_of('uuid') }}) as organization_id,
         cast(null as {{ type_of('uuid') }}) as case_id
+    from (select 1 as one) as nothing
     where false
 {%- endmacro %}
 
@@ -34,6 +35,6 @@
 {% macro requested_case_ids() -%}
     {%- set outbox = if_stored(source('previous_load_ops', 'review_requests')) -%}
     {%- if outbox -%} select organization_id, case_id from {{ outbox }}
-    {%- else -%} select cast(null as {{ type_of('uuid') }}) as organization_id, cast(null as {{ type_of('uuid') }}) as case_id where false
+    {%- else -%} select cast(null as {{ type_of('uuid') }}) as organization_id, cast(null as {{ type_of('uuid') }}) as case_id from (select 1 as one) as nothing where false
     {%- endif -%}
 {%- endmacro %}

@@ -5,7 +5,7 @@
 {% macro late_tasks(window, unchanged) -%}
     {%- set stored = stored_or_none('fact_tasks') -%}
     {%- set horizon = utc_midnight("date '" ~ window.horizon ~ "'") -%}
-    {%- set no_tasks = 'select cast(null as ' ~ type_of('uuid') ~ ') as task_id where false' -%}
+    {%- set no_tasks = 'select cast(null as ' ~ type_of('uuid') ~ ') as task_id from (select 1 as one) as nothing where false' -%}
     {%- if not stored -%}{{ return(no_tasks) }}{%- endif -%}
     {%- set is_event -%}
         counted_rows.organization_id = suspects.organization_id

@@ -26,6 +26,7 @@
         cast(null as {{ type_of('uuid') }}) as organization_id,
         cast(null as {{ type_of('uuid') }}) as task_id,
         cast(null as boolean) as is_flagged
+    from (select 1 as one) as nothing
     where false
     {%- endif -%}
 {%- endmacro %}

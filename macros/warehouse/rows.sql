@@ -82,3 +82,6 @@
 
 {#- Some rows of constants, as a relation of a from clause. -#}
 {% macro rows_of(alias, columns, rows) %}{{ return(adapter.dispatch('rows_of', 'orgo_insights')(alias, columns, rows)) }}{% endmacro %}
+
+{#- Whether a row has the same values in some columns as a row of a query, which selects columns with the same names; none of them is NULL. -#}
+{% macro is_among(columns, query) %}{{ return(adapter.dispatch('is_among', 'orgo_insights')(columns, query)) }}{% endmacro %}

@@ -111,12 +111,7 @@ settled as (
 partly_settled as (
     select * from stored
     where
-        (organization_id, month) in (
-            select
-                settled.organization_id,
-                settled.month
-            from settled
-        )
+        {{ is_among(['organization_id', 'month'], 'select settled.organization_id, settled.month from settled') }}
 ),
 
 former as (

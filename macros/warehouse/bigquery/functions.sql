@@ -60,3 +60,9 @@
     delete from {{ relation }} as {{ alias }}
     where exists (select 1 from {{ other }} as {{ other_alias }} where {{ condition }})
 {%- endmacro %}
+
+{#- By their texts, because a subquery of `in` has one column. -#}
+{% macro bigquery__is_among(columns, query) -%}
+    concat(cast({{ columns | join(" as string), ' ', cast(") }} as string))
+    in (select concat(cast(found.{{ columns | join(" as string), ' ', cast(found.") }} as string)) from ({{ query }}) as found)
+{%- endmacro %}

@@ -51,12 +51,7 @@ final as (
             where former.person_id = persons.person_id and former.organization_id = persons.organization_id
         )
         {%- endif %}
-        or (organization_id, person_id) in (
-            select
-                needs.organization_id,
-                needs.person_id
-            from needs
-        )
+        or {{ is_among(['organization_id', 'person_id'], 'select needs.organization_id, needs.person_id from needs') }}
     union all
     select
         person_id,
