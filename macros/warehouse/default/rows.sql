@@ -63,6 +63,6 @@
 
 {% macro default__tenths(seconds) -%} cast(cast({{ seconds }} as numeric(18, 6)) as numeric(12, 1)) {%- endmacro %}
 
-{% macro default__rows_of(alias, columns, rows) -%} {{ rows_beside(alias, columns, rows) }} {%- endmacro %}
+{% macro default__rows_of(alias, columns, rows) -%} {{ default__rows_beside(alias, columns, rows) }} {%- endmacro %}
 
 {% macro default__is_among(columns, query) -%} ({{ columns | join(', ') }}) in ({{ query }}) {%- endmacro %}

@@ -41,6 +41,8 @@ ALIASES = (re.compile(r"\bas (?:integer|bigint|smallint)\b"), "as int64"), (re.c
 # What writes; dbt asks for the columns of each of these queries before.
 WRITES = re.compile(r"(?:\s|/\*.*?\*/)*(?:create|merge|insert|delete)\b", re.DOTALL)
 
+MADE = re.compile(r"create or replace (?:table|view)\s+`(\w+)`\.`(\w+)`\.`(\w+)`")
+
 
 class GoogleSql:
     """An analyzer that learns each table from the statement that makes it."""
@@ -51,7 +53,7 @@ class GoogleSql:
         functions = ZetaSQLBuiltinFunctionOptions(language_options=language)
         self.catalog = CatalogBuilder("root").with_builtin_functions(functions).build()
         self.project = SimpleCatalog(name=project)
-        self.unread: list[str] = []  # tables whose columns are not known
+        self.unread: set[str] = set()  # tables whose columns are not known
         self.catalog.catalog.append(self.project)
         self.analyzer = Analyzer(AnalyzerOptions(language_options=language), self.catalog)
 
@@ -65,18 +67,22 @@ class GoogleSql:
             self.fault(f"create table `{self.project.name}`.`{seed['schema']}`.`{seed['alias']}` ({listed(columns)})")
 
     def fault(self, statement: str) -> str:
-        """Return what is wrong with a statement, or nothing."""
+        """Return what is wrong with a statement; nothing if it is right, or reads a table whose columns are not known.
+
+        What the analyzer makes of a long query is nested deeper than protobuf reads. It has taken the statement then.
+        """
         for alias, name in ALIASES:
             statement = alias.sub(name, statement)
         try:
             resolved = self.analyzer.analyze_statement(statement)
         except DecodeError:
-            # What the analyzer makes of a long query is nested deeper than protobuf reads: it took the statement.
-            self.unread.extend(re.findall(r"create or replace table\s+`\w+`\.`\w+`\.`(\w+)`", statement))
+            self.unread |= made_by(statement)
             return ""
         except Exception as fault:
-            is_unread = any(f".{name}" in str(fault) for name in self.unread)
-            return "" if is_unread else str(fault)
+            if not any(f"not found: {name}" in str(fault) for name in self.unread):
+                return str(fault)
+            self.unread |= made_by(statement)
+            return ""
         columns = getattr(resolved, "column_definition_list", None)
         made = {one.name: one.type for one in columns or []}
         if not made and type(resolved).__name__ == "ResolvedCreateViewStmt":
@@ -93,6 +99,11 @@ class GoogleSql:
             builder.add_column(column, kind)
         for place in (self.catalog, self.project):
             put(place, dataset, builder.build())
+
+
+def made_by(statement: str) -> set[str]:
+    """Return the table or view that a statement makes, as the analyzer names it."""
+    return {".".join(found) for found in MADE.findall(statement)}
 
 
 def put(place: SimpleCatalog, dataset: str, table: SimpleTable) -> None:
