@@ -1,5 +1,5 @@
 {#- Durations in Snowflake. It stores no INTERVAL of months and seconds, so a duration is a text as PostgreSQL writes it: 1 year 2 mons 3 days
-    -04:05:06.789, or as a snapshot has it: 14 months 3 days 5000000 microseconds. -#}
+    -04:05:06.789, as a snapshot has it: 14 months 3 days 5000000 microseconds, or in hours and seconds: 8 hours -54 seconds. -#}
 
 {#- The number before a unit, and after it. -#}
 {% macro duration_part(duration, unit) -%}
@@ -12,6 +12,8 @@
     {%- set clock = "'(-?)([0-9]+):([0-9]+):([0-9.]+)', 1, 1, 'e', " -%}
     (
         {{ duration_part(duration, 'microsecond') }}
+        + 3600000000 * {{ duration_part(duration, 'hour') }}
+        + 1000000 * {{ duration_part(duration, 'second') }}
         + case when regexp_instr({{ duration }}, '-[0-9]+:') > 0 then -1 else 1 end * (
             3600000000 * coalesce(cast(regexp_substr({{ duration }}, {{ clock }}2) as bigint), 0)
             + 60000000 * coalesce(cast(regexp_substr({{ duration }}, {{ clock }}3) as bigint), 0)
@@ -29,11 +31,13 @@
     )
 {%- endmacro %}
 
-{#- PostgreSQL compares durations as if a month had 30 days. -#}
+{#- PostgreSQL compares durations as if a month had 30 days. More days than all microseconds of a number of 64 bits decide alone. -#}
 {% macro snowflake__is_forward(duration) -%}
-    (
-        {{ duration_months(duration) }} * cast(30 as number(38, 0)) + {{ duration_part(duration, 'day') }}
-    ) * cast(86400000000 as number(38, 0)) + {{ duration_microseconds(duration) }} > 0
+    {%- set days = '(' ~ duration_months(duration) ~ ' * 30 + ' ~ duration_part(duration, 'day') ~ ')' -%}
+    case
+        when abs({{ days }}) > 106751991 then {{ days }} > 0
+        else {{ days }} * 86400000000 > -1 * {{ duration_microseconds(duration) }}
+    end
 {%- endmacro %}
 
 {#- Only for a duration that is addable: Snowflake's years end with 9999. -#}

@@ -1,12 +1,12 @@
 {#- What functions of the schema of bookkeeping compute in PostgreSQL. As expressions, because a function of SQL cannot be called with the
-    columns of a row if it reads a table. -#}
+    columns of a row if it reads a table. Like those functions, they read the tables themselves in unit tests too. -#}
 
 {% macro snowflake__latest_as_of() -%} (cast(sysdate() as date) + 1) {%- endmacro %}
 
 {% macro snowflake__purge_cutoff(retention_class) -%}
     (
         select coalesce(max(purges.cutoff), cast('0001-01-01' as date))
-        from {{ source('insights_ops', 'purge_log') }} as purges
+        from {{ target.schema }}_ops.purge_log as purges
         where purges.retention_class = '{{ retention_class }}'
     )
 {%- endmacro %}
@@ -18,7 +18,7 @@
         {%- if retention_class == 'raw_event' %},
         (
             select coalesce(max(loads.cutoff), cast('0001-01-01' as date))
-            from {{ source('insights_ops', 'load_log') }} as loads
+            from {{ target.schema }}_ops.load_log as loads
             where loads.relation_name in ('dim_cases', 'dim_tasks', 'fact_cases', 'fact_tasks', 'fact_wellbeing_checkins')
         )
         {%- endif %}
