@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import PurePath
 
 from orchestration.config.addresses import is_unencrypted
-from orchestration.config.expansion import REFERENCE, expand
+from orchestration.config.engines import SUFFIXES, engine_rules
+from orchestration.config.expansion import expand
 from orchestration.config.exposure import EVERY_ROLE, exposures
-from orchestration.config.masking import as_written, shown
+from orchestration.config.masking import shown
 from orchestration.config.model import silent_hours
 from orchestration.config.problems import KeyPath, Problem, closest, dotted, nearest
 from orchestration.config.rule import Rule, fits, path
@@ -20,15 +20,11 @@ from orchestration.config.tokens import WATCHED
 from orchestration.flows import FLOWS
 
 NAME_LENGTH = 63
-SUFFIXES = ("", "_staging", "_snapshots", "_personal", "_ops")  # those of warehouse/names.py
 SUFFIX = max(SUFFIXES, key=len)
-ENGINES = ("postgres", "duckdb")
 _NAMED = {
     path("insights.exports.scheduled"): "names two scheduled exports, whose files would be the same",
     path("insights.digests.recipients"): "names two recipients, and only one of them would get its digests",
 }
-_ENGINE, _FILE = path("insights.warehouse.type"), path("insights.warehouse.path")
-_SERVING, _SNAPSHOT = path("insights.warehouse.serving_url"), path("insights.source.snapshot_directory")
 _ACCESS: KeyPath = ("insights", "access")
 # Pairs of roles that must differ.
 _USERS = tuple(
@@ -58,10 +54,7 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[Rule]
         Rule(_domains_are_possible, (overrides,)),
         Rule(partial(_profile_of_the_environment_exists, environ), (profiles,)),
         *_agreements(settings),
-        Rule(_engine_is_supported, (_ENGINE,)),
-        *(Rule(partial(_is_used, where), (where, _ENGINE)) for where in (_FILE, _SERVING)),
-        Rule(partial(_file_has_a_name_of_its_own, environ), (_FILE, _ENGINE, schema, source)),
-        *(Rule(partial(_is_absolute, environ, where), (where,)) for where in (_FILE, _SNAPSHOT)),
+        *engine_rules(environ),
         *(Rule(partial(_users_differ, *two), two) for two in _USERS),
         Rule(_schemas_differ, (schema, source)),
         Rule(_derived_names_fit, (schema,)),
@@ -148,44 +141,6 @@ def _profile_agrees_with_itself(name: str, key: str, trigger: str, settings: Set
     if value != counts:
         says = f"threshold_triggers.incident_frequency.{trigger} is {counts} and takes precedence; make them equal"
         yield finding(settings, "warning", ("profiles", name, key), value, says)
-
-
-def _engine_is_supported(settings: Settings) -> Iterator[Problem]:
-    engine = settings.insights.warehouse.type
-    if engine not in ENGINES:
-        says = f"the specification allows this value, but this release supports {' and '.join(ENGINES)} only"
-        if engine in ("bigquery", "snowflake"):
-            says += f"; dbt builds there without insights, see docs/engines/{engine}.md"
-        yield finding(settings, "error", _ENGINE, engine, says)
-
-
-def _is_used(where: KeyPath, settings: Settings) -> Iterator[Problem]:
-    """Check that a key of a file of DuckDB is not set for another engine."""
-    value, engine = getattr(settings.insights.warehouse, str(where[-1])), settings.insights.warehouse.type
-    if value and engine != "duckdb" and not REFERENCE.search(value):
-        says = f"has no effect with warehouse.type {engine}; remove it"
-        yield finding(settings, "warning", where, as_written(str(where[-1]), value), says)
-
-
-def _file_has_a_name_of_its_own(environ: Mapping[str, str], settings: Settings) -> Iterator[Problem]:
-    """Check that `insights.fact_tasks` means a schema: DuckDB names the database after its file, up to the first dot.
-
-    DuckDB's names differ by more than the case of letters.
-    """
-    marts, source = settings.insights.warehouse.schema_name, settings.insights.source.schema_name
-    file, _ = expand(settings.insights.warehouse.path, environ)
-    name = next((part for part in PurePath(file).name.lower().split(".") if part), "")
-    is_used = settings.insights.warehouse.type != "postgres"
-    if is_used and name in {source.lower(), *(f"{marts}{suffix}".lower() for suffix in SUFFIXES)}:
-        says = f"DuckDB names the database after the file, and {name} is a schema; name the file warehouse.duckdb"
-        yield finding(settings, "error", _FILE, file, says)
-
-
-def _is_absolute(environ: Mapping[str, str], where: KeyPath, settings: Settings) -> Iterator[Problem]:
-    value: str = getattr(getattr(settings.insights, str(where[1])), str(where[2]))
-    text, missing = expand(value, environ)
-    if text and not missing and not PurePath(text).is_absolute():
-        yield finding(settings, "error", where, text, "must be an absolute path")
 
 
 def _users_differ(where: KeyPath, other: KeyPath, settings: Settings) -> Iterator[Problem]:

@@ -47,7 +47,7 @@ class ReaderLimits(Section):
 class Warehouse(Section):
     """`insights.warehouse`: where the star schema is."""
 
-    type: Literal["postgres", "duckdb", "bigquery", "snowflake"] = Field(description="postgres; duckdb for snapshots.")
+    type: Literal["postgres", "duckdb", "bigquery", "snowflake"] = Field(description="postgres; duckdb, snowflake.")
     connection_url: Text = Field(description="URL of the database; keep it in the environment, not in the file.")
     path: str = Field(
         default="${INSIGHTS_DUCKDB_PATH}", description="File of the warehouse, an absolute path; only with type duckdb."

@@ -20,10 +20,14 @@ from orchestration.config.variables import BACKUP_KEY, CACHE_KEY, EXPORT_KEY, PR
 from orchestration.config.yaml_reader import Place
 from orchestration.errors import MisconfiguredError, RefusedError
 
-NEEDS_SERVER = "This needs PostgreSQL, and insights.warehouse.type is duckdb: "
+NEEDS_SERVER = "This needs PostgreSQL, and insights.warehouse.type is {}: "
 NO_SERVICES = (
-    f"{NEEDS_SERVER}a file can be built and queried, but has no services. Let INSIGHTS_SERVING_URL name a database for"
-    " insights publish (docs/engines/publish.md), or use a configuration with warehouse.type: postgres."
+    "a file can be built and queried, but has no services. Let INSIGHTS_SERVING_URL name a database for insights"
+    " publish (docs/engines/publish.md), or use a configuration with warehouse.type: postgres."
+)
+ON_SNOWFLAKE = (
+    "there, insights init, build, rebuild, purge, docs and env work (docs/engines/snowflake.md). Use a configuration"
+    " with warehouse.type: postgres."
 )
 
 
@@ -66,6 +70,11 @@ class Settings:
         """Whether the warehouse is a file of DuckDB and no server."""
         return self.insights.warehouse.type == "duckdb"
 
+    @property
+    def is_snowflake(self) -> bool:
+        """Whether the warehouse is in Snowflake."""
+        return self.insights.warehouse.type == "snowflake"
+
     @cached_property
     def warehouse_url(self) -> str:
         """The URL of the PostgreSQL that answers: the warehouse, or where `insights publish` copies it (decision D263).
@@ -82,22 +91,25 @@ class Settings:
         return _optional(self.insights.warehouse.serving_url) if self.is_duckdb else None
 
     def check_server(self) -> None:
-        """Raise RefusedError if no PostgreSQL answers: the warehouse is a file, and there is no serving database."""
+        """Raise RefusedError if no PostgreSQL answers: the warehouse is elsewhere, and there is no serving database."""
         if self.is_duckdb and not self.serving_url:
-            raise RefusedError(NO_SERVICES)
+            self.check_loads(NO_SERVICES)
+        if self.is_snowflake:
+            self.check_loads(ON_SNOWFLAKE)
 
     def check_loads(self, instead: str) -> None:
         """Raise RefusedError unless the warehouse is PostgreSQL, for work on what loads leave in it.
 
-        `instead` ends the message: why a serving database does not do, and what to do.
+        `instead` ends the message for a file of DuckDB: why a serving database does not do, and what to do.
         """
-        if self.is_duckdb:
-            raise RefusedError(f"{NEEDS_SERVER}{instead}")
+        if self.is_duckdb or self.is_snowflake:
+            says = instead if self.is_duckdb else ON_SNOWFLAKE
+            raise RefusedError(f"{NEEDS_SERVER.format(self.insights.warehouse.type)}{says}")
 
     @property
     def build_url(self) -> str | None:
-        """The URL of the warehouse that loads write; None for a file. Raises MisconfiguredError if it is not set."""
-        return None if self.is_duckdb else self.postgres_url
+        """The URL of the PostgreSQL that loads write; None for another engine. Raises MisconfiguredError if not set."""
+        return None if self.is_duckdb or self.is_snowflake else self.postgres_url
 
     def of_postgres(self) -> Settings:
         """Return these settings for work on Orgo's PostgreSQL, whatever the warehouse is."""

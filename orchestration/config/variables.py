@@ -27,10 +27,11 @@ class Variable:
 
     @property
     def takes_file(self) -> bool:
-        """Whether NAME_FILE may name a file with the value: secrets of Insights, and URLs, which have passwords."""
-        return self.name.startswith(PREFIX) and (self.is_secret or self.name.endswith("_URL"))
+        """Whether NAME_FILE may name a file with the value: secrets, and URLs, which have passwords; not Airflow's."""
+        return (self.is_secret and not self.name.startswith(AIRFLOW)) or self.name.endswith("_URL")
 
 
+AIRFLOW = "AIRFLOW__"
 AIRFLOW_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_DATABASE_BEFORE = "AIRFLOW__CORE__SQL_ALCHEMY_CONN"
 FERNET_KEY = "AIRFLOW__CORE__FERNET_KEY"
@@ -55,6 +56,12 @@ BACKUP_S3_SECRET = "INSIGHTS_BACKUP_S3_SECRET"  # noqa: S105 -- the name of a va
 DUCKDB_PATH = "INSIGHTS_DUCKDB_PATH"
 SNAPSHOT_DIR = "INSIGHTS_SNAPSHOT_DIR"
 SERVING_URL = "INSIGHTS_SERVING_URL"
+SNOWFLAKE_KEY = "SNOWFLAKE_PRIVATE_KEY_PATH"
+SNOWFLAKE_KEY_PASSPHRASE = "PRIVATE_KEY_PASSPHRASE"  # noqa: S105 -- the name of a variable
+SNOWFLAKE_PASSWORD = "SNOWFLAKE_PASSWORD"  # noqa: S105 -- the name of a variable
+SNOWFLAKE_PORT = "SNOWFLAKE_PORT"
+SNOWFLAKE_PROTOCOL = "SNOWFLAKE_PROTOCOL"
+LEASE = "INSIGHTS_LEASE"
 CONFIG = "INSIGHTS_CONFIG"
 PROJECT_DIR = "INSIGHTS_PROJECT_DIR"
 PREFIX = "INSIGHTS_"
@@ -69,6 +76,17 @@ VARIABLES = (
     Variable(DUCKDB_PATH, "loads of a file of DuckDB", "warehouse.duckdb, for plain dbt"),
     Variable(SNAPSHOT_DIR, "loads of a file of DuckDB"),
     Variable(SERVING_URL, "insights publish, and all that answers from it", "none: a file is served by nothing"),
+    Variable("SNOWFLAKE_ACCOUNT", "loads of Snowflake"),
+    Variable("SNOWFLAKE_USER", "loads of Snowflake", "orgo_insights_etl, for plain dbt"),
+    Variable("SNOWFLAKE_ROLE", "loads of Snowflake", "that of the user, for plain dbt"),
+    Variable("SNOWFLAKE_WAREHOUSE", "loads of Snowflake", "that of the user, for plain dbt"),
+    Variable("SNOWFLAKE_DATABASE", "loads of Snowflake", "orgo, for plain dbt"),
+    Variable(SNOWFLAKE_KEY, "loads of Snowflake", "none: a password"),
+    Variable(SNOWFLAKE_KEY_PASSPHRASE, "loads of Snowflake", "none: the key is not encrypted", is_secret=True),
+    Variable(SNOWFLAKE_PASSWORD, "loads of Snowflake", "none: a key", is_secret=True),
+    Variable("SNOWFLAKE_HOST", "loads of Snowflake", "that of the account"),
+    Variable(SNOWFLAKE_PORT, "loads of Snowflake", "443"),
+    Variable(SNOWFLAKE_PROTOCOL, "loads of Snowflake", "https"),
     Variable("INSIGHTS_REDIS_URL", "dashboards", "none: no cache"),
     Variable(CACHE_KEY, "dashboards", "the key that insights init has made", is_secret=True),
     Variable(TOKEN_SECRET, "insights api", is_secret=True),
@@ -95,6 +113,7 @@ VARIABLES = (
     Variable("INSIGHTS_SCHEMA", "plain dbt", "insights"),
     Variable("INSIGHTS_THREADS", "plain dbt", "4"),
     Variable("INSIGHTS_CLAIM", "dbt, from insights build"),
+    Variable(LEASE, "dbt, from insights build on Snowflake"),
     Variable(AS_OF, "insights build, reconcile, rebuild, purge, plain dbt", "today"),
     Variable("INSIGHTS_INCIDENT_LOG", "tests and benchmarks", "../shared/data/incident_event_log.zip"),
     Variable(AIRFLOW_DATABASE, "Airflow's scheduler and webserver"),

@@ -1,9 +1,14 @@
-"""What the configuration says about a warehouse in a file of DuckDB."""
+"""What the configuration says about a warehouse in a file of DuckDB, and about one in Snowflake."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.config_project import CONFIG, ConfigProject
+
+from orchestration.config.snowflake import NEEDED, snowflake_variables
+from orchestration.errors import MisconfiguredError
 
 pytest_plugins = ["support.config.project_copy"]
 
@@ -60,3 +65,55 @@ def test_a_serving_database_beside_a_server_is_a_warning_without_its_password(pr
         f"{CONFIG}:{line}: insights.warehouse.serving_url is postgresql://etl:***@db/serving: has no effect with"
         " warehouse.type postgres; remove it"
     ]
+
+
+ACCOUNT = dict.fromkeys(NEEDED, "x")
+
+
+def test_an_account_of_snowflake_is_known_by_its_variables(project: ConfigProject, tmp_path: Path) -> None:
+    project.edit("type: postgres", "type: snowflake")
+    assert project.said() == []
+    needs = [text for text in project.said("note") if "SNOWFLAKE_" in text]
+    assert [text.split(":")[1].strip() for text in needs] == [*NEEDED, "SNOWFLAKE_PRIVATE_KEY_PATH"]
+    assert needs[0] == (
+        "environment: SNOWFLAKE_ACCOUNT: is not set; only commands that load or purge a warehouse of type snowflake"
+        " need it"
+    )
+    assert needs[-1].endswith("nor is SNOWFLAKE_PASSWORD; commands that load or purge need one of the two")
+    (tmp_path / "password").write_text("secret\n")
+    for given in ({"SNOWFLAKE_PASSWORD": "secret"}, {"SNOWFLAKE_PASSWORD_FILE": str(tmp_path / "password")}):
+        assert [text for text in project.said("note", **ACCOUNT, **given) if "SNOWFLAKE_" in text] == []
+
+
+WRONG = {
+    "SNOWFLAKE_PASSWORD: is set too, beside SNOWFLAKE_PRIVATE_KEY_PATH; unset one": {"SNOWFLAKE_PASSWORD": "secret"},
+    "SNOWFLAKE_PRIVATE_KEY_PATH is /none: must name the file of a private key (PKCS #8, PEM); there is no such file": {
+        "SNOWFLAKE_PRIVATE_KEY_PATH": "/none"
+    },
+    "PRIVATE_KEY_PASSPHRASE: opens a private key, and SNOWFLAKE_PRIVATE_KEY_PATH is not set": {
+        "SNOWFLAKE_PRIVATE_KEY_PATH": "",
+        "SNOWFLAKE_PASSWORD": "secret",
+        "PRIVATE_KEY_PASSPHRASE": "opens",
+    },
+    "SNOWFLAKE_PORT is 70000: must be a number from 1 to 65535": {"SNOWFLAKE_PORT": "70000"},
+    "SNOWFLAKE_PROTOCOL is ftp: must be one of https, http": {"SNOWFLAKE_PROTOCOL": "ftp"},
+}
+
+
+@pytest.mark.parametrize(("says", "given"), WRONG.items())
+def test_a_wrong_variable_of_an_account_is_named(
+    project: ConfigProject, tmp_path: Path, says: str, given: dict[str, str]
+) -> None:
+    (tmp_path / "key.p8").write_text("a key\n")
+    environ = ACCOUNT | {"SNOWFLAKE_PRIVATE_KEY_PATH": str(tmp_path / "key.p8")} | given
+    with pytest.raises(MisconfiguredError, match=says.split(" ", maxsplit=1)[0].rstrip(":")):
+        snowflake_variables(environ)
+    before = project.said(**environ)
+    project.edit("type: postgres", "type: snowflake")
+    assert [text for text in project.said(**environ) if text not in before] == [f"environment: {says}"]
+
+
+def test_what_a_connection_lacks_is_named_at_once() -> None:
+    with pytest.raises(MisconfiguredError) as caught:
+        snowflake_variables({"SNOWFLAKE_ACCOUNT": "x"})
+    assert all(name in str(caught.value) for name in NEEDED if name != "SNOWFLAKE_ACCOUNT")

@@ -46,6 +46,8 @@ IN_FILES = {
     "INSIGHTS_BACKUP_KEY": KEY[7:] + KEY[:7],
     "INSIGHTS_BACKUP_S3_KEY": "access key",
     "INSIGHTS_BACKUP_S3_SECRET": "secret of the access key",
+    "SNOWFLAKE_PASSWORD": "password of the role that loads",
+    "PRIVATE_KEY_PASSPHRASE": "passphrase of a key",
 }
 
 

@@ -88,8 +88,8 @@ MISTAKES = [
     (
         CONFIG,
         "type: postgres",
-        "type: snowflake",
-        "{file}:{line}: insights.warehouse.type is snowflake: the specification allows this value, but this",
+        "type: bigquery",
+        "{file}:{line}: insights.warehouse.type is bigquery: the specification allows this value, but this",
     ),
     (
         CONFIG,
