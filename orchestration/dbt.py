@@ -8,30 +8,29 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from orchestration.config.files import PROJECT, Settings, dbt_variables
-from orchestration.config.variables import AS_OF, DUCKDB_PATH
+from orchestration.config.variables import AS_OF
+from orchestration.dbt_engines import (
+    PROFILES,
+    check_rows,
+    dated,
+    engine_variables,
+    lock_variables,
+    profile_options,
+    umask,
+    writing,
+)
 from orchestration.dbt_options import IGNORED_VARIABLES, TYPE_OPTIONS, artifacts
 from orchestration.dbt_process import THEN
-from orchestration.source_snapshot.description import read_description
-from orchestration.source_snapshot.folder import unchanged
-from orchestration.supervision import AS_IT_IS, run_dbt
-from orchestration.warehouse import profiles
-from orchestration.warehouse.clock import today
-from orchestration.warehouse.connection import child_environment, open_session
-from orchestration.warehouse.database import Database
-from orchestration.warehouse.duckdb.file import OWNER_ONLY
-from orchestration.warehouse.duckdb.guard import check_snapshot_rows
-from orchestration.warehouse.duckdb.prepare import prepare
-from orchestration.warehouse.loads import refuse_serving
-from orchestration.warehouse.source.guard import Confirmed, check_source_rows
-from orchestration.warehouse.writer_lock import writer_lock
+from orchestration.supervision import run_dbt
+from orchestration.warehouse.connection import child_environment
+from orchestration.warehouse.source.guard import Confirmed
 
 # Unit tests test the models, not the data: `./dev test` and a plain `dbt build` run them.
 NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
@@ -40,7 +39,6 @@ ONLY_TESTS = ("--resource-type", "test")
 # The application name of dbt's sessions: in a load, and without the writer lock.
 LOADING, READING = "orgo-insights-load", "orgo-insights-dbt"
 NOTHING = Confirmed()
-DUCKDB_PROFILE = "orgo_insights_duckdb"  # of profiles.yml
 LAST_LINES = 40  # of dbt's output, which hold its message if it ran no model
 
 
@@ -105,9 +103,9 @@ def write(  # noqa: PLR0913 - all but two are optional, and given by name
     `check_source_rows`.
     """
     with writing(settings, url) as claim:
-        given = _dated(settings, variables)
+        given = dated(settings, variables)
         if confirmed is not None:
-            _check_rows(settings, url, given, confirmed, claim)
+            check_rows(settings, url, given, confirmed, claim)
         environment = process_environment(settings, url, claim, given)
         if before is not None:
             before(claim)
@@ -132,18 +130,10 @@ def build(  # noqa: PLR0913 - all but one are optional, and given by name
     is_chosen = any(argument.split("=")[0] in TYPE_OPTIONS for argument in arguments)
     steps: list[tuple[str, ...]] = [NO_UNIT_TESTS] if is_chosen else [NO_TESTS, ONLY_TESTS]
     with writing(settings, url) as claim:
-        given = _dated(settings, variables)
-        _check_rows(settings, url, given, confirmed, claim)
+        given = dated(settings, variables)
+        check_rows(settings, url, given, confirmed, claim)
         environment = process_environment(settings, url, claim, given)
         return _run(settings, [["build", *step, *arguments] for step in steps], given, environment, on_line)
-
-
-def _dated(settings: Settings, variables: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the variables of a load. In a file of DuckDB, `as_of` is by default the day of the snapshot, not today."""
-    given = variables or {}
-    if settings.is_duckdb and not given.get("as_of"):
-        return {**given, **as_of_variable(read_description(settings.snapshot_directory).day)}
-    return given
 
 
 def _run(
@@ -164,50 +154,8 @@ def _run(
     is_plain = on_line or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
     given = {"DBT_USE_COLORS": "false", **environment} if is_plain else environment
     arguments = [argument for command in commands for argument in (THEN, *complete(settings, command, variables))]
-    umask = OWNER_ONLY if settings.is_duckdb else AS_IT_IS
-    exit_code = run_dbt(arguments[1:], given, keep if on_line else None, umask)
+    exit_code = run_dbt(arguments[1:], given, keep if on_line else None, umask(settings))
     return DbtRun(exit_code, artifacts_path(settings), started, tuple(last))
-
-
-@contextmanager
-def writing(settings: Settings, url: str | None) -> Iterator[int]:
-    """Hold the writer lock of a warehouse and update its table of profiles; yields the number of the lock.
-
-    In a file of DuckDB, it reads the snapshot again, which nothing replaces meanwhile, and yields 0: dbt's process
-    holds the lock of the file itself (decision D249); raises like `prepare`.
-
-    Raises BusyError if another process writes, NotPreparedError without `insights init`, RefusedError for a role that
-    may not write or in `offline` unless it is enabled, MisconfiguredError if the address leads to a pooler, and
-    ConflictError for the serving database of `insights publish`.
-    """
-    settings.check_offline("Loads")
-    if settings.is_duckdb:
-        with unchanged(settings.snapshot_directory):
-            prepare(settings.duckdb_path, settings.snapshot_directory, settings)
-            yield 0
-        return
-    with open_session(url, autocommit=True) as connection:
-        db = Database(settings, connection)
-        with writer_lock(db) as claim:
-            refuse_serving(db)
-            profiles.synchronize(db)
-            yield claim
-
-
-def _check_rows(
-    settings: Settings, url: str | None, variables: Mapping[str, Any], confirmed: Confirmed, claim: int
-) -> None:
-    """Check the rows of the source for a load with these variables of dbt; raises like `check_source_rows`.
-
-    The day is that of the load: the variable `as_of`, else today (UTC), as in the macro `as_of`.
-    """
-    if settings.is_duckdb:
-        check_snapshot_rows(settings, confirmed)
-        return
-    given = variables.get("as_of")
-    with open_session(url, autocommit=True) as connection:
-        db = Database(settings, connection)
-        check_source_rows(db, date.fromisoformat(given) if given else today(db), confirmed, claim)
 
 
 def complete(settings: Settings, command: Sequence[str], variables: Mapping[str, Any]) -> list[str]:
@@ -216,8 +164,7 @@ def complete(settings: Settings, command: Sequence[str], variables: Mapping[str,
     A command that runs nodes writes no artifact but its results, unless the command asks for them (decision D213).
     `as_of` is left out: `process_environment` has it, because dbt parses the project again when its variables change.
     """
-    places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT)]
-    places += ["--profile", DUCKDB_PROFILE] if settings.is_duckdb else []
+    places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), *profile_options(settings)]
     of_this_run = {name: value for name, value in variables.items() if name != "as_of"}
     given = json.dumps(dbt_variables(settings) | of_this_run)
     return [*command, *artifacts(command), *places, "--target", settings.environment, "--vars", given]
@@ -234,8 +181,8 @@ def process_environment(
     environment = child_environment(
         url,
         profile_variables(settings)
+        | lock_variables(settings, claim)
         | {
-            "INSIGHTS_CLAIM": str(claim or ""),
             AS_OF: (variables or {}).get("as_of", ""),
             "PGAPPNAME": LOADING if claim else READING,
             "DBT_TARGET_PATH": str(artifacts_path(settings)),
@@ -253,7 +200,7 @@ def profile_variables(settings: Settings) -> dict[str, str]:
         "INSIGHTS_ENV": settings.environment,
         "INSIGHTS_SCHEMA": settings.insights.warehouse.schema_name,
         "INSIGHTS_THREADS": str(settings.insights.etl.concurrency),
-        **({DUCKDB_PATH: str(settings.duckdb_path)} if settings.is_duckdb else {}),
+        **engine_variables(settings),
     }
 
 
@@ -264,7 +211,8 @@ def target_path() -> Path:
 
 def artifacts_path(settings: Settings) -> Path:
     """Return the folder of dbt's artifacts for an engine, so that none reads what was parsed for another."""
-    return target_path() / "duckdb" if settings.is_duckdb else target_path()
+    engine = settings.insights.warehouse.type
+    return target_path() / engine if engine in PROFILES else target_path()
 
 
 def log_path() -> Path:

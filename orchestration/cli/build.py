@@ -21,7 +21,8 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 def build(as_of: date | None, accept_vanished: bool, accept_cutoff: bool, dbt_arguments: tuple[str, ...]) -> None:
     """Build the warehouse, then test it.
 
-    The warehouse is the database of INSIGHTS_WAREHOUSE_URL, or a file of DuckDB (insights.warehouse.type).
+    The warehouse is the database of INSIGHTS_WAREHOUSE_URL, a file of DuckDB, or a database of Snowflake
+    (insights.warehouse.type).
     All other arguments are passed to `dbt build` unchanged.
     A failed data test holds up no model.
     Options that Insights sets itself, such as --target and --vars, and those that leave out rows, are refused.

@@ -31,7 +31,8 @@ def init(context: click.Context, admin_url: str | None, move_aside: bool, is_pla
 
     It is safe to repeat. A file of DuckDB (insights.warehouse.type) has no roles: it gets schemas, bookkeeping and a
     view of each table of the snapshot. With INSIGHTS_SERVING_URL, the serving database, to which the options lead, is
-    prepared too.
+    prepared too. In Snowflake, to which SNOWFLAKE_ACCOUNT and its like lead, it makes schemas and bookkeeping, and no
+    roles.
 
     With --plan, the rows are what init would create, change or drop, --format is their format, and the exit code is 3
     if there is anything, else 0. A plan needs the rights of init, because it tries the changes and takes them back.
@@ -43,9 +44,16 @@ def init(context: click.Context, admin_url: str | None, move_aside: bool, is_pla
     from orchestration.warehouse.init import initialize
 
     settings = load_settings()
+    if settings.is_snowflake:
+        if _is_given(context, "admin_url") or move_aside or is_plan:
+            raise click.UsageError(
+                "Roles of Snowflake are its administrator's, and there is no plan: leave out --admin-url, --move-aside"
+                " and --plan."
+            )
+        _prepare_snowflake(settings)
+        return
     if settings.is_duckdb:
-        is_given = context.get_parameter_source("admin_url") is click.core.ParameterSource.COMMANDLINE
-        if not settings.serving_url and (is_given or move_aside or is_plan):
+        if not settings.serving_url and (_is_given(context, "admin_url") or move_aside or is_plan):
             raise click.UsageError(
                 "A file of DuckDB has no owner, no foreign relations and no plan: leave out --admin-url, --move-aside"
                 " and --plan."
@@ -115,19 +123,38 @@ def _prepare_file(settings: Settings) -> None:
     say(f"{reads}: {snapshot.rows:,} rows of {of}, {snapshot.moment}.")
 
 
+def _prepare_snowflake(settings: Settings) -> None:
+    from orchestration.warehouse.snowflake.prepare import prepare
+
+    prepared = prepare(settings)
+    for table in prepared.missing_tables:
+        say(
+            f"The schema {settings.insights.source.schema_name} has no table {table} yet; a build needs it"
+            " (docs/engines/snowflake.md)."
+        )
+    profiles = f"{prepared.profiles_changed} of {len(settings.profiles)} profiles written"
+    say(f"The database is prepared ({profiles}).")
+
+
+def _is_given(context: click.Context, option: str) -> bool:
+    return context.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
+
+
 @click.command(epilog='Example: eval "$(insights env)"')
 def env() -> None:
     """Print the connection as shell variables for a plain dbt.
 
     The variables are those of libpq (PGHOST, PGUSER and so on) for the server to which INSIGHTS_WAREHOUSE_URL leads
-    now, with the password, and those of dbt's profile. For a file of DuckDB, they name the file.
+    now, with the password, and those of dbt's profile. For a file of DuckDB, they name the file; for Snowflake, the
+    account and the credentials.
     """
     from orchestration.config.files import load_settings
     from orchestration.dbt import profile_variables
     from orchestration.warehouse.connection import connection_variables
 
     settings = load_settings()
-    server = {} if settings.is_duckdb else connection_variables(settings.warehouse_url)
+    is_elsewhere = settings.is_duckdb or settings.is_snowflake
+    server = {} if is_elsewhere else connection_variables(settings.warehouse_url)
     variables = server | profile_variables(settings)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")

@@ -25,21 +25,28 @@ def purge(as_of: date | None, yes: bool, form: str) -> None:
 
     Without --yes, the rows are only counted.
     """
-    from orchestration.config.files import load_warehouse_settings
+    from orchestration.config.files import load_settings
     from orchestration.retention.lower_bounds import check_lower_bounds
     from orchestration.retention.plan import load_plan
     from orchestration.retention.purge import preview
     from orchestration.retention.purge import purge as run_purge
     from orchestration.warehouse.database import Database
+    from orchestration.warehouse.snowflake import purge as in_snowflake
 
-    settings = load_warehouse_settings(
-        "a file is not purged, but built again: delete it, then insights build and insights publish, after which no row"
-        " out of retention is in the serving database."
-    )
+    settings = load_settings()
+    if not settings.is_snowflake:
+        settings.check_loads(
+            "a file is not purged, but built again: delete it, then insights build and insights publish, after which no"
+            " row out of retention is in the serving database."
+        )
     check_lower_bounds(settings)
     plan = load_plan(settings)
-    with Database.open(settings) as db, progress("deleting" if yes else "counting") as show:
-        report = (run_purge if yes else preview)(db, plan, as_of, show)
+    with progress("deleting" if yes else "counting") as show:
+        if settings.is_snowflake:
+            report = (in_snowflake.purge if yes else in_snowflake.preview)(settings, plan, as_of, show)
+        else:
+            with Database.open(settings) as db:
+                report = (run_purge if yes else preview)(db, plan, as_of, show)
     print_report(report, form)
     if not yes:
         say("Dry run: nothing was deleted. Add --yes to delete these rows.", err=True)

@@ -43,7 +43,7 @@ def read_clock(db: Database, as_of: date | None) -> Clock:
     day = as_of or today(db)
     check_as_of(db, day)
     rule = sql.SQL("select {}(%s, %s, %s)").format(db.ops("retention_cutoff"))
-    return Clock(day, {name: db.value(rule, [name, day, _days(db.settings, name)]) for name in CLASSES})
+    return Clock(day, {name: db.value(rule, [name, day, days_kept(db.settings, name)]) for name in CLASSES})
 
 
 def open_log(db: Database, plan: Sequence[Retained], clock: Clock) -> PurgeLog:
@@ -61,6 +61,7 @@ def open_log(db: Database, plan: Sequence[Retained], clock: Clock) -> PurgeLog:
     return PurgeLog(db, ids)
 
 
-def _days(settings: Settings, name: RetentionClass) -> int:
+def days_kept(settings: Settings, name: RetentionClass) -> int:
+    """Return for how many days rows of a class are kept in the ENVIRONMENT of the settings."""
     days: PerEnvironment = getattr(settings.insights.retention, f"{name}_retention_days")
     return days.of(settings.environment)

@@ -80,9 +80,13 @@ def check_release(db: Database) -> None:
     release has not run, and MisconfiguredError if that of a newer one has.
     """
     found = newest(db)
-    if found is None:
+    check_version(found.version if found else None)
+
+
+def check_version(stored: str | None) -> None:
+    """Compare the version that prepared a warehouse, None for none, with this one; raises like `check_release`."""
+    if stored is None:
         raise NotPreparedError("This database is not prepared for this release. Run first: insights init")
-    stored = found.version
     if stored == this_release():
         return
     if _is_newer(stored, this_release()):

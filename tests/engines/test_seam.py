@@ -182,6 +182,7 @@ def test_each_engine_counts_the_same_relations_as_raw_events() -> None:
         folder / "duckdb" / "objects.sql",
         PROJECT / "macros/warehouse/bigquery/functions.sql",
         PROJECT / "macros/warehouse/snowflake/functions.sql",
+        folder / "snowflake" / "purge.py",
     ):
         assert file.read_text("utf-8").count(relations) == 1, file
 
@@ -196,6 +197,8 @@ def test_the_bookkeeping_has_the_same_columns(engine: str) -> None:
         wanted = columns_of(connection, "ops")
     assert len(found) > 8
     for table, definitions in found:
+        if table == "leases":  # a file of DuckDB needs none: its lock is that of the writer
+            continue
         columns = {line.split()[0] for line in definitions.splitlines() if line.strip()}
         assert (table, columns) == (table, set(wanted[table]))
 

@@ -34,6 +34,7 @@ from sqlparse.engine import FilterStack
 from orchestration import dbt, dbt_process, supervision
 from orchestration.config.files import PROJECT, Settings
 from orchestration.config.variables import DUCKDB_PATH
+from orchestration.dbt_engines import DUCKDB_PROFILE
 from orchestration.dbt_options import RUNNING
 from orchestration.dbt_process import (
     NEW_OBJECTS,
@@ -199,7 +200,7 @@ def _bound(environment: Mapping[str, str], profile: str | None) -> Manifest:
     for name in [name for name in manifest.nodes if name.startswith("sql_operation.")]:
         del manifest.nodes[name]  # of an inline query that failed
     # DuckDB names a database after its file; the other is the default of profiles.yml.
-    is_file = profile == dbt.DUCKDB_PROFILE
+    is_file = profile == DUCKDB_PROFILE
     bind(manifest, Path(environment[DUCKDB_PATH]).stem if is_file else environment.get("PGDATABASE", "orgo"))
     return manifest
 

@@ -16,6 +16,7 @@ from support import in_process
 
 from orchestration import dbt
 from orchestration.config.files import PROJECT, Settings
+from orchestration.dbt_engines import DUCKDB_PROFILE
 
 # What a parsed project depends on besides the files: target, schema, and profile (None is that of PostgreSQL).
 Key = tuple[str, str, str | None]
@@ -58,7 +59,7 @@ def _save(folder: Path, options: Sequence[str]) -> Key | None:
 
     def adopt(loader: ManifestLoader) -> Manifest | None:
         project = loader.root_project
-        profile = dbt.DUCKDB_PROFILE if project.profile_name == dbt.DUCKDB_PROFILE else None
+        profile = DUCKDB_PROFILE if project.profile_name == DUCKDB_PROFILE else None
         key = (project.target_name, project.credentials.schema, profile)
         if key in _parsed:
             manifest = _parsed[key]

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import sql
 from support import in_process
 
-from orchestration import dbt
 from orchestration.config.files import Settings
 from orchestration.dbt import NO_UNIT_TESTS
+from orchestration.dbt_engines import writing
 from orchestration.errors import InsightsError
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.database import Database
@@ -121,7 +121,7 @@ class Warehouse:
         if command == "build":
             arguments = (*NO_UNIT_TESTS, *arguments)
         given = {"as_of": str(as_of)} | variables
-        with dbt.writing(self.settings, self.etl_url) as claim:
+        with writing(self.settings, self.etl_url) as claim:
             if command in ("build", "run") and isinstance(as_of, date):
                 with suppress(InsightsError), Database.open(self.settings, self.etl_url) as db:
                     fingerprints = Fingerprints.of(db, as_of)

@@ -1,5 +1,5 @@
 -- The bookkeeping that dbt's models read and write, in Snowflake: the tables of scripts/objects.sql that they name, with the same
--- columns. {ops} is their schema. Every statement is idempotent. Snowflake enforces no primary keys; they say what a row is.
+-- columns, and the writer lock. {ops} is their schema. Every statement is idempotent. Snowflake enforces no primary keys; they say what a row is.
 
 create table if not exists {ops}.releases (
     release_number integer not null autoincrement start 1 increment 1 order,
@@ -89,4 +89,14 @@ create table if not exists {ops}.secret_keys (
     purpose varchar not null,
     secret varchar not null,
     created_at timestamp_tz(6) not null default current_timestamp()
+);
+
+-- The writer lock: whose token is in the row writes until the lease expires (decision D295).
+create table if not exists {ops}.leases (
+    lease_name varchar not null,
+    lease_number bigint not null,
+    holder varchar not null,
+    token varchar not null,
+    acquired_at timestamp_tz(6) not null,
+    expires_at timestamp_tz(6) not null
 );

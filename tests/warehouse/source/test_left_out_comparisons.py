@@ -13,8 +13,8 @@ from support.small_scenario import ARRIVED, NEXT_DAY, comment, event, task, uid
 from support.source.looks import look, unchanged
 from support.warehouse import Warehouse
 
-from orchestration import dbt
 from orchestration.config.files import Settings
+from orchestration.dbt_engines import writing
 from orchestration.warehouse.source.fingerprints import COMPARED
 from workshop.services import LocalPostgres
 
@@ -185,7 +185,7 @@ def test_after_a_plain_dbt_everything_is_compared(scenario: Warehouse) -> None:
 
 def step(warehouse: Warehouse, *selected: str, looks: bool) -> None:
     """Run dbt with a writer lock of its own, as a step of a DAG does; only the first step looks at the source."""
-    with dbt.writing(warehouse.settings, warehouse.etl_url) as claim:
+    with writing(warehouse.settings, warehouse.etl_url) as claim:
         if looks:
             look(warehouse, claim, NEXT_DAY)
         given = {"as_of": str(NEXT_DAY)}
