@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,25 +19,26 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-import snowflake.connector
+import pytest
+from support.config_project import CONFIG
 from support.engines.duckdb_file import OF_A_LOAD, OF_THE_SOURCE, REQUESTS
 from support.policy import nodes
 from support.warehouse import Warehouse
 
-from orchestration.config.files import PROJECT, load_settings
+from orchestration.config.files import PROJECT, Settings, load_settings
+from orchestration.retention.plan import Retained
+from orchestration.retention.purge import PurgeReport
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.names import Names
-from orchestration.warehouse.releases import this_release
+from orchestration.warehouse.snowflake.connection import Session, connected
+from orchestration.warehouse.snowflake.purge import preview, purge
 
 HERE = Path(__file__).parent
-OBJECTS = PROJECT / "orchestration/warehouse/snowflake/objects.sql"
-# A query of the emulator may take longer than the driver waits before it sends the same again.
-DBT = """
+# What Python runs when it starts: the driver repeats a query whose answer takes longer than it waits.
+PATIENT = """
 import snowflake.connector.connection
 snowflake.connector.connection.DEFAULT_CONFIGURATION["socket_timeout"] = (1200, (type(None), int))
-from dbt.cli.main import cli
-cli()
 """
 
 
@@ -60,49 +60,79 @@ class Snowflake:
             "SNOWFLAKE_PORT": str(self.port),
             "SNOWFLAKE_PROTOCOL": "http",
             "SNOWFLAKE_DATABASE": "ORGO",
+            "SNOWFLAKE_ROLE": "fake",
+            "SNOWFLAKE_WAREHOUSE": "fake",
             "INSIGHTS_ENV": "dev",
+            "PYTHONPATH": str(self.folder / "patient"),
+            "PYTHONWARNINGS": "ignore",
             "DBT_LOG_PATH": str(self.folder / "logs"),
             "DBT_TARGET_PATH": str(self.folder / "target"),
         }
 
-    def execute(self, *statements: str, values: Any = None) -> None:
-        """Run statements by Snowflake's driver."""
-        with snowflake.connector.connect(
-            user="fake",
-            password="snow",  # noqa: S106 - the emulator takes any
-            account="fakesnow",
-            host="127.0.0.1",
-            port=self.port,
-            protocol="http",
-            database="ORGO",
-        ) as connection:
-            for statement in statements:
-                connection.cursor().execute(statement, values)
+    @property
+    def settings(self) -> Settings:
+        """Return the shipped configuration, for dev, with Snowflake as the warehouse."""
+        settings = load_settings()
+        warehouse = settings.insights.warehouse.model_copy(update={"type": "snowflake"})
+        return replace(settings, insights=settings.insights.model_copy(update={"warehouse": warehouse}))
+
+    def insights(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of Insights on the emulator, in a process of its own, and return what it says."""
+        with self.start(*arguments, **more) as process:
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        """Start a command of Insights on the emulator."""
+        config = self.folder / "config.yaml"
+        if not config.exists():
+            text = (PROJECT / CONFIG).read_text("utf-8")
+            config.write_text(text.replace("type: postgres", "type: snowflake", 1), "utf-8")
+        environment = os.environ | self.variables | {"INSIGHTS_CONFIG": str(config), **more}
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("insights")), *arguments],
+            env=environment,
+            text=True,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def prepare(self) -> None:
-        """Make the schemas and the bookkeeping, as docs/engines/snowflake.md tells."""
-        settings = load_settings()
-        names = Names.of(settings)
-        lines = [line for line in OBJECTS.read_text("utf-8").splitlines() if not line.startswith("--")]
-        objects = "\n".join(lines).format(ops=f"ORGO.{names.ops_schema}")
-        self.execute(
-            *(f"create schema if not exists ORGO.{schema}" for schema in (*names.schemas, names.source_schema))
-        )
-        self.execute(*(statement for statement in objects.split(";") if statement.strip()))
-        self.execute(
-            f"insert into ORGO.{names.ops_schema}.releases (version, scripts_sha256, prepared_by)"  # noqa: S608
-            f" values ('{this_release()}', '-', 'test')",
-            f"insert into ORGO.{names.ops_schema}.secret_keys (purpose, secret)"  # noqa: S608
-            f" values ('review_cases', '{secrets.token_hex(32)}')",
-        )
-        for code, profile in settings.profiles.items():
-            document = json.dumps(profile.model_dump(mode="json"))
-            limits = (profile.reactivity_seconds, profile.max_escalation_seconds)
-            self.execute(
-                f"insert into ORGO.{names.ops_schema}.profiles (profile_code, default_visibility, reactivity_seconds,"  # noqa: S608
-                " max_escalation_seconds, document) values (%s, %s, %s, %s, %s)",
-                values=(code, profile.default_task_metadata.visibility, *limits, document),
-            )
+        """Run `insights init`, in a database that has the schema of the source."""
+        self.session_execute(f"create schema if not exists {Names.of(self.settings).source_schema}")
+        done = self.insights("init")
+        assert done.returncode == 0, done.stderr
+
+    def build(self, *arguments: str, as_of: date) -> str:
+        """Run `insights build`, which must succeed, and return what it says."""
+        done = self.insights("build", *arguments, "--as-of", str(as_of))
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        return done.stdout
+
+    def purge(self, plan: Sequence[Retained], as_of: date, *, is_preview: bool = False) -> PurgeReport:
+        """Purge the warehouse, or count what a purge would delete."""
+        with self.environment():
+            return (preview if is_preview else purge)(self.settings, plan, as_of)
+
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Let the variables of this process lead to the emulator."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            yield
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a session of ours on the emulator."""
+        with self.environment(), connected(self.settings) as session:
+            yield session
+
+    def session_execute(self, statement: str) -> None:
+        """Run a statement in a session of its own."""
+        with self.session() as session:
+            session.execute(statement)
 
     def take(self, source: Warehouse, name: str) -> None:
         """Deliver the operational tables of a built warehouse, as docs/engines/snowflake.md wants it."""
@@ -128,13 +158,17 @@ class Snowflake:
             assert answer.status == 200
 
     def dbt(self, *arguments: str, as_of: date) -> str:
-        """Run dbt on the emulator and return what it says; the run must succeed."""
-        places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), "--profile", "orgo_insights_snowflake"]
-        environment = os.environ | self.variables | {"INSIGHTS_AS_OF": str(as_of)}
-        command = [sys.executable, "-W", "ignore", "-c", DBT, *arguments, *places]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        """Run a plain dbt on the emulator and return what it says; the run must succeed."""
+        done = self.run_dbt(*arguments, as_of=as_of)
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         return done.stdout
+
+    def run_dbt(self, *arguments: str, as_of: date, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a plain dbt on the emulator, with more environment variables."""
+        places = ["--profiles-dir", str(PROJECT), "--project-dir", str(PROJECT), "--profile", "orgo_insights_snowflake"]
+        environment = os.environ | self.variables | {"INSIGHTS_AS_OF": str(as_of), **more}
+        command = [str(Path(sys.executable).with_name("dbt")), *arguments, *places]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query of the database beneath, each value as text: what the emulator stores."""
@@ -158,6 +192,8 @@ def emulator(folder: Path) -> Iterator[Snowflake]:
                 break
             except URLError:
                 time.sleep(0.2)
+        (folder / "patient").mkdir()
+        (folder / "patient" / "sitecustomize.py").write_text(PATIENT, "utf-8")
         yield Snowflake(folder, port)
     finally:
         server.terminate()

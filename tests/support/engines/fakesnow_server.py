@@ -40,7 +40,7 @@ IGNORED = re.compile(
 )
 INSERTED = re.compile(r'values\s*\(((?:\s*"[A-Z_0-9]+"\s*,?)+)\)', re.IGNORECASE)
 
-_execute = FakeSnowflakeCursor.execute
+_execute, _object_construct = FakeSnowflakeCursor.execute, fakesnow.transforms.object_construct
 _MERGES = threading.Lock()  # the emulator keeps the candidates of every merge under one name
 
 
@@ -49,6 +49,7 @@ def repaired(command: str) -> str:
     if IGNORED.match(command):
         return "select 1"
     command = re.sub(r"COMMENT \$\$.*?\$\$", "", command, flags=re.DOTALL)
+    command = command.replace(' as "NULL")', " as varchar)")  # the type of a column of a view that is always NULL
     command = re.sub(r"\btemporary (table|view)\b", r"\1", command, flags=re.IGNORECASE)
     if "merge into" in command.lower():
         command = INSERTED.sub(lambda m: m[0].replace('"', "").replace(m[1].replace('"', ""), qualified(m[1])), command)
@@ -99,12 +100,20 @@ def array_agg(node: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this="TO_JSON", expressions=[exp.Filter(this=node, expression=exp.Where(this=is_filled))])
 
 
+def object_construct(node: exp.Expr) -> exp.Expr:
+    """Leave out members that are NULL in objects within objects too, as Snowflake does."""
+    made = _object_construct(node)
+    empty = exp.cast(exp.Literal.string("{}"), "json")
+    return made if made is node else exp.Anonymous(this="JSON_MERGE_PATCH", expressions=[empty, made])
+
+
 def repair() -> None:
     """Put the repairs in the place of what the emulator does."""
     sys.setrecursionlimit(20_000)  # its parser is recursive, and 31 nested calls of replace() are too many for it
     FakeSnowflakeCursor.execute = as_errors(execute)
     FakeSnowflakeCursor._describe_last_sql = as_errors(describe)
     fakesnow.transforms.array_agg = array_agg
+    fakesnow.transforms.object_construct = object_construct
     fakesnow.rowtype.duckdb_to_sf_type.update({"UUID": "text", "SMALLINT": "fixed", "FLOAT": "real"})
     emulator.describe_as_rowtype = as_errors(emulator.describe_as_rowtype)
     emulator.to_sf = as_errors(emulator.to_sf)
