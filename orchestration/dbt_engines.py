@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
+from orchestration.config.engines.snowflake import snowflake_variables
 from orchestration.config.files import Settings
 from orchestration.config.secrets.by_file import Variables
-from orchestration.config.snowflake import snowflake_variables
 from orchestration.config.variables import DUCKDB_PATH, LEASE
 from orchestration.source_snapshot.description import read_description
 from orchestration.source_snapshot.folder import unchanged

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from orchestration.config.addresses import is_unencrypted
-from orchestration.config.engines import SUFFIXES, engine_rules
+from orchestration.config.engines.rules import SUFFIXES, engine_rules
 from orchestration.config.expansion import expand
 from orchestration.config.exposure import EVERY_ROLE, exposures
 from orchestration.config.masking import shown

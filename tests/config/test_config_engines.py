@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.config_project import CONFIG, ConfigProject
 
-from orchestration.config.snowflake import NEEDED, snowflake_variables
+from orchestration.config.engines.snowflake import NEEDED, snowflake_variables
 from orchestration.errors import MisconfiguredError
 
 pytest_plugins = ["support.config.project_copy"]

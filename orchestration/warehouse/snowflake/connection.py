@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from orchestration.config.engines.snowflake import NEEDED, snowflake_variables
 from orchestration.config.files import Settings
 from orchestration.config.secrets.by_file import Variables
-from orchestration.config.snowflake import NEEDED, snowflake_variables
 from orchestration.config.variables import (
     SNOWFLAKE_KEY,
     SNOWFLAKE_KEY_PASSPHRASE,

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import PurePath
 
+from orchestration.config.engines.snowflake import account_rules
 from orchestration.config.expansion import REFERENCE, expand
 from orchestration.config.masking import as_written
 from orchestration.config.problems import KeyPath, Problem
 from orchestration.config.rule import Rule, path
 from orchestration.config.rules import finding
 from orchestration.config.settings import Settings
-from orchestration.config.snowflake import account_rules
 
 SUFFIXES = ("", "_staging", "_snapshots", "_personal", "_ops")  # those of warehouse/names.py
 ENGINES = ("postgres", "duckdb", "snowflake")
