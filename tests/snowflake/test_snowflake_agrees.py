@@ -34,6 +34,8 @@ LOADS = (DAYS[0], DAYS[3])
 PURGED = DAYS[3] + timedelta(days=1)
 NEW_YEAR = date(2024, 1, 1)  # a Monday: all three reviews bear this date
 WINDOWS = (28, 180, 730)
+# What is served from PostgreSQL keeps its deliveries there.
+OF_SERVICES = ("digest_deliveries", "review_deliveries")
 # They are about types of PostgreSQL that a replication to Snowflake cannot deliver: jsonb and json instead of text.
 OF_POSTGRESQL = {
     "a_json_string_becomes_its_text",
@@ -97,7 +99,7 @@ def test_later_days_end_with_the_same_rows(sample: tuple[Warehouse, Snowflake]) 
 
 def test_a_purge_deletes_the_same_rows(sample: tuple[Warehouse, Snowflake], settings: Settings) -> None:
     warehouse, emulated = sample
-    plan = load_plan(settings)
+    plan = [retained for retained in load_plan(settings) if retained.relation.name not in OF_SERVICES]
     counted = emulated.purge(plan, PURGED, is_preview=True)
     with Database.open(settings, warehouse.etl_url) as db:
         wanted = in_postgres.preview(db, plan, PURGED)
