@@ -2,6 +2,7 @@
 
 {#- The tasks with the group and months that they count in, from the CTEs `facts`, `dimensions`, `cases` and `span`. -#}
 {% macro trend_tasks(facts='facts', dimensions='dimensions', cases='cases') -%}
+{%- set case_date = 'case when cases.location is not null then ' ~ utc_date('cases.opened_at') ~ ' end' -%}
     select
         facts.organization_id,
         facts.task_id,
@@ -12,7 +13,7 @@
         facts.severity,
         facts.visibility,
         -- A task and the case that its location comes from leave raw retention by their own dates.
-        {{ least_filled(['facts.created_date_key', 'case when cases.location is not null then ' ~ utc_date('cases.opened_at') ~ ' end']) }} as oldest_date,
+        {{ least_filled(['facts.created_date_key', case_date]) }} as oldest_date,
         {{ first_of_month('facts.created_date_key') }} as opened_month,
         {{ first_of_month('facts.closed_date_key') }} as closed_month,
         {{ first_of_month(utc_date('dimensions.deadline_at')) }} as deadline_month,

@@ -172,7 +172,8 @@ final as (
         {{ trend_count('deadline') }} as deadline_count,
         cast(sum(missed_count) as integer) as missed_count,
         cast(
-            {{ rounded_quotient('sum(missed_count)', "sum(case when kind = 'deadline' then task_count end)", 4) }} as {{ type_of('numeric(5, 4)') }}
+            {{ rounded_quotient('sum(missed_count)', "sum(case when kind = 'deadline' then task_count end)", 4) }}
+            as {{ type_of('numeric(5, 4)') }}
         ) as missed_share,
         min(case when kind = 'opened' then oldest_date end) as opened_oldest_date,
         min(case when kind = 'closed' then oldest_date end) as closed_oldest_date,

@@ -48,7 +48,9 @@ open_memberships as (
         count(distinct memberships.learning_group_id) as group_count,
         min(cast(memberships.learning_group_id as {{ type_of('text') }})) as any_group_id,
         count(distinct case when memberships.code = checkins.context then memberships.learning_group_id end) as matching_count,
-        min(case when memberships.code = checkins.context then cast(memberships.learning_group_id as {{ type_of('text') }}) end) as matching_group_id
+        min(
+            case when memberships.code = checkins.context then cast(memberships.learning_group_id as {{ type_of('text') }}) end
+        ) as matching_group_id
     from checkins
     inner join memberships
         on

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
@@ -25,6 +26,7 @@ from dbt.cli.main import cli, dbtRunner
 from dbt.compilation import Compiler
 from dbt.constants import PARTIAL_PARSE_FILE_NAME
 from dbt.contracts.graph.manifest import Manifest
+from dbt.flags import set_from_args
 from dbt.graph.graph import Graph
 from dbt.parser.manifest import extended_mashumuro_decoder, write_manifest
 from dbt_common.behavior_flags import BehaviorFlagRendered
@@ -228,6 +230,8 @@ def _parsed(environment: str, schema: str, profile: str | None) -> tuple[Manifes
             done = dbtRunner().invoke(["parse", *places, "--quiet"])
             assert isinstance(done.result, Manifest), (schema, done.exception)
             shutil.copy(Path(os.environ["DBT_TARGET_PATH"]) / PARTIAL_PARSE_FILE_NAME, file)
+        else:
+            set_from_args(Namespace(), None)  # the flags of dbt, which parsing sets
     saved = file.read_bytes()
     manifest = Manifest.from_msgpack(saved, decoder=extended_mashumuro_decoder)
     manifest.build_flat_graph()  # type: ignore[no-untyped-call]  # as dbt does after it has read such a file

@@ -25,7 +25,8 @@ holidays as (
 
 bounds as (
     select
-        {{ start_of('year', 'cast(' ~ least_filled([first_stored_day(), "date '" ~ window.cutoff ~ "'"]) ~ ' as timestamp)') }} as starts_at,
+        {% set first_day = least_filled([first_stored_day(), "date '" ~ window.cutoff ~ "'"]) %}
+        {{ start_of('year', 'cast(' ~ first_day ~ ' as timestamp)') }} as starts_at,
         {{ end_of_calendars("date '" ~ window.horizon ~ "'") }} as ends_at
 ),
 

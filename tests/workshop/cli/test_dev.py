@@ -169,7 +169,7 @@ def test_audit_reports_what_the_security_page_does_not_answer() -> None:
     assert "CVE-2024-25142" not in done.stdout
     lines = [
         Requirement(line.removesuffix("\\"))
-        for file in (PROJECT / "requirements").glob("*.txt")
+        for file in (PROJECT / "requirements").rglob("*.txt")
         for line in re.findall(r"^[a-z0-9-]+==.*$", file.read_text("utf-8"), re.M)
     ]
     locked = {line.name for line in lines if line.marker is None or line.marker.evaluate()}
