@@ -149,15 +149,18 @@ def env() -> None:
     account and the credentials.
     """
     from orchestration.config.files import load_settings
+    from orchestration.config.secrets.by_file import SUFFIX, Variables
     from orchestration.dbt import profile_variables
     from orchestration.warehouse.connection import connection_variables
 
-    settings = load_settings()
+    settings, given = load_settings(), Variables()
     is_elsewhere = settings.is_duckdb or settings.is_snowflake
     server = {} if is_elsewhere else connection_variables(settings.warehouse_url)
     variables = server | profile_variables(settings)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+        if given.file(name):  # the next command of insights would find the value in two places
+            click.echo(f"unset {name}{SUFFIX}")
 
 
 @click.command(epilog="Example: insights systemd /usr/local/lib/systemd/system")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,3 +120,23 @@ def test_what_a_connection_lacks_is_named_at_once() -> None:
     with pytest.raises(MisconfiguredError) as caught:
         snowflake_variables({"SNOWFLAKE_ACCOUNT": "x"})
     assert all(name in str(caught.value) for name in NEEDED if name != "SNOWFLAKE_ACCOUNT")
+
+
+def test_the_variables_for_dbt_take_the_place_of_files(
+    project: ConfigProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.edit("type: postgres", "type: snowflake")
+    file = tmp_path / "password"
+    file.write_text("it's secret\n")
+    variables = dict.fromkeys(NEEDED, "given") | {
+        "INSIGHTS_CONFIG": str(project.folder / CONFIG),
+        "SNOWFLAKE_PASSWORD_FILE": str(file),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    script = 'eval "$(insights env)" && test "$SNOWFLAKE_PASSWORD" = "it\'s secret" && insights env'
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": programs}
+    done = subprocess.run(["bash", "-euc", script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "unset" not in done.stdout
