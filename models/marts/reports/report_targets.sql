@@ -8,10 +8,17 @@ targets as (
     select * from {{ ref('targets') }}
 ),
 
+breaches as (
+    select
+        *,
+        {{ first_of_month('day') }} as month
+    from {{ ref('report_sla_breaches') }}
+),
+
 months as (
     select
         organization_id,
-        cast({{ start_of('month', 'cast(day as timestamp)') }} as date) as month,
+        month,
         domain,
         visibility,
         sum(kept_count) as kept_count,
@@ -20,8 +27,8 @@ months as (
         sum(reactivity_decided) as response_count,
         sum(completion_decided - completion_breaches) as completed_count,
         sum(completion_decided) as completion_count
-    from {{ ref('report_sla_breaches') }}
-    group by organization_id, {{ start_of('month', 'cast(day as timestamp)') }}, domain, visibility
+    from breaches
+    group by organization_id, month, domain, visibility
 ),
 
 measures as (
