@@ -30,6 +30,7 @@ TYPES = {
     "boolean": "bool",
     "date": "date",
     "integer": "int64",
+    "numeric": "numeric",
     "text[]": "array<string>",
     "time": "time",
     "timestamp with time zone": "timestamp",
