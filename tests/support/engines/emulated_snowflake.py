@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.parse import quote
-from urllib.request import urlopen
 
 import pytest
 from support.config_project import CONFIG
-from support.engines.duckdb_file import OF_A_LOAD, OF_THE_SOURCE, REQUESTS
-from support.policy import nodes
+from support.engines.emulated import Emulated, different_rows, running
 from support.warehouse import Warehouse
 
 from orchestration.config.files import PROJECT, Settings, load_settings
 from orchestration.retention.plan import Retained
 from orchestration.retention.purge import PurgeReport
-from orchestration.warehouse.connection import connect
-from orchestration.warehouse.contract import contract_tables
 from orchestration.warehouse.names import Names
 from orchestration.warehouse.snowflake.connection import Session, connected
 from orchestration.warehouse.snowflake.purge import preview, purge
 
-HERE = Path(__file__).parent
 # What Python runs when it starts: the driver repeats a query whose answer takes longer than it waits.
 PATIENT = """
 import snowflake.connector.connection
@@ -42,12 +31,8 @@ snowflake.connector.connection.DEFAULT_CONFIGURATION["socket_timeout"] = (1200, 
 """
 
 
-@dataclass(frozen=True)
-class Snowflake:
-    """A server of the emulator, and a folder for what dbt writes and for the operational tables as files."""
-
-    folder: Path
-    port: int
+class Snowflake(Emulated):
+    """A server of the emulator."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -134,29 +119,6 @@ class Snowflake:
         with self.session() as session:
             session.execute(statement)
 
-    def take(self, source: Warehouse, name: str) -> None:
-        """Deliver the operational tables of a built warehouse, as docs/engines/snowflake.md wants it."""
-        folder = self.folder / name
-        folder.mkdir()
-        contract = {
-            table.name: {n: column.data_type for n, column in table.columns.items()} for table in contract_tables()
-        }
-        (folder / "contract.json").write_text(json.dumps(contract), "utf-8")
-        for table, columns in contract.items():
-            shown = ", ".join(f"to_json({n}) as {n}" if kind == "text[]" else n for n, kind in columns.items())
-            query = (
-                f"copy (select {shown} from insights_staging.read_{table}())"  # noqa: S608 - names of the contract
-                " to stdout (format csv, header, null '\\N')"
-            )
-            with (
-                (folder / f"{table}.csv").open("wb") as file,
-                connect(source.admin_url) as connection,
-                connection.cursor().copy(query.encode()) as rows,
-            ):
-                file.writelines(rows)
-        with urlopen(f"http://127.0.0.1:{self.port}/load?folder={quote(str(folder))}", timeout=300) as answer:
-            assert answer.status == 200
-
     def dbt(self, *arguments: str, as_of: date) -> str:
         """Run a plain dbt on the emulator and return what it says; the run must succeed."""
         done = self.run_dbt(*arguments, as_of=as_of)
@@ -170,67 +132,21 @@ class Snowflake:
         command = [str(Path(sys.executable).with_name("dbt")), *arguments, *places]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a query of the database beneath, each value as text: what the emulator stores."""
-        texts = f"select cast(columns(*) as varchar) from ({query})"  # noqa: S608
-        with urlopen(f"http://127.0.0.1:{self.port}/duckdb", data=texts.encode(), timeout=300) as answer:
-            return [tuple(row) for row in json.load(answer)]
-
 
 @contextmanager
 def emulator(folder: Path) -> Iterator[Snowflake]:
     """Run the emulator on a free port while the context lasts."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([sys.executable, "-W", "ignore", str(HERE / "fakesnow_server.py"), str(port)])
-    try:
-        while True:
-            assert server.poll() is None, "the emulator ended"
-            try:
-                urlopen(f"http://127.0.0.1:{port}/duckdb", data=b"select 1").close()
-                break
-            except URLError:
-                time.sleep(0.2)
+    with running("fakesnow_server.py") as port:
         (folder / "patient").mkdir()
         (folder / "patient" / "sitecustomize.py").write_text(PATIENT, "utf-8")
         yield Snowflake(folder, port)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def differences(postgres: Warehouse, emulated: Snowflake) -> dict[str, tuple[list[Any], list[Any]]]:
     """Return {relation: (rows that only PostgreSQL has, rows that only the emulator has)}, where there are any."""
-    found = {}
-    for node in nodes("seed", "snapshot", "model"):
-        is_view = node["config"]["materialized"] in {"view", "ephemeral"} and node["name"] != "made_reviews"
-        if is_view or node["name"] in OF_THE_SOURCE or node["schema"].endswith("_staging"):
-            continue
-        special = REQUESTS if node["name"] == "review_requests" else {}
-        columns = [name for name in node["columns"] if name not in OF_A_LOAD]
-        here = ", ".join(
-            f"cast(to_json({name}) as text)"
-            if (node["columns"][name]["data_type"] or "").endswith("[]")
-            else f"cast({special.get(name, name)} as text)"
-            for name in columns
-        )
-        there = ", ".join(f"{special.get(name, name)} as c{place}" for place, name in enumerate(columns))
-        relation = f"{node['schema']}.{node['name']}"
-        rows = postgres.rows(f"select {here} from {relation}"), emulated.rows(f"select {there} from ORGO.{relation}")  # noqa: S608
-        payload = columns.index("payload") if "payload" in columns else None
-        one, other = (Counter(compared(row, payload) for row in some) for some in rows)
-        if one != other:
-            found[relation] = (
-                sorted((one - other).elements(), key=str)[:3],
-                sorted((other - one).elements(), key=str)[:3],
-            )
-    return found
+    return different_rows(postgres, emulated, "ORGO", in_postgres, lambda column, _: column)
 
 
-def compared(row: tuple[Any, ...], payload: int | None) -> tuple[Any, ...]:
-    """Return a row with the members of its JSON text in one order; `payload` is its place."""
-    values = list(row)
-    if payload is not None and values[payload]:
-        values[payload] = json.dumps(json.loads(values[payload]), sort_keys=True)
-    return tuple(values)
+def in_postgres(column: str, kind: str) -> str:
+    """Return a column of PostgreSQL as the text that the emulator stores."""
+    return f"cast(to_json({column}) as text)" if kind.endswith("[]") else f"cast({column} as text)"
