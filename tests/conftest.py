@@ -14,6 +14,7 @@ from support.warehouse import Warehouse, create_database, disposable_copy, drop_
 
 from orchestration import dbt, supervision
 from orchestration.config.files import Settings, load_settings
+from orchestration.config.variables import AIRFLOW_DATABASE
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialize
 from workshop.operational import create_operational_schema
@@ -63,6 +64,13 @@ def dbt_in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dbt, "run_dbt", in_process.run_dbt)
         yield
+
+
+@pytest.fixture(autouse=True)
+def airflow_of_dags_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the Airflow of the tests of DAGs from the other tests: what its metadata has depends on which of them ran."""
+    if request.path.parent.name != "dags":
+        monkeypatch.delenv(AIRFLOW_DATABASE, raising=False)
 
 
 @pytest.fixture(autouse=True)

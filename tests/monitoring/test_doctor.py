@@ -30,7 +30,6 @@ def patient(
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
     monkeypatch.setenv("INSIGHTS_ALERT_WEBHOOK_URL", "https://chat.example.org/hook")
-    monkeypatch.delenv(AIRFLOW_DATABASE, raising=False)  # of the tests of DAGs, in whose metadata a pool may be missing
     read_manifest(load_settings())  # makes it if need be
     with connect(built.admin_url) as connection:
         initialize(

@@ -32,11 +32,18 @@ LOADS = "select count(*) from public._dlt_loads where status = 0"
 
 
 def signaled(copied: Copied, name: str, merge: int) -> int:
-    """Run `insights replicate` in a process that gets a signal at the beginning of a merge; returns its exit code."""
+    """Run `insights replicate` in a process that gets a signal at the beginning of a merge; returns its exit code.
+
+    One worker: with more, the last merge may have begun by then, and what has begun ends before dlt obeys an interrupt.
+    """
     command = [sys.executable, "-m", "support.replication.killed", name, str(merge), "replicate", "--to", copied.url]
     settings, url = copied.source.settings, copied.source.etl_url
     saved_parse.save(dbt.process_environment(settings, url), *dbt.complete(settings, [], {}))
-    environment = os.environ | {"INSIGHTS_WAREHOUSE_URL": url, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'tests'}"}
+    environment = os.environ | {
+        "INSIGHTS_WAREHOUSE_URL": url,
+        "LOAD__WORKERS": "1",
+        "PYTHONPATH": f"{PROJECT}:{PROJECT / 'tests'}",
+    }
     work = str(copied.file.with_name("work"))
     return subprocess.run([*command, "--work-dir", work], env=environment, check=False).returncode
 
