@@ -20,11 +20,11 @@
 {%- endmacro %}
 
 {#- The open part of a duration of whole seconds from a moment, in whole seconds. NULL for a NULL, and for a duration that ends after the
-    last year of the calendars. -#}
-{% macro business_seconds(calendar, start, seconds, horizon) -%}
+    last year of the calendars. `open_before` are the open seconds before that moment, which may be known. -#}
+{% macro business_seconds(calendar, start, seconds, horizon, open_before=none) -%}
     {%- set finish = add_seconds(start, seconds) -%}
     case
         when {{ finish }} < {{ in_utc(end_of_calendars(utc_time(horizon))) }}
-            then cast(floor({{ open_seconds(calendar, finish) }} - {{ open_seconds(calendar, start) }}) as bigint)
+            then cast(floor({{ open_seconds(calendar, finish) }} - {{ open_before or open_seconds(calendar, start) }}) as bigint)
     end
 {%- endmacro %}

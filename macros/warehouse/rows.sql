@@ -21,6 +21,10 @@
 {#- Before the query of a CTE whose rows are computed once. -#}
 {% macro cte_materialized() %}{{ return(adapter.dispatch('cte_materialized', 'orgo_insights')()) }}{% endmacro %}
 
+{#- At the end of a query with costly expressions: what reads it uses their values, and does not compute them again wherever it names them.
+    Conditions of what reads it do not get into it either. -#}
+{% macro computed_once() %}{{ return(adapter.dispatch('computed_once', 'orgo_insights')()) }}{% endmacro %}
+
 {#- After select: only the first row, in the order of in_order_of, of those that share some columns. -#}
 {% macro first_of(columns) %}{{ return(adapter.dispatch('first_of', 'orgo_insights')(columns)) }}{% endmacro %}
 

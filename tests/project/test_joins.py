@@ -1,8 +1,9 @@
-"""Rows of organizations are joined by their organization too (decision D130), in the SQL that dbt compiles."""
+"""Compiled SQL: rows of organizations are joined by it too (decision D130), and nothing is looked up again (D298)."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -79,6 +80,14 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "source_drift": {"actual": SHARED, "repeated": SHARED, "c": SHARED, "n": SHARED, "t": SHARED},
 }
 
+# The relations that the plan of a model reads more often than its query names them, and why.
+WINDOW = "the window of cases is planned as a part of each query that reads it"
+READ_AGAIN: dict[str, dict[str, str]] = {
+    "int_applicable_profiles": {"profiles": "few rows, which two queries of the model read"},
+    "int_task_outcomes": {"int_business_intervals": "an age for each limit; its readers' conditions must get in"},
+    **{f"pattern_{cadence}": {"dim_cases": WINDOW} for cadence in ("weekly", "monthly", "yearly")},
+}
+
 
 def joins(sql: str) -> Iterator[tuple[str, str]]:
     """The alias and the condition of every join, and the column and the query of every `in (select`."""
@@ -118,15 +127,18 @@ def missing(sql: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def compiled(
-    postgres: LocalPostgres, settings: Settings, built_sample: str, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
+def sample(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Warehouse:
+    """The built sample."""
+    return Warehouse.copy_of(built_sample, "compiled_sample", postgres, settings)
+
+
+@pytest.fixture(scope="module")
+def compiled(sample: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The SQL of every model and singular test, as a load of changes compiles it."""
-    warehouse = Warehouse.copy_of(built_sample, "compiled_sample", postgres, settings)
     folder = tmp_path_factory.mktemp("compiled")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DBT_TARGET_PATH", str(folder))
-        result = warehouse.build(command="compile")
+        result = sample.build(command="compile")
     assert result.succeeded, result.output
     return {path.stem: path.read_text() for path in (folder / "compiled" / PACKAGE).rglob("*.sql")}
 
@@ -159,3 +171,37 @@ def test_every_model_was_compiled(compiled: dict[str, str]) -> None:
 )
 def test_a_join_without_the_organization_is_found(sql: str, expected: set[str]) -> None:
     assert missing(sql) == expected
+
+
+def mentions(sql: str, compiled: dict[str, str], views: set[str]) -> Counter[str]:
+    """How often a query names each relation, those that its views name included."""
+    found = Counter(re.findall(r'"insights\w*"\."(\w+)"', sql))
+    for view in found.keys() & views:
+        for name, count in mentions(compiled[view], compiled, views).items():
+            found[name] += found[view] * count
+    return found
+
+
+def looked_up_again(sample: Warehouse, compiled: dict[str, str]) -> dict[str, set[str]]:
+    """The stored relations that the plan of a model reads at more places than its query names, by model.
+
+    Models that read a temporary table of their load cannot be planned without one.
+    """
+    views = {model["name"] for model in models() if model["config"]["materialized"] in ("view", "ephemeral")}
+    found = {}
+    for name in (model["name"] for model in models() if "pg_temp." not in compiled[model["name"]]):
+        plan = "\n".join(line for (line,) in sample.rows(f"explain {compiled[name]}"))
+        places = Counter(re.findall(r"Scan(?: Backward)?(?: using \S+)? on (\w+)", plan))
+        named = mentions(compiled[name], compiled, views)
+        found[name] = {relation for relation in named if places[relation] > named[relation]}
+    return {name: relations for name, relations in found.items() if relations}
+
+
+def test_no_plan_computes_an_expression_again(sample: Warehouse, compiled: dict[str, str]) -> None:
+    allowed = {name: set(relations) for name, relations in READ_AGAIN.items()}
+    assert looked_up_again(sample, compiled) == allowed
+    ends = r"\boffset 0\b"
+    name = "fact_task_business_times"
+    assert re.search(ends, compiled[name])
+    merged = compiled | {name: re.sub(ends, "", compiled[name])}
+    assert looked_up_again(sample, merged) == allowed | {name: {"int_business_intervals"}}

@@ -10,6 +10,8 @@
 
 {% macro default__beside_unnested(array) %}{% endmacro %}
 
+{% macro default__computed_once() %}{% endmacro %}
+
 {% macro default__cte_inlined() -%} not materialized {%- endmacro %}
 
 {% macro default__cte_materialized() -%} materialized {%- endmacro %}

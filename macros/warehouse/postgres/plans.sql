@@ -10,4 +10,7 @@
     set local jit = off
 {% endmacro %}
 
+{#- The planner merges a query into the one that reads it, unless it has a limit or an offset. -#}
+{% macro postgres__computed_once() -%} offset 0 {%- endmacro %}
+
 {% macro postgres__follows_changes() %}{{ return(true) }}{% endmacro %}

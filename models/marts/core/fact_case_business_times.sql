@@ -37,6 +37,7 @@ counted as (
         {{ business_seconds('cases', 'cases.opened_at', 'cases.time_to_close_seconds', 'load.horizon') }} as business_seconds_to_close
     from cases
     cross join load
+    {{ computed_once() }}
 ),
 
 final as (

@@ -32,15 +32,24 @@ load as (
     {{ latest_load('fact_tasks') }}
 ),
 
-counted as (
+created as (
     select
         tasks.*,
-        {{ business_seconds('tasks', 'tasks.created_at', 'tasks.time_to_first_response_seconds', 'load.horizon') }}
-            as business_seconds_to_first_response,
-        {{ business_seconds('tasks', 'tasks.created_at', 'tasks.time_to_completion_seconds', 'load.horizon') }}
-            as business_seconds_to_completion
+        {{ open_seconds('tasks', 'tasks.created_at') }} as open_before
     from tasks
+    {{ computed_once() }}
+),
+
+counted as (
+    select
+        created.*,
+        {{ business_seconds('created', 'created.created_at', 'created.time_to_first_response_seconds', 'load.horizon', 'created.open_before') }}
+            as business_seconds_to_first_response,
+        {{ business_seconds('created', 'created.created_at', 'created.time_to_completion_seconds', 'load.horizon', 'created.open_before') }}
+            as business_seconds_to_completion
+    from created
     cross join load
+    {{ computed_once() }}
 ),
 
 final as (

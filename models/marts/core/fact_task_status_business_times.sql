@@ -40,6 +40,7 @@ counted as (
         {{ business_seconds('statuses', 'statuses.started_at', 'statuses.duration_seconds', 'load.horizon') }} as business_seconds
     from statuses
     cross join load
+    {{ computed_once() }}
 ),
 
 final as (

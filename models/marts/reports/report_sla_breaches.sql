@@ -12,6 +12,7 @@ with tasks as (
     select outcomes.*
     from {{ ref('int_task_outcomes') }} as outcomes
     {{ join_changed_days('outcomes') }}
+    {{ computed_once() }}
 ),
 
 final as (

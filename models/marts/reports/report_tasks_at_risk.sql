@@ -38,6 +38,7 @@ limits as (
         ["'first_response'", 'profiles.reactivity_seconds'],
         ["'completion'", 'profiles.max_escalation_seconds'],
     ]) }}
+    {{ computed_once() }}
 ),
 
 due as (
