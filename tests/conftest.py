@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from support import in_process
 from support.dashboards import pools
-from support.warehouse import Warehouse, create_database, disposable_copy, drop_database
+from support.lent_copies import Copies
+from support.warehouse import Warehouse, create_database, drop_database
 
 from orchestration import dbt, supervision
 from orchestration.config.files import Settings, load_settings
@@ -68,7 +69,7 @@ def dbt_in_this_process() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def airflow_of_dags_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the Airflow of the tests of DAGs from the other tests: what its metadata has depends on which of them ran."""
+    """Hide the Airflow of the tests of DAGs from the others: what its metadata has depends on which of them ran."""
     if request.path.parent.name != "dags":
         monkeypatch.delenv(AIRFLOW_DATABASE, raising=False)
 
@@ -151,17 +152,29 @@ def built_sample(postgres: LocalPostgres, settings: Settings, prepared_sample: s
     return "built_sample"
 
 
+@pytest.fixture(scope="session")
+def prepared_copies(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> Copies:
+    """Return the copies of the sample after `insights init`."""
+    return Copies(prepared_sample, postgres, settings)
+
+
+@pytest.fixture(scope="session")
+def built_copies(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Copies:
+    """Return the copies of the built sample."""
+    return Copies(built_sample, postgres, settings)
+
+
 @pytest.fixture
-def prepared(postgres: LocalPostgres, settings: Settings, prepared_sample: str) -> Iterator[Warehouse]:
+def prepared(prepared_copies: Copies) -> Iterator[Warehouse]:
     """Yield a copy of the sample after `insights init`, for one test."""
-    with disposable_copy(prepared_sample, f"test_{next(_numbers)}", postgres, settings) as warehouse:
+    with prepared_copies.lent() as warehouse:
         yield warehouse
 
 
 @pytest.fixture
-def built(postgres: LocalPostgres, settings: Settings, built_sample: str) -> Iterator[Warehouse]:
+def built(built_copies: Copies) -> Iterator[Warehouse]:
     """Yield a copy of the built sample, for one test."""
-    with disposable_copy(built_sample, f"test_{next(_numbers)}", postgres, settings) as warehouse:
+    with built_copies.lent() as warehouse:
         yield warehouse
 
 
