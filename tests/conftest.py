@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from support import in_process
 from support.dashboards import pools
-from support.lent_copies import Copies
 from support.warehouse import Warehouse, create_database, drop_database
+from support.workshop.lent_copies import Copies
 
 from orchestration import dbt, supervision
 from orchestration.config.files import Settings, load_settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.lent_copies import Copies
+from support.workshop.lent_copies import Copies
 
 from orchestration.warehouse.connection import connect
 
