@@ -8,7 +8,8 @@ from pathlib import Path
 
 from orchestration.errors import MisconfiguredError
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+# The first has no window, and takes a third of the processor time.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # Where `playwright install` puts the headless Chromium, by its documentation.
 FOLDER = "PLAYWRIGHT_BROWSERS_PATH"
 OWN = "chromium_headless_shell-*/*/*headless*shell"
@@ -19,8 +20,8 @@ def chromium_program() -> Path:
     found = installed_chromium()
     if found is None:
         raise MisconfiguredError(
-            f"Chromium was not found on PATH as {', '.join(NAMES)}. Install the package chromium, or run: playwright"
-            " install --with-deps chromium-headless-shell"
+            f"Chromium was not found on PATH as {', '.join(NAMES)}. Install the package chromium-headless-shell or"
+            " chromium, or run: playwright install --with-deps chromium-headless-shell"
         )
     return found
 

@@ -16,6 +16,12 @@ from workshop.services.chromium import chromium_program
 WIDE, NARROW = (1280, 900), (390, 844)
 # A busy machine is no fault.
 PATIENCE_MS = 60_000
+# Chromium with a window loads two pages of its address bar in a process for each tab, and keeps an empty process for a
+# next page: more than half of its processor time here. The last list of features counts, so those of Playwright's that
+# matter to our page are repeated.
+NOT_LOOKED_AT = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "SpareRendererForSitePerProcess")
+OF_PLAYWRIGHT = ("HttpsUpgrades", "PaintHolding", "AvoidCorsURLLoaderRestartOnRedirect", "PreconnectToSearch")
+ARGUMENTS = ("--no-sandbox", f"--disable-features={','.join([*NOT_LOOKED_AT, *OF_PLAYWRIGHT])}")
 
 
 @dataclass
@@ -65,7 +71,7 @@ class Tab:
 @contextmanager
 def browser_of(playwright: Playwright) -> Iterator[Browser]:
     """Yield a running Chromium."""
-    made = playwright.chromium.launch(executable_path=str(chromium_program()), args=["--no-sandbox"])
+    made = playwright.chromium.launch(executable_path=str(chromium_program()), args=ARGUMENTS)
     try:
         yield made
     finally:
