@@ -30,7 +30,7 @@ from workshop.services.state import marker as service_marker
 DATABASE = "airflow"
 POOL = "insights_writer"
 START_SECONDS = 300
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 # SIGTERM lets a scheduler wait for its running tasks. The orphaned tasks of a killed scheduler get SIGKILL at once: a
 # task that receives SIGTERM counts as failed, whereas the next scheduler restarts a task that has vanished.
 STOP_ATTEMPTS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 60.0))

@@ -25,7 +25,7 @@ from workshop.services.airflow import LocalAirflow
 from workshop.services.airflow_releases import AIRFLOW_2
 from workshop.services.airflow_secrets import USER
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 2.0  # each look makes Airflow 2 compute the slow hash of the password
 REQUEST_SECONDS = 120  # a webserver with one worker may be busy
 ENDED = ("success", "failed")
 TASK_ENDED = (*ENDED, "skipped", "upstream_failed", "removed")

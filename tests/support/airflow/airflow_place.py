@@ -69,6 +69,8 @@ class Place:
             "DBT_LOG_LEVEL_FILE": "none",
             # Limits the delays between tries, which are minutes in the DAGs.
             "AIRFLOW__CORE__MAX_TASK_RETRY_DELAY": str(RETRY_SECONDS),
+            # The files stay as they are, and each scheduler parses them when it starts.
+            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "600",
             **(more or {}),
         }
         return cls(LocalAirflow(state, dags, variables), state, warehouse, tries)
@@ -113,7 +115,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"the condition is still false after {seconds} s"
-        time.sleep(0.2)
+        time.sleep(0.5)
 
 
 def server_pid(server_folder: Path) -> int:

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from support.airflow.airflow_place import Place, is_listening, server_pid, wait_until
 from support.policy import manifest
+from support.saved_parse import save_for_insights
 from support.warehouse import Warehouse
 
 from orchestration.cli import commands as insights_commands
@@ -59,7 +60,11 @@ def place(
     top = tmp_path_factory.mktemp("airflow")
     state = state_root(top)
     read_manifest(settings)  # makes it if no other test has
-    created = Place.of(top, state, Warehouse.copy_of(prepared_sample, "loaded_by_airflow", postgres, settings))
+    warehouse = Warehouse.copy_of(prepared_sample, "loaded_by_airflow", postgres, settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSIGHTS_ENV", "prod")
+        save_for_insights(load_settings(), warehouse.etl_url, as_of=SAMPLE_AS_OF.isoformat())
+    created = Place.of(top, state, warehouse)
     yield created
     state_root(top)  # `clean` may have removed the folder
     created.airflow.stop()
