@@ -11,9 +11,9 @@ from pathlib import Path
 
 from psycopg import sql
 
-from benchmarks.engines import of_duckdb, take
+from benchmarks.engines import SOURCE, copy_file, of_duckdb, take
 from benchmarks.measure import Comparison, Measurement, in_turn, once
-from benchmarks.services import GENERATED, Bench, ignored, succeeded
+from benchmarks.services import Bench, ignored, succeeded
 from benchmarks.sizes import FIRST_DAY
 from orchestration import dbt
 from orchestration.config.files import Settings
@@ -34,9 +34,8 @@ COPY = sql.SQL("copy {} ({}) from stdin (format csv, encoding 'utf8')")
 
 def run(bench: Bench) -> Iterator[Comparison]:
     """Yield the three publications; each has the same rows as its floor."""
-    bench.copy(GENERATED, NAME)
     case = Case(bench)
-    case.load(FIRST_DAY)
+    copy_file(bench, NAME)
     case.prepare()
     compare = partial(Comparison, NAME, size=bench.size, is_same=True)
     first = compare("first publication", floor_name="COPY, then indexes")
@@ -47,7 +46,7 @@ def run(bench: Bench) -> Iterator[Comparison]:
     bench.copy(SERVING, PUBLISHED)
     before = case.counts()
     day = FIRST_DAY + timedelta(days=1)
-    bench.touch(NAME, day)
+    bench.touch(SOURCE, day)
     case.load(day)
     after = case.counts()
     rows = case.written(one for one in case.definitions if before[one.name] != after[one.name])
@@ -58,7 +57,7 @@ def run(bench: Bench) -> Iterator[Comparison]:
         once(unchanged, case.unchanged, case.counted)
     yield daily
     yield unchanged
-    for database in (NAME, PREPARED, PUBLISHED, SERVING, FLOOR):
+    for database in (SOURCE, PREPARED, PUBLISHED, SERVING, FLOOR):
         bench.drop(database)
 
 
@@ -94,7 +93,7 @@ class Case:
 
     def load(self, day: date) -> None:
         """Take a snapshot and load everything from it."""
-        take(self.bench, NAME, NAME)
+        take(self.bench, SOURCE, NAME)
         variables = dbt.as_of_variable(day)
         succeeded(dbt.build(self.settings, dbt.NO_TESTS, url=None, variables=variables, on_line=ignored))
 

@@ -55,6 +55,7 @@ class Bench:
     folder: Path
     is_generated: bool = False
     first_build: Measurement | None = None
+    first_file: Measurement | None = None
 
     @classmethod
     @contextmanager
