@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +14,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from support import reports_by_hand as by_hand
-from support.plain_dbt import DBT, libpq_variables
+from support.plain_dbt import libpq_variables
+from support.reports.metricflow import metricflow
 from support.reports.statuses_by_hand import backlog
 from support.warehouse import Warehouse
 
@@ -32,7 +30,6 @@ from workshop.services import LocalPostgres
 
 pytest_plugins = ["support.api.fixtures"]
 
-METRICFLOW = Path(sys.executable).with_name("mf")
 Ask = Callable[..., list[dict[str, str]]]
 
 
@@ -112,8 +109,8 @@ def test_only_sums_are_told_of_spans() -> None:
 
 
 @pytest.fixture(scope="module")
-def ask(sample: Warehouse, postgres: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> Ask:
-    """Return a function that asks MetricFlow in a copy of the project that has the file of the command."""
+def ask(sample: Warehouse, postgres: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Yield a function that asks MetricFlow in a copy of the project that has the file of the command."""
     project = tmp_path_factory.mktemp("metricflow")
     for name in (*FOLDERS, *FILES):
         source = PROJECT / name
@@ -127,18 +124,8 @@ def ask(sample: Warehouse, postgres: LocalPostgres, tmp_path_factory: pytest.Tem
     assert run("semantic-models", "--output", str(file)).exit_code == 0
     own = libpq_variables(postgres, sample.name, sample.settings.insights.warehouse.read_only_user)
     variables = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")} | own
-    parsed = subprocess.run([DBT, "parse"], cwd=project, env=variables, capture_output=True, text=True, check=False)
-    assert parsed.returncode == 0, parsed.stdout
-
-    def answer(*options: str) -> list[dict[str, str]]:
-        output = project / "answer.csv"
-        command = [str(METRICFLOW), "query", *options, "--csv", str(output)]
-        done = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        with output.open(encoding="utf-8") as opened:
-            return list(csv.DictReader(opened))
-
-    return answer
+    with metricflow(project, variables) as asked:
+        yield asked.ask
 
 
 @pytest.mark.services
