@@ -83,6 +83,7 @@ def test_a_read_only_checkout_is_built_from(
     run(insights, "manifest")
     assert "overview" in run(insights, "dashboards")
     if named:  # plain dbt knows no other place than these
+        saved_parse.save({"DBT_TARGET_PATH": str(target)}, project=checkout)
         assert "stg_roles" in run(str(Path(sys.executable).with_name("dbt")), "ls", "--select", "stg_roles", "--quiet")
     assert sorted(checkout.rglob("*")) == before
     written = {path.name for path in tmp_path.iterdir()} - {"project", "work", "home"}

@@ -20,6 +20,7 @@ from orchestration.dbt_engines import DUCKDB_PROFILE
 
 # What a parsed project depends on besides the files: target, schema, and profile (None is that of PostgreSQL).
 Key = tuple[str, str, str | None]
+WORK = Path("parsed/work")  # where `insights manifest` parses, below the folder of dbt's artifacts
 _parsed: dict[Key, Manifest] = {}  # `bind` changes the database
 
 
@@ -33,9 +34,13 @@ def save_for_insights(settings: Settings, url: str, **variables: Any) -> None:
 
 
 def save_for_copy(settings: Settings, url: str, project: Path, target: Path) -> None:
-    """Save the parsed project for loads by an `insights` that runs a copy of it, and whose dbt writes into `target`."""
-    environment = dbt.process_environment(settings, url, claim=1) | {"DBT_TARGET_PATH": str(target)}
-    save(environment, *dbt.complete(settings, [], {}), project=project)
+    """Save the parsed project for an `insights` that runs a copy of it, and whose dbt writes into `target`.
+
+    It is saved for loads, and for the manifest, which is parsed without a database.
+    """
+    for of_dbt, place in ((url, target), (None, target / WORK)):
+        environment = dbt.process_environment(settings, of_dbt, claim=1) | {"DBT_TARGET_PATH": str(place)}
+        save(environment, *dbt.complete(settings, [], {}), project=project)
 
 
 def save(environment: Mapping[str, str], *options: str, project: Path = PROJECT) -> None:
