@@ -17,6 +17,7 @@ import duckdb
 import pytest
 from support.engines.contents import file_rows, source_rows
 from support.hostile.rows import hostile_rows, insertions, relaxed_schema
+from support.saved_parse import save_for_insights
 from support.warehouse import Warehouse, disposable_copy
 
 from orchestration.config.files import Settings, load_settings
@@ -227,6 +228,7 @@ def test_a_killed_snapshot_leaves_the_old_one_and_the_next_removes_its_files(
     folder, before = tmp_path / "snapshot", taken.description
     subprocess.run(["cp", "-r", str(taken.folder), str(folder)], check=True)
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", source.warehouse.etl_url)
+    save_for_insights(source.settings, source.warehouse.etl_url)
     with connect(source.warehouse.admin_url) as connection:
         connection.execute("lock table task_assignments in access exclusive mode")
         process = subprocess.Popen([INSIGHTS, "snapshot", str(folder), "--replace"])

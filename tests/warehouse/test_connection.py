@@ -23,9 +23,9 @@ from support.warehouse import NO_TESTS, Warehouse
 from orchestration.cli import commands
 from orchestration.config.files import PROJECT, Settings, load_settings
 from orchestration.config.variables import VARIABLES
-from orchestration.dbt import process_environment
+from orchestration.dbt import process_environment, profile_variables
 from orchestration.errors import InsightsError
-from orchestration.warehouse.connection import child_environment, libpq_environment
+from orchestration.warehouse.connection import child_environment, connection_variables, libpq_environment
 from workshop.operational import create_operational_schema
 
 pytest_plugins = ["support.command"]
@@ -195,7 +195,7 @@ def test_a_password_full_of_special_characters_over_tls(tls_server: TlsServer, t
     )
     assert wrapped.returncode == 0, wrapped.stdout[-2000:]
 
-    saved_parse.save(process_environment(load_settings(), url))
+    saved_parse.save(connection_variables(url) | profile_variables(load_settings()))  # those of `insights env`
     script = 'eval "$(insights env)" && exec dbt run --select stg_label_definitions'
     plain = run(["bash", "-euc", script], INSIGHTS_WAREHOUSE_URL=url)
     assert plain.returncode == 0, plain.stdout[-2000:]
