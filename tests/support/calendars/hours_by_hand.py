@@ -48,16 +48,10 @@ class Clock:
 
     @classmethod
     def of(cls, calendar: Calendar, zone: str, start: date, end: date) -> Clock:
-        first, clocks = datetime(start.year, start.month, start.day, tzinfo=UTC), ZoneInfo(zone)
         minutes, days = bytearray(), lru_cache(calendar.minutes)
-        for quarter in range((end - start).days * 24 * 4):
-            moment = first + 15 * quarter * MINUTE
-            local, last = moment.astimezone(clocks), (moment + 14 * MINUTE).astimezone(clocks)
-            shown = 60 * local.hour + local.minute
-            if local.utcoffset() == last.utcoffset() and local.date() == last.date():
-                minutes += days(local.date())[shown : shown + 15]
-            else:  # no zone changes its clocks within a quarter of an hour
-                raise AssertionError(f"{zone} at {moment}")
+        for day, shown in _quarters(zone, start, end):
+            minutes += days(day)[shown : shown + 15]
+        first = datetime(start.year, start.month, start.day, tzinfo=UTC)
         return cls(first, minutes, [0, *accumulate(minutes)])
 
     def business_seconds(self, moment: datetime, seconds: int | None) -> int | None:
@@ -79,6 +73,19 @@ class Clock:
         for opens, closes in zip(changes[::2], changes[1::2], strict=True):
             found.append((self.start + opens * MINUTE, self.start + closes * MINUTE))
         return found
+
+
+@lru_cache(maxsize=2)  # those of a zone take some megabytes
+def _quarters(zone: str, start: date, end: date) -> list[tuple[date, int]]:
+    """Return what clocks of a zone show as each quarter of an hour begins: the date, and the minute of that day."""
+    first, clocks, found = datetime(start.year, start.month, start.day, tzinfo=UTC), ZoneInfo(zone), []
+    for quarter in range((end - start).days * 24 * 4):
+        moment = first + 15 * quarter * MINUTE
+        local, last = moment.astimezone(clocks), (moment + 14 * MINUTE).astimezone(clocks)
+        if local.utcoffset() != last.utcoffset() or local.date() != last.date():
+            raise AssertionError(f"{zone} at {moment}")  # no zone changes its clocks within a quarter of an hour
+        found.append((local.date(), 60 * local.hour + local.minute))
+    return found
 
 
 def clock_changes(zone: str, start: date, end: date) -> list[datetime]:
