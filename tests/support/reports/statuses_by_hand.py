@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 OPEN = ("PENDING", "IN_PROGRESS", "ON_HOLD", "ESCALATED")
 CLOSED = ("COMPLETED", "FAILED", "CANCELLED")
+KNOWN = OPEN + CLOSED
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,14 @@ class Status:
 def statuses_of(task: Row, closed_at: datetime | None, events: Iterable[Row]) -> list[Status]:
     """Return the statuses that a task had, from the events before the horizon; `task` has today's tokens."""
     changes = []
-    for event in sorted(events, key=lambda e: (e["created_at"], str(e["id"]))):
+    moves = [event for event in events if event["event_type"] == "status_changed"]
+    for event in sorted(moves, key=lambda e: (e["created_at"], str(e["id"]))):
         old, new = (str((event[name] or {}).get("status")).upper() for name in ("old_value", "new_value"))
-        if event["event_type"] == "status_changed" and new in OPEN + CLOSED:
+        if new in KNOWN:
             changes.append((old, new, max(event["created_at"], task["created_at"])))
     first = task["status"] if task["status"] in OPEN else "PENDING"
     if changes:
-        first = changes[0][0] if changes[0][0] in OPEN + CLOSED else "PENDING"
+        first = changes[0][0] if changes[0][0] in KNOWN else "PENDING"
     starts = [(first, task["created_at"]), *((new, moment) for _, new, moment in changes)]
     starts.append((task["status"], max(starts[-1][1], closed_at or starts[-1][1])))
     kept = [start for n, start in enumerate(starts) if n == 0 or start[0] != starts[n - 1][0]]
@@ -53,13 +56,15 @@ def backlog(tasks: Iterable[Task], first: date, until: date) -> dict[tuple[Any, 
     for task in tasks:
         born = task.created_at.astimezone(UTC).date()
         subject = (task.domain or "", task.severity, task.visibility)
-        day = max(first, born)
+        day, statuses = max(first, born), iter(task.statuses)
+        status, midnight = next(statuses), datetime(day.year, day.month, day.day, tzinfo=UTC)
         while day < until:
-            midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-            status = next(s for s in task.statuses if s.start < midnight and (s.end is None or s.end >= midnight))
+            midnight += DAY
+            while status.end is not None and status.end < midnight:  # each begins where the former ends
+                status = next(statuses)
             if status.name in OPEN:
                 is_open[(task.organization_id, day, *subject, _band((day - born).days))] += 1
-            day += timedelta(days=1)
+            day += DAY
             if status.end is None and status.name in CLOSED:
                 break
     return dict(is_open)
