@@ -55,6 +55,10 @@ class Copied:
             assert settings.postgres_url == self.source.etl_url  # read now, while the variable is set
         return settings
 
+    def selects(self) -> dict[str, str]:
+        """Return what dbt has written for the tables of the source, by name; they have the columns of the sample."""
+        return _selects_of_the_sample(self.source.settings, self.source.etl_url, TABLES)
+
     def replicate(self, **wanted: Any) -> Report:
         """Bring the copy up to date."""
         with self._queries_known():

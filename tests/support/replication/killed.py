@@ -1,7 +1,11 @@
-"""`insights replicate` that gets a signal when a merge begins: python -m support.replication.killed SIGKILL 3 ..."""
+"""`insights replicate` that gets a signal when a merge begins: python -m support.replication.killed SIGKILL 3 TEXT ...
+
+TEXT is JSON: what dbt has written for the tables, by name. With null, the command asks dbt.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -10,6 +14,7 @@ from itertools import count
 from dlt.destinations.job_client_impl import SqlLoadJob
 
 from orchestration.cli import main
+from orchestration.replication import replicate
 
 
 def signal_at(name: str, number: int) -> None:
@@ -26,4 +31,6 @@ def signal_at(name: str, number: int) -> None:
 
 if __name__ == "__main__":
     signal_at(sys.argv.pop(1), int(sys.argv.pop(1)))
+    if selects := json.loads(sys.argv.pop(1)):
+        replicate.table_selects = lambda *_: selects  # type: ignore[attr-defined]
     main()
