@@ -16,6 +16,7 @@ from support.workshop.lent_copies import Copies
 from orchestration import dbt, supervision
 from orchestration.config.files import Settings, load_settings
 from orchestration.config.variables import AIRFLOW_DATABASE
+from orchestration.manifest import read_manifest
 from orchestration.warehouse.connection import connect
 from orchestration.warehouse.init import initialize
 from workshop.operational import create_operational_schema
@@ -149,6 +150,8 @@ def built_sample(postgres: LocalPostgres, settings: Settings, prepared_sample: s
     warehouse = Warehouse.copy_of(prepared_sample, "built_sample", postgres, settings)
     result = warehouse.build("--exclude-resource-type", "test", "unit_test")
     assert result.succeeded, result.output
+    # From the project that this process has parsed; a command in a process of its own would parse it again.
+    read_manifest(settings)
     return "built_sample"
 
 

@@ -8,9 +8,12 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 from support.readers import add_reader, largest_organizations, remove_reader
+from support.saved_parse import save_for_insights
 from support.warehouse import Warehouse
 
 from orchestration.cli import commands
+from orchestration.config.files import Settings
+from orchestration.manifest import read_manifest
 from workshop.terminal import INSIGHTS, on_terminal
 
 COLOR = "\x1b["
@@ -82,7 +85,8 @@ def test_lists_have_a_limit_and_say_what_shows_the_rest(warehouse: Warehouse) ->
     assert explained[-1] == f"  and {cases - 2} more; --limit {cases} shows all"
 
 
-def test_colors_are_for_terminals_and_no_color_is_respected() -> None:
+def test_colors_are_for_terminals_and_no_color_is_respected(settings: Settings) -> None:
+    read_manifest(settings)  # in the process of the tests, so that no command parses the project
     assert COLOR in on_terminal(INSIGHTS, "dashboards", environment={"NO_COLOR": ""})
     assert COLOR not in on_terminal(INSIGHTS, "dashboards", environment={"NO_COLOR": "1"})
     done = subprocess.run([INSIGHTS, "dashboards"], capture_output=True, text=True, check=True)
@@ -91,6 +95,7 @@ def test_colors_are_for_terminals_and_no_color_is_respected() -> None:
 
 @pytest.mark.services
 def test_output_of_dbt_has_no_colors_in_a_pipe(warehouse: Warehouse) -> None:
+    save_for_insights(warehouse.settings, warehouse.etl_url, as_of="2026-01-01")
     command = [INSIGHTS, "build", "--as-of", "2026-01-01", "--select", "tokens"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "Completed successfully" in done.stdout
