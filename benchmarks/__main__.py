@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import api, build, cache, contention, dags, engines, exports, patterns, publish, purge, startup
+from benchmarks import api, build, cache, contention, dags, drill, engines, exports, patterns, publish, purge, startup
 from benchmarks.measure import Comparison
 from benchmarks.picture import picture
 from benchmarks.report import as_json, details, summary, table
@@ -19,7 +19,7 @@ from benchmarks.sizes import SIZES
 
 BENCHMARKS = {
     module.NAME: module
-    for module in (patterns, build, contention, purge, engines, publish, cache, api, exports, startup, dags)
+    for module in (patterns, build, contention, purge, engines, publish, cache, api, exports, startup, dags, drill)
 }
 LISTED = "\n".join(f"  {name:<12}{(module.__doc__ or '').splitlines()[0]}" for name, module in BENCHMARKS.items())
 

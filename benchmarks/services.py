@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 
 import click
@@ -75,7 +74,19 @@ class Bench:
                 server.stop()
                 remove_state(state)
 
-    @cached_property
+    def forget(self) -> None:
+        """Drop the databases to copy; the next benchmark that needs one makes it again."""
+        for name in (BUILT, GENERATED):
+            self.drop(name)
+        self.is_generated, self.first_build = False, None
+
+    def restart(self, server: LocalPostgres) -> None:
+        """Stop the server and start it with other options, those of `server`, which has the same folder."""
+        self.server.stop()
+        server.start()
+        self.server = server
+
+    @property
     def postmaster(self) -> int:
         """The id of the server's main process."""
         return int((self.server.socket_dir / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])

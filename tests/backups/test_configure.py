@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.backups.server import KEY, program_for, settings_for
+from support.backups.server import KEY, settings_for
 from support.pooler import Forwarder
 
 from orchestration.backups.configure import Configuration, plan, write
@@ -21,6 +21,7 @@ from orchestration.errors import InsightsError, MisconfiguredError
 from orchestration.warehouse.connection import open_session
 from orchestration.warehouse.database import Database
 from workshop.services import LocalPostgres, remove_state, state_root
+from workshop.services.pgbackrest import program_for_the_server
 from workshop.services.postgres import SOCKET_NAME
 
 pytestmark = pytest.mark.services
@@ -39,7 +40,7 @@ EXPECTED: dict[str, tuple[int, list[str]]] = {
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     made = state_root(tmp_path)
-    monkeypatch.setenv("PATH", str(program_for(made)), prepend=":")
+    monkeypatch.setenv("PATH", str(program_for_the_server(made)), prepend=":")
     yield made
     remove_state(made)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import Any
 
 import pytest
 from support.dashboards.dashboard_scenario import found
-from support.policy import manifest
+from support.policy import with_own_exposures
 
 from orchestration.dashboards.definitions import dashboards
 from orchestration.dashboards.panels import Columns, Unit
@@ -97,7 +96,7 @@ def declared() -> list[tuple[str, Columns]]:
 )
 def test_what_has_no_meaning_is_refused_with_its_place(place: tuple[str, str], key: str, value: Any, says: str) -> None:
     dashboard, panel = place
-    wrong = copy.deepcopy(manifest())
+    wrong = with_own_exposures()
     meta = wrong["exposures"][f"exposure.orgo_insights.{dashboard}"]["config"]["meta"]["dashboard"]
     meta["panels"][panel][key] = value
     expected = f"_dashboards.yml: dashboard {dashboard}: config.meta.dashboard.panels.{panel}.{says}"
@@ -106,7 +105,7 @@ def test_what_has_no_meaning_is_refused_with_its_place(place: tuple[str, str], k
 
 
 def test_the_anonymised_form_is_checked_too() -> None:
-    wrong = copy.deepcopy(manifest())
+    wrong = with_own_exposures()
     meta = wrong["exposures"]["exposure.orgo_insights.open_patterns"]["config"]["meta"]["dashboard"]
     meta["panels"]["weekly"]["anonymised"]["chart"]["x"] = "label"
     with pytest.raises(MisconfiguredError, match=r"panels\.weekly\.anonymised\.chart\.x: label is not a dimension"):

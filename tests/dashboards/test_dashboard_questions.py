@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import re
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from support.dashboards.dashboard_scenario import ALL, OPEN, found
 from support.dashboards.dashboard_settings import changed
-from support.policy import manifest
+from support.policy import manifest, with_own_exposures
 
 from orchestration.config.files import Settings
 from orchestration.config.tokens import Visibility
@@ -97,7 +96,7 @@ def test_the_anonymised_form_shows_nothing_that_identifies_a_person() -> None:
     ],
 )
 def test_a_wrong_definition_is_said_with_file_dashboard_and_key(path: str, value: Any, says: str) -> None:
-    wrong = copy.deepcopy(manifest())
+    wrong = with_own_exposures()
     place = wrong["exposures"]["exposure.orgo_insights.task_volume"]["config"]["meta"]["dashboard"]
     *parents, last = path.split(".")
     for name in parents:

@@ -24,7 +24,7 @@ from orchestration.config.files import PROJECT
 
 # Comparisons whose floor computes the same rows.
 SAME = {"build": 2, "purge": 2, "engines": 3, "publish": 3, "cache": 2, "api": 1, "exports": 3}
-ALL = {**SAME, "build": 4, "api": 4, "patterns": 3, "contention": 1, "startup": 2, "dags": 1}
+ALL = {**SAME, "build": 4, "api": 4, "patterns": 3, "contention": 1, "startup": 2, "dags": 1, "drill": 2}
 LIMIT = 1800  # seconds, on a busy machine
 
 

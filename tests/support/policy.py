@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from functools import cache
 from typing import Any
@@ -28,6 +29,11 @@ def manifest() -> dict[str, Any]:
     parsed = in_process.parsed(settings.environment, settings.insights.warehouse.schema_name)
     text = json.dumps(parsed.writable_manifest().to_dict(omit_none=False), cls=JSONEncoder)
     return json.loads(text)  # type: ignore[no-any-return]
+
+
+def with_own_exposures() -> dict[str, Any]:
+    """Return the manifest with exposures that a test may change; the rest is shared, since a copy takes long."""
+    return manifest() | {"exposures": copy.deepcopy(manifest()["exposures"])}
 
 
 def nodes(*kinds: str) -> list[Node]:

@@ -1,4 +1,4 @@
-"""Locate pgBackRest, with which the tests make and restore backups."""
+"""Locate pgBackRest, with which tests and benchmarks make and restore backups."""
 
 import shutil
 import sys
@@ -15,6 +15,19 @@ def pgbackrest_program() -> Path:
     if found is None:
         raise MisconfiguredError("pgbackrest was not found on PATH. Install the package pgbackrest.")
     return found
+
+
+def program_for_the_server(state: Path) -> Path:
+    """Copy pgBackRest to a folder below `state` where the account of PostgreSQL can run it, and return the folder.
+
+    Raises MisconfiguredError when there is none.
+    """
+    folder = state / "programs"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    shutil.copy(pgbackrest_program(), folder / "pgbackrest")
+    (folder / "pgbackrest").chmod(0o755)
+    return folder
 
 
 def installed_pgbackrest() -> Path | None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.backups.server import KEY, NAME, Backed, copy_sample, program_for, settings_for
+from support.backups.server import KEY, NAME, Backed, copy_sample, settings_for
 from support.warehouse import Warehouse
 
 from orchestration.backups.run import run
 from workshop.services import LocalPostgres, remove_state, state_root
+from workshop.services.pgbackrest import program_for_the_server
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def backed(
     plain = LocalPostgres(state)
     plain.start()
     copy_sample(postgres, built_sample, plain)
-    folder: Path = program_for(state)
+    folder: Path = program_for_the_server(state)
     patched.setenv("PATH", str(folder), prepend=":")
     patched.setenv("INSIGHTS_BACKUP_KEY", KEY)
     settings = settings_for(state, "prod", plain.url(NAME, "orgo_insights_etl"), patched)

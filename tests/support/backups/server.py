@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from orchestration.warehouse.connection import connect, open_session
 from orchestration.warehouse.database import Database
 from workshop.services import LocalPostgres
 from workshop.services.binaries import postgres_programs
-from workshop.services.pgbackrest import pgbackrest_program
 
 NAME = "analytics"
 PATIENCE_SECONDS = 120
@@ -103,16 +101,6 @@ class Backed:
     def start(self) -> None:
         """Start the server."""
         self.warehouse.postgres.start()
-
-
-def program_for(account_folder: Path) -> Path:
-    """Copy pgBackRest to where the account of PostgreSQL can run it, and return its folder."""
-    folder = account_folder / "programs"
-    folder.mkdir(mode=0o755)
-    folder.chmod(0o755)
-    shutil.copy(pgbackrest_program(), folder / "pgbackrest")
-    (folder / "pgbackrest").chmod(0o755)
-    return folder
 
 
 def settings_for(state: Path, environment: str, url: str, patch: pytest.MonkeyPatch, **rules: object) -> Settings:
