@@ -55,7 +55,7 @@ def main(names: tuple[str, ...], sizes: tuple[str, ...], json_path: Path | None,
     try:
         for size in sizes:
             with Bench.started(SIZES[size]) as bench:
-                for name in names or BENCHMARKS:
+                for name in dict.fromkeys(names or BENCHMARKS):  # each once: some use up what they share
                     for compared in BENCHMARKS[name].run(bench):
                         found.append(compared)
                         click.echo(f"{size}: {summary(compared)}", err=True)
