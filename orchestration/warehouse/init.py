@@ -34,7 +34,8 @@ MESSAGES: Messages = {
     BusyError: "Another session changes the same objects of the database, or reads what changes ({detail})."
     " Run insights init again.",
     RefusedError: "This user may not prepare the database: {detail}. Run insights init as a superuser, or as"
-    " a role with CREATEROLE that owns the database and the operational tables.",
+    " a role with CREATEROLE that owns the database and the operational tables and that, from PostgreSQL 16 on, has the"
+    " ADMIN option on roles of Insights that another user has made.",
 }
 
 # Schemas in which every role may create objects.

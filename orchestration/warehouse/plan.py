@@ -31,7 +31,8 @@ MESSAGES: Messages = {
     " changed, and insights init would wait for the same sessions. Plan again when they have ended.",
     RefusedError: "This user may not prepare the database, so it cannot try what would change: {detail}. Plan as the"
     " user who would run insights init: a superuser, or a role with CREATEROLE that owns the database and the"
-    " operational tables.",
+    " operational tables and that, from PostgreSQL 16 on, has the ADMIN option on roles of Insights that another user"
+    " has made.",
 }
 # Rows that init writes: their table, what names a row, and a fingerprint, which is compared and never shown.
 _ROWS = {
