@@ -108,7 +108,7 @@ def _drill(bench: Bench, settings: Settings) -> Measurement:
 
 
 def _copy(bench: Bench, folder: Path) -> Measurement:
-    """Copy the files of the running server, which nobody could start: no more than their bytes."""
+    """Copy the files of the running server: the bytes that any backup or restore has to write."""
     data = bench.server.socket_dir / "data"
     with bench.measured(NAME) as found:
         subprocess.run(["cp", "-r", str(data), str(folder)], check=True, capture_output=True)

@@ -83,7 +83,7 @@ def read_definitions(settings: Settings, url: str, names: list[str]) -> list[Def
     """
     lines: list[str] = []
     command = ["compile", "--inline", _CALL.format(names=json.dumps(names)), "--target-path", str(parsed_path())]
-    options = ("--no-populate-cache", "--no-write-json", "--log-format", "json")  # nobody reads the artifacts
+    options = ("--no-populate-cache", "--no-write-json", "--log-format", "json")  # the queries are read from its output
     run = dbt.run(settings.of_postgres(), [*command, *options], url=url, on_line=lines.append)
     events = [json.loads(line) for line in lines if line.startswith("{")]
     compiled = "".join(e["data"]["compiled"] for e in events if e["info"]["name"] == "CompiledNode")

@@ -76,7 +76,7 @@ def table_selects(settings: Settings, url: str, tables: Sequence[ContractTable])
     """Return {table: its select as the staging layer writes it}; raises like `table_queries`."""
     lines: list[str] = []
     template = "".join(_QUERY.format(mark=MARK, table=table.name) for table in tables)
-    options = ["--no-populate-cache", "--no-write-json", "--log-format", "json"]  # nobody reads the artifacts
+    options = ["--no-populate-cache", "--no-write-json", "--log-format", "json"]  # the queries are read from its output
     command = ["compile", "--inline", template, *options]
     run = dbt.run(settings.of_postgres(), command, url=url, on_line=lines.append)
     events = [json.loads(line) for line in lines if line.startswith("{")]
