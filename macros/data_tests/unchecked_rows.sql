@@ -58,6 +58,9 @@
         {{ return("loaded_at > " ~ moment_of(unchecked_range(node.name).written_after)) }}
     {% elif node.config.materialized == 'incremental' and load_of and 'day' in node.columns %}
         {{ return('(organization_id, day) in (' ~ unchecked_days(load_of) ~ ')') }}
+    {% elif node.config.materialized == 'incremental' and load_of and 'month' in node.columns %}
+        {% set months = 'select written.organization_id, ' ~ first_of_month('written.day') ~ ' from (' ~ unchecked_days(load_of) ~ ') as written' %}
+        {{ return('(organization_id, month) in (' ~ months ~ ')') }}
     {% elif node.config.materialized == 'view' and moment %}
         {% set range = unchecked_range() %}
         {{ return("(" ~ moment ~ " >= " ~ moment_of(range.changed_from) ~ " or " ~ moment ~ " is null)") }}

@@ -47,17 +47,13 @@
     purge has emptied. Where it is not known when the report was counted, all tasks are counted to find them. -#}
 {% macro days_that_tasks_left() %}
     {%- set former_rows = source('insights_ops', 'former_rows') -%}
-    {% set query %}
-        select cast(max(counted_at) as {{ type_of('text') }}) as counted_at from {{ source('insights_ops', 'counted_reports') }}
-        where relation_name = '{{ model.name }}' and counted_at > {{ moment_of('-infinity') }}
-    {% endset %}
-    {%- set counted_at = fetched(query).rows[0].counted_at if execute else none -%}
-    {%- if not counted_at %}{{ return(miscounted_days()) }}{% endif -%}
+    {%- set counted = counted_at() -%}
+    {%- if not counted %}{{ return(miscounted_days()) }}{% endif -%}
     select
         organization_id,
         cast({{ json_member('contents', ['created_date_key']) }} as date) as day
     from {{ former_rows }}
-    where relation_name = 'fact_tasks' and contents is not null and replaced_at >= {{ moment_of(counted_at) }}
+    where relation_name = 'fact_tasks' and contents is not null and replaced_at >= {{ moment_of(counted) }}
     union distinct
     {{ rows_of_days(this, 'day', 'found.day < ' ~ purge_cutoff('raw_event')) }}
 {% endmacro %}

@@ -3,9 +3,19 @@
     {{ return({
         'report_monthly_trends': 'int_monthly_trends',
         'report_sla_breaches': 'report_sla_breaches',
+        'report_targets': 'report_targets',
         'report_task_backlog': 'report_task_backlog',
         'report_task_volume': 'report_task_volume',
     }) }}
+{% endmacro %}
+
+{#- When the report at hand was counted, as text; none where that is not known: before its first load, and after a reconciliation. -#}
+{% macro counted_at() %}
+    {% set query %}
+        select cast(max(counted_at) as {{ type_of('text') }}) as counted_at from {{ source('insights_ops', 'counted_reports') }}
+        where relation_name = '{{ model.name }}' and counted_at > {{ moment_of('-infinity') }}
+    {% endset %}
+    {{ return(fetched(query).rows[0].counted_at if execute else none) }}
 {% endmacro %}
 
 {#- post-hook of the reports that follow former_rows: writes down when the counts were made, and deletes what was kept of rows before each of

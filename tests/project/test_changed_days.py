@@ -1,8 +1,9 @@
-"""Reports compute the days that changed and no others, and equal reports that are built from nothing."""
+"""Reports compute the days or months that changed and no others, and equal reports that are built from nothing."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from workshop.sample.load import SAMPLE_AS_OF
 pytestmark = pytest.mark.services
 
 BY_DAY = ("report_task_volume", "report_sla_breaches")
-REPORTS = (*BY_DAY, "report_profile_scores")
+REPORTS = (*BY_DAY, "report_profile_scores", "report_targets")
 WITH_PARENTS = tuple(f"+{name}" for name in REPORTS)
 DAYS = "select organization_id, created_date_key from insights.fact_tasks where task_id = any(%s)"
 WRITTEN_DAYS = """
@@ -54,12 +55,16 @@ def _days(warehouse: Warehouse, tasks: list[Any]) -> set[tuple[Any, date]]:
     return set(warehouse.rows(DAYS, tasks))
 
 
-def _versions(warehouse: Warehouse, report: str) -> dict[tuple[Any, date], set[str]]:
-    """Return the transactions that wrote the rows of each day."""
+def _versions(warehouse: Warehouse, report: str, period: str = "day") -> dict[tuple[Any, date], set[str]]:
+    """Return the transactions that wrote the rows of each day, or of another period."""
     rows = warehouse.rows(
-        f"select organization_id, day, array_agg(distinct xmin::text) from insights.{report} group by 1, 2"  # noqa: S608
+        f"select organization_id, {period}, array_agg(distinct xmin::text) from insights.{report} group by 1, 2"  # noqa: S608
     )
     return {(organization, day): set(versions) for organization, day, versions in rows}
+
+
+def _months(days: set[tuple[Any, date]]) -> set[tuple[Any, date]]:
+    return {(organization, day.replace(day=1)) for organization, day in days}
 
 
 def _rewritten(before: dict[Any, set[str]], after: dict[Any, set[str]]) -> set[Any]:
@@ -83,6 +88,7 @@ def test_each_kind_of_change_a_purge_and_a_deletion_by_hand_reach_their_days(bui
     days = _days(built, chosen)
     assert len(days) == len(chosen) == len(CHANGES)
     before = {name: _versions(built, name) for name in BY_DAY}
+    months = _versions(built, "report_targets", "month")
     given = {"at": "timestamptz '2025-12-31 20:00+00'"}
     for statement in CHANGES:
         built.execute(statement.format(*(f"'{task}'" for task in chosen), **given))
@@ -91,6 +97,8 @@ def test_each_kind_of_change_a_purge_and_a_deletion_by_hand_reach_their_days(bui
     assert len(days) == len(chosen) + 2  # the day before another creation, and the other organization
     for name in BY_DAY:
         assert _rewritten(before[name], _versions(built, name)) == days, name
+    rewritten = _rewritten(months, _versions(built, "report_targets", "month"))
+    assert rewritten == _months(days) and months.keys() - rewritten
 
     _purge_ten_days(built)
     _delete_by_hand(built, deleted)
@@ -100,6 +108,7 @@ def test_each_kind_of_change_a_purge_and_a_deletion_by_hand_reach_their_days(bui
 def _purge_ten_days(warehouse: Warehouse) -> None:
     """Purge the oldest days; check that their rows leave the reports, and that no other day is written."""
     before = {name: _versions(warehouse, name) for name in BY_DAY}
+    months = _versions(warehouse, "report_targets", "month")
     oldest = warehouse.value("select min(created_date_key) from insights.fact_tasks")
     purged = oldest + timedelta(days=10)
     with connect(warehouse.etl_url, autocommit=True) as connection:
@@ -110,6 +119,7 @@ def _purge_ten_days(warehouse: Warehouse) -> None:
     for name in BY_DAY:
         rewritten = _rewritten(before[name], _versions(warehouse, name))
         assert rewritten == {(organization, day) for organization, day in before[name] if day < purged} != set(), name
+    assert _rewritten(months, _versions(warehouse, "report_targets", "month")) == _months(rewritten) < months.keys()
 
 
 def _delete_by_hand(warehouse: Warehouse, task: Any) -> None:
@@ -161,8 +171,10 @@ def test_another_profile_reaches_every_day_of_its_organization(built: Warehouse)
     override: dict[str, Any] = {
         "overrides_by_domain": built.settings.insights.patterns.overrides_by_domain | {domain: "advocacy_group"}
     }
-    _load(built, "+report_profile_scores", **override)
+    months = _versions(built, "report_targets", "month")
+    _load(built, "+report_profile_scores", "+report_targets", **override)
     assert _rewritten(before, _versions(built, "report_sla_breaches")) == of_the_domain
+    assert _rewritten(months, _versions(built, "report_targets", "month")) == _months(of_the_domain)
     assert built.value(
         "select bool_and(profile_code = 'advocacy_group') from insights.report_sla_breaches"
         " where organization_id = %s and domain = %s",
@@ -170,6 +182,41 @@ def test_another_profile_reaches_every_day_of_its_organization(built: Warehouse)
         domain,
     )
     _check_against_a_full_refresh(built, SAMPLE_AS_OF, **override)
+
+
+def test_other_targets_reach_every_month_of_their_organization(built: Warehouse) -> None:
+    organization, slug = built.rows(
+        "select organization_id, slug from insights.dim_organizations"
+        " where slug not in (select organization_slug from insights_staging.targets) order by slug"
+    )[0]
+    shown = (
+        "select distinct target_percent, min_count from insights.report_targets"
+        " where organization_id = %s and measure = 'kept_deadlines'"
+    )
+    before = _versions(built, "report_targets", "month")
+    added = "insert into insights_staging.targets values ('{}', '*', 'kept_deadlines', 12.5, 3)"
+    built.execute(added.format(slug))
+    _load(built, "report_targets")
+    assert built.rows(shown, organization) == [(Decimal("12.50"), 3)]
+    months = {key for key in before if key[0] == organization}
+    assert _rewritten(before, _versions(built, "report_targets", "month")) == months < before.keys()
+    _check_against_a_full_refresh(built, SAMPLE_AS_OF)
+
+    built.execute("delete from insights_staging.targets where measure = 'kept_deadlines'")
+    _load(built, "report_targets")
+    assert built.rows(shown, organization) == []
+    _check_against_a_full_refresh(built, SAMPLE_AS_OF)
+
+
+def test_a_report_of_days_that_is_counted_as_a_whole_reaches_every_month(built: Warehouse) -> None:
+    before = _versions(built, "report_targets", "month")
+    _load(built, "report_sla_breaches", "--full-refresh")
+    _load(built, "report_targets")
+    assert _rewritten(before, _versions(built, "report_targets", "month")) == before.keys()
+    _load(built, "report_sla_breaches", "report_targets")
+    again = _versions(built, "report_targets", "month")
+    _load(built, "report_sla_breaches", "report_targets")
+    assert _versions(built, "report_targets", "month") == again
 
 
 def test_a_new_column_of_a_report_is_filled_on_every_day(built: Warehouse) -> None:

@@ -10,7 +10,7 @@ from datetime import date
 from functools import cache
 from uuid import UUID
 
-from support.policy import manifest, nodes
+from support.policy import lasting, manifest, nodes
 from support.warehouse import Warehouse
 
 from orchestration.manifest import marts, relations
@@ -26,14 +26,14 @@ LISTED_CASES = """
 
 @cache
 def incremental() -> list[str]:
-    """Return the relations of the star schema that are loaded incrementally, with the rejects."""
-    return [*_marts("core", is_incremental=True), *_marts("personal", is_incremental=True), "insights_ops.rejects"]
+    """Return the relations of the star schema that keep rows, with the rejects."""
+    return [*_marts("core", keeps_rows=True), *_marts("personal", keeps_rows=True), "insights_ops.rejects"]
 
 
 @cache
 def rebuilt() -> list[str]:
-    """Return the relations of the star schema that every load rebuilds whole."""
-    return [*_marts("core", is_incremental=False), *_marts("personal", is_incremental=False)]
+    """Return the relations of the star schema that every load rebuilds whole, and the calendar."""
+    return [*_marts("core", keeps_rows=False), *_marts("personal", keeps_rows=False)]
 
 
 @cache
@@ -54,13 +54,10 @@ def snapshots() -> list[str]:
     return sorted(f"{node['schema']}.{node['name']}" for node in nodes("snapshot"))
 
 
-def _marts(folder: str, *, is_incremental: bool | None = None) -> list[str]:
+def _marts(folder: str, *, keeps_rows: bool | None = None) -> list[str]:
     found = (relations(manifest())[name] for name in marts(manifest(), folder=folder))
-    return [
-        f"{one.schema}.{one.name}"
-        for one in found
-        if is_incremental is None or (one.materialized == "incremental") == is_incremental
-    ]
+    keeping = {model["name"] for model in lasting()}
+    return [f"{one.schema}.{one.name}" for one in found if keeps_rows is None or (one.name in keeping) == keeps_rows]
 
 
 @dataclass(frozen=True)

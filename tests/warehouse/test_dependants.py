@@ -138,14 +138,14 @@ def test_tables_are_changed_in_place_whatever_the_name_of_the_database(
     postgres: LocalPostgres, settings: Settings, built_sample: str
 ) -> None:
     with disposable_copy(built_sample, r"100 %I of \0", postgres, settings) as warehouse:
-        wanted = warehouse.rows(SHAPES, ["dim_dates"])
+        wanted = warehouse.rows(SHAPES, ["dim_roles"])
         warehouse.execute(
-            "alter table insights.dim_dates drop column year, add column other text;"
-            "create unique index on insights.dim_dates (other, month)"
+            "alter table insights.dim_roles drop column is_system_role, add column other text;"
+            "create unique index on insights.dim_roles (other, role_id)"
         )
-        load = warehouse.build("--select", "dim_dates", *NO_TESTS)
+        load = warehouse.build("--select", "dim_roles", *NO_TESTS)
         assert load.succeeded, load.output
-        assert warehouse.rows(SHAPES, ["dim_dates"]) == wanted
+        assert warehouse.rows(SHAPES, ["dim_roles"]) == wanted
 
 
 def test_what_cannot_be_kept_is_not_dropped_but_named(built: Warehouse) -> None:

@@ -34,7 +34,7 @@ def _versions(warehouse: Warehouse, table: str) -> dict[str, tuple[str, str]]:
 
 def test_a_build_writes_the_rows_that_differ(built: Warehouse) -> None:
     tables = _tables()
-    assert {"insights.dim_dates", "insights.dim_roles", "insights.bridge_entity_labels"} <= set(tables)
+    assert {"insights.dim_labels", "insights.dim_roles", "insights.bridge_entity_labels"} <= set(tables)
     selected = ("--select", *(table.split(".")[1] for table in tables), *HISTORIES, *NO_TESTS)
     assert built.build(*selected).succeeded  # some findings of the first build are of the first build only
     first = {table: _versions(built, table) for table in tables}
@@ -53,6 +53,25 @@ def test_a_build_writes_the_rows_that_differ(built: Warehouse) -> None:
     (old,), (new,) = changed["insights.dim_roles"]
     assert "Night porter" in new and "Night porter" not in old
     assert [len(rows) for rows in changed["insights.bridge_entity_labels"]] == [1, 0]
+
+
+def test_a_calendar_gets_the_days_that_are_missing(built: Warehouse) -> None:
+    """A stored day is not computed again, so an edited one stays until the calendar is computed as a whole (D299)."""
+    table = "insights.dim_dates"
+    built.execute(
+        "delete from insights.dim_dates where date_key = '1999-12-31';"
+        "update insights.dim_dates set day_name = 'Leap day' where date_key = '2024-02-29'"
+    )
+    before = _versions(built, table)
+    assert built.build("--select", "dim_dates", *NO_TESTS).succeeded
+    after = _versions(built, table)
+    (added,) = after.keys() - before.keys()
+    assert added == "(1999-12-31,1999,4,12,December,52,1999,1999-W52,1999-12-27,1999-12-01,5,Friday,f)"
+    assert {row: after[row] for row in before} == before
+    assert built.build("--select", "dim_dates", *NO_TESTS, "--full-refresh").succeeded
+    edited = "select day_name from insights.dim_dates where date_key = '2024-02-29'"
+    assert built.value(edited) == "Thursday"
+    assert built.value("select count(*) from insights.dim_dates") == len(after)
 
 
 def test_a_key_with_null_is_not_written_twice(built: Warehouse) -> None:

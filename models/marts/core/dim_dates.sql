@@ -1,8 +1,20 @@
-{{ config(unique_key='date_key') }}
+{{ config(materialized='incremental', incremental_strategy='merge', unique_key='date_key') }}
 
-with days as (
+with all_days as (
     select cast(series.day as date) as date_key
     from {{ days_between(utc_time(calendar_start()), utc_time(calendar_end()), 'series', 'day') }}
+),
+
+days as (
+    select date_key from all_days
+    {%- if compared_columns() and not is_shown() %}
+    -- A stored day never changes (decision D299).
+    where
+        not exists (
+            select 1 from {{ this }} as former
+            where all_days.date_key = former.date_key
+        )
+    {%- endif %}
 ),
 
 final as (

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='append',
     unique_key=['organization_id', 'day', 'domain', 'visibility'],
-    pre_hook="{{ delete_changed_days(also=days_of_changed_outcomes()) }}",
+    pre_hook=["{{ delete_changed_days(also=days_of_changed_outcomes()) }}", "{{ keep_changed_months() }}"],
     post_hook='{{ forget_former_rows() }}',
     indexes=[{'columns': ['organization_id', 'domain']}],
     meta={'load_of': 'fact_tasks'}

@@ -1,18 +1,18 @@
-{{ config(unique_key=['organization_id', 'month', 'domain', 'measure', 'visibility'], meta={'load_of': 'fact_tasks'}) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    unique_key=['organization_id', 'month', 'domain', 'measure', 'visibility'],
+    pre_hook='{{ delete_changed_months() }}',
+    post_hook='{{ forget_former_rows() }}',
+    meta={'load_of': 'fact_tasks'}
+) }}
 
-with organizations as (
-    select * from {{ ref('int_organization_profiles') }}
-),
-
-targets as (
-    select * from {{ ref('targets') }}
-),
-
-breaches as (
+with breaches as (
     select
-        *,
-        {{ first_of_month('day') }} as month
-    from {{ ref('report_sla_breaches') }}
+        breaches.*,
+        {{ first_of_month('breaches.day') }} as month
+    from {{ ref('report_sla_breaches') }} as breaches
+    {{ join_changed_months('breaches') }}
 ),
 
 months as (
@@ -55,25 +55,8 @@ domains as (
     from months
 ),
 
--- The line of the organization counts before that of the domain, and both before those for all.
 chosen as (
-    select {{ first_of(['domains.organization_id', 'domains.domain', 'targets.measure']) }}
-        domains.organization_id,
-        domains.domain,
-        targets.measure,
-        targets.target_percent,
-        targets.min_count
-    from domains
-    inner join organizations on domains.organization_id = organizations.organization_id
-    inner join targets
-        on
-            targets.organization_slug in (organizations.slug, '*')
-            and (domains.domain = targets.domain or targets.domain = '*')
-    where true -- BigQuery chooses rows beside another condition only.
-    {{ in_order_of(
-        ['domains.organization_id', 'domains.domain', 'targets.measure'],
-        ["targets.organization_slug = '*'", "targets.domain = '*'"]
-    ) }}
+    {{ chosen_targets('domains') }}
 ),
 
 targeted as (
@@ -98,7 +81,7 @@ final as (
         domain,
         measure,
         visibility,
-        cast(target_percent as {{ type_of('numeric(5, 2)') }}) as target_percent,
+        target_percent,
         min_count,
         cast(decided_count as integer) as decided_count,
         cast(met_count as integer) as met_count,
