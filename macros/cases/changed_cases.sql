@@ -6,6 +6,15 @@
     {%- set stored = stored_mart('fact_cases') -%}
     {#- The case that a task was in is known while dim_tasks is as the last load of the cases left it. -#}
     {%- set unchanged = unchanged_sources(window, beside=['dim_tasks']) -%}
+    with changed_tasks as (
+        select
+            task_id,
+            case_id,
+            created_at
+        from {{ ref('int_tasks_checked') }}
+        where {{ happened_since('updated_at', since) }}
+    )
+
     select case_id from {{ ref('stg_cases') }}
     where updated_at >= {{ since }}
     {%- if 'cases' not in unchanged or 'organizations' not in unchanged %}
@@ -31,13 +40,7 @@
     -- A task that changed and is rejected or out of retention is in no delta. It may have left another case: dim_tasks, which is built later,
     -- has the tasks as the previous load stored them, whatever their organization was.
     select linked.case_id
-    from (
-        select
-            task_id,
-            case_id
-        from {{ ref('int_tasks_checked') }}
-        where {{ few('updated_at >= ' ~ since) }}
-    ) as changed_tasks
+    from changed_tasks
     {%- if stored_or_none('dim_tasks') %}
     left join {{ stored_mart('dim_tasks') }} as former on changed_tasks.task_id = former.task_id
     cross join {{ lateral() }} {{ rows_beside('linked', ['case_id'], [['changed_tasks.case_id'], ['former.case_id']]) }}
@@ -52,8 +55,8 @@
     -- Of a task that was purged it is not known which case it has left.
     where
         exists (
-            select 1 from {{ ref('int_tasks_checked') }}
-            where updated_at >= {{ since }} and created_at < {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
+            select 1 from changed_tasks
+            where created_at < {{ utc_midnight("date '" ~ window.cutoff ~ "'") }}
         )
     {%- endif %}
 {%- endmacro %}

@@ -24,7 +24,7 @@
     inner join {{ stored_mart('dim_tasks') }} as former
         on tasks.task_id = former.task_id and tasks.organization_id = former.organization_id
     where
-        {{ few('cases.updated_at >= ' ~ since) }}
+        {{ happened_since('cases.updated_at', since) }}
         and (former.case_id is null) <> {{ is_foreign('tasks', 'cases') }}
     {%- if 'cases' not in unchanged %}
     union distinct

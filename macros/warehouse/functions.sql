@@ -9,6 +9,12 @@
     case when {{ condition }} then 1 else 0 end = 1
 {%- endmacro %}
 
+{#- Whether something happened since a moment: to few rows. The planner learns that from the second condition, and may look up the first one
+    in an index on the moment (decision D301). -#}
+{% macro happened_since(moment, since) -%}
+    {{ moment }} >= {{ since }} and {{ few(moment ~ ' >= ' ~ since) }}
+{%- endmacro %}
+
 {#- A condition that most rows meet, such as the same organization of rows that are joined by id. The planner takes two equalities for
     independent and would estimate one row in as many as there are organizations; for a boolean CASE it estimates half. -#}
 {% macro most(condition) -%}

@@ -7,9 +7,10 @@
 ) }}
 {{- guard_history() }}
 {%- set window = load_window() %}
-{%- set changed = few("coalesce(updated_at >= " ~ moment_of(window.loaded_from) ~ ", true)") %}
-{%- set event_happened = "(created_at >= " ~ moment_of(window.loaded_from) ~ " or created_at is null)" %}
-{%- set applied = few("coalesce(applied_at >= " ~ moment_of(window.loaded_from) ~ ", true)") %}
+{%- set since = moment_of(window.loaded_from) %}
+{%- set changed = '(' ~ happened_since('updated_at', since) ~ ' or updated_at is null)' %}
+{%- set event_happened = '(created_at >= ' ~ since ~ ' or created_at is null)' %}
+{%- set applied = '(' ~ happened_since('applied_at', since) ~ ' or applied_at is null)' %}
 {%- set sources = [
     (['tasks'], ref('int_tasks_checked'), 'task_id', changed),
     (['cases'], ref('int_cases_checked'), 'case_id', changed),

@@ -29,16 +29,19 @@ MEGABYTE = 1024 * 1024
 LEAST_WORK_MEM_MB = 16
 MOST_NAMES = 10  # unknown ones that are told
 MUCH, LEAST_ROWS = 0.3, 10_000  # the share of dead or changed rows that is much, of a table with so many
-# The indexes of Orgo's tables that a daily load leans on (docs/source-contract.md), by their first column.
+# The indexes of Orgo's tables that a daily load leans on (docs/source-contract.md), by their first expression.
+_CHANGED_AT = "greatest(created_at, updated_at)"
 LEANT_ON = (
     *((table, "id") for table in ("tasks", "cases", "task_events", "task_comments")),
     *(("tasks", "case_id"), ("task_events", "task_id"), ("task_events", "created_at"), ("task_comments", "task_id")),
+    *(("tasks", _CHANGED_AT), ("task_comments", _CHANGED_AT)),
 )
 _INDEXED = """
     select exists (
         select from pg_index as i
-        inner join pg_attribute as a on i.indrelid = a.attrelid and i.indkey[0] = a.attnum
-        where i.indrelid = to_regclass(%s) and a.attname = %s and i.indisvalid and i.indpred is null
+        where
+            i.indrelid = to_regclass(%s) and lower(pg_get_indexdef(i.indexrelid, 1, true)) = %s
+            and i.indisvalid and i.indpred is null
     )
 """
 _IS_TABLE = "select relkind in ('r', 'p', 'm') from pg_class where oid = to_regclass(%s)"

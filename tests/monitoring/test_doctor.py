@@ -63,6 +63,7 @@ def test_each_fault_is_found(patient: tuple[Warehouse, LocalRedis]) -> None:
         "alter role orgo_insights_etl set jit to 'on';"
         "revoke usage on schema insights from orgo_insights_ro;"
         "alter table task_events drop constraint if exists task_events_pkey cascade;"
+        "drop index tasks_changed_at; create index on tasks (least(created_at, updated_at));"
         "insert into insights_ops.purge_log (relation_name, retention_class, as_of, cutoff, environment)"
         " values ('fact_tasks', 'raw_event', '2026-01-01', '2024-01-02', 'dev');"
         "insert into insights_ops.dag_outcomes (dag_id, run_id, ended_at, is_failing, step_seconds, undelivered)"
@@ -79,7 +80,8 @@ def test_each_fault_is_found(patient: tuple[Warehouse, LocalRedis]) -> None:
     assert "jit is on, not off" in findings["settings of orgo_insights_etl"].says
     assert findings["grants"].state == "broken"
     assert 'grant usage on schema "insights" to "orgo_insights_ro"' in findings["grants"].says
-    assert "task_events (id)" in findings["indexes of Orgo"].says
+    missing = "missing: task_events (id), tasks (greatest(created_at, updated_at))"
+    assert findings["indexes of Orgo"].says == missing
     assert findings["purge"].says == "unfinished: fact_tasks"
     assert findings["DAGs"].says == "failing: insights_daily_events_load"
     assert findings["messages"].says == "2 reached nobody"

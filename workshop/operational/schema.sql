@@ -138,7 +138,7 @@ create table if not exists tasks (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
-create index if not exists tasks_updated_at on tasks (updated_at);
+create index if not exists tasks_changed_at on tasks (greatest(created_at, updated_at));
 create index if not exists tasks_case_id on tasks (case_id);
 
 create table if not exists task_events (
@@ -166,6 +166,7 @@ create table if not exists task_comments (
     updated_at timestamptz not null default now()
 );
 create index if not exists task_comments_task_id on task_comments (task_id);
+create index if not exists task_comments_changed_at on task_comments (greatest(created_at, updated_at));
 
 create table if not exists task_assignments (
     id uuid primary key,
