@@ -32,7 +32,7 @@ load as (
     {{ latest_load('fact_tasks') }}
 ),
 
-created as (
+begun as (
     select
         tasks.*,
         {{ open_seconds('tasks', 'tasks.created_at') }} as open_before
@@ -42,12 +42,12 @@ created as (
 
 counted as (
     select
-        created.*,
-        {{ business_seconds('created', 'created.created_at', 'created.time_to_first_response_seconds', 'load.horizon', 'created.open_before') }}
+        begun.*,
+        {{ business_seconds('begun', 'begun.created_at', 'begun.time_to_first_response_seconds', 'load.horizon', 'begun.open_before') }}
             as business_seconds_to_first_response,
-        {{ business_seconds('created', 'created.created_at', 'created.time_to_completion_seconds', 'load.horizon', 'created.open_before') }}
+        {{ business_seconds('begun', 'begun.created_at', 'begun.time_to_completion_seconds', 'load.horizon', 'begun.open_before') }}
             as business_seconds_to_completion
-    from created
+    from begun
     cross join load
     {{ computed_once() }}
 ),
