@@ -10,7 +10,7 @@
     select
         '{{ model.name }}',
         months.organization_id,
-        {{ md5_uuid('cast(months.month as text)') }},
+        {{ md5_uuid('cast(months.month as ' ~ type_of('text') ~ ')') }},
         {{ row_as_json('months', ['month']) }}
     from (
         select distinct

@@ -63,6 +63,7 @@ OF_POSTGRES = {
     "days_of_changed_outcomes",
     "domains_with_other_profiles",
     "former_open_times",
+    "one_row_of_each_domain",
     "rows_as_of",
     "trend_shares",
     "trends_changed_since",

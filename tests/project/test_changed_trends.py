@@ -32,7 +32,7 @@ KEEP_MONTHS: dict[str, Any] = {"aggregated_retention_days": dict.fromkeys(("dev"
 TRENDS = ("int_monthly_trends", "report_monthly_trends")
 FACTS = ("+fact_tasks", "+dim_tasks")
 # Reports that need former rows too.
-FOLLOWERS = ("+report_task_backlog", "report_task_volume", "report_sla_breaches")
+FOLLOWERS = ("+report_task_backlog", "report_task_volume", "report_sla_breaches", "report_targets")
 SUBJECT = "organization_id, label_base, label_category, domain"
 RECOMPUTED = f"select distinct {SUBJECT} from insights_staging.int_monthly_trends"
 OF_TASKS = """
