@@ -12,9 +12,12 @@ from orchestration.manifest import read_manifest
 
 PARSED = """
 import sys
-from airflow.models.dagbag import DagBag
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ImportError:  # Airflow 2.8
+    from airflow.models.dagbag import DagBag
 before = {*sys.modules}
-bag = DagBag(sys.argv[1], include_examples=False)
+bag = DagBag(sys.argv[1])
 assert bag.dags and not bag.import_errors, bag.import_errors
 print(*sorted({*sys.modules} - before))
 """

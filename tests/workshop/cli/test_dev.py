@@ -115,27 +115,61 @@ def test_tests_on_another_python_need_its_version(checkout: Path, arguments: tup
     assert done.stderr == "error: name 3.12: see ./dev python --help; ./dev test has 3.11\n"
 
 
+def environment(checkout: Path, name: str, requirements: str, **programs: str) -> None:
+    """Make a virtual environment that is complete, as its stamps say, with these programs of the shell."""
+    shutil.copytree(PROJECT / "requirements", checkout / "requirements")
+    for file in ("pyproject.toml", "workshop/pyproject.toml"):
+        shutil.copy(PROJECT / file, checkout / file)
+    folder = checkout / name / "bin"
+    folder.mkdir(parents=True)
+    for program, script in programs.items():
+        (folder / program).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / program).chmod(0o755)
+    locks = {
+        requirements: (f"requirements/{requirements}.txt", "requirements/bootstrap.txt"),
+        "project": ("pyproject.toml", "workshop/pyproject.toml"),
+    }
+    stamps = {
+        lock: sha256(f"{checkout}\n".encode() + b"".join((checkout / file).read_bytes() for file in files)).hexdigest()
+        for lock, files in locks.items()
+    }
+    (checkout / name / ".installed").write_text("".join(f"{lock} {digest}\n" for lock, digest in stamps.items()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "has_defaults"),
+    [
+        ((), True),
+        (("-vv", "-n", "2", "-k", "gate or clock"), True),
+        (("tests/dags/test_dags.py", "-x"), False),
+        (("-x", "tests/dags/test_dags.py::test_each_environment_has_the_inventory[prod]"), False),
+        (("tests/dags",), False),
+    ],
+)
+def test_options_alone_leave_the_files_that_a_command_runs_by_default(
+    checkout: Path, arguments: tuple[str, ...], has_defaults: bool
+) -> None:
+    (checkout / "tests/dags").mkdir(parents=True)
+    (checkout / "tests/dags/test_dags.py").touch()
+    answers = "*needs-wheels) echo no ;;"
+    environment(
+        checkout, ".venv-airflow3", "tests/airflow3",
+        python=f'case "$*" in {answers} esac', pytest="printf '%s\\n' \"$@\"",
+    )  # fmt: skip
+    done = dev(checkout, "airflow3", "test", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    handed_on = done.stdout.splitlines()
+    assert tuple(handed_on[: len(arguments)]) == arguments
+    assert ("tests/dags/test_outcomes.py" in handed_on) == has_defaults
+    assert has_defaults or len(handed_on) == len(arguments)
+
+
 @pytest.mark.parametrize("command", [("airflow", "status"), ("test", "--quick"), ("lint",)])
 def test_an_environment_of_python_3_12_has_no_airflow_2(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    # An environment that is complete, as its stamps say, whose Python is 3.12 as far as the script can see.
-    shutil.copytree(PROJECT / "requirements", checkout / "requirements")
-    for file in ("pyproject.toml", "workshop/pyproject.toml"):
-        shutil.copy(PROJECT / file, checkout / file)
-    python = checkout / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\ncase "$*" in *needs-wheels) echo no ;; *sys.version_info*) exit 1 ;; esac\n')
-    python.chmod(0o755)
-    locks = {
-        "dev": ("requirements/dev.txt", "requirements/bootstrap.txt"),
-        "project": ("pyproject.toml", "workshop/pyproject.toml"),
-    }
-    stamps = {
-        name: sha256(f"{checkout}\n".encode() + b"".join((checkout / file).read_bytes() for file in files)).hexdigest()
-        for name, files in locks.items()
-    }
-    (checkout / ".venv/.installed").write_text("".join(f"{name} {digest}\n" for name, digest in stamps.items()))
+    answers = "*needs-wheels) echo no ;; *sys.version_info*) exit 1 ;;"  # as far as the script can see, it is 3.12
+    environment(checkout, ".venv", "dev", python=f'case "$*" in {answers} esac')
     done = dev(checkout, *command)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"./dev {command[0]} needs Airflow 2.8, which needs Python 3.11" in done.stderr
