@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.airflow import airflow_dags
+from support.airflow.task_log import TaskLog
 
 from orchestration.config.files import Settings
 from orchestration.manifest import manifest_file, read_manifest
@@ -37,3 +38,9 @@ def prod(dags_of_prod: dict[str, airflow_dags.DAG], monkeypatch: pytest.MonkeyPa
     """Return the DAGs of prod by id and set the environment to prod. Tests must not change the DAGs."""
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
     return dags_of_prod
+
+
+@pytest.fixture
+def task_log(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> TaskLog:
+    """Return the log of the steps that the test runs."""
+    return TaskLog(caplog, capfd)

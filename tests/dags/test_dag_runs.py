@@ -12,6 +12,7 @@ import pytest
 import redis
 from support.airflow import airflow_dags
 from support.airflow.airflow_dags import IS_AIRFLOW_2, run_dag, states, task_of
+from support.airflow.task_log import TaskLog
 from support.dashboards.dashboard_scenario import patient_commands
 from support.reviews.core_services import CoreServices
 from support.warehouse import Warehouse
@@ -59,12 +60,12 @@ def test_the_dimensions_do_not_wait_where_no_fact_was_ever_loaded(
     dags: dict[str, airflow_dags.DAG],
     prepared: Warehouse,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    task_log: TaskLog,
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
     assert _gate(dags["insights_daily_dimensions_sync"], "2026-01-01T02:31:00", as_of=AS_OF) == "failed"
-    assert "fact_tasks (never loaded)" in caplog.text
-    assert "Run once: insights build" in caplog.text
+    assert "fact_tasks (never loaded)" in task_log.text
+    assert "Run once: insights build" in task_log.text
 
 
 def test_the_weekly_review_sends_its_cases_once(
@@ -111,14 +112,14 @@ def test_a_review_waits_for_the_loads_and_then_says_what_is_missing(
     dags: dict[str, airflow_dags.DAG],
     built: Warehouse,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    task_log: TaskLog,
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     dag = dags["insights_weekly_pattern_review"]
     task_of(dag, "gate", Gate).timeout = 0
     run = run_dag(dag, "2026-01-02T03:00:00", as_of="2026-01-02")
     assert (run.state, states(run)["gate"], states(run)["reconcile"]) == ("failed", "failed", "upstream_failed")
-    said = caplog.text
+    said = task_log.text
     assert "The load log has no load of 2026-01-02 yet of: bridge_entity_labels (last: 2026-01-01)" in said
 
 
@@ -127,12 +128,12 @@ def test_the_warm_up_fills_the_cache_and_fails_without_one(
     built: Warehouse,
     redis_server: LocalRedis,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    task_log: TaskLog,
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", built.etl_url)
     run = run_dag(dags["insights_cache_warmup_dashboards"], "2026-01-01T02:15:00")
     assert states(run) == {"gate": "success", "warm": "failed"}
-    assert "There is no cache to warm: INSIGHTS_REDIS_URL is not set." in caplog.text
+    assert "There is no cache to warm: INSIGHTS_REDIS_URL is not set." in task_log.text
     monkeypatch.setenv("INSIGHTS_REDIS_URL", redis_server.url())
     patient_commands(monkeypatch)
     run = run_dag(dags["insights_cache_warmup_dashboards"], "2026-01-01T02:30:00")
@@ -150,23 +151,23 @@ def test_the_warm_up_fills_the_cache_and_fails_without_one(
     ],
 )
 def test_a_run_where_the_dag_is_not_enabled_is_skipped_with_the_reason(
-    environment_name: str, reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    environment_name: str, reason: str, monkeypatch: pytest.MonkeyPatch, task_log: TaskLog
 ) -> None:
     monkeypatch.setenv("INSIGHTS_ENV", environment_name)  # and no warehouse: nothing is to be asked
     dag = airflow_dags.bag().dags["insights_daily_events_load"]
     run = run_dag(dag, "2026-01-01T02:00:00" if environment_name == "dev" else "2026-01-01T02:01:00")
     assert set(states(run).values()) == {"skipped"}
-    assert reason in caplog.text
+    assert reason in task_log.text
 
 
 @pytest.mark.skipif(not IS_AIRFLOW_2, reason="in Airflow 3, no task may ask for the pool (decision D273)")
 @pytest.mark.parametrize("slots", [None, 2])
 def test_without_the_pool_of_one_slot_the_gate_says_so(
-    slots: int | None, dags: dict[str, airflow_dags.DAG], caplog: pytest.LogCaptureFixture
+    slots: int | None, dags: dict[str, airflow_dags.DAG], task_log: TaskLog
 ) -> None:
     airflow_dags.make_pool(slots) if slots else airflow_dags.drop_pool()
     assert _gate(dags["insights_daily_events_load"], f"2026-01-01T02:02:0{slots or 0}") == "failed"
-    said = caplog.text
+    said = task_log.text
     assert f"pool insights_writer {'has 2 slots' if slots else 'does not exist'}; it must have one slot" in said
     assert "airflow pools set insights_writer 1" in said
     found = {finding.check: finding for check in machine_checks() for finding in check(load_settings())}
@@ -175,39 +176,41 @@ def test_without_the_pool_of_one_slot_the_gate_says_so(
 
 
 def test_a_configuration_that_was_broken_since_the_parsing_stops_the_run(
-    dags: dict[str, airflow_dags.DAG], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    dags: dict[str, airflow_dags.DAG], monkeypatch: pytest.MonkeyPatch, task_log: TaskLog
 ) -> None:
     monkeypatch.setenv("INSIGHTS_DEFAULT_PROFILE_KEY", "hospitol")
     assert _gate(dags["insights_weekly_pattern_review"], "2026-01-01T02:06:00") == "failed"
-    assert 'INSIGHTS_DEFAULT_PROFILE_KEY is "hospitol": there is no such profile. Did you mean hospital?' in caplog.text
+    assert (
+        'INSIGHTS_DEFAULT_PROFILE_KEY is "hospitol": there is no such profile. Did you mean hospital?' in task_log.text
+    )
 
 
 def test_a_warehouse_that_does_not_answer_is_waited_for(
     dags: dict[str, airflow_dags.DAG],
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    task_log: TaskLog,
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", "postgresql://etl@127.0.0.1:1/orgo")  # nothing listens there
     dag = dags["insights_daily_events_load"]
     task_of(dag, "gate", Gate).timeout = 0
     assert _gate(dag, "2026-01-01T02:03:00") == "failed"
-    assert "Waited 0 s. Cannot connect to PostgreSQL" in caplog.text
+    assert "Waited 0 s. Cannot connect to PostgreSQL" in task_log.text
 
 
 def test_an_unprepared_database_fails_at_once(
-    dags: dict[str, airflow_dags.DAG], database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    dags: dict[str, airflow_dags.DAG], database: str, monkeypatch: pytest.MonkeyPatch, task_log: TaskLog
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", database)
     assert _gate(dags["insights_daily_events_load"], "2026-01-01T02:04:00") == "failed"
-    assert "This database is not prepared. Run first: insights init" in caplog.text
+    assert "This database is not prepared. Run first: insights init" in task_log.text
 
 
 def test_a_clock_in_the_future_fails_at_once(
     dags: dict[str, airflow_dags.DAG],
     prepared: Warehouse,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    task_log: TaskLog,
 ) -> None:
     monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", prepared.etl_url)
     assert _gate(dags["insights_daily_events_load"], "2026-01-01T02:05:00", as_of="2999-01-01") == "failed"
-    assert "as_of 2999-01-01 is in the future; the latest that can be is tomorrow (UTC)." in caplog.text
+    assert "as_of 2999-01-01 is in the future; the latest that can be is tomorrow (UTC)." in task_log.text

@@ -10,6 +10,7 @@ from itertools import count
 import pytest
 from support.airflow import airflow_dags
 from support.airflow.airflow_dags import run_dag, states
+from support.airflow.task_log import TaskLog
 from support.warehouse import Warehouse, connect_as
 
 from orchestration.config.files import Settings
@@ -32,7 +33,7 @@ grant select on insights_ops.load_log to orgo_insights_etl;
 
 
 @pytest.fixture
-def gate_says(airflow: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[str], str]:
+def gate_says(airflow: None, monkeypatch: pytest.MonkeyPatch, task_log: TaskLog) -> Callable[[str], str]:
     """Run the gate of the daily load on a warehouse, with no time to wait; it must fail. Returns its log."""
     airflow_dags.make_pool(1)
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
@@ -42,10 +43,10 @@ def gate_says(airflow: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
 
     def run(url: str) -> str:
         monkeypatch.setenv("INSIGHTS_WAREHOUSE_URL", url)
-        caplog.clear()
+        task_log.clear()
         run_at = f"2026-01-03T02:00:{next(_seconds):02}"
         assert states(run_dag(alone, run_at, as_of=SAMPLE_AS_OF.isoformat()))["gate"] == "failed"
-        return caplog.text
+        return task_log.text
 
     return run
 
@@ -94,7 +95,7 @@ def test_vanished_rows_fail_at_once(gate_says: Callable[[str], str], prepared: W
     [("daily_events_load", "staging_and_intermediate"), ("daily_dimensions_sync", "dimensions")],
 )
 def test_the_first_task_that_writes_checks_the_rows_again(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, prepared: Warehouse, key: str, first: str
+    monkeypatch: pytest.MonkeyPatch, task_log: TaskLog, prepared: Warehouse, key: str, first: str
 ) -> None:
     """It may be cleared, or wait for its turn, for hours after its gate."""
     airflow_dags.make_pool(1)
@@ -106,7 +107,7 @@ def test_the_first_task_that_writes_checks_the_rows_again(
     run = run_dag(alone, f"2026-01-03T02:00:{next(_seconds):02}", as_of=SAMPLE_AS_OF.isoformat())
     assert states(run)[first] == "failed"
     tasks = prepared.value("select count(*) from tasks")
-    assert f"vanished from: tasks (before: 90000, now: {tasks})" in caplog.text
+    assert f"vanished from: tasks (before: 90000, now: {tasks})" in task_log.text
     assert not prepared.value("select count(*) from insights_ops.load_log")
 
 
@@ -138,7 +139,7 @@ def test_loads_that_no_enabled_dag_makes_are_not_waited_for(
     built: Warehouse,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    task_log: TaskLog,
 ) -> None:
     airflow_dags.make_pool(1)
     monkeypatch.setenv("INSIGHTS_ENV", "prod")
@@ -152,21 +153,21 @@ def test_loads_that_no_enabled_dag_makes_are_not_waited_for(
         monkeypatch.setattr(
             gate, "load_settings", lambda: replace(settings, environment="prod", dags=settings.dags | changed)
         )
-        caplog.clear()
+        task_log.clear()
         return states(run_dag(alone, f"2026-01-05T03:00:0{second}", as_of=day.isoformat()))["gate"]
 
     # What is loaded already needs no DAG.
-    assert state_without(0, SAMPLE_AS_OF, "daily_events_load") == "success", caplog.text
+    assert state_without(0, SAMPLE_AS_OF, "daily_events_load") == "success", task_log.text
     next_day = SAMPLE_AS_OF + timedelta(days=1)
     assert state_without(1, next_day, "daily_events_load") == "failed"
-    assert "None will come, because insights_daily_events_load is not enabled in prod (" in caplog.text
-    assert "Waited" not in caplog.text
+    assert "None will come, because insights_daily_events_load is not enabled in prod (" in task_log.text
+    assert "Waited" not in task_log.text
     assert state_without(2, next_day, "daily_events_load", "daily_dimensions_sync") == "failed"
     both = "insights_daily_dimensions_sync, insights_daily_events_load"
-    assert f"None will come, because these DAGs are not enabled in prod: {both} (" in caplog.text
-    assert "Waited" not in caplog.text
+    assert f"None will come, because these DAGs are not enabled in prod: {both} (" in task_log.text
+    assert "Waited" not in task_log.text
     # Facts alone are missing, and their DAG is enabled.
     built.execute("delete from insights_ops.load_log where relation_name like 'fact%'")
     assert state_without(3, SAMPLE_AS_OF, "daily_dimensions_sync") == "failed"
-    assert "Waited 0 s. The load log has no load of" in caplog.text
-    assert "None will come" not in caplog.text
+    assert "Waited 0 s. The load log has no load of" in task_log.text
+    assert "None will come" not in task_log.text
