@@ -47,14 +47,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
+def clean_environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Remove the caller's variables of PostgreSQL, Insights, dbt and proxies, and give dbt its own folders."""
     for name in [n for n in os.environ if n.startswith(("PG", "INSIGHTS_", "DBT_")) and n != "INSIGHTS_INCIDENT_LOG"]:
         del os.environ[name]
     for name in [n for n in os.environ if n.lower().endswith("_proxy")]:  # the servers of the tests are on this machine
         del os.environ[name]
     place = tmp_path_factory.getbasetemp()
-    in_process.share(place.parent if "PYTEST_XDIST_WORKER" in os.environ else place)
+    # A pytest that a test starts inherits the variables of xdist, but is no worker: what lies beside its folder is old.
+    in_process.share(place.parent if hasattr(request.config, "workerinput") else place)
     os.environ["DBT_TARGET_PATH"] = str(tmp_path_factory.mktemp("target"))
     os.environ["DBT_LOG_PATH"] = str(tmp_path_factory.mktemp("logs"))
     os.environ["DBT_LOG_LEVEL_FILE"] = "none"  # a tenth of dbt's processor time; what reads the log sets a level
