@@ -167,7 +167,8 @@ class Bench:
         variables = dbt.as_of_variable(as_of)
         url = self.etl_url(database)
         confirmed = dbt.NOTHING if loads_source else None
-        done = dbt.write(self.settings, command, url=url, variables=variables, on_line=ignored, confirmed=confirmed)
+        with self._artifacts(database):
+            done = dbt.write(self.settings, command, url=url, variables=variables, on_line=ignored, confirmed=confirmed)
         return succeeded(done)
 
     def load(self, database: str, as_of: date, selected: Sequence[str] = ()) -> DbtRun:
@@ -176,7 +177,18 @@ class Bench:
         The last command is the tests.
         """
         url, variables = self.etl_url(database), dbt.as_of_variable(as_of)
-        return succeeded(dbt.build(self.settings, selected, url=url, variables=variables, on_line=ignored))
+        with self._artifacts(database):
+            return succeeded(dbt.build(self.settings, selected, url=url, variables=variables, on_line=ignored))
+
+    @contextmanager
+    def _artifacts(self, database: str) -> Iterator[None]:
+        """Give a database its own folder of dbt's artifacts, as in production: dbt parses everything for others."""
+        shared = os.environ["DBT_TARGET_PATH"]
+        os.environ["DBT_TARGET_PATH"] = str(Path(shared) / database)
+        try:
+            yield
+        finally:
+            os.environ["DBT_TARGET_PATH"] = shared
 
     @contextmanager
     def measured(self, database: str, *, has_sessions: bool = False) -> Iterator[Measurement]:
