@@ -38,19 +38,20 @@
     where kinds.oldest_date < span.cutoff
 {%- endmacro %}
 
-{#- The stored trends as a row for each kind, with the columns of int_monthly_trends' CTE `measured`. -#}
+{#- The stored trends as a row for each kind, with the columns of int_monthly_trends' CTE `recounted`. -#}
 {% macro former_trends(stored) -%}
     {%- for kind, columns in trend_kinds().items() %}
     select
-        {{ trend_id('stored') }} as trend_id,
-        month,
+        {{ trend_group_hash('stored') }} as group_hash,
         {{ trend_group() | join(',\n        ') }},
+        month,
         '{{ kind }}' as kind,
+        cast(null as integer) as seconds,
         {{ columns['count'] }} as task_count,
-        cast({{ columns.median }} as {{ type_of('double precision') }}) as median_seconds,
-        cast({{ columns.p90 }} as {{ type_of('double precision') }}) as p90_seconds,
         {{ columns.missed }} as missed_count,
-        {{ kind }}_oldest_date as oldest_date
+        {{ kind }}_oldest_date as oldest_date,
+        cast({{ columns.median }} as {{ type_of('double precision') }}) as median_seconds,
+        cast({{ columns.p90 }} as {{ type_of('double precision') }}) as p90_seconds
     from {{ stored }} as stored
     {%- if not loop.last %}
     union all
@@ -68,7 +69,10 @@
     cast(coalesce(sum(case when kind = '{{ kind }}' then task_count end), 0) as integer)
 {%- endmacro %}
 
-{#- A measure in seconds, `median` or `p90`, of one kind. -#}
-{% macro trend_seconds(kind, measure) -%}
-    {{ tenths("max(case when kind = '" ~ kind ~ "' then " ~ measure ~ '_seconds end)') }}
+{#- A measure in seconds, `median` or `p90`, of one kind; a former one is kept. -#}
+{% macro trend_seconds(kind, measure, stored) -%}
+    {%- set is_kind = "kind = '" ~ kind ~ "'" -%}
+    {%- set counted = percentile({'median': 0.5, 'p90': 0.9}[measure], 'seconds', is_kind) -%}
+    {%- set kept = 'max(case when ' ~ is_kind ~ ' then ' ~ measure ~ '_seconds end)' -%}
+    {{ tenths('coalesce(' ~ kept ~ ', ' ~ counted ~ ')' if stored else counted) }}
 {%- endmacro %}

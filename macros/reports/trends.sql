@@ -18,6 +18,13 @@
     {{- return(['organization_id', 'label_base', 'label_category', 'domain', 'location', 'severity', 'visibility']) -}}
 {%- endmacro %}
 
+{#- A hash of these columns of `relation`, by which a group's rows are found together. -#}
+{% macro trend_group_hash(relation) -%}
+    {%- set texts = [] -%}
+    {%- for column in trend_group() %}{% do texts.append('cast(' ~ relation ~ '.' ~ column ~ ' as ' ~ type_of('text') ~ ')') %}{% endfor -%}
+    {{ hash_of_texts(texts) }}
+{%- endmacro %}
+
 {#- The monthly trends that the previous load stored; '' if there are none or if this is a rebuild. A table from an older release gains
     the column opened_oldest_date only when the report is built, which is after this read. Unit tests override it. -#}
 {% macro stored_trends() -%}

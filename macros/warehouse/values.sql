@@ -68,5 +68,6 @@
 {#- The different texts of a group, of the rows that meet a condition, as an array in C order; NULL for a group without rows. -#}
 {% macro distinct_elements(text, condition=none) %}{{ return(adapter.dispatch('distinct_elements', 'orgo_insights')(text, condition)) }}{% endmacro %}
 
-{#- The value below which a share of a group's values lies, between two values in proportion; NULL values do not count. -#}
-{% macro percentile(share, value) %}{{ return(adapter.dispatch('percentile', 'orgo_insights')(share, value)) }}{% endmacro %}
+{#- The value below which a share of a group's values lies, between two values in proportion, of the rows that meet a condition; NULL values
+    do not count. -#}
+{% macro percentile(share, value, condition=none) %}{{ return(adapter.dispatch('percentile', 'orgo_insights')(share, value, condition)) }}{% endmacro %}

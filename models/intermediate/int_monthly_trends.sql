@@ -4,7 +4,8 @@
     post_hook='{{ log_load() }}',
     meta={'load_of': 'fact_tasks'}
 ) }}
-{%- set group = trend_group() | join(', ') %}
+{#- The hash comes first, so that rows are sorted by one number and not by eight columns. -#}
+{%- set group = (['group_hash'] + trend_group()) | join(', ') %}
 {%- set stored = stored_trends() %}
 {%- set since = trends_counted_at() %}
 
@@ -26,7 +27,10 @@ span as (
 ),
 
 tasks as (
-    {{ trend_tasks() }}
+    select
+        tasks.*,
+        {{ trend_group_hash('tasks') }} as group_hash
+    from ({{ trend_tasks() }}) as tasks
 ),
 
 -- Months that ended while the task was open.
@@ -118,11 +122,13 @@ former as (
     {{ former_trends('partly_settled') }}
 ),
 {% endif %}
--- An id stands for the columns of its group, so that rows are sorted by one value and not by eight.
 recounted as (
     select
-        {{ trend_id('counted') }} as trend_id,
         counted.*
+        {%- if stored %},
+        cast(null as {{ type_of('double precision') }}) as median_seconds,
+        cast(null as {{ type_of('double precision') }}) as p90_seconds
+        {%- endif %}
     from counted
     cross join span
     {%- if stored %}
@@ -132,21 +138,6 @@ recounted as (
         counted.month >= span.first_day
         and counted.month < span.until
         and {{ 'settled.kind is null' if stored else 'true' }}
-),
-
-measured as (
-    select
-        trend_id,
-        month,
-        {{ group }},
-        kind,
-        cast(sum(task_count) as integer) as task_count,
-        {{ percentile(0.5, 'seconds') }} as median_seconds,
-        {{ percentile(0.9, 'seconds') }} as p90_seconds,
-        cast(sum(missed_count) as integer) as missed_count,
-        min(oldest_date) as oldest_date
-    from recounted
-    group by trend_id, kind, month, {{ group }}
     {%- if stored %}
     union all
     select former.*
@@ -156,19 +147,17 @@ measured as (
 ),
 
 -- One decimal is exact: the median of whole seconds lies at halves and their 90th percentile at tenths.
-final as (
+measured as (
     select
-        trend_id,
-        false as is_vanished,
         month,
-        {{ group }},
+        {{ trend_group() | join(', ') }},
         {{ trend_count('opened') }} as opened,
         {{ trend_count('closed') }} as closed,
         {{ trend_count('backlog') }} as backlog,
-        {{ trend_seconds('opened', 'median') }} as median_first_response_seconds,
-        {{ trend_seconds('opened', 'p90') }} as p90_first_response_seconds,
-        {{ trend_seconds('closed', 'median') }} as median_completion_seconds,
-        {{ trend_seconds('closed', 'p90') }} as p90_completion_seconds,
+        {{ trend_seconds('opened', 'median', stored) }} as median_first_response_seconds,
+        {{ trend_seconds('opened', 'p90', stored) }} as p90_first_response_seconds,
+        {{ trend_seconds('closed', 'median', stored) }} as median_completion_seconds,
+        {{ trend_seconds('closed', 'p90', stored) }} as p90_completion_seconds,
         {{ trend_count('deadline') }} as deadline_count,
         cast(sum(missed_count) as integer) as missed_count,
         cast(
@@ -179,9 +168,17 @@ final as (
         min(case when kind = 'closed' then oldest_date end) as closed_oldest_date,
         min(case when kind = 'backlog' then oldest_date end) as backlog_oldest_date,
         min(case when kind = 'deadline' then oldest_date end) as deadline_oldest_date
-    from measured
-    group by trend_id, month, {{ group }}
+    from recounted
+    group by {{ group }}, month
     having sum(task_count) > 0
+),
+
+final as (
+    select
+        {{ trend_id('measured') }} as trend_id,
+        false as is_vanished,
+        measured.*
+    from measured
 )
 
 select * from final
@@ -192,7 +189,7 @@ select
     {{ trend_id('stored') }} as trend_id,
     true as is_vanished,
     month,
-    {{ group }},
+    {{ trend_group() | join(', ') }},
     opened,
     closed,
     backlog,

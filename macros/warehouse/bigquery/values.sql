@@ -50,7 +50,8 @@
 {%- endmacro %}
 
 {#- percentile_cont() is no aggregate in BigQuery: the values are sorted, and the one at the place is weighed with the next one. -#}
-{% macro bigquery__percentile(share, value) -%}
+{% macro bigquery__percentile(share, value, condition) -%}
+    {%- set value = 'case when ' ~ condition ~ ' then ' ~ value ~ ' end' if condition else value -%}
     {%- set sorted = 'array_agg(' ~ value ~ ' ignore nulls order by ' ~ value ~ ')' -%}
     {%- set place = share ~ ' * (count(' ~ value ~ ') - 1)' -%}
     {%- set lower = sorted ~ '[safe_offset(cast(floor(' ~ place ~ ') as int64))]' -%}

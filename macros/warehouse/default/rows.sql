@@ -61,7 +61,9 @@
 
 {% macro default__same_elements(these, those) -%} {{ these }} = {{ those }} {%- endmacro %}
 
-{% macro default__percentile(share, value) -%} percentile_cont({{ share }}) within group (order by {{ value }}) {%- endmacro %}
+{% macro default__percentile(share, value, condition) -%}
+    percentile_cont({{ share }}) within group (order by {{ 'case when ' ~ condition ~ ' then ' ~ value ~ ' end' if condition else value }})
+{%- endmacro %}
 
 {% macro default__tenths(seconds) -%} cast(cast({{ seconds }} as numeric(18, 6)) as numeric(12, 1)) {%- endmacro %}
 

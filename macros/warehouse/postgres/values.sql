@@ -52,10 +52,6 @@
     upper(({{ text }}) collate "C") collate "default"
 {%- endmacro %}
 
-{% macro postgres__most_frequent(text, condition) -%}
-    mode() within group (order by {{ text }} collate "C"){{ ' filter (where ' ~ condition ~ ')' if condition }}
-{%- endmacro %}
-
 {#- Each text seeds the hash of the next. hash_record_extended takes several times as long, because it looks up the type of each row. -#}
 {% macro postgres__hash_of_texts(texts) -%}
     {%- set hash = namespace(seed='0') -%}
@@ -78,10 +74,6 @@
 {% macro postgres__keep_temporarily(name, query) -%}
     create temporary table {{ name }} on commit drop as {{ query }};
     analyze pg_temp.{{ name }}
-{%- endmacro %}
-
-{% macro postgres__distinct_elements(text, condition) -%}
-    (array_agg(distinct {{ text }} collate "C" order by {{ text }} collate "C"){{ ' filter (where ' ~ condition ~ ')' if condition }}) collate "default"
 {%- endmacro %}
 
 {#- One look into an index. -#}
