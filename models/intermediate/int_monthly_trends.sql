@@ -124,11 +124,9 @@ former as (
 {% endif %}
 recounted as (
     select
-        counted.*
-        {%- if stored %},
+        counted.*,
         cast(null as {{ type_of('double precision') }}) as median_seconds,
         cast(null as {{ type_of('double precision') }}) as p90_seconds
-        {%- endif %}
     from counted
     cross join span
     {%- if stored %}
