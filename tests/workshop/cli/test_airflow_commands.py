@@ -30,7 +30,7 @@ def test_the_commands_work_when_nothing_runs(tmp_path: Path, monkeypatch: pytest
     assert (stop.exit_code, stop.output) == (0, "")
     run = CliRunner().invoke(commands, ["airflow", "run"])
     assert str(run.exception) == "Airflow does not run. Start it first: ./dev airflow"
-    assert list(tmp_path.iterdir()) == [tmp_path / "airflow.lock"]
+    assert list(tmp_path.iterdir()) == [tmp_path / f"{installed_release().name}.lock"]
 
 
 def test_secrets_are_created_once_and_differ_between_two_airflows(tmp_path: Path) -> None:

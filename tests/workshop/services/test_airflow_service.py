@@ -109,7 +109,7 @@ def test_a_broken_dag_file_is_reported_and_does_not_affect_others(api: AirflowAp
     api.wait_for_dag("quick", WAIT_SECONDS)
     wait_until(lambda: bool(api.import_errors()))
     (error,) = api.import_errors().items()
-    assert error[0].endswith("/broken.py")
+    assert Path(error[0]).name == "broken.py"  # Airflow 3 says where it is in the folder of DAGs
     assert "ValueError: this DAG file of Airflow is broken on purpose" in error[1]
     api.wait_for_dag(EVENTS, WAIT_SECONDS)
     assert api.dags() == [*sorted(dag.id for dag in load_settings().dags.values()), "patient", "quick"]
